@@ -1,0 +1,3 @@
+"""Neural architecture search as Kubeflow pipelines."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,16 @@
+"""What goes wrong for reasons that the user can mend."""
+
+
+class CellwrightError(Exception):
+    """A mistake in what the user gave: the message names the thing, its value and the rule it breaks.
+
+    The command line prints the message alone, without a traceback, and exits with 1.
+    """
+
+
+class SpecError(CellwrightError):
+    """A spec that cannot be read or breaks a rule; the message lists every mistake found."""
+
+
+class DataError(CellwrightError):
+    """Data that cannot be read or used; the message names the file."""

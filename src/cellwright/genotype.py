@@ -1,0 +1,210 @@
+"""The genotype: the one description of a found architecture, from search to registry."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cellwright.canonical import canonical_json, digest
+from cellwright.errors import CellwrightError
+
+_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
+
+
+class GenotypeError(CellwrightError, ValueError):
+    """A text that is no genotype, or a genotype that breaks a rule."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Edge:
+    """One chosen edge into a node: the node it reads, and the primitive it applies.
+
+    Sources count the cell's inputs first (0 and 1 in a DARTS cell), then its nodes.
+    """
+
+    source: int
+    primitive: str
+
+    def __post_init__(self) -> None:
+        if self.source < 0:
+            raise GenotypeError(f"source must be at least 0, got {self.source}")
+        if not _NAME.fullmatch(self.primitive):
+            raise GenotypeError(f"primitive must match {_NAME.pattern}, got {self.primitive!r}")
+
+
+Node = tuple[Edge, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """A directed acyclic graph: `num_inputs` inputs, then nodes that each sum their edges."""
+
+    num_inputs: int
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        for index, node in enumerate(self.nodes):
+            for edge in node:
+                if edge.source >= self.num_inputs + index:
+                    raise GenotypeError(
+                        f"node {index} must read an earlier node (source below "
+                        f"{self.num_inputs + index}), got source {edge.source}"
+                    )
+        object.__setattr__(self, "nodes", tuple(tuple(sorted(node)) for node in self.nodes))
+
+    def isomorphism_key(self) -> str:
+        """Return one text for all cells that differ only in the numbering of their nodes.
+
+        Weisfeiler-Lehman colours tell most nodes apart; the numberings of nodes that share a colour
+        are all tried, and the smallest spelling is the key.
+        """
+        classes = _colour_classes(self)
+        orders = itertools.product(*(itertools.permutations(members) for members in classes))
+        return min(_spell(self, tuple(itertools.chain(*order))) for order in orders)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Genotype:
+    """A discrete architecture of one search space: a cell for each kind of cell the space has."""
+
+    space: str
+    cells: Mapping[str, Cell]
+
+    def __post_init__(self) -> None:
+        for name in (self.space, *self.cells):
+            if not _NAME.fullmatch(name):
+                raise GenotypeError(f"space and cell names must match {_NAME.pattern}, got {name!r}")
+        object.__setattr__(self, "cells", dict(sorted(self.cells.items())))
+
+    def __hash__(self) -> int:
+        return hash(self.to_line())
+
+    @property
+    def digest(self) -> str:
+        """Return 16 hex digits that name this genotype, node numbering included."""
+        return digest(self.to_dict())
+
+    def isomorphism_key(self) -> str:
+        """Return one text for all genotypes that build the same network."""
+        cells = (f"{name}~{cell.isomorphism_key()}" for name, cell in self.cells.items())
+        return ":".join((self.space, *cells))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "space": self.space,
+            "cells": {
+                name: {
+                    "num_inputs": cell.num_inputs,
+                    "nodes": [[[edge.source, edge.primitive] for edge in node] for node in cell.nodes],
+                }
+                for name, cell in self.cells.items()
+            },
+        }
+
+    def to_json(self) -> str:
+        """Return the canonical JSON."""
+        return canonical_json(self.to_dict())
+
+    def to_line(self) -> str:
+        """Return one shell-safe word of `[A-Za-z0-9._:,~-]`, which Katib passes on unharmed.
+
+        `SPACE:CELL:…`, where a cell is `NAME~INPUTS~NODE~…` and a node `SOURCE.PRIMITIVE,…`.
+        """
+        return ":".join(
+            (
+                self.space,
+                *(
+                    "~".join((name, str(cell.num_inputs), *map(_spell_node, cell.nodes)))
+                    for name, cell in self.cells.items()
+                ),
+            )
+        )
+
+    @classmethod
+    def from_dict(cls, value: Any) -> "Genotype":
+        """Read what `to_dict` wrote; raises GenotypeError."""
+        try:
+            return cls(
+                space=value["space"],
+                cells={
+                    name: Cell(
+                        num_inputs=cell["num_inputs"],
+                        nodes=tuple(
+                            tuple(Edge(source, primitive) for source, primitive in node)
+                            for node in cell["nodes"]
+                        ),
+                    )
+                    for name, cell in value["cells"].items()
+                },
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, GenotypeError):
+                raise
+            raise GenotypeError(f"not a genotype: {value!r:.200}") from error
+
+    @classmethod
+    def from_line(cls, line: str) -> "Genotype":
+        """Read what `to_line` wrote; raises GenotypeError."""
+        space, *cells = line.strip().split(":")
+        return cls(space=space, cells=dict(_parse_cell(cell) for cell in cells))
+
+
+def _parse_cell(text: str) -> tuple[str, Cell]:
+    name, num_inputs, *nodes = text.split("~") if "~" in text else (text, "")
+    if not num_inputs.isdecimal():
+        raise GenotypeError(f"a cell must be NAME~INPUTS~NODE~…, got {text!r}")
+    return name, Cell(num_inputs=int(num_inputs), nodes=tuple(_parse_node(node) for node in nodes))
+
+
+def _parse_node(text: str) -> Node:
+    return tuple(_parse_edge(edge) for edge in text.split(",")) if text else ()
+
+
+def _parse_edge(text: str) -> Edge:
+    source, _, primitive = text.partition(".")
+    if not source.isdecimal():
+        raise GenotypeError(f"an edge must be SOURCE.PRIMITIVE, got {text!r}")
+    return Edge(int(source), primitive)
+
+
+def _spell_node(node: Node) -> str:
+    return ",".join(f"{edge.source}.{edge.primitive}" for edge in node)
+
+
+def _spell(cell: Cell, order: tuple[int, ...]) -> str:
+    """Spell the cell with its nodes in the given order, sources renumbered to match."""
+    inputs = cell.num_inputs
+    place = {node: inputs + position for position, node in enumerate(order)}
+    renumbered = (
+        tuple(sorted(Edge(place.get(e.source - inputs, e.source), e.primitive) for e in cell.nodes[node]))
+        for node in order
+    )
+    return "~".join((str(inputs), *map(_spell_node, renumbered)))
+
+
+def _colour_classes(cell: Cell) -> list[list[int]]:
+    """Group the nodes by what their surroundings look like, in an order that numbering leaves alone."""
+    colours = [""] * len(cell.nodes)
+    for _ in cell.nodes:
+        seen: list[list[str]] = [[] for _ in cell.nodes]
+        for node, source, primitive in _inner_edges(cell):
+            seen[source].append(f">{primitive}.{colours[node]}")
+        for index, node in enumerate(cell.nodes):
+            for edge in node:
+                inner = edge.source - cell.num_inputs
+                colour = f"i{edge.source}" if inner < 0 else f"n{colours[inner]}"
+                seen[index].append(f"<{edge.primitive}.{colour}")
+        colours = [digest([colours[index], *sorted(neighbours)]) for index, neighbours in enumerate(seen)]
+    return [
+        [index for index, colour in enumerate(colours) if colour == wanted] for wanted in sorted(set(colours))
+    ]
+
+
+def _inner_edges(cell: Cell) -> Iterator[tuple[int, int, str]]:
+    """Yield (node, source node, primitive) for the edges between nodes."""
+    for index, node in enumerate(cell.nodes):
+        for edge in node:
+            if edge.source >= cell.num_inputs:
+                yield index, edge.source - cell.num_inputs, edge.primitive

@@ -1,0 +1,146 @@
+"""What steps leave behind for people and for later steps: typed, frozen, JSON."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from cellwright.errors import CellwrightError
+from cellwright.files import write_text
+
+
+class Result(BaseModel):
+    """A frozen result that is written to and read from a JSON file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def save(self, path: Path) -> None:
+        """Write the JSON file atomically."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the JSON file; raises CellwrightError naming it."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise CellwrightError(f"{path} must hold a {cls.__name__}: {error}") from error
+
+
+class EpochRecord(Result):
+    """What one epoch measured."""
+
+    epoch: int
+    metrics: dict[str, float]
+
+
+History = TypeAdapter(tuple[EpochRecord, ...])
+
+
+class SearchResult(Result):
+    """What a search found."""
+
+    genotype: str
+    """In its one-line form."""
+    validation_accuracy: float
+    """Of the supernet, on the validation split, in the epoch that the genotype is from."""
+    epoch: int
+    """The epoch that the genotype is from, counted from 1."""
+    seconds: float
+    history: tuple[EpochRecord, ...]
+    events: tuple[str, ...] = ()
+    """What a guard or a budget did, in words."""
+
+
+class TrainingResult(Result):
+    """What training one network from scratch gave."""
+
+    name: str
+    """`found`, `random-N` or `resnet`."""
+    genotype: str | None
+    """In its one-line form; None for a hand-designed network."""
+    params: int
+    """Trainable parameters."""
+    macs: int
+    """Multiply-accumulates of one example."""
+    seconds: float
+    history: tuple[EpochRecord, ...]
+
+
+class Interval(Result):
+    """A 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+class Latency(Result):
+    """Milliseconds of one warm forward pass."""
+
+    batch_size: int
+    median_ms: float
+    p95_ms: float
+
+
+class ModelScore(Result):
+    """What one network scored on the test split."""
+
+    name: str
+    genotype: str | None
+    accuracy: float
+    interval: Interval
+    calibration_error: float
+    """Expected calibration error over 15 bins of equal width, https://arxiv.org/abs/1706.04599."""
+    params: int
+    macs: int
+    latency: tuple[Latency, ...]
+
+
+class ClassScore(Result):
+    """Scores of one class."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    num_examples: int
+
+
+class Comparison(Result):
+    """Found network's accuracy less a baseline's, on the same examples."""
+
+    baseline: str
+    difference: float
+    interval: Interval
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Tell whether the two differ by more than the examples' noise."""
+        return self.interval.low > 0 or self.interval.high < 0
+
+
+class EvaluationResult(Result):
+    """What `evaluate` measured."""
+
+    split: Literal["test"] = "test"
+    num_examples: int
+    device: str
+    """What latencies were measured on."""
+    found: ModelScore
+    baselines: tuple[ModelScore, ...]
+    comparisons: tuple[Comparison, ...]
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows are true classes, columns predicted ones."""
+
+
+class RegistrationResult(Result):
+    """Where `register` put the model."""
+
+    name: str
+    version: int
+    alias: str
+    uri: str
+    """`models:/NAME@ALIAS`."""
+    tracking_uri: str
+    mlflow_run_id: str

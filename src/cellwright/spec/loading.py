@@ -1,0 +1,175 @@
+"""Reading a spec file, with every mistake named at once."""
+
+import difflib
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from cellwright.errors import SpecError
+from cellwright.spec.search_spec import SearchSpec
+
+
+def load_spec(path: Path, overrides: Iterable[str] = ()) -> SearchSpec:
+    """Read a spec from a YAML file; relative paths in it count from the file's folder.
+
+    Args:
+        path: the file.
+        overrides: `KEY.KEY=VALUE` each, with a YAML value, applied over the file.
+
+    Raises:
+        SpecError: the file cannot be read, or breaks rules; names each one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    values = _load_yaml(text, str(path))
+    if not isinstance(values, dict):
+        raise SpecError(f"{path}: a spec must be a mapping of keys to values, got {values!r:.80}")
+    for override in overrides:
+        _apply(values, override)
+    return _absolute(_validate(values, str(path)), path.resolve().parent)
+
+
+def parse_spec(text: str) -> SearchSpec:
+    """Read a spec from the JSON that `SearchSpec.model_dump_json(by_alias=True)` gives."""
+    return _validate(_load_yaml(text, "spec"), "spec")
+
+
+def _validate(values: Any, origin: str) -> SearchSpec:
+    try:
+        return SearchSpec.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(details, values) for details in error.errors(include_url=False)]
+        raise SpecError("\n".join(f"{origin}: {line}" for line in lines)) from error
+
+
+def _absolute(spec: SearchSpec, folder: Path) -> SearchSpec:
+    paths = {
+        field: folder / value for field, value in spec.data if isinstance(value, Path)
+    }
+    return spec.model_copy(update={"data": spec.data.model_copy(update=paths)})
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, where YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} must stand once", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _load_yaml(text: str, origin: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise SpecError(f"{origin}{place}: not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise SpecError(f"{origin}: not valid YAML: {error}") from error
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    *parents, last = path.split(".")
+    if not equals or not all((*parents, last)):
+        raise SpecError(f"--set must be KEY.KEY=VALUE, got {override!r}")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise SpecError(f"--set {override}: {parent} is no mapping")
+    values[last] = _load_yaml(text, f"--set {override}")
+
+
+def _describe(details: ErrorDetails, values: Any) -> str:
+    """Say one mistake: the path in the file, the value, the rule."""
+    location = _file_path(details["loc"], values)
+    path = ".".join(map(str, location)) or "the spec"
+    match details["type"]:
+        case "extra_forbidden":
+            known = _fields_at(location[:-1], values)
+            near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+            return f"{path}: unknown key; {hint}"
+        case "missing":
+            return f"{path}: must be given"
+        case "union_tag_not_found":
+            tag = details["ctx"]["discriminator"].strip("'")
+            choices = details["ctx"].get("expected_tags", "")
+            return f"{path}.{tag}: must be given" + (f", one of {choices}" if choices else "")
+        case "union_tag_invalid":
+            tag = details["ctx"]["discriminator"].strip("'")
+            value, choices = details["ctx"]["tag"], details["ctx"]["expected_tags"]
+            near = difflib.get_close_matches(value, [c.strip("' ") for c in choices.split(",")], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"{path}.{tag}: must be one of {choices}, got {value!r}{hint}"
+        case "value_error":
+            return f"{path}: {details['ctx']['error']}"
+        case _:
+            rule = details["msg"].replace("Input should be", "must be").replace("String should", "must")
+            return f"{path}: {rule}, got {details['input']!r:.80}"
+
+
+def _file_path(location: tuple[int | str, ...], values: Any) -> list[int | str]:
+    """Drop from pydantic's location the names of union members, which stand in no file."""
+    path: list[int | str] = []
+    for part in location:
+        model = _model_at(path, values)
+        if isinstance(part, str) and isinstance(values_at := _value_at(path, values), Mapping):
+            is_tag = part in (values_at.get("kind"), values_at.get("source"))
+            if is_tag and part not in values_at and (model is None or part not in model.model_fields):
+                continue
+        path.append(part)
+    return path
+
+
+def _value_at(path: list[int | str], values: Any) -> Any:
+    for part in path:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
+
+
+def _model_at(path: list[int | str], values: Any) -> type[BaseModel] | None:
+    """Return the section that describes the value at `path`, choosing union members by their tag."""
+    model: type[BaseModel] = SearchSpec
+    for depth, part in enumerate(path, start=1):
+        by_name = {field.alias or name: field for name, field in model.model_fields.items()}
+        if part not in by_name:
+            return None
+        members = [m for m in _members(by_name[str(part)].annotation) if issubclass(m, BaseModel)]
+        value = _value_at(path[:depth], values)
+        tagged = [m for m in members if isinstance(value, Mapping) and _has_tag(m, value)]
+        if not members:
+            return None
+        model = (tagged or members)[0]
+    return model
+
+
+def _members(annotation: Any) -> list[type]:
+    if isinstance(annotation, type):
+        return [annotation]
+    return [member for argument in get_args(annotation) for member in _members(argument)]
+
+
+def _has_tag(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
+    tags = [model.model_fields[name] for name in ("kind", "source") if name in model.model_fields]
+    return any(value.get(name) in get_args(tag.annotation) for name in ("kind", "source") for tag in tags)
+
+
+def _fields_at(path: list[int | str], values: Any) -> list[str]:
+    model = _model_at(path, values)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []

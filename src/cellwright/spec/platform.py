@@ -1,0 +1,54 @@
+"""The `register`, `tracking` and `resources` sections: what surrounds the search."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cellwright.spec._section import Section
+
+QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi|Ti|k|M|G|T)?$"
+"""A Kubernetes quantity."""
+
+
+class Register(Section):
+    """Where the model goes."""
+
+    name: str | None = Field(default=None, pattern=r"^[^/:]+$")
+    """Name of the registered model; the spec's name unless said."""
+
+
+class Tracking(Section):
+    """The MLflow server."""
+
+    uri: str | None = None
+    """Tracking URI; a SQLite database in the folder of runs unless said."""
+    experiment: str | None = None
+    """Name of the MLflow experiment; the spec's name unless said."""
+
+
+class Toleration(Section):
+    """A Kubernetes toleration."""
+
+    key: str
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class Resources(Section):
+    """What one step may use; on one machine, `cpu` bounds its threads."""
+
+    cpu: Annotated[str, Field(pattern=QUANTITY)] = "2"
+    memory: Annotated[str, Field(pattern=QUANTITY)] = "2Gi"
+    gpus: int = Field(default=0, ge=0)
+    gpu_resource: str = "nvidia.com/gpu"
+    """Name of the extended resource that stands for a GPU."""
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+
+    @property
+    def threads(self) -> int:
+        """Return the whole number of CPUs, at least 1."""
+        number, milli = re.match(r"([0-9.]+)(m?)", self.cpu).groups()  # type: ignore[union-attr]
+        return max(1, int(float(number) / (1000 if milli else 1)))

@@ -1,0 +1,74 @@
+"""The `retrain` and `evaluate` sections."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cellwright.spec._section import Section
+from cellwright.spec.strategy import NonNegativeFloat, PositiveFloat
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Augment(Section):
+    """Random changes to training images that leave their label true; none mirrors unless asked."""
+
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.125
+    """Largest shift, as a share of the image's side."""
+    rotate: Annotated[float, Field(ge=0, le=45)] = 10.0
+    """Largest rotation in degrees."""
+    scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Largest relative change of size."""
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    """Mirroring; leave it off where a mirrored image means something else, as a digit does."""
+    erase: Share = 0.0
+    """Side of a square that is blanked, as a share of the image's side."""
+    mixup: NonNegativeFloat = 0.0
+    """Parameter of the Beta distribution of mixup, https://arxiv.org/abs/1710.09412; 0 for none."""
+
+
+class Retrain(Section):
+    """How the found network, and each baseline, is trained from scratch on train and validation."""
+
+    epochs: int = Field(default=60, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: PositiveFloat = 4e-3
+    """Peak of a cosine that falls to 0."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of sgd, with Nesterov's correction."""
+    weight_decay: NonNegativeFloat = 0.05
+    """Applied to convolutions and linear layers, not to norms and biases."""
+    warmup_epochs: Annotated[float, Field(ge=0)] = 3.0
+    """Epochs in which the learning rate rises to its peak."""
+    gradient_clip: PositiveFloat | None = 5.0
+    label_smoothing: Share = 0.1
+    drop_path: Share = 0.1
+    """Chance of dropping an edge in the last epoch; it grows from 0 in proportion to the epoch."""
+    ema_decay: Share | None = 0.99
+    """Decay, per step, of the running average of the weights that is evaluated; null for none."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 where the device is faster with it (GPUs from Ampere on), or as said."""
+    num_cells: int | None = Field(default=None, ge=1, le=100)
+    """Cells of the final network; the space's unless said."""
+    channels: int | None = Field(default=None, ge=1)
+    """Channels of the final network's first cell; the space's unless said."""
+    augment: Augment = Augment()
+
+
+class Baseline(Section):
+    """What the found network is compared with, after the same training."""
+
+    random_architectures: int = Field(default=1, ge=0)
+    """How many architectures to draw from the same space."""
+    hand_designed: Literal["resnet"] | None = "resnet"
+    """A ResNet of as many parameters as the found network; null for none."""
+
+
+class Evaluate(Section):
+    """What is measured on the test split."""
+
+    baseline: Baseline = Baseline()
+    latency_batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
+    latency_repeats: int = Field(default=50, ge=5)
+    """Timed forward passes for each batch size, after a warm-up."""

@@ -1,0 +1,47 @@
+"""The steps of the pipeline, each a function from typed inputs and folders to a folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellwright.errors import CellwrightError
+from cellwright.progress import Progress
+from cellwright.spec import SearchSpec
+from cellwright.steps._step import Step, run_step
+from cellwright.steps.baselines import BASELINES
+from cellwright.steps.evaluate import EVALUATE
+from cellwright.steps.prepare import PREPARE
+from cellwright.steps.register import REGISTER
+from cellwright.steps.retrain import RETRAIN
+from cellwright.steps.search import SEARCH
+
+STEPS: Mapping[str, Step] = {
+    step.name: step for step in (PREPARE, SEARCH, RETRAIN, BASELINES, EVALUATE, REGISTER)
+}
+"""Every step, each after its inputs."""
+
+__all__ = ["STEPS", "Step", "run_step", "run_until"]
+
+
+def run_until(name: str, spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
+    """Run the step and whatever it needs that is not finished; return the folders by step name.
+
+    Raises:
+        CellwrightError: the name is unknown, or a step cannot be done.
+    """
+    if name not in STEPS:
+        raise CellwrightError(f"step must be one of {', '.join(STEPS)}, got {name!r}")
+    folders: dict[str, Path] = {}
+    for needed in _with_inputs(name):
+        step = STEPS[needed]
+        folders[needed] = run_step(
+            step, spec, {i: folders[i] for i in step.inputs}, workspace, progress
+        )
+    return folders
+
+
+def _with_inputs(name: str) -> list[str]:
+    needed = {name}
+    for step in reversed(STEPS.values()):
+        if step.name in needed:
+            needed.update(step.inputs)
+    return [step for step in STEPS if step in needed]

@@ -1,0 +1,96 @@
+"""Running a step so that it can be killed at any moment: finished ones are reused, begun ones resume.
+
+A step's folder is named by a key of all that its result depends on: the sections of the spec it reads, the keys of
+its inputs, and the code. The folder counts as finished when it holds `step.json`, which is written last.
+"""
+
+import fcntl
+import functools
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cellwright
+from cellwright.canonical import digest
+from cellwright.errors import CellwrightError
+from cellwright.progress import Progress
+from cellwright.results import Result
+from cellwright.spec import SearchSpec
+
+Inputs = Mapping[str, Path]
+"""The folders of earlier steps, by step name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One step of the pipeline."""
+
+    name: str
+    inputs: tuple[str, ...]
+    """The steps whose folders it reads."""
+    settings: Callable[[SearchSpec], Any]
+    """What of the spec, as JSON, the result depends on."""
+    run: Callable[[SearchSpec, Inputs, Path, Progress], None]
+    """Fills the folder; called again on a half-filled one, it goes on from there."""
+
+
+class StepRecord(Result):
+    """`step.json`: says that the folder is finished, and what it was made from."""
+
+    step: str
+    key: str
+    inputs: dict[str, str]
+    settings: Any
+    version: str
+    seconds: float
+
+
+def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, progress: Progress) -> Path:
+    """Return the step's finished folder in the workspace, doing what is left to do.
+
+    Raises:
+        CellwrightError: an input is not finished, or another process is at this step.
+    """
+    keys = {name: StepRecord.load(inputs[name] / "step.json").key for name in step.inputs}
+    settings = step.settings(spec)
+    key = digest([step.name, code_version(), settings, keys])
+    folder = workspace / f"{step.name}-{key}"
+    if (folder / "step.json").exists():
+        progress.say(f"{step.name}: reusing {folder}")
+        return folder
+    with _locked(folder):
+        began = time.monotonic()
+        step.run(spec, inputs, folder, progress)
+        StepRecord(
+            step=step.name,
+            key=key,
+            inputs=keys,
+            settings=settings,
+            version=cellwright.__version__,
+            seconds=time.monotonic() - began,
+        ).save(folder / "step.json")
+    return folder
+
+
+@functools.cache
+def code_version() -> str:
+    """Return a digest of the package's source, so that changed code never reuses old results."""
+    root = Path(cellwright.__file__).parent
+    sources = sorted(root.rglob("*.py"))
+    return digest([(str(p.relative_to(root)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in sources])
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the lock ends with it, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CellwrightError(f"{folder} must be used by one process at a time: another one is at it") from error
+        yield
