@@ -1,0 +1,18 @@
+"""Prepared data, from the source that the spec names."""
+
+from cellwright_components._image import IMAGE
+from kfp import dsl
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def prepare(spec: str, workspace: str, data: dsl.Output[dsl.Dataset]):
+    """Split and normalise the data.
+
+    Args:
+        spec: the whole spec, as JSON.
+        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        data: three disjoint splits, with a manifest.
+    """
+    from cellwright_components.running import run
+
+    run("prepare", spec, workspace, inputs={}, output=data.path)

@@ -1,0 +1,39 @@
+"""A version of the registered model, from a trained and evaluated one."""
+
+from cellwright_components._image import IMAGE
+from kfp import dsl
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def register(
+    spec: str,
+    workspace: str,
+    data: dsl.Input[dsl.Dataset],
+    found: dsl.Input[dsl.Artifact],
+    model: dsl.Input[dsl.Model],
+    models: dsl.Input[dsl.Model],
+    scores: dsl.Input[dsl.Artifact],
+    registered: dsl.Output[dsl.Artifact],
+):
+    """Log the run and its model to MLflow, register a version and give it an alias.
+
+    Args:
+        spec: the whole spec, as JSON.
+        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        data: what prepare wrote.
+        found: what search wrote.
+        model: what retrain wrote.
+        models: what baselines wrote.
+        scores: what evaluate wrote.
+        registered: name, version, alias and address of the registered model.
+    """
+    from cellwright_components.running import run
+
+    inputs = {
+        "prepare": data.path,
+        "search": found.path,
+        "retrain": model.path,
+        "baselines": models.path,
+        "evaluate": scores.path,
+    }
+    run("register", spec, workspace, inputs=inputs, output=registered.path)

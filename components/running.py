@@ -1,0 +1,83 @@
+"""What the body of a component calls: one step, run in a process of its own.
+
+The process tells what it does in lines on its standard output, which end up in the pod's log or with the parent of
+a local run. It ends by itself when nobody reads them any more: kfp.local starts steps through a shell, so a parent
+that is killed has no other way to take them along.
+"""
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellwright.files import link_tree
+from cellwright.report import LineProgress, explain, naming
+from cellwright.results import EvaluationResult
+from cellwright.spec import parse_spec
+
+if TYPE_CHECKING:
+    from kfp import dsl
+
+
+def run(step: str, spec: str, workspace: str, *, inputs: Mapping[str, str], output: str) -> None:
+    """Run the step in the workspace and link its finished folder to `output`.
+
+    Args:
+        step: name of the step.
+        spec: the whole spec, as JSON.
+        workspace: folder of finished and begun steps.
+        inputs: folders of the steps it reads, by step name.
+        output: where the finished folder shall stand.
+
+    Raises:
+        SystemExit: the user has something to mend, which the last line says.
+    """
+    die_with_reader(sys.stdout.fileno())
+    progress = LineProgress(sys.stdout)
+    try:
+        with naming(Path(workspace)):
+            from cellwright.steps import STEPS, run_step
+
+            folders = {name: Path(path) for name, path in inputs.items()}
+            folder = run_step(STEPS[step], parse_spec(spec), folders, Path(workspace), progress)
+            link_tree(folder, Path(output))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        mistake = explain(error)
+        if mistake is None:
+            raise
+        progress.fail(mistake)
+        raise SystemExit(1) from None
+
+
+def publish_scores(scores: str, metrics: "dsl.Metrics", confusion: "dsl.ClassificationMetrics") -> None:
+    """Copy what KFP's page can show out of the evaluation's folder."""
+    result = EvaluationResult.load(Path(scores) / "evaluation.json")
+    metrics.log_metric("num_test_examples", result.num_examples)
+    for score in (result.found, *result.baselines):
+        metrics.log_metric(f"{score.name}_test_accuracy", score.accuracy)
+        metrics.log_metric(f"{score.name}_params", score.params)
+    names = [scores.name for scores in result.classes]
+    confusion.log_confusion_matrix(names, [list(row) for row in result.confusion])
+
+
+def report_end(state: str) -> None:
+    """Tell the pipeline's final state, SUCCEEDED, FAILED or CANCELLED."""
+    LineProgress(sys.stdout).say(f"pipeline: {state.lower()}")
+
+
+def die_with_reader(descriptor: int) -> None:
+    """Kill this process as soon as the other end of the pipe that it writes to is closed; does nothing for files."""
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(descriptor, 0)
+        poll.poll()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

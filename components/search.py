@@ -1,0 +1,19 @@
+"""A genotype, from prepared data."""
+
+from cellwright_components._image import IMAGE
+from kfp import dsl
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def search(spec: str, workspace: str, data: dsl.Input[dsl.Dataset], found: dsl.Output[dsl.Artifact]):
+    """Search for an architecture on the training and validation splits.
+
+    Args:
+        spec: the whole spec, as JSON.
+        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        data: what prepare wrote.
+        found: the genotype and how it was found.
+    """
+    from cellwright_components.running import run
+
+    run("search", spec, workspace, inputs={"prepare": data.path}, output=found.path)

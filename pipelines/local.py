@@ -1,0 +1,161 @@
+"""The pipeline on this machine: kfp.local runs each component as a process, one after the other."""
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import shlex
+import shutil
+import tempfile
+import textwrap
+import warnings
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from cellwright.errors import CellwrightError
+from cellwright.progress import Progress
+from cellwright.report import Advance, Message, Mistake, naming, read_line
+from cellwright.spec import SearchSpec
+from cellwright_pipelines.pipeline import build_pipeline
+from kfp import local
+from kfp.local import subprocess_task_handler
+from kfp.local.config import LocalExecutionConfig
+
+_LOG = "run.log"
+_STEPS = ("prepare", "search", "retrain", "baselines", "evaluate", "register", "finish")
+
+
+def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
+    """Run the whole pipeline; return the finished folders in the workspace, by step name.
+
+    Finished steps of earlier attempts stand in the workspace, and are reused; what kfp itself left there is removed.
+    kfp's own output goes to `run.log` in the workspace, where the steps' lines go as well as to `progress`.
+
+    Raises:
+        CellwrightError: a step says what to mend, or was killed.
+        RuntimeError: a step failed for a reason of ours; holds its traceback.
+    """
+    workspace = workspace.resolve()
+    root = workspace / "kfp"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(naming(workspace))
+        log = stack.enter_context(_log(workspace))
+        shutil.rmtree(root, ignore_errors=True)
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="cellwright-"))
+        stack.enter_context(_environment({"TMPDIR": scratch, "PYTHONSAFEPATH": "1"}))
+        pipeline = build_pipeline(spec)
+        output = stack.enter_context(contextlib.closing(_Output(log, progress)))
+        stack.enter_context(_kfp_local(root))
+        try:
+            with contextlib.redirect_stdout(output):
+                pipeline(workspace=str(workspace))
+        except RuntimeError as error:
+            raise _reason(output, workspace, _finished(root, workspace)) from error
+        return _finished(root, workspace)
+
+
+class _Output(io.TextIOBase):
+    """Stands in for standard output: logs all, and hands the steps' own lines to the display."""
+
+    def __init__(self, log: TextIO, progress: Progress) -> None:
+        self.mistakes: list[str] = []
+        self.tail: deque[str] = deque(maxlen=500)
+        self._log = log
+        self._progress = progress
+        self._unfinished = ""
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        *lines, self._unfinished = (self._unfinished + text).split("\n")
+        for line in lines:
+            self._take(line)
+        return len(text)
+
+    def _take(self, line: str) -> None:
+        match read_line(line.strip()):
+            case Message(text):
+                self._progress.say(text)
+            case Advance(task, done, total, metrics):
+                self._progress.advance(task, done, total, metrics)
+            case Mistake(text):
+                self.mistakes.append(text)
+            case None:
+                self.tail.append(line)
+
+
+def _reason(output: _Output, workspace: Path, finished: Mapping[str, Path]) -> Exception:
+    """Return what to tell of a run in which a step failed, which kfp itself only says that it did."""
+    if output.mistakes:
+        return CellwrightError("\n".join(dict.fromkeys(output.mistakes)))
+    _, traceback, trace = "\n".join(output.tail).partition("Traceback (most recent call last)")
+    failed = next(step for step in _STEPS if step not in finished)
+    if traceback:
+        return RuntimeError(f"{failed} failed:\n{textwrap.indent(traceback + trace, '  ')}")
+    return CellwrightError(
+        f"{failed} must end by itself, but was stopped, as a process is that wants more memory than there is; "
+        f"see {workspace / _LOG}"
+    )
+
+
+def _finished(root: Path, workspace: Path) -> dict[str, Path]:
+    """Return the folders in the workspace that the artifacts of the latest attempt are links to."""
+    records = [json.loads(path.read_bytes()) for path in root.glob("*/*/*/step.json")]
+    return {record["step"]: workspace / f"{record['step']}-{record['key']}" for record in records}
+
+
+@contextlib.contextmanager
+def _log(workspace: Path) -> Iterator[TextIO]:
+    """Open the log of this run; whoever holds it has the workspace to himself."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    with (workspace / _LOG).open("a", encoding="utf-8") as log:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CellwrightError(f"{workspace} must be used by one run at a time: another one is at it") from error
+        log.truncate(0)
+        yield log
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Give child processes these variables.
+
+    TMPDIR, since kfp leaves a folder there for each step; PYTHONSAFEPATH, since it starts them with `-m`, by which
+    a `queue.py` in the user's folder would be taken for Python's own.
+    """
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _kfp_local(root: Path) -> Iterator[None]:
+    """Set kfp up to run pipelines here, by this interpreter, without words on what only matters elsewhere."""
+    replace = subprocess_task_handler.replace_python_executable
+    subprocess_task_handler.replace_python_executable = _use_interpreter
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*non-Python base image", RuntimeWarning)
+            warnings.filterwarnings("ignore", ".*no effect in the current local runner", UserWarning)
+            runner = local.SubprocessRunner(use_venv=False)
+            local.init(runner, pipeline_root=str(root), workspace_root=str(root / "workspace"))
+            yield
+    finally:
+        subprocess_task_handler.replace_python_executable = replace
+        LocalExecutionConfig.instance = None
+
+
+def _use_interpreter(command: list[str], interpreter: str) -> list[str]:
+    """Put the interpreter into the shell script `sh -ec SCRIPT SOURCE ARG…`, and nowhere else.
+
+    kfp's own function replaces `python3` in every argument, so in paths as well, and does not quote blanks.
+    """
+    shell, flags, script, *arguments = command
+    return [shell, flags, script.replace("python3", shlex.quote(interpreter)), *arguments]

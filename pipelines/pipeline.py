@@ -1,0 +1,65 @@
+"""Wiring the components, the same for one machine and for a cluster."""
+
+import tempfile
+from pathlib import Path
+
+from cellwright.files import write_text
+from cellwright.spec import Resources, SearchSpec
+from cellwright_components import baselines, evaluate, finish, prepare, register, retrain, search
+from kfp import compiler, dsl, kubernetes
+from kfp.dsl.base_component import BaseComponent
+
+WORKSPACE = "/workspace"
+"""Where a cluster mounts the folder of finished steps, unless a run says otherwise."""
+
+
+def build_pipeline(spec: SearchSpec) -> BaseComponent:
+    """Build the pipeline of a spec, named after it and with its resources on every task.
+
+    KFP may reuse a step whose inputs are the same, save for those that read or write outside the pipeline.
+    """
+
+    @dsl.pipeline(name=spec.name, description=f"Neural architecture search: {spec.name}")
+    def pipeline(spec_json: str = spec.model_dump_json(by_alias=True), workspace: str = WORKSPACE):
+        common = {"spec": spec_json, "workspace": workspace}
+        finished = finish()
+        with dsl.ExitHandler(finished):
+            prepared = prepare(**common).set_caching_options(False)
+            data = prepared.outputs["data"]
+            searched = search(**common, data=data)
+            found = searched.outputs["found"]
+            retrained = retrain(**common, data=data, found=found)
+            compared = baselines(**common, data=data, found=found)
+            model, models = retrained.outputs["model"], compared.outputs["models"]
+            evaluated = evaluate(**common, data=data, model=model, models=models)
+            registered = register(
+                **common,
+                data=data,
+                found=found,
+                model=model,
+                models=models,
+                scores=evaluated.outputs["scores"],
+            ).set_caching_options(False)
+        for task in (prepared, searched, retrained, compared, evaluated, registered, finished):
+            _grant(task, spec.resources)
+
+    return pipeline
+
+
+def compile_pipeline(spec: SearchSpec, path: Path) -> None:
+    """Write the pipeline as the YAML that KFP takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(build_pipeline(spec), str(compiled))
+        write_text(path, compiled.read_text(encoding="utf-8"))
+
+
+def _grant(task: dsl.PipelineTask, resources: Resources) -> None:
+    """Give the task what the spec grants each step."""
+    task.set_cpu_limit(resources.cpu).set_memory_limit(resources.memory)
+    if resources.gpus:
+        task.set_accelerator_type(resources.gpu_resource).set_accelerator_limit(resources.gpus)
+    for key, value in resources.node_selector.items():
+        kubernetes.add_node_selector(task, key, value)
+    for toleration in resources.tolerations:
+        kubernetes.add_toleration(task, **toleration.model_dump())

@@ -1,0 +1,64 @@
+"""What prepared data says about itself."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cellwright.errors import DataError
+from cellwright.files import write_json
+
+SplitName = Literal["train", "validation", "test"]
+
+MANIFEST = "manifest.json"
+
+
+class Duplicates(BaseModel):
+    """How many examples of the first split of each pair stand in the second too, and how many went."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train_validation: int
+    train_test: int
+    validation_test: int
+    dropped: int
+
+
+class DataManifest(BaseModel):
+    """The shape, classes and normalisation of prepared data; written last, so data with one is whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    num_classes: int
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    """Channels, height, width."""
+    dtype: Literal["uint8", "float32"]
+    mean: tuple[float, ...]
+    """Per channel, of the raw pixels of the train split."""
+    std: tuple[float, ...]
+    """As `mean`; 1 for a channel that is constant."""
+    split_sizes: dict[SplitName, int]
+    duplicates: Duplicates
+    content_hash: str
+    """Of the images and labels of all splits: equal where they are, whatever they were read from."""
+    source: str
+
+    def save(self, folder: Path) -> None:
+        """Write the manifest into the folder of the data."""
+        write_json(folder / MANIFEST, self.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, folder: Path) -> "DataManifest":
+        """Read the manifest of a folder.
+
+        Raises:
+            DataError: the folder holds none, so that its data is not prepared, or an invalid one.
+        """
+        path = folder / MANIFEST
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}; is the data prepared?") from error
+        except ValidationError as error:
+            raise DataError(f"{path}: is no manifest of prepared data: {error}") from error

@@ -1,0 +1,65 @@
+"""From the spec's `data` section to examples, and to a digest of what they are read from."""
+
+from collections.abc import Callable
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from cellwright.canonical import digest
+from cellwright.data._digits import read_digits
+from cellwright.data._examples import Source
+from cellwright.data._idx import read_idx
+from cellwright.data._images import class_files, read_images
+from cellwright.data._npz import read_npz
+from cellwright.data._opening import open_file
+from cellwright.spec import AnyData, DigitsData, IdxData, ImagesData, NpzData
+
+
+def read_source(section: AnyData, say: Callable[[str], None]) -> Source:
+    """Read and check everything the section names."""
+    match section:
+        case DigitsData():
+            return read_digits()
+        case NpzData():
+            return read_npz(section)
+        case IdxData():
+            return read_idx(section)
+        case ImagesData():
+            return read_images(section, say)
+
+
+def describe_source(section: AnyData) -> str:
+    """Say in a line where data comes from, without the folders it lies in."""
+    return " ".join([section.source, *(path.name for path in section.paths)])
+
+
+def source_digest(section: AnyData) -> str:
+    """Return a digest of the section's settings and of the contents of its files, wherever they lie.
+
+    Raises:
+        DataError: a file or folder is missing or cannot be read.
+    """
+    paths = {field: value for field, value in section if isinstance(value, Path)}
+    settings = section.model_dump(mode="json", exclude=set(paths))
+    match section:
+        case DigitsData():
+            examples = read_digits().examples
+            arrays = {"images": examples.images, "labels": examples.labels}
+            contents = {"": {part: sha256(array.tobytes()).hexdigest() for part, array in arrays.items()}}
+        case ImagesData():
+            contents = {field: _folder_contents(path) for field, path in paths.items()}
+        case _:
+            contents = {field: {"": _file_digest(path)} for field, path in paths.items()}
+    return digest({"settings": settings, "contents": contents})
+
+
+def _folder_contents(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): _file_digest(file)
+        for files in class_files(folder).values()
+        for file in files
+    }
+
+
+def _file_digest(path: Path) -> str:
+    with open_file(path) as file:
+        return file_digest(file, "sha256").hexdigest()

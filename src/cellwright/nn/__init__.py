@@ -1,0 +1,1 @@
+"""Networks: primitives as modules, the supernet, derived networks, and what they cost."""

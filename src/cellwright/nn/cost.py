@@ -1,0 +1,47 @@
+"""What a network costs: parameters, multiply-accumulates, and measured latency."""
+
+import time
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def count_params(network: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    """Return the multiply-accumulates of convolutions and matrix products for one example."""
+    device = next(network.parameters()).device
+    training = network.training
+    network.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, *image_shape, device=device))
+    network.train(training)
+    return int(counter.get_total_flops()) // 2
+
+
+def measure_latency(
+    network: nn.Module, image_shape: tuple[int, int, int], *, batch_size: int, repeats: int, warmup: int = 10
+) -> list[float]:
+    """Return the milliseconds of each of `repeats` forward passes, sorted, after `warmup` uncounted ones."""
+    device = next(network.parameters()).device
+    x_BCHW = torch.zeros(batch_size, *image_shape, device=device).to(memory_format=torch.channels_last)
+    milliseconds = []
+    network.eval()
+    with torch.inference_mode():
+        for repeat in range(warmup + repeats):
+            _wait_for(device)
+            began = time.perf_counter()
+            network(x_BCHW)
+            _wait_for(device)
+            if repeat >= warmup:
+                milliseconds.append(1e3 * (time.perf_counter() - began))
+    return sorted(milliseconds)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,87 @@
+"""The network of one genotype, to be trained from scratch."""
+
+import torch
+from torch import Tensor, nn
+
+from cellwright.genotype import Cell, Genotype
+from cellwright.nn.primitives import PRIMITIVES, Identity
+from cellwright.nn.skeleton import CellPlace, ImageTask, Skeleton
+
+
+class DropPath(nn.Module):
+    """Drops whole edges for single examples, https://arxiv.org/abs/1605.07648; off until `rate` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rate = 0.0
+        self.rng: torch.Generator | None = None
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the map with a share of `rate` examples zeroed and the others scaled to keep the mean."""
+        if not self.training or self.rate == 0:
+            return x_BCHW
+        kept = torch.rand(len(x_BCHW), 1, 1, 1, device=x_BCHW.device, generator=self.rng) >= self.rate
+        return x_BCHW * (kept / (1 - self.rate))
+
+
+class _Rectified(dict[int, Tensor]):
+    """The ReLU of each source, computed when first asked for."""
+
+    def __init__(self, sources: list[Tensor]) -> None:
+        super().__init__()
+        self.sources = sources
+
+    def __missing__(self, source: int) -> Tensor:
+        self[source] = torch.relu(self.sources[source])
+        return self[source]
+
+
+class GenotypeCell(nn.Module):
+    """A cell with the genotype's edges alone."""
+
+    def __init__(self, cell: Cell, place: CellPlace, drop_path: DropPath, affine: bool) -> None:
+        super().__init__()
+        self.cell = cell
+        self.drop_path = drop_path
+        self.nodes = nn.ModuleList(
+            nn.ModuleList(
+                PRIMITIVES[edge.primitive](
+                    place.channels, 2 if place.reduces and edge.source < cell.num_inputs else 1, affine
+                )
+                for edge in node
+            )
+            for node in cell.nodes
+        )
+
+    def forward(self, inputs: list[Tensor]) -> Tensor:
+        """Return the concatenated nodes."""
+        sources = list(inputs)
+        rectified = _Rectified(sources)
+        for node, primitives in zip(self.cell.nodes, self.nodes, strict=True):
+            outputs = []
+            for edge, primitive in zip(node, primitives, strict=True):  # type: ignore[arg-type]
+                output = primitive((rectified if primitive.reads_relu else sources)[edge.source])
+                outputs.append(output if isinstance(primitive, Identity) else self.drop_path(output))
+            sources.append(sum(outputs[1:], start=outputs[0]))
+        return torch.cat(sources[self.cell.num_inputs :], dim=1)
+
+
+class Network(Skeleton):
+    """A genotype's cells in the skeleton; takes raw images (B, C, H, W) and returns logits (B, classes)."""
+
+    def __init__(
+        self, task: ImageTask, genotype: Genotype, *, num_cells: int, channels: int, affine: bool = True
+    ) -> None:
+        num_nodes = len(next(iter(genotype.cells.values())).nodes)
+        super().__init__(task, num_cells=num_cells, channels=channels, num_nodes=num_nodes, affine=affine)
+        self.drop_path = DropPath()
+        self.cells = nn.ModuleList(
+            GenotypeCell(genotype.cells[place.kind], place, self.drop_path, affine) for place in self.places
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits for raw images."""
+        older = newer = self.stem(self.standardise(x_BCHW))
+        for inputs, cell in zip(self.inputs, self.cells, strict=True):
+            older, newer = newer, cell(inputs(older, newer))
+        return self._classify(newer)

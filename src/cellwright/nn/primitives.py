@@ -1,0 +1,139 @@
+"""The primitives of the cell spaces as modules, by name.
+
+Shapes: B batch, C channels, H height, W width. `x_BCHW` in, `C` channels out, sides divided by the stride.
+
+Convolutions do not begin with a ReLU of their own: the cell applies one ReLU to each feature map and hands it to
+every primitive that `reads_relu`, which is the same function at a fraction of the cost.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class Norm(nn.BatchNorm2d):
+    """Batch normalisation with the momentum and epsilon of torch; without `affine` it only standardises."""
+
+    def __init__(self, channels: int, affine: bool) -> None:
+        super().__init__(channels, affine=affine)
+
+
+class Primitive(nn.Module):
+    """One operation on an edge."""
+
+    reads_relu: bool = True
+    """Whether it is given the rectified feature map rather than the map itself."""
+    has_weights: bool = True
+    """Whether it learns; those without give the same output on every edge from one source."""
+
+
+class Identity(Primitive):
+    """Passes the feature map on."""
+
+    reads_relu = False
+    has_weights = False
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the input."""
+        return x_BCHW
+
+
+class Pool(Primitive):
+    """3×3 max or average pooling, standardised, as DARTS does while it searches."""
+
+    reads_relu = False
+    has_weights = False
+
+    def __init__(self, kind: str, channels: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.has_weights = affine
+        self.pool = (
+            nn.MaxPool2d(3, stride, padding=1)
+            if kind == "max"
+            else nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+        )
+        self.norm = Norm(channels, affine)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the pooled and standardised map."""
+        pooled: Tensor = self.norm(self.pool(x_BCHW))
+        return pooled
+
+
+class Convolutions(Primitive):
+    """A stack of convolutions and norms."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the convolved map."""
+        convolved: Tensor = self.layers(x_BCHW)
+        return convolved
+
+
+class FactorizedReduce(Primitive):
+    """Halves the sides by two 1×1 convolutions with stride 2, the second shifted by one pixel."""
+
+    def __init__(self, in_channels: int, channels: int, affine: bool) -> None:
+        super().__init__()
+        half = channels // 2
+        self.even = nn.Conv2d(in_channels, half, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(in_channels, channels - half, 1, stride=2, bias=False)
+        self.norm = Norm(channels, affine)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the map at half the resolution, sides rounded up."""
+        shifted = nn.functional.pad(x_BCHW, (0, 1, 0, 1))[:, :, 1:, 1:]
+        reduced: Tensor = self.norm(torch.cat([self.even(x_BCHW), self.odd(shifted)], dim=1))
+        return reduced
+
+
+def relu_conv_norm(in_channels: int, channels: int, affine: bool) -> nn.Sequential:
+    """Return the 1×1 convolution that brings a cell's input to its number of channels."""
+    return nn.Sequential(
+        nn.ReLU(), nn.Conv2d(in_channels, channels, 1, bias=False), Norm(channels, affine)
+    )
+
+
+def _depthwise(channels: int, size: int, stride: int, affine: bool, dilation: int = 1) -> list[nn.Module]:
+    padding = dilation * (size - 1) // 2
+    return [
+        nn.Conv2d(channels, channels, size, stride, padding, dilation, groups=channels, bias=False),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        Norm(channels, affine),
+    ]
+
+
+def _separable(size: int) -> "PrimitiveFactory":
+    def build(channels: int, stride: int, affine: bool) -> Primitive:
+        first = _depthwise(channels, size, stride, affine)
+        return Convolutions(*first, nn.ReLU(), *_depthwise(channels, size, 1, affine))
+
+    return build
+
+
+def _dilated(size: int) -> "PrimitiveFactory":
+    return lambda channels, stride, affine: Convolutions(
+        *_depthwise(channels, size, stride, affine, dilation=2)
+    )
+
+
+def _skip(channels: int, stride: int, affine: bool) -> Primitive:
+    return Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
+
+
+PrimitiveFactory = Callable[[int, int, bool], Primitive]
+"""From channels, stride and whether norms learn a scale and a shift."""
+
+PRIMITIVES: dict[str, PrimitiveFactory] = {
+    "max_pool_3x3": lambda channels, stride, affine: Pool("max", channels, stride, affine),
+    "avg_pool_3x3": lambda channels, stride, affine: Pool("avg", channels, stride, affine),
+    "skip_connect": _skip,
+    "sep_conv_3x3": _separable(3),
+    "sep_conv_5x5": _separable(5),
+    "dil_conv_3x3": _dilated(3),
+    "dil_conv_5x5": _dilated(5),
+}

@@ -1,0 +1,24 @@
+"""What people look at: progress while a step works, and what a run found when it is over."""
+
+from cellwright.report.drawing import draw_cells
+from cellwright.report.latest import LatestRun
+from cellwright.report.lines import Advance, Event, LineProgress, Message, Mistake, read_line, write_line
+from cellwright.report.live import LiveProgress
+from cellwright.report.mistakes import explain, naming
+from cellwright.report.summary import summarise
+
+__all__ = [
+    "Advance",
+    "Event",
+    "LatestRun",
+    "LineProgress",
+    "LiveProgress",
+    "Message",
+    "Mistake",
+    "draw_cells",
+    "explain",
+    "naming",
+    "read_line",
+    "summarise",
+    "write_line",
+]

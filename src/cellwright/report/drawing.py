@@ -1,0 +1,42 @@
+"""Drawing found cells with letters."""
+
+from rich.columns import Columns
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from cellwright.genotype import Cell, Genotype
+
+
+def draw_cells(genotype: Genotype) -> RenderableType:
+    """Draw each cell of the genotype in a frame, side by side where there is room."""
+    return Columns(
+        [Panel(draw_cell(cell), title=f"{name} cell", expand=False) for name, cell in genotype.cells.items()]
+    )
+
+
+def draw_cell(cell: Cell) -> Text:
+    """Draw the edges that each node sums, from where they come to the node."""
+    width = max((len(edge.primitive) for node in cell.nodes for edge in node), default=0)
+    lines = []
+    for index, node in enumerate(cell.nodes):
+        for position, edge in enumerate(node):
+            source = _feature_map(cell, edge.source)
+            arrow = f"─{edge.primitive:─^{width}}─"
+            joint = _joint(position, len(node))
+            target = f" node {index}" if position == (len(node) - 1) // 2 else ""
+            lines.append(f"{source:>7} {arrow}{joint}{target}")
+    return Text("\n".join(lines), no_wrap=True)
+
+
+def _feature_map(cell: Cell, source: int) -> str:
+    return f"input {source}" if source < cell.num_inputs else f"node {source - cell.num_inputs}"
+
+
+def _joint(position: int, count: int) -> str:
+    """Return the piece that joins one of a node's edges to the others."""
+    if count == 1:
+        return "──▶"
+    first, last, marked = position == 0, position == count - 1, position == (count - 1) // 2
+    corner = "┬" if first else "┘" if last else "┤"
+    return f"─{corner}{'▶' if marked else ' '}"

@@ -1,0 +1,36 @@
+"""Which of the finished steps in a workspace belong to its latest run."""
+
+from pathlib import Path
+from typing import Self
+
+from cellwright.results import Result
+from cellwright.spec import SearchSpec
+
+_FILE = "latest.json"
+
+
+class LatestRun(Result):
+    """`latest.json` in a workspace: what ran last, and the folders of its steps."""
+
+    name: str
+    """Of the spec."""
+    seed: int
+    data: str
+    """The kind of data source."""
+    steps: dict[str, str]
+    """The name of each finished step's folder in the workspace, by step."""
+
+    @classmethod
+    def of(cls, spec: SearchSpec, folders: dict[str, Path]) -> Self:
+        """Describe a run that has just ended."""
+        steps = {step: folder.name for step, folder in folders.items()}
+        return cls(name=spec.name, seed=spec.seed, data=spec.data.source, steps=steps)
+
+    @classmethod
+    def read(cls, workspace: Path) -> Self:
+        """Read the workspace's record; raises CellwrightError naming the file."""
+        return cls.load(workspace / _FILE)
+
+    def write(self, workspace: Path) -> None:
+        """Write the workspace's record."""
+        self.save(workspace / _FILE)

@@ -1,0 +1,113 @@
+"""Progress as lines of `name=value`, the form for pipes and the logs of pods.
+
+    message="search: epoch 3 is the best so far"
+    task="search" done=3 total=20 train_loss=0.512 validation_accuracy=0.91
+    error="digits.npz: the archive must hold an array 'images'"
+
+Katib's metrics collector finds the metrics in them, and the parent of a local run reads the lines of its children
+back, to show them live. `write_line` and `read_line` are the only writer and the only reader.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_NAME = r"[A-Za-z_][A-Za-z0-9_.|/-]*"
+_NUMBER = r"-?(?:[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|inf)|nan"
+_TEXT_LINE = re.compile(rf"(message|error)=({_STRING})")
+_ADVANCE_LINE = re.compile(
+    rf"task=({_STRING}) done=([0-9]+) total=([0-9]+)((?: {_NAME}=(?:{_NUMBER}))*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One fact worth a line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What the user must mend, said by a step that ends because of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far a task is, and what was measured there."""
+
+    task: str
+    done: int
+    total: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            if not re.fullmatch(_NAME, name):
+                raise ValueError(f"a metric's name must match {_NAME}, got {name!r}")
+
+
+Event = Message | Mistake | Advance
+
+
+def write_line(event: Event) -> str:
+    """Spell the event as one line, without its end."""
+    match event:
+        case Message(text):
+            return f"message={_quote(text)}"
+        case Mistake(text):
+            return f"error={_quote(text)}"
+        case Advance(task, done, total, metrics):
+            values = "".join(f" {name}={float(value)!r}" for name, value in metrics.items())
+            return f"task={_quote(task)} done={done} total={total}{values}"
+
+
+def read_line(line: str) -> Event | None:
+    """Read what `write_line` wrote; None for any other line, such as a library's own log."""
+    try:
+        if text := _TEXT_LINE.fullmatch(line):
+            return {"message": Message, "error": Mistake}[text[1]](json.loads(text[2]))
+        if advance := _ADVANCE_LINE.fullmatch(line):
+            metrics = (metric.split("=") for metric in advance[4].split())
+            return Advance(
+                json.loads(advance[1]),
+                int(advance[2]),
+                int(advance[3]),
+                {name: float(value) for name, value in metrics},
+            )
+    except json.JSONDecodeError:
+        return None
+    return None
+
+
+class LineProgress:
+    """Writes every event as a line, at once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def say(self, message: str) -> None:
+        """Tell one fact worth a line."""
+        self._write(Message(message))
+
+    def fail(self, mistake: str) -> None:
+        """Tell what the user must mend."""
+        self._write(Mistake(mistake))
+
+    def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Tell how far the task is."""
+        self._write(Advance(task, done, total, metrics))
+
+    def _write(self, event: Event) -> None:
+        self._stream.write(write_line(event) + "\n")
+        self._stream.flush()
+
+
+def _quote(text: str) -> str:
+    """Spell a JSON string, with letters as they are unless one could break the line."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())

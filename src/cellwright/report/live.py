@@ -1,0 +1,45 @@
+"""Progress on a terminal: a bar and the newest metrics for each task, with earlier facts scrolling above."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+
+class LiveProgress:
+    """A live display, from entering it to leaving it; what it showed last stays on the terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[metrics]}", markup=False),
+            console=console,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def say(self, message: str) -> None:
+        """Print the fact above the bars."""
+        self._bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Move the task's bar and show the metrics beside it."""
+        newest = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items())
+        if task not in self._tasks:
+            self._tasks[task] = self._bars.add_task(task, total=total, metrics="")
+        self._bars.update(self._tasks[task], completed=done, total=total, metrics=newest)

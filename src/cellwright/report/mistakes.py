@@ -1,0 +1,45 @@
+"""Telling what the user can mend from what only we can."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cellwright.errors import CellwrightError
+
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+_FULL = ("No space left on device", "os error 28", "disk is full")
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the line that tells the user what to mend; None where the error is a bug of ours."""
+    match error:
+        case CellwrightError():
+            return str(error)
+        case OSError(errno=number, strerror=str(reason)) if number != errno.EPIPE:
+            verb = "write" if number in _CANNOT_WRITE else "open"
+            return f"cannot {verb} {error.filename}: {reason}" if error.filename else reason
+        case _:
+            return None
+
+
+@contextmanager
+def naming(place: Path) -> Iterator[None]:
+    """Make errors of a full disk name the place; a failed write does not know its file, and libraries hide it."""
+    try:
+        yield
+    except CellwrightError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename:
+            raise
+        if not any(sign in str(cause) for cause in _causes(error) for sign in _FULL):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place)) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__

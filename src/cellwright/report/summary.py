@@ -1,0 +1,99 @@
+"""What a run found, for the terminal: every number says what it was measured on."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cellwright.genotype import Genotype
+from cellwright.report.drawing import draw_cells
+from cellwright.results import (
+    Comparison,
+    EvaluationResult,
+    Interval,
+    ModelScore,
+    RegistrationResult,
+    SearchResult,
+)
+
+
+def summarise(
+    *,
+    seed: int,
+    search: SearchResult | None = None,
+    evaluation: EvaluationResult | None = None,
+    registration: RegistrationResult | None = None,
+) -> RenderableType:
+    """Compose what there is of a run: found cells, scores, differences, and the registered version."""
+    parts: list[RenderableType] = []
+    if search:
+        parts += [draw_cells(Genotype.from_line(search.genotype)), *_search_lines(search)]
+    if evaluation:
+        parts += [Text(), _scores(evaluation, seed), *_difference_lines(evaluation)]
+    if registration:
+        name, version, alias = registration.name, registration.version, registration.alias
+        parts += [Text(), Text(f"Registered as {name} version {version}, alias {alias}: {registration.uri}")]
+    return Group(*parts)
+
+
+def _search_lines(search: SearchResult) -> Iterator[Text]:
+    yield Text(search.genotype, style="dim")
+    yield Text(
+        f"Found in epoch {search.epoch} of {len(search.history)}, {search.seconds:.0f} s; the supernet's accuracy "
+        f"there is {search.validation_accuracy:.4f} on the validation split."
+    )
+    yield from map(Text, search.events)
+
+
+def _scores(evaluation: EvaluationResult, seed: int) -> Table:
+    batch_sizes = [latency.batch_size for latency in evaluation.found.latency]
+    table = Table(
+        title=f"On the {evaluation.split} split: {evaluation.num_examples} examples, one seed ({seed})",
+        caption="Intervals cover the choice of examples, not of seeds. Latency: median / 95th percentile of warm "
+        f"forward passes on {evaluation.device}.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("network")
+    for title in ("accuracy", "95 % interval", "params", "MACs", *(f"ms, batch {b}" for b in batch_sizes)):
+        table.add_column(title, justify="right")
+    for score in (evaluation.found, *evaluation.baselines):
+        table.add_row(*_row(score), style="bold" if score is evaluation.found else None)
+    return table
+
+
+def _row(score: ModelScore) -> Iterator[str]:
+    yield score.name
+    yield f"{score.accuracy:.4f}"
+    yield _spell_interval(score.interval, ".4f")
+    yield _count(score.params)
+    yield _count(score.macs)
+    for latency in score.latency:
+        yield f"{latency.median_ms:.2f} / {latency.p95_ms:.2f}"
+
+
+def _difference_lines(evaluation: EvaluationResult) -> Iterator[Text]:
+    for comparison in evaluation.comparisons:
+        yield Text(
+            f"found less {comparison.baseline}: {comparison.difference:+.4f} "
+            f"{_spell_interval(comparison.interval, '+.4f')}: {_verdict(comparison)}"
+        )
+
+
+def _verdict(comparison: Comparison) -> str:
+    if not comparison.excludes_zero:
+        return "the interval includes zero, so these examples do not tell the two apart"
+    return f"the interval excludes zero, found is {'better' if comparison.difference > 0 else 'worse'}"
+
+
+def _spell_interval(interval: Interval, form: str) -> str:
+    return f"[{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def _count(number: float) -> str:
+    for unit in ("", " k", " M", " G"):
+        if number < 999.5:
+            return f"{number:.3g}{unit}"
+        number /= 1000
+    return f"{number:.3g} T"

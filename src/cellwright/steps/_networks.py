@@ -1,0 +1,72 @@
+"""Training one network into a folder, and finding it there again: what retrain, baselines and evaluate share."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cellwright.data import DataManifest, PreparedData
+from cellwright.nn.build import NetworkConfig, TaskConfig
+from cellwright.nn.cost import count_macs, count_params
+from cellwright.progress import Progress
+from cellwright.results import TrainingResult
+from cellwright.spec import SearchSpec
+from cellwright.training.checkpoint import load_tensors, restore_module, save_tensors
+from cellwright.training.classifier import ClassifierTraining
+from cellwright.training.precision import best_device
+from cellwright.training.randomness import derive_seed
+
+NETWORK, WEIGHTS, RESULT, CHECKPOINT = "network.json", "model.safetensors", "training.json", "checkpoint.safetensors"
+
+
+def task_of(manifest: DataManifest) -> TaskConfig:
+    """Return what a network for the data must classify."""
+    return TaskConfig(
+        image_shape=manifest.image_shape,
+        num_classes=manifest.num_classes,
+        mean=manifest.mean,
+        std=manifest.std,
+    )
+
+
+def train_network(
+    name: str, config: NetworkConfig, data: PreparedData, spec: SearchSpec, folder: Path, progress: Progress
+) -> None:
+    """Train on train and validation; leave the description, the weights and the result in the folder."""
+    if (folder / RESULT).exists():
+        return
+    device = use_device(spec)
+    network = config.build(seed=derive_seed(spec.seed, "initial weights")).to(device)
+    training = ClassifierTraining(
+        network,
+        data.train_and_validation().to(device),
+        spec.retrain,
+        seed=derive_seed(spec.seed, "retrain"),
+        checkpoint=folder / CHECKPOINT,
+    )
+    training.run(f"train {name}", progress)
+    genotype = getattr(config.network, "genotype", None)
+    config.save(folder / NETWORK)
+    save_tensors(folder / WEIGHTS, network.state_dict())
+    TrainingResult(
+        name=name,
+        genotype=genotype,
+        params=count_params(network),
+        macs=count_macs(network, config.network.task.image_shape),
+        seconds=training.seconds,
+        history=tuple(training.history),
+    ).save(folder / RESULT)
+    (folder / CHECKPOINT).unlink()
+
+
+def load_network(folder: Path) -> nn.Module:
+    """Return the trained network, on the CPU, in eval mode."""
+    network = NetworkConfig.load(folder / NETWORK).build(seed=0)
+    restore_module(network, load_tensors(folder / WEIGHTS)[0])
+    return network.eval()
+
+
+def use_device(spec: SearchSpec) -> torch.device:
+    """Return the device to compute on, with as many threads as the spec grants."""
+    torch.set_num_threads(spec.resources.threads)
+    return best_device()

@@ -1,0 +1,60 @@
+"""`baselines`: what the found network must beat, trained in the same way and as long."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from cellwright.data import PreparedData
+from cellwright.nn.build import CellNetworkConfig, NetworkConfig, ResNetConfig
+from cellwright.nn.cost import count_params
+from cellwright.nn.resnet import resnet_channels
+from cellwright.progress import Progress
+from cellwright.results import SearchResult
+from cellwright.spaces import build_space
+from cellwright.spec import SearchSpec
+from cellwright.steps import search
+from cellwright.steps._networks import task_of, train_network
+from cellwright.steps._step import Inputs, Step
+from cellwright.training.randomness import derive_seed
+
+
+def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
+    """Train random architectures of the space, and a ResNet of the found network's size, a folder for each."""
+    data = PreparedData.open(inputs["prepare"])
+    found = SearchResult.load(inputs["search"] / search.RESULT)
+    for name, config in _configs(spec, data, found):
+        train_network(name, config, data, spec, folder / name, progress)
+
+
+def _configs(
+    spec: SearchSpec, data: PreparedData, found: SearchResult
+) -> Iterator[tuple[str, NetworkConfig]]:
+    def cells(genotype: str) -> NetworkConfig:
+        return NetworkConfig(
+            network=CellNetworkConfig(
+                task=task_of(data.manifest),
+                genotype=genotype,
+                num_cells=spec.retrain.num_cells or spec.space.num_cells,
+                channels=spec.retrain.channels or spec.space.channels,
+            )
+        )
+
+    for index in range(spec.evaluate.baseline.random_architectures):
+        rng = random.Random(derive_seed(spec.seed, "random architecture", index))
+        yield f"random-{index}", cells(build_space(spec.space).sample(rng).to_line())
+    if spec.evaluate.baseline.hand_designed == "resnet":
+        params = count_params(cells(found.genotype).build(seed=0))
+        task = task_of(data.manifest)
+        yield "resnet", NetworkConfig(
+            network=ResNetConfig(task=task, channels=resnet_channels(task.build(), params))
+        )
+
+
+BASELINES = Step(
+    name="baselines",
+    inputs=("prepare", "search"),
+    settings=lambda spec: spec.model_dump(
+        mode="json", include={"seed": True, "space": True, "retrain": True, "evaluate": {"baseline"}}
+    ),
+    run=baselines,
+)

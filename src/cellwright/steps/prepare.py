@@ -1,0 +1,17 @@
+"""`prepare`: from the user's data to a folder with three disjoint splits."""
+
+from pathlib import Path
+
+from cellwright.data import prepare as prepare_data
+from cellwright.data import source_digest
+from cellwright.progress import Progress
+from cellwright.spec import SearchSpec
+from cellwright.steps._step import Inputs, Step
+
+
+def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
+    """Write the manifest and the shards of the prepared data."""
+    prepare_data(spec.data, folder, progress.say)
+
+
+PREPARE = Step(name="prepare", inputs=(), settings=lambda spec: source_digest(spec.data), run=prepare)

@@ -1,0 +1,47 @@
+"""`retrain`: from a genotype to trained weights, and to files that run anywhere."""
+
+from pathlib import Path
+
+from cellwright.data import PreparedData
+from cellwright.files import write_text
+from cellwright.genotype import Genotype
+from cellwright.nn.build import CellNetworkConfig, NetworkConfig
+from cellwright.nn.export import export_onnx, export_pt2
+from cellwright.progress import Progress
+from cellwright.results import SearchResult
+from cellwright.spec import SearchSpec
+from cellwright.steps import search
+from cellwright.steps._networks import load_network, task_of, train_network
+from cellwright.steps._step import Inputs, Step
+
+ONNX, PT2 = "model.onnx", "model.pt2"
+CHECKED_EXAMPLES = 64
+
+
+def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
+    """Train the derived network from scratch and export it."""
+    data = PreparedData.open(inputs["prepare"])
+    found = SearchResult.load(inputs["search"] / search.RESULT)
+    config = NetworkConfig(
+        network=CellNetworkConfig(
+            task=task_of(data.manifest),
+            genotype=found.genotype,
+            num_cells=spec.retrain.num_cells or spec.space.num_cells,
+            channels=spec.retrain.channels or spec.space.channels,
+        )
+    )
+    train_network("found", config, data, spec, folder, progress)
+    write_text(folder / search.GENOTYPE, Genotype.from_line(found.genotype).to_json())
+    progress.say("retrain: exporting to pt2 and ONNX")
+    network = load_network(folder)
+    x_BCHW = data.train.images[:CHECKED_EXAMPLES].float()
+    export_pt2(network, x_BCHW, folder / PT2)
+    export_onnx(network, x_BCHW, folder / ONNX)
+
+
+RETRAIN = Step(
+    name="retrain",
+    inputs=("prepare", "search"),
+    settings=lambda spec: spec.model_dump(mode="json", include={"seed", "space", "retrain"}),
+    run=retrain,
+)

@@ -1,0 +1,50 @@
+"""`search`: from prepared data to a genotype."""
+
+from pathlib import Path
+
+from cellwright.data import PreparedData
+from cellwright.files import write_text
+from cellwright.genotype import Genotype
+from cellwright.nn.skeleton import seeded_initialisation
+from cellwright.nn.supernet import Supernet
+from cellwright.progress import Progress
+from cellwright.spaces import build_space
+from cellwright.spec import SearchSpec
+from cellwright.steps._networks import CHECKPOINT, task_of, use_device
+from cellwright.steps._step import Inputs, Step
+from cellwright.strategies import SearchData, build_strategy
+from cellwright.training.randomness import derive_seed
+
+GENOTYPE, RESULT = "genotype.json", "search.json"
+
+
+def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
+    """Search on the training and validation splits; write `search.json` and `genotype.json`."""
+    data = PreparedData.open(inputs["prepare"])
+    device = use_device(spec)
+    with seeded_initialisation(derive_seed(spec.seed, "supernet")):
+        supernet = Supernet(
+            task_of(data.manifest).build(),
+            build_space(spec.space),
+            num_cells=spec.space.num_cells,
+            channels=spec.space.channels,
+        ).to(device)
+    result = build_strategy(spec.strategy, seed=derive_seed(spec.seed, "search")).fit(
+        supernet,
+        SearchData(train=data.train.to(device), validation=data.validation.to(device)),
+        spec.budget,
+        folder / CHECKPOINT,
+        progress,
+    )
+    for event in result.events:
+        progress.say(f"search: {event}")
+    write_text(folder / GENOTYPE, Genotype.from_line(result.genotype).to_json())
+    result.save(folder / RESULT)
+
+
+SEARCH = Step(
+    name="search",
+    inputs=("prepare",),
+    settings=lambda spec: spec.model_dump(mode="json", include={"seed", "space", "strategy", "budget"}),
+    run=search,
+)

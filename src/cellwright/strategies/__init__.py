@@ -1,0 +1,17 @@
+"""Search strategies: what proposes architectures."""
+
+from cellwright.spec import AnyStrategy
+from cellwright.strategies._base import OneShotStrategy, SearchData
+from cellwright.strategies._beta_darts import BetaDarts
+from cellwright.strategies._darts import Darts
+
+__all__ = ["BetaDarts", "Darts", "OneShotStrategy", "SearchData", "build_strategy"]
+
+
+def build_strategy(section: AnyStrategy, *, seed: int) -> OneShotStrategy:
+    """Return the strategy that a spec's `strategy` section describes."""
+    match section.kind:
+        case "darts":
+            return Darts(section, seed=seed)
+        case "beta-darts":
+            return BetaDarts(section, seed=seed)

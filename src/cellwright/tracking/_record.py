@@ -1,0 +1,51 @@
+"""The values that go into the tracker and come out of it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,249}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord:
+    """What one pipeline run leaves in MLflow."""
+
+    key: str
+    """Names the pipeline run; a second call with this key finds the MLflow run of the first."""
+    name: str
+    params: Mapping[str, str]
+    """The flattened spec; values beyond MLflow's limit are cut, so log the whole spec as an artifact."""
+    tags: Mapping[str, str]
+    curves: Mapping[str, Sequence[tuple[int, float]]]
+    """Metric name to (step, value)."""
+    metrics: Mapping[str, float]
+    artifacts: Mapping[str, Path]
+    """Path inside the MLflow run to the local file or folder that goes there."""
+
+    def __post_init__(self) -> None:
+        require_key(self.key)
+        if both := self.curves.keys() & self.metrics.keys():
+            raise ValueError(f"a name is either a curve or a metric, got both for {', '.join(sorted(both))}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegisteredModel:
+    """A version in MLflow's model registry."""
+
+    name: str
+    version: int
+    alias: str | None
+    """`champion` or `challenger`; None once a newer version took the alias."""
+
+    @property
+    def uri(self) -> str:
+        """Return what `mlflow.pyfunc.load_model` takes."""
+        return f"models:/{self.name}@{self.alias}" if self.alias else f"models:/{self.name}/{self.version}"
+
+
+def require_key(key: str) -> None:
+    """Refuse a key that an MLflow search filter could not hold."""
+    if not KEY_PATTERN.fullmatch(key):
+        raise ValueError(f"key must match {KEY_PATTERN.pattern}, got {key!r}")

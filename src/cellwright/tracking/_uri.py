@@ -1,0 +1,28 @@
+"""Tracking URIs: where their files are, and how they are shown."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+def without_credentials(text: str) -> str:
+    """Drop the `user:password@` of every URI in `text`."""
+    return re.sub(r"://[^/\s]*@", "://", text)
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """Return the database file that a SQLite URI names, None for any other URI."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+
+
+def ui_command(uri: str) -> str:
+    """Return the shell command that opens MLflow's own page for a tracking URI."""
+    python = shlex.quote(sys.executable)
+    shown = shlex.quote(without_credentials(uri))
+    if urlsplit(uri).scheme in ("http", "https"):
+        return f"{python} -m webbrowser {shown}"
+    return f"MLFLOW_DISABLE_TELEMETRY=true {python} -m mlflow ui --backend-store-uri {shown}"

@@ -1,0 +1,83 @@
+"""Random changes to a batch of training images, on whatever device it is."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cellwright.spec import Augment
+
+
+def augment_images(x_BCHW: Tensor, settings: Augment, rng: torch.Generator) -> Tensor:
+    """Return shifted, rotated, scaled, mirrored and blanked images; the border repeats outwards.
+
+    Args:
+        x_BCHW: raw images.
+        settings: how much of each.
+        rng: on the images' device.
+    """
+    if settings.shift or settings.rotate or settings.scale or settings.flip != "none":
+        grid = functional.affine_grid(_affine_maps(len(x_BCHW), settings, rng), list(x_BCHW.shape), False)
+        moved = functional.grid_sample(x_BCHW, grid, padding_mode="border", align_corners=False)
+        x_BCHW = moved.contiguous(memory_format=torch.channels_last)
+    return _erase(x_BCHW, settings.erase, rng) if settings.erase else x_BCHW
+
+
+def mix_up(
+    x_BCHW: Tensor, targets_BK: Tensor, settings: Augment, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return images and soft targets mixed with those of a shuffled batch, one share for the whole batch."""
+    if not settings.mixup:
+        return x_BCHW, targets_BK
+    share = _beta(settings.mixup, rng)
+    order = torch.randperm(len(x_BCHW), generator=rng, device=x_BCHW.device)
+    return torch.lerp(x_BCHW[order], x_BCHW, share), torch.lerp(targets_BK[order], targets_BK, share)
+
+
+def _uniform(count: int, bound: float, rng: torch.Generator) -> Tensor:
+    return (2 * torch.rand(count, generator=rng, device=rng.device) - 1) * bound
+
+
+def _signs(count: int, mirrored: bool, rng: torch.Generator) -> Tensor:
+    if not mirrored:
+        return torch.ones(count, device=rng.device)
+    return 1 - 2 * torch.randint(2, (count,), generator=rng, device=rng.device).float()
+
+
+def _affine_maps(count: int, settings: Augment, rng: torch.Generator) -> Tensor:
+    """Return (B, 2, 3) maps from output to input coordinates, in units of half a side."""
+    angle = _uniform(count, math.radians(settings.rotate), rng)
+    zoom = 1 + _uniform(count, settings.scale, rng)
+    across = zoom * _signs(count, settings.flip in ("horizontal", "both"), rng)
+    down = zoom * _signs(count, settings.flip in ("vertical", "both"), rng)
+    shift_x, shift_y = (_uniform(count, 2 * settings.shift, rng) for _ in range(2))
+    cos, sin = angle.cos(), angle.sin()
+    rows = (
+        torch.stack((cos * across, -sin * down, shift_x), dim=1),
+        torch.stack((sin * across, cos * down, shift_y), dim=1),
+    )
+    return torch.stack(rows, dim=1)
+
+
+def _erase(x_BCHW: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Blank a square of the image's mean, at a place drawn for each image, cut off at the border."""
+    height, width = x_BCHW.shape[2:]
+    rows = _inside(height, round(share * height), len(x_BCHW), rng)
+    columns = _inside(width, round(share * width), len(x_BCHW), rng)
+    square = (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)
+    return torch.where(square, x_BCHW.mean(dim=(2, 3), keepdim=True), x_BCHW)
+
+
+def _inside(side: int, length: int, count: int, rng: torch.Generator) -> Tensor:
+    """Return (B, side) masks of an interval of the length around a centre drawn for each image."""
+    centre = torch.randint(side, (count, 1), generator=rng, device=rng.device)
+    offset = torch.arange(side, device=rng.device)[None] - centre + length // 2
+    return (offset >= 0) & (offset < length)
+
+
+def _beta(alpha: float, rng: torch.Generator) -> float:
+    """Draw from Beta(alpha, alpha) as a ratio of gammas, with this generator alone."""
+    shape = torch.full((2,), alpha, device=rng.device)
+    first, second = torch._standard_gamma(shape, generator=rng).tolist()
+    return float(first / (first + second)) if first + second > 0 else 0.5

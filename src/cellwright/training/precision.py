@@ -1,0 +1,20 @@
+"""Devices and number formats."""
+
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
+
+
+def best_device() -> torch.device:
+    """Return the first GPU, or the CPU where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(
+    precision: Literal["auto", "float32", "bfloat16"], device: torch.device
+) -> AbstractContextManager[object]:
+    """Return the context in which forward passes run; `auto` is bfloat16 on GPUs that compute with it."""
+    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    enabled = precision == "bfloat16" or (precision == "auto" and fast)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -1,0 +1,23 @@
+"""Fixtures that several folders share."""
+
+import random
+
+import pytest
+
+from cellwright.nn.skeleton import ImageTask
+from cellwright.spaces import Darts
+
+
+@pytest.fixture
+def tiny_space() -> Darts:
+    return Darts(primitives=("skip_connect", "max_pool_3x3", "sep_conv_3x3", "dil_conv_3x3"), num_nodes=2)
+
+
+@pytest.fixture
+def tiny_task() -> ImageTask:
+    return ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    return random.Random(0)

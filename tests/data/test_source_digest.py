@@ -1,0 +1,63 @@
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellwright.data import source_digest
+from cellwright.errors import DataError
+from cellwright.spec import DigitsData, IdxData, ImagesData, NpzData
+
+
+@pytest.fixture
+def pets(tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "pets" / name / "1.png")
+    return tmp_path / "pets"
+
+
+def test_depends_on_settings():
+    assert source_digest(DigitsData(source="digits")) == source_digest(DigitsData(source="digits"))
+    assert source_digest(DigitsData(source="digits")) != source_digest(DigitsData(source="digits", limit=99))
+
+
+def test_depends_on_the_contents_of_a_file_not_its_path(tmp_path):
+    def digest_of(name: str, content: bytes) -> str:
+        (tmp_path / name).write_bytes(content)
+        return source_digest(NpzData(source="npz", path=tmp_path / name))
+
+    assert digest_of("one", b"1") == digest_of("other", b"1") != digest_of("one", b"2")
+
+
+def test_tells_the_roles_of_files_apart(tmp_path):
+    (tmp_path / "one").write_bytes(b"1")
+    (tmp_path / "two").write_bytes(b"2")
+    one, two = tmp_path / "one", tmp_path / "two"
+    digests = {
+        source_digest(IdxData(source="idx", images=images, labels=labels))
+        for images, labels in ((one, two), (two, one))
+    }
+    assert len(digests) == 2
+
+
+def test_depends_on_the_names_inside_a_folder_not_on_its_own(pets):
+    def digest_of(path):
+        return source_digest(ImagesData(source="images", path=path))
+
+    before = digest_of(pets)
+    copy = shutil.copytree(pets, pets.parent / "copy")
+    (copy / ".hidden").touch()
+    assert digest_of(copy) == before
+    (copy / "cats" / "1.png").rename(copy / "cats" / "2.png")
+    assert digest_of(copy) != before
+
+
+@pytest.mark.parametrize(
+    "section",
+    [NpzData(source="npz", path="/no/where"), ImagesData(source="images", path="/no/where")],
+    ids=lambda section: section.source,
+)
+def test_names_what_is_missing(section):
+    with pytest.raises(DataError, match="^/no/where: there is no such (file|folder)"):
+        source_digest(section)

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from cellwright.errors import SpecError
+from cellwright.spec import IdxData, SearchSpec, load_spec, parse_spec
+
+GOOD = "name: shoes\ndata: {source: digits}\n"
+
+
+def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
+    path = folder / "search.yaml"
+    path.write_text(text)
+    return load_spec(path, overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes"),
+    [
+        ("data: {source: digits}", ["name: must be given"]),
+        ("name: a", ["data: must be given"]),
+        ("name: A_b\ndata: {source: digits}", ["name: must match pattern"]),
+        ("name: a\ndata: {}", ["data.source: must be given"]),
+        ("name: a\ndata: {source: digit}", ["data.source: must be one of", "did you mean 'digits'?"]),
+        ("name: a\ndata: {source: npz}", ["data.path: must be given"]),
+        (GOOD + "sede: 1", ["sede: unknown key; did you mean 'seed'?"]),
+        (GOOD + "retrain: {augment: {shft: 1}}", ["retrain.augment.shft: unknown key; did you mean 'shift'?"]),
+        (GOOD + "strategy: {kind: darts, beta: 1}", ["strategy.beta: unknown key"]),
+        (GOOD + "strategy: {kind: bta-darts}", ["strategy.kind: must be one of", "did you mean 'beta-darts'?"]),
+        (GOOD + "space: {num_nodes: 0, primitives: [a]}", ["space.num_nodes", "space.primitives: must be among"]),
+        (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
+        ("name: a\ndata: {source: idx, images: i, labels: l, test_images: t}", ["data: test_images and test_labels"]),
+        ("name: a\nname: b\n", ["search.yaml:2:1: not valid YAML: the key 'name' must stand once"]),
+        ("name: [", ["search.yaml:1:8: not valid YAML"]),
+        ("just words", ["a spec must be a mapping"]),
+    ],
+)
+def test_each_mistake_is_named_by_path_value_and_rule(tmp_path: Path, text: str, mistakes: list[str]):
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, text)
+    for mistake in mistakes:
+        assert mistake in str(caught.value)
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path):
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, "nam: a\nseed: -1\ndata: {source: digits, limit: 0}\nretrain: {batch_size: 1}")
+    paths = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert sorted(paths) == ["data.limit", "nam", "name", "retrain.batch_size", "seed"]
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(SpecError, match="nowhere.yaml: cannot be read: No such file"):
+        load_spec(tmp_path / "nowhere.yaml")
+
+
+def test_relative_paths_count_from_the_spec(tmp_path: Path):
+    spec = load(tmp_path, "name: a\ndata: {source: idx, images: x/i.gz, labels: /l.gz}")
+    assert isinstance(spec.data, IdxData)
+    assert spec.data.paths == (tmp_path / "x/i.gz", Path("/l.gz"))
+
+
+def test_overrides_are_applied_over_the_file(tmp_path: Path):
+    spec = load(tmp_path, GOOD, "seed=7", "retrain.augment.flip=horizontal", "budget.max_seconds=1e2")
+    assert (spec.seed, spec.retrain.augment.flip, spec.budget.max_seconds) == (7, "horizontal", 100.0)
+
+
+@pytest.mark.parametrize("override", ["seed", "=1", "name.x=1", "a..b=1"])
+def test_bad_overrides_are_named(tmp_path: Path, override: str):
+    with pytest.raises(SpecError, match="--set"):
+        load(tmp_path, GOOD, override)
+
+
+def test_a_spec_survives_the_way_through_a_pipeline_parameter(tmp_path: Path):
+    spec = load(tmp_path, GOOD + "register: {name: shoe-classifier}")
+    assert parse_spec(spec.model_dump_json(by_alias=True)) == spec
+    assert parse_spec(spec.model_dump_json(by_alias=True)).digest == spec.digest

@@ -1,0 +1,103 @@
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellwright.genotype import Cell, Edge, Genotype, GenotypeError
+
+PRIMITIVES = ("skip_connect", "sep_conv_3x3", "max_pool_3x3")
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> Cell:
+    num_inputs = draw(st.integers(1, 2))
+    nodes = []
+    for index in range(draw(st.integers(1, 5))):
+        sources = draw(st.lists(st.integers(0, num_inputs + index - 1), max_size=3, unique=True))
+        nodes.append(tuple(Edge(source, draw(st.sampled_from(PRIMITIVES))) for source in sources))
+    return Cell(num_inputs=num_inputs, nodes=tuple(nodes))
+
+
+genotypes = st.builds(
+    Genotype,
+    space=st.sampled_from(["darts", "my-space_2"]),
+    cells=st.dictionaries(st.sampled_from(["normal", "reduce"]), cells(), min_size=1),
+)
+
+
+@given(genotypes)
+def test_each_form_round_trips(genotype: Genotype):
+    assert Genotype.from_line(genotype.to_line()) == genotype
+    assert Genotype.from_dict(genotype.to_dict()) == genotype
+
+
+@given(genotypes)
+def test_line_needs_no_quotes_in_a_shell(genotype: Genotype):
+    assert re.fullmatch(r"[A-Za-z0-9._:,~-]+", genotype.to_line())
+
+
+@given(genotypes, genotypes)
+def test_digest_tells_genotypes_apart(one: Genotype, other: Genotype):
+    assert (one.digest == other.digest) == (one == other)
+
+
+@given(cells(), st.randoms(use_true_random=False))
+def test_isomorphism_key_ignores_how_nodes_are_numbered(cell: Cell, rng: random.Random):
+    assert _renumbered(cell, rng).isomorphism_key() == cell.isomorphism_key()
+
+
+def test_isomorphism_key_sees_whether_a_node_is_shared():
+    conv, skip = "sep_conv_3x3", "skip_connect"
+    shared = (((0, conv),), ((0, conv),), ((1, skip),), ((1, skip),))
+    apart = (((0, conv),), ((0, conv),), ((1, skip),), ((2, skip),))
+    one, other = (
+        Cell(num_inputs=1, nodes=tuple(tuple(Edge(*edge) for edge in node) for node in nodes))
+        for nodes in (shared, apart)
+    )
+    assert one.isomorphism_key() != other.isomorphism_key()
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("darts:normal", "a cell must be NAME~INPUTS~NODE"),
+        ("darts:normal~x~0.skip_connect", "a cell must be NAME~INPUTS~NODE"),
+        ("darts:normal~2~skip_connect", "an edge must be SOURCE.PRIMITIVE, got 'skip_connect'"),
+        ("darts:normal~2~2.skip_connect", "node 0 must read an earlier node"),
+        ("darts:normal~2~0.Skip", "primitive must match"),
+        ("Darts:normal~2~0.skip_connect", "space and cell names must match"),
+    ],
+)
+def test_a_bad_line_is_refused_by_its_rule(line: str, rule: str):
+    with pytest.raises(GenotypeError, match=re.escape(rule)):
+        Genotype.from_line(line)
+
+
+@pytest.mark.parametrize("value", [None, {}, {"space": "darts", "cells": {"normal": {"nodes": [[]]}}}, "x"])
+def test_a_bad_dict_is_refused(value: object):
+    with pytest.raises(GenotypeError, match="not a genotype"):
+        Genotype.from_dict(value)
+
+
+def _renumbered(cell: Cell, rng: random.Random) -> Cell:
+    """Return the cell with its nodes in another order in which each still follows what it reads."""
+    left, order = set(range(len(cell.nodes))), []
+    while left:
+        ready = [
+            node
+            for node in sorted(left)
+            if all(edge.source - cell.num_inputs not in left for edge in cell.nodes[node])
+        ]
+        order.append(rng.choice(ready))
+        left.remove(order[-1])
+    place = {node: cell.num_inputs + position for position, node in enumerate(order)}
+    nodes = tuple(
+        tuple(
+            Edge(place.get(edge.source - cell.num_inputs, edge.source), edge.primitive)
+            for edge in cell.nodes[node]
+        )
+        for node in order
+    )
+    return Cell(num_inputs=cell.num_inputs, nodes=nodes)
