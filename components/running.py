@@ -1,8 +1,8 @@
 """What the body of a component calls: one step, run in a process of its own.
 
-The process tells what it does in lines on its standard output, which end up in the pod's log or with the parent of
-a local run. It ends by itself when nobody reads them any more: kfp.local starts steps through a shell, so a parent
-that is killed has no other way to take them along.
+The process tells what it does in lines on its standard output, which end up in the pod's log or with the
+parent of a local run. It ends by itself when nobody reads them any more: kfp.local starts steps through a
+shell, so a parent that is killed has no other way to take them along.
 """
 
 import os
@@ -72,7 +72,7 @@ def report_end(state: str) -> None:
 
 
 def die_with_reader(descriptor: int) -> None:
-    """Kill this process as soon as the other end of the pipe that it writes to is closed; does nothing for files."""
+    """Kill this process as soon as the pipe that it writes to is closed at the other end; files never are."""
 
     def watch() -> None:
         poll = select.poll()

@@ -8,31 +8,31 @@ import os
 import shlex
 import shutil
 import tempfile
-import textwrap
 import warnings
-from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from cellwright.errors import CellwrightError
-from cellwright.progress import Progress
-from cellwright.report import Advance, Message, Mistake, naming, read_line
-from cellwright.spec import SearchSpec
 from cellwright_pipelines.pipeline import build_pipeline
 from kfp import local
 from kfp.local import subprocess_task_handler
 from kfp.local.config import LocalExecutionConfig
 
+from cellwright.errors import CellwrightError
+from cellwright.progress import Progress
+from cellwright.report import Advance, Message, Mistake, naming, read_line
+from cellwright.spec import SearchSpec
+
 _LOG = "run.log"
+_INDENT = "    "
 _STEPS = ("prepare", "search", "retrain", "baselines", "evaluate", "register", "finish")
 
 
 def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
     """Run the whole pipeline; return the finished folders in the workspace, by step name.
 
-    Finished steps of earlier attempts stand in the workspace, and are reused; what kfp itself left there is removed.
-    kfp's own output goes to `run.log` in the workspace, where the steps' lines go as well as to `progress`.
+    Finished steps of earlier attempts stand in the workspace, and are reused; what kfp itself left there is
+    removed. All output goes to `run.log` in the workspace, and the steps' own lines to `progress`, too.
 
     Raises:
         CellwrightError: a step says what to mend, or was killed.
@@ -52,20 +52,24 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
         try:
             with contextlib.redirect_stdout(output):
                 pipeline(workspace=str(workspace))
-        except RuntimeError as error:
-            raise _reason(output, workspace, _finished(root, workspace)) from error
+        except RuntimeError:
+            raise _reason(output, workspace, _finished(root, workspace)) from None
         return _finished(root, workspace)
 
 
 class _Output(io.TextIOBase):
-    """Stands in for standard output: logs all, and hands the steps' own lines to the display."""
+    """Stands in for standard output: logs all, and hands the steps' own lines to the display.
+
+    What a step prints, kfp indents; its own lines it does not.
+    """
 
     def __init__(self, log: TextIO, progress: Progress) -> None:
         self.mistakes: list[str] = []
-        self.tail: deque[str] = deque(maxlen=500)
+        self.traceback: list[str] = []
         self._log = log
         self._progress = progress
         self._unfinished = ""
+        self._in_traceback = False
 
     def write(self, text: str) -> int:
         self._log.write(text)
@@ -75,7 +79,8 @@ class _Output(io.TextIOBase):
         return len(text)
 
     def _take(self, line: str) -> None:
-        match read_line(line.strip()):
+        printed = line.removeprefix(_INDENT)
+        match read_line(printed):
             case Message(text):
                 self._progress.say(text)
             case Advance(task, done, total, metrics):
@@ -83,20 +88,22 @@ class _Output(io.TextIOBase):
             case Mistake(text):
                 self.mistakes.append(text)
             case None:
-                self.tail.append(line)
+                starts = printed.startswith("Traceback ") and not self.traceback
+                self._in_traceback = printed != line and (starts or self._in_traceback)
+                if self._in_traceback:
+                    self.traceback.append(printed)
 
 
 def _reason(output: _Output, workspace: Path, finished: Mapping[str, Path]) -> Exception:
     """Return what to tell of a run in which a step failed, which kfp itself only says that it did."""
     if output.mistakes:
         return CellwrightError("\n".join(dict.fromkeys(output.mistakes)))
-    _, traceback, trace = "\n".join(output.tail).partition("Traceback (most recent call last)")
     failed = next(step for step in _STEPS if step not in finished)
-    if traceback:
-        return RuntimeError(f"{failed} failed:\n{textwrap.indent(traceback + trace, '  ')}")
+    if output.traceback:
+        return RuntimeError("\n".join([f"{failed} failed:", *output.traceback]))
     return CellwrightError(
-        f"{failed} must end by itself, but was stopped, as a process is that wants more memory than there is; "
-        f"see {workspace / _LOG}"
+        f"{failed} must end by itself, but was stopped, as a process is that wants more memory than there "
+        f"is; see {workspace / _LOG}"
     )
 
 
@@ -114,7 +121,9 @@ def _log(workspace: Path) -> Iterator[TextIO]:
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CellwrightError(f"{workspace} must be used by one run at a time: another one is at it") from error
+            raise CellwrightError(
+                f"{workspace} must be used by one run at a time: another one is at it"
+            ) from error
         log.truncate(0)
         yield log
 
@@ -123,8 +132,8 @@ def _log(workspace: Path) -> Iterator[TextIO]:
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
     """Give child processes these variables.
 
-    TMPDIR, since kfp leaves a folder there for each step; PYTHONSAFEPATH, since it starts them with `-m`, by which
-    a `queue.py` in the user's folder would be taken for Python's own.
+    TMPDIR, since kfp leaves a folder there for each step; PYTHONSAFEPATH, since it starts them with `-m`, by
+    which a `queue.py` in the user's folder would be taken for Python's own.
     """
     before = dict(os.environ)
     os.environ.update(values)

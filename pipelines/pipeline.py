@@ -3,11 +3,18 @@
 import tempfile
 from pathlib import Path
 
-from cellwright.files import write_text
-from cellwright.spec import Resources, SearchSpec
-from cellwright_components import baselines, evaluate, finish, prepare, register, retrain, search
+from cellwright_components.baselines import baselines
+from cellwright_components.evaluate import evaluate
+from cellwright_components.finish import finish
+from cellwright_components.prepare import prepare
+from cellwright_components.register import register
+from cellwright_components.retrain import retrain
+from cellwright_components.search import search
 from kfp import compiler, dsl, kubernetes
 from kfp.dsl.base_component import BaseComponent
+
+from cellwright.files import write_text
+from cellwright.spec import Resources, SearchSpec
 
 WORKSPACE = "/workspace"
 """Where a cluster mounts the folder of finished steps, unless a run says otherwise."""
@@ -18,10 +25,11 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
 
     KFP may reuse a step whose inputs are the same, save for those that read or write outside the pipeline.
     """
+    resources = spec.resources
 
     @dsl.pipeline(name=spec.name, description=f"Neural architecture search: {spec.name}")
-    def pipeline(spec_json: str = spec.model_dump_json(by_alias=True), workspace: str = WORKSPACE):
-        common = {"spec": spec_json, "workspace": workspace}
+    def pipeline(spec: str = spec.model_dump_json(by_alias=True), workspace: str = WORKSPACE):
+        common = {"spec": spec, "workspace": workspace}
         finished = finish()
         with dsl.ExitHandler(finished):
             prepared = prepare(**common).set_caching_options(False)
@@ -41,7 +49,7 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
                 scores=evaluated.outputs["scores"],
             ).set_caching_options(False)
         for task in (prepared, searched, retrained, compared, evaluated, registered, finished):
-            _grant(task, spec.resources)
+            _grant(task, resources)
 
     return pipeline
 

@@ -3,7 +3,9 @@
 import random
 
 import pytest
+import torch
 
+from cellwright.data import Split
 from cellwright.nn.skeleton import ImageTask
 from cellwright.spaces import Darts
 
@@ -21,3 +23,14 @@ def tiny_task() -> ImageTask:
 @pytest.fixture
 def rng() -> random.Random:
     return random.Random(0)
+
+
+@pytest.fixture(scope="session")
+def bars() -> Split:
+    """Examples that are easy to tell apart: the class is the row of a bright bar, in noise."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    images = 0.3 * torch.rand(60, 2, 8, 8, generator=generator)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        image[:, 1 + 2 * label] += 1
+    return Split(images, labels)

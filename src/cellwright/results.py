@@ -139,8 +139,9 @@ class RegistrationResult(Result):
 
     name: str
     version: int
-    alias: str
+    alias: str | None
+    """`champion` or `challenger`; None once a newer version took it."""
     uri: str
-    """`models:/NAME@ALIAS`."""
+    """What `mlflow.pyfunc.load_model` takes: `models:/NAME@ALIAS`."""
     tracking_uri: str
     mlflow_run_id: str

@@ -1,4 +1,5 @@
 import io
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def test_resizes_to_height_and_width(pets):
 
 HALF_RED = Image.new("RGBA", (10, 12), (255, 0, 0, 128))
 CLEAR_PALETTE = Image.new("P", (10, 12), 1)
+CLEAR_PALETTE.putpalette([255, 0, 0, 0, 255, 0])
 SIDEWAYS = NOISE.transpose(Image.Transpose.ROTATE_90)
 EXIF = Image.Exif()
 EXIF[0x0112] = 6
@@ -98,8 +100,6 @@ def bomb() -> bytes:
     """Return a small PNG whose header claims a hundred million pixels."""
     whole = bytearray(encoded(Image.new("1", (8, 8))))
     whole[16:24] = (10_000).to_bytes(4) + (10_000).to_bytes(4)
-    import zlib
-
     whole[29:33] = zlib.crc32(whole[12:29]).to_bytes(4)
     return bytes(whole)
 
@@ -138,9 +138,9 @@ def test_names_five_mistakes_and_counts_the_others(pets):
         (lambda pets: (pets / "README").touch(), "\n  README is no folder"),
         (lambda pets: (pets / "cats" / "young").mkdir(), "\n  cats/young is no file"),
         (lambda pets: (pets / "cats" / "loop").symlink_to(pets), "\n  cats/loop is no file"),
-        (lambda pets: (pets / "cats" / "self").symlink_to(pets / "cats" / "self"), "\n  cats/self is no file"),
+        (lambda pets: (pets / "cats" / "self").symlink_to("self"), "\n  cats/self is no file"),
         (lambda pets: (pets / "all").symlink_to(pets), "\n  all/all is no file"),
-        (lambda pets: (pets / "dogs").rename(pets.parent / "dogs"), "must be at least two classes, got only cats"),
+        (lambda pets: (pets / "dogs").rename(pets.parent / "dogs"), "at least two classes, got only cats"),
     ],
 )  # fmt: skip
 def test_refuses_folders(pets, build, message):

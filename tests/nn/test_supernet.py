@@ -30,7 +30,9 @@ def test_cell_equals_the_textbook_in_values_and_gradients(reduces: bool):
         torch.testing.assert_close(our, textbook, rtol=1e-10, atol=1e-10)
 
 
-def test_restricted_to_a_genotype_it_gives_the_logits_of_that_network(tiny_space: Darts, tiny_task: ImageTask):
+def test_restricted_to_a_genotype_it_gives_the_logits_of_that_network(
+    tiny_space: Darts, tiny_task: ImageTask
+):
     genotype = tiny_space.sample(random.Random(3))
     supernet = Supernet(tiny_task, tiny_space, num_cells=3, channels=4).double()
     network = Network(tiny_task, genotype, num_cells=3, channels=4, affine=False).double()

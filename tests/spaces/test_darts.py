@@ -27,7 +27,10 @@ def test_edges_run_from_inputs_and_earlier_nodes():
     [
         (INSIDE.replace("darts", "other"), "space must be 'darts', got 'other'"),
         (INSIDE.split(":reduce")[0], "cells must be ['normal', 'reduce'], got ['normal']"),
-        (INSIDE.replace("normal~2~", "normal~2~0.skip_connect,1.skip_connect~"), "must have 2 inputs and 1 nodes"),
+        (
+            INSIDE.replace("normal~2~", "normal~2~0.skip_connect,1.skip_connect~"),
+            "must have 2 inputs and 1 nodes",
+        ),
         (INSIDE.replace("0.skip_connect,1.sep", "1.skip_connect,1.sep"), "must read 2 different sources"),
         (INSIDE.replace("sep_conv_3x3", "conv_9x9"), "primitive must be among skip_connect, sep_conv_3x3"),
     ],

@@ -24,12 +24,24 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ("name: a\ndata: {source: digit}", ["data.source: must be one of", "did you mean 'digits'?"]),
         ("name: a\ndata: {source: npz}", ["data.path: must be given"]),
         (GOOD + "sede: 1", ["sede: unknown key; did you mean 'seed'?"]),
-        (GOOD + "retrain: {augment: {shft: 1}}", ["retrain.augment.shft: unknown key; did you mean 'shift'?"]),
+        (
+            GOOD + "augment: {shft: 1}",
+            ["augment.shft: unknown key; did you mean 'shift'?"],
+        ),
         (GOOD + "strategy: {kind: darts, beta: 1}", ["strategy.beta: unknown key"]),
-        (GOOD + "strategy: {kind: bta-darts}", ["strategy.kind: must be one of", "did you mean 'beta-darts'?"]),
-        (GOOD + "space: {num_nodes: 0, primitives: [a]}", ["space.num_nodes", "space.primitives: must be among"]),
+        (
+            GOOD + "strategy: {kind: bta-darts}",
+            ["strategy.kind: must be one of", "did you mean 'beta-darts'?"],
+        ),
+        (
+            GOOD + "space: {num_nodes: 0, primitives: [a]}",
+            ["space.num_nodes", "space.primitives: must be among"],
+        ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
-        ("name: a\ndata: {source: idx, images: i, labels: l, test_images: t}", ["data: test_images and test_labels"]),
+        (
+            "name: a\ndata: {source: idx, images: i, labels: l, test_images: t}",
+            ["data: test_images and test_labels"],
+        ),
         ("name: a\nname: b\n", ["search.yaml:2:1: not valid YAML: the key 'name' must stand once"]),
         ("name: [", ["search.yaml:1:8: not valid YAML"]),
         ("just words", ["a spec must be a mapping"]),
@@ -61,8 +73,8 @@ def test_relative_paths_count_from_the_spec(tmp_path: Path):
 
 
 def test_overrides_are_applied_over_the_file(tmp_path: Path):
-    spec = load(tmp_path, GOOD, "seed=7", "retrain.augment.flip=horizontal", "budget.max_seconds=1e2")
-    assert (spec.seed, spec.retrain.augment.flip, spec.budget.max_seconds) == (7, "horizontal", 100.0)
+    spec = load(tmp_path, GOOD, "seed=7", "augment.flip=horizontal", "budget.max_seconds=1e2")
+    assert (spec.seed, spec.augment.flip, spec.budget.max_seconds) == (7, "horizontal", 100.0)
 
 
 @pytest.mark.parametrize("override", ["seed", "=1", "name.x=1", "a..b=1"])

@@ -3,6 +3,7 @@
 import gzip
 import math
 import zlib
+from contextlib import suppress
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -53,33 +54,28 @@ def _read_array(path: Path) -> NDArray[np.uint8]:
 
 
 def _parse(file: BufferedIOBase, most: int, path: Path) -> NDArray[np.uint8]:
-    """Read an array from a file that holds at most that many bytes."""
-    magic = bytes(_fill(file, 4, most, "the magic number", path))
+    """Read an array from a file that holds at most that many bytes, which bounds what is allocated."""
+    magic = _read_bytes(file, 4, 4, "the magic number", path).tobytes()
     zeros, kind, num_axes = magic[:2], magic[2], magic[3]
     if zeros != b"\0\0" or kind != UNSIGNED_BYTE or num_axes not in (1, 3, 4):
         raise DataError(
             f"{path}: an IDX file must begin with 00 00 08 (unsigned bytes) and 01 (labels) or 03 or 04 "
             f"(images), got {magic.hex(' ')}"
         )
-    header = _fill(file, 4 * num_axes, most, "the header", path)
+    header = _read_bytes(file, 4 * num_axes, 4 * num_axes, "the header", path)
     shape = tuple(map(int, header.view(">u4")))
-    values = _fill(file, math.prod(shape), most, f"the header's {'×'.join(map(str, shape))}", path)
+    values = _read_bytes(file, math.prod(shape), most, f"the header's {'×'.join(map(str, shape))}", path)
     if file.read(1):
-        raise DataError(f"{path}: must end after the {'×'.join(map(str, shape))} bytes of its header's shape")
+        raise DataError(f"{path}: must end after the {len(values)} bytes of its header's shape, {shape}")
     return values.reshape(shape)
 
 
-def _fill(file: BufferedIOBase, size: int, most: int, what: str, path: Path) -> NDArray[np.uint8]:
-    """Read exactly that many bytes."""
-    if size > most:
-        raise DataError(f"{path}: truncated: expected {size} bytes for {what}, found at most {most}")
-    values = np.empty(size, np.uint8)
+def _read_bytes(file: BufferedIOBase, size: int, most: int, what: str, path: Path) -> NDArray[np.uint8]:
+    values = np.empty(min(size, most), np.uint8)
     found = 0
-    try:
-        while found < size and (count := file.readinto1(values[found : found + CHUNK].data)):
+    with suppress(EOFError):
+        while count := file.readinto1(values[found : found + CHUNK].data):
             found += count
-    except EOFError:
-        pass
     if found < size:
         raise DataError(f"{path}: truncated: expected {size} bytes for {what}, found {found}")
     return values

@@ -86,7 +86,7 @@ def _decode_all(
                 mistakes.append(f"{name}: is no readable {', '.join(FORMATS)}")
                 continue
             except Exception as error:  # on broken bytes, decoders raise nearly anything
-                mistakes.append(f"{name}: {error or type(error).__name__}")
+                mistakes.append(f"{name}: {str(error) or type(error).__name__}")
                 continue
             if not images.size:
                 images = np.empty((len(files), *pixels.shape), np.uint8)

@@ -37,7 +37,7 @@ class Split:
             order = order[: len(self) - len(self) % batch_size]
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            yield _floats(self.images[chosen]), self.labels[chosen]
+            yield _floats(self.images.index_select(0, chosen)), self.labels[chosen]
 
     def ordered_batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield everything in its order, in the form of `batches`."""

@@ -65,7 +65,9 @@ def _check(network: nn.Module, exported: Callable[[Tensor], Tensor], x_BCHW: Ten
         for x in (x_BCHW, x_BCHW[:1]):
             gap = (network(x) - exported(x)).abs().max().item()
             if not gap <= TOLERANCE:
-                raise CellwrightError(f"{path}: logits must be within {TOLERANCE} of the network's, got {gap:.2g}")
+                raise CellwrightError(
+                    f"{path}: logits must be within {TOLERANCE} of the network's, got {gap:.2g}"
+                )
 
 
 @contextmanager

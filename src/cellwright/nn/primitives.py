@@ -93,9 +93,7 @@ class FactorizedReduce(Primitive):
 
 def relu_conv_norm(in_channels: int, channels: int, affine: bool) -> nn.Sequential:
     """Return the 1×1 convolution that brings a cell's input to its number of channels."""
-    return nn.Sequential(
-        nn.ReLU(), nn.Conv2d(in_channels, channels, 1, bias=False), Norm(channels, affine)
-    )
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(in_channels, channels, 1, bias=False), Norm(channels, affine))
 
 
 def _depthwise(channels: int, size: int, stride: int, affine: bool, dilation: int = 1) -> list[nn.Module]:

@@ -85,7 +85,9 @@ class CellInputs(nn.Module):
 class Skeleton(nn.Module):
     """Stem and classifier around cells; subclasses say what a cell is."""
 
-    def __init__(self, task: ImageTask, *, num_cells: int, channels: int, num_nodes: int, affine: bool) -> None:
+    def __init__(
+        self, task: ImageTask, *, num_cells: int, channels: int, num_nodes: int, affine: bool
+    ) -> None:
         super().__init__()
         self.task = task
         self.places = cell_places(num_cells, channels)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from cellwright.nn.primitives import PRIMITIVES, Primitive
+from cellwright.nn.primitives import PRIMITIVES
 from cellwright.nn.skeleton import ImageTask, Skeleton
 from cellwright.spaces import Darts
 

@@ -4,8 +4,8 @@
     task="search" done=3 total=20 train_loss=0.512 validation_accuracy=0.91
     error="digits.npz: the archive must hold an array 'images'"
 
-Katib's metrics collector finds the metrics in them, and the parent of a local run reads the lines of its children
-back, to show them live. `write_line` and `read_line` are the only writer and the only reader.
+Katib's metrics collector finds the metrics in them, and the parent of a local run reads the lines of its
+children back, to show them live. `write_line` and `read_line` are the only writer and the only reader.
 """
 
 import json
@@ -18,9 +18,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 _NAME = r"[A-Za-z_][A-Za-z0-9_.|/-]*"
 _NUMBER = r"-?(?:[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|inf)|nan"
 _TEXT_LINE = re.compile(rf"(message|error)=({_STRING})")
-_ADVANCE_LINE = re.compile(
-    rf"task=({_STRING}) done=([0-9]+) total=([0-9]+)((?: {_NAME}=(?:{_NUMBER}))*)"
-)
+_ADVANCE_LINE = re.compile(rf"task=({_STRING}) done=([0-9]+) total=([0-9]+)((?: {_NAME}=(?:{_NUMBER}))*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,8 @@ def read_line(line: str) -> Event | None:
     """Read what `write_line` wrote; None for any other line, such as a library's own log."""
     try:
         if text := _TEXT_LINE.fullmatch(line):
-            return {"message": Message, "error": Mistake}[text[1]](json.loads(text[2]))
+            words = json.loads(text[2])
+            return Message(words) if text[1] == "message" else Mistake(words)
         if advance := _ADVANCE_LINE.fullmatch(line):
             metrics = (metric.split("=") for metric in advance[4].split())
             return Advance(

@@ -1,23 +1,24 @@
 """Progress on a terminal: a bar and the newest metrics for each task, with earlier facts scrolling above."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 
 class LiveProgress:
     """A live display, from entering it to leaving it; what it showed last stays on the terminal."""
 
     def __init__(self, console: Console) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
+        self._bars = _BarsWithMetrics(
+            TextColumn("{task.description:<14}", markup=False),
+            BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[metrics]}", markup=False),
             console=console,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -38,8 +39,16 @@ class LiveProgress:
         self._bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Move the task's bar and show the metrics beside it."""
-        newest = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items())
+        """Move the task's bar and show the metrics below it."""
         if task not in self._tasks:
-            self._tasks[task] = self._bars.add_task(task, total=total, metrics="")
-        self._bars.update(self._tasks[task], completed=done, total=total, metrics=newest)
+            self._tasks[task] = self._bars.add_task(task, total=total, metrics={})
+        self._bars.update(self._tasks[task], completed=done, total=total, metrics=dict(metrics))
+
+
+class _BarsWithMetrics(Progress):
+    def get_renderables(self) -> Iterable[RenderableType]:
+        for task in self.tasks:
+            yield self.make_tasks_table([task])
+            metrics = (f"{name.replace('_', ' ')} {value:.4g}" for name, value in task.fields["metrics"].items())
+            if line := ", ".join(metrics):
+                yield Padding(Text(line, style="dim"), (0, 0, 0, 2))

@@ -26,7 +26,7 @@ def explain(error: BaseException) -> str | None:
 
 @contextmanager
 def naming(place: Path) -> Iterator[None]:
-    """Make errors of a full disk name the place; a failed write does not know its file, and libraries hide it."""
+    """Make errors of a full disk name the place: a write does not know its file, and libraries hide both."""
     try:
         yield
     except CellwrightError:

@@ -38,10 +38,10 @@ def summarise(
 
 
 def _search_lines(search: SearchResult) -> Iterator[Text]:
-    yield Text(search.genotype, style="dim")
+    yield Text(search.genotype, style="dim", no_wrap=True, overflow="ignore")
     yield Text(
-        f"Found in epoch {search.epoch} of {len(search.history)}, {search.seconds:.0f} s; the supernet's accuracy "
-        f"there is {search.validation_accuracy:.4f} on the validation split."
+        f"Found in epoch {search.epoch} of {len(search.history)}, {search.seconds:.0f} s; the supernet's "
+        f"accuracy there is {search.validation_accuracy:.4f} on the validation split."
     )
     yield from map(Text, search.events)
 
@@ -50,8 +50,8 @@ def _scores(evaluation: EvaluationResult, seed: int) -> Table:
     batch_sizes = [latency.batch_size for latency in evaluation.found.latency]
     table = Table(
         title=f"On the {evaluation.split} split: {evaluation.num_examples} examples, one seed ({seed})",
-        caption="Intervals cover the choice of examples, not of seeds. Latency: median / 95th percentile of warm "
-        f"forward passes on {evaluation.device}.",
+        caption="Intervals cover the choice of examples, not of seeds. Latency: median / 95th percentile of "
+        f"warm forward passes on {evaluation.device}.",
         title_justify="left",
         caption_justify="left",
     )

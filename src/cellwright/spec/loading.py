@@ -49,9 +49,7 @@ def _validate(values: Any, origin: str) -> SearchSpec:
 
 
 def _absolute(spec: SearchSpec, folder: Path) -> SearchSpec:
-    paths = {
-        field: folder / value for field, value in spec.data if isinstance(value, Path)
-    }
+    paths = {field: folder / value for field, value in spec.data if isinstance(value, Path)}
     return spec.model_copy(update={"data": spec.data.model_copy(update=paths)})
 
 

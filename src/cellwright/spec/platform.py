@@ -3,12 +3,16 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from cellwright.spec._section import Section
 
-QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi|Ti|k|M|G|T)?$"
-"""A Kubernetes quantity."""
+Quantity = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi|Ti|k|M|G|T)?$"),
+    BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
+]
+"""A Kubernetes quantity; YAML may give it as a number."""
 
 
 class Register(Section):
@@ -25,6 +29,8 @@ class Tracking(Section):
     """Tracking URI; a SQLite database in the folder of runs unless said."""
     experiment: str | None = None
     """Name of the MLflow experiment; the spec's name unless said."""
+    tags: dict[str, str] = {}
+    """Tags for the MLflow run and the model version; the command line adds the commit of the spec's folder."""
 
 
 class Toleration(Section):
@@ -39,8 +45,8 @@ class Toleration(Section):
 class Resources(Section):
     """What one step may use; on one machine, `cpu` bounds its threads."""
 
-    cpu: Annotated[str, Field(pattern=QUANTITY)] = "2"
-    memory: Annotated[str, Field(pattern=QUANTITY)] = "2Gi"
+    cpu: Quantity = "2"
+    memory: Quantity = "2Gi"
     gpus: int = Field(default=0, ge=0)
     gpu_resource: str = "nvidia.com/gpu"
     """Name of the extended resource that stands for a GPU."""

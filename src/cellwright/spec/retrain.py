@@ -1,4 +1,4 @@
-"""The `retrain` and `evaluate` sections."""
+"""The `augment`, `retrain` and `evaluate` sections."""
 
 from typing import Annotated, Literal
 
@@ -23,8 +23,6 @@ class Augment(Section):
     """Mirroring; leave it off where a mirrored image means something else, as a digit does."""
     erase: Share = 0.0
     """Side of a square that is blanked, as a share of the image's side."""
-    mixup: NonNegativeFloat = 0.0
-    """Parameter of the Beta distribution of mixup, https://arxiv.org/abs/1710.09412; 0 for none."""
 
 
 class Retrain(Section):
@@ -39,8 +37,8 @@ class Retrain(Section):
     """Of sgd, with Nesterov's correction."""
     weight_decay: NonNegativeFloat = 0.05
     """Applied to convolutions and linear layers, not to norms and biases."""
-    warmup_epochs: Annotated[float, Field(ge=0)] = 3.0
-    """Epochs in which the learning rate rises to its peak."""
+    warmup: Share = 0.05
+    """Share of the steps in which the learning rate rises to its peak."""
     gradient_clip: PositiveFloat | None = 5.0
     label_smoothing: Share = 0.1
     drop_path: Share = 0.1
@@ -53,7 +51,8 @@ class Retrain(Section):
     """Cells of the final network; the space's unless said."""
     channels: int | None = Field(default=None, ge=1)
     """Channels of the final network's first cell; the space's unless said."""
-    augment: Augment = Augment()
+    mixup: NonNegativeFloat = 0.0
+    """Parameter of the Beta distribution of mixup, https://arxiv.org/abs/1710.09412; 0 for none."""
 
 
 class Baseline(Section):

@@ -6,7 +6,7 @@ from cellwright.canonical import digest
 from cellwright.spec._section import Section
 from cellwright.spec.data import AnyData
 from cellwright.spec.platform import Register, Resources, Tracking
-from cellwright.spec.retrain import Evaluate, Retrain
+from cellwright.spec.retrain import Augment, Evaluate, Retrain
 from cellwright.spec.space import AnySpace, DartsSpace
 from cellwright.spec.strategy import AnyStrategy, BetaDartsStrategy, Budget
 
@@ -19,6 +19,8 @@ class SearchSpec(Section):
     seed: int = Field(default=0, ge=0, lt=2**31)
     """All randomness of the search and of the retraining follows from it."""
     data: AnyData
+    augment: Augment = Augment()
+    """Of training images, in the search and in the retraining alike."""
     space: AnySpace = DartsSpace()
     strategy: AnyStrategy = BetaDartsStrategy()
     budget: Budget = Budget()

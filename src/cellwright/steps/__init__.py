@@ -33,9 +33,7 @@ def run_until(name: str, spec: SearchSpec, workspace: Path, progress: Progress) 
     folders: dict[str, Path] = {}
     for needed in _with_inputs(name):
         step = STEPS[needed]
-        folders[needed] = run_step(
-            step, spec, {i: folders[i] for i in step.inputs}, workspace, progress
-        )
+        folders[needed] = run_step(step, spec, {i: folders[i] for i in step.inputs}, workspace, progress)
     return folders
 
 

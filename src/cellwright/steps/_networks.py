@@ -16,7 +16,12 @@ from cellwright.training.classifier import ClassifierTraining
 from cellwright.training.precision import best_device
 from cellwright.training.randomness import derive_seed
 
-NETWORK, WEIGHTS, RESULT, CHECKPOINT = "network.json", "model.safetensors", "training.json", "checkpoint.safetensors"
+NETWORK, WEIGHTS, RESULT, CHECKPOINT = (
+    "network.json",
+    "model.safetensors",
+    "training.json",
+    "checkpoint.safetensors",
+)
 
 
 def task_of(manifest: DataManifest) -> TaskConfig:
@@ -41,6 +46,7 @@ def train_network(
         network,
         data.train_and_validation().to(device),
         spec.retrain,
+        spec.augment,
         seed=derive_seed(spec.seed, "retrain"),
         checkpoint=folder / CHECKPOINT,
     )

@@ -92,5 +92,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CellwrightError(f"{folder} must be used by one process at a time: another one is at it") from error
+            raise CellwrightError(
+                f"{folder} must be used by one process at a time: another one is at it"
+            ) from error
         yield

@@ -45,8 +45,9 @@ def _configs(
     if spec.evaluate.baseline.hand_designed == "resnet":
         params = count_params(cells(found.genotype).build(seed=0))
         task = task_of(data.manifest)
-        yield "resnet", NetworkConfig(
-            network=ResNetConfig(task=task, channels=resnet_channels(task.build(), params))
+        yield (
+            "resnet",
+            NetworkConfig(network=ResNetConfig(task=task, channels=resnet_channels(task.build(), params))),
         )
 
 
@@ -54,7 +55,8 @@ BASELINES = Step(
     name="baselines",
     inputs=("prepare", "search"),
     settings=lambda spec: spec.model_dump(
-        mode="json", include={"seed": True, "space": True, "retrain": True, "evaluate": {"baseline"}}
+        mode="json",
+        include={"seed": True, "augment": True, "space": True, "retrain": True, "evaluate": {"baseline"}},
     ),
     run=baselines,
 )

@@ -40,9 +40,7 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         logits[score.name] = logits_NK
     labels_N = test.labels.cpu()
     found, *others = scores
-    confusion_KK = confusion_matrix(
-        logits[found.name].argmax(dim=1), labels_N, data.manifest.num_classes
-    )
+    confusion_KK = confusion_matrix(logits[found.name].argmax(dim=1), labels_N, data.manifest.num_classes)
     EvaluationResult(
         num_examples=len(test),
         device=_describe(device),
@@ -55,9 +53,7 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     save_tensors(folder / LOGITS, logits)
 
 
-def _score(
-    folder: Path, test: Split, settings: Evaluate, device: torch.device
-) -> tuple[ModelScore, Tensor]:
+def _score(folder: Path, test: Split, settings: Evaluate, device: torch.device) -> tuple[ModelScore, Tensor]:
     trained = TrainingResult.load(folder / _networks.RESULT)
     network = _networks.load_network(folder).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     logits_NK, labels_N = predict(network, test).cpu(), test.labels.cpu()
@@ -79,7 +75,9 @@ def _score(
     return score, logits_NK
 
 
-def _latency(network: torch.nn.Module, image_shape: tuple[int, ...], batch_size: int, repeats: int) -> Latency:
+def _latency(
+    network: torch.nn.Module, image_shape: tuple[int, ...], batch_size: int, repeats: int
+) -> Latency:
     channels, height, width = image_shape
     times = measure_latency(network, (channels, height, width), batch_size=batch_size, repeats=repeats)
     return Latency(

@@ -42,6 +42,6 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
 RETRAIN = Step(
     name="retrain",
     inputs=("prepare", "search"),
-    settings=lambda spec: spec.model_dump(mode="json", include={"seed", "space", "retrain"}),
+    settings=lambda spec: spec.model_dump(mode="json", include={"seed", "augment", "space", "retrain"}),
     run=retrain,
 )

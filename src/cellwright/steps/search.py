@@ -29,7 +29,7 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
             num_cells=spec.space.num_cells,
             channels=spec.space.channels,
         ).to(device)
-    result = build_strategy(spec.strategy, seed=derive_seed(spec.seed, "search")).fit(
+    result = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search")).fit(
         supernet,
         SearchData(train=data.train.to(device), validation=data.validation.to(device)),
         spec.budget,
@@ -45,6 +45,8 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
 SEARCH = Step(
     name="search",
     inputs=("prepare",),
-    settings=lambda spec: spec.model_dump(mode="json", include={"seed", "space", "strategy", "budget"}),
+    settings=lambda spec: spec.model_dump(
+        mode="json", include={"seed", "augment", "space", "strategy", "budget"}
+    ),
     run=search,
 )

@@ -1,6 +1,6 @@
 """Search strategies: what proposes architectures."""
 
-from cellwright.spec import AnyStrategy
+from cellwright.spec import AnyStrategy, Augment
 from cellwright.strategies._base import OneShotStrategy, SearchData
 from cellwright.strategies._beta_darts import BetaDarts
 from cellwright.strategies._darts import Darts
@@ -8,10 +8,10 @@ from cellwright.strategies._darts import Darts
 __all__ = ["BetaDarts", "Darts", "OneShotStrategy", "SearchData", "build_strategy"]
 
 
-def build_strategy(section: AnyStrategy, *, seed: int) -> OneShotStrategy:
+def build_strategy(section: AnyStrategy, augment: Augment, *, seed: int) -> OneShotStrategy:
     """Return the strategy that a spec's `strategy` section describes."""
     match section.kind:
         case "darts":
-            return Darts(section, seed=seed)
+            return Darts(section, augment, seed=seed)
         case "beta-darts":
-            return BetaDarts(section, seed=seed)
+            return BetaDarts(section, augment, seed=seed)

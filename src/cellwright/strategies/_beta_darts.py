@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cellwright.spec import BetaDartsStrategy
+from cellwright.spec import Augment, BetaDartsStrategy
 from cellwright.strategies._darts import Darts
 
 
@@ -12,11 +12,12 @@ class BetaDarts(Darts):
 
     Args:
         settings: those of DARTS, and the weight of the regularisation.
+        augment: what is done to training images.
         seed: all randomness follows from it.
     """
 
-    def __init__(self, settings: BetaDartsStrategy, *, seed: int) -> None:
-        super().__init__(settings, seed=seed)
+    def __init__(self, settings: BetaDartsStrategy, augment: Augment, *, seed: int) -> None:
+        super().__init__(settings, augment, seed=seed)
         self.beta = settings.beta
 
     def regularisation(self, epoch: int) -> Tensor:

@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from cellwright.genotype import Genotype
 from cellwright.nn.supernet import Mixture, Supernet
-from cellwright.spec import Budget, OneShotSection
+from cellwright.spec import Augment, Budget, OneShotSection
 from cellwright.strategies._alphas import derive_by_argmax, initial_alphas, relative_entropy, skip_fraction
 from cellwright.strategies._base import Batch, OneShotStrategy, SearchData, accuracy, endless_batches
+from cellwright.training.augmentation import augment_images
 from cellwright.training.checkpoint import (
     optimizer_tensors,
     prefixed,
@@ -35,10 +36,12 @@ class Darts(OneShotStrategy):
 
     Args:
         settings: learning rates, batch size and the like.
+        augment: what is done to training images.
         seed: all randomness follows from it.
     """
 
-    def __init__(self, settings: OneShotSection, *, seed: int) -> None:
+    def __init__(self, settings: OneShotSection, augment: Augment, *, seed: int) -> None:
+        self.augment = augment
         self.settings = settings
         self.seed = seed
 
@@ -71,11 +74,12 @@ class Darts(OneShotStrategy):
         self._set_learning_rate(epoch)
         step = self._step_for(epoch)
         losses, correct, seen = [], torch.zeros((), device=self.device), 0
-        for batch in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
-            loss, logits_BK = step(batch)
+        rng = generator(self.seed, "augment", epoch, device=self.device)
+        for x_BCHW, labels_B in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
+            loss, logits_BK = step((augment_images(x_BCHW, self.augment, rng), labels_B))
             losses.append(loss)
-            correct += (logits_BK.argmax(dim=1) == batch[1]).sum()
-            seen += len(batch[1])
+            correct += (logits_BK.argmax(dim=1) == labels_B).sum()
+            seen += len(labels_B)
         return {"train_loss": torch.stack(losses).mean().item(), "train_accuracy": correct.item() / seen}
 
     @torch.inference_mode()

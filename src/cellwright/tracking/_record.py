@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+KEY_TAG = "cellwright.run"
+"""Tag of MLflow runs, logged models and model versions that holds the key of the pipeline run."""
+
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,249}")
 
 

@@ -1,41 +1,95 @@
-"""The tracker: one MLflow run per pipeline run, one model version per pipeline run."""
+"""The tracker that steps are given."""
 
-import contextlib
-import io
-import math
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from cellwright.tracking._record import RegisteredModel, RunRecord, require_key
-from cellwright.tracking._staging import staged
-from cellwright.tracking._uri import sqlite_path, without_credentials
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
     import torch
-    from mlflow.entities import Metric, Run
-
-KEY_TAG = "cellwright.run"
-
-T = TypeVar("T")
 
 
 class MlflowTracker:
     """Writes to one MLflow experiment, which is made on first use.
 
-    Everything can be called again after a kill at any point: what is there is found by its key and completed.
+    Every call can be repeated, also after a kill at any point: what is there already is found by its key and
+    completed. What MLflow refuses becomes a `CellwrightError`.
     """
 
     def __init__(self, *, uri: str, experiment: str, artifact_location: str | None = None):
         """Connect, and make what is missing.
 
         Args:
-            uri: `sqlite:///path/mlflow.db` on one machine, else the `http(s)` address of an MLflow server.
+            uri: `sqlite:///path/mlflow.db` on one machine, else the http(s) address of an MLflow server.
             experiment: Name of the MLflow experiment.
             artifact_location: Where a new experiment keeps its files. Unless said, the folder `artifacts`
-                beside a SQLite database, and on a server what the server says.
+                beside a SQLite database, or what the server decides.
         """
-        from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
+        from cellwright.tracking import _connection
+
+        self._explained = partial(_connection.explained, uri, experiment)
+        with self._explained():
+            self._client = _connection.connect(uri)
+            self._experiment_id = _connection.experiment_id(
+                self._client, experiment, artifact_location or _connection.local_artifacts(uri)
+            )
+
+    def log_run(
+        self, record: RunRecord, *, status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+    ) -> str:
+        """Write everything in `record`, then the status, and return the MLflow run's id.
+
+        When the record grows between calls, what is new is added. A step of a curve keeps its first value; a
+        metric whose value changed is logged anew; params can't change.
+        """
+        from cellwright.tracking import _runs
+
+        with self._explained():
+            return _runs.log_run(self._client, self._experiment_id, record, status)
+
+    def register_model(
+        self,
+        *,
+        mlflow_run_id: str,
+        name: str,
+        model: "torch.nn.Module",
+        input_example: "npt.NDArray[np.float32]",
+        tags: Mapping[str, str],
+        extra_files: Mapping[str, Path],
+        key: str,
+    ) -> RegisteredModel:
+        """Log the model with its run and make it a version in the registry.
+
+        The first version becomes `champion`, later ones `challenger`. Whoever loads one needs torch and
+        MLflow, not this package; predictions run on the CPU, for any batch size. They are compared with those
+        of `model` before the version exists.
+
+        Args:
+            mlflow_run_id: What `log_run` returned; its final metrics are shown with the model.
+            name: Name of the registered model.
+            model: On any device; it is left as it is.
+            input_example: A batch of at least 2, NCHW: from fewer, torch would fix the batch size at 1.
+            tags: Tags of the version.
+            extra_files: File name to the local file that is kept under it in the model's `extra_files`.
+            key: The `RunRecord.key`; a second call with it returns the version of the first.
+        """
+        from cellwright.tracking import _models
+
+        require_key(key)
+        if len(input_example) < 2:
+            raise ValueError(f"input_example must be a batch of at least 2, got {len(input_example)}")
+        with self._explained():
+            version = _models.find_version(self._client, name, key)
+            if version is None:
+                model_id = _models.log_model(
+                    self._client, mlflow_run_id, key, model, input_example, extra_files
+                )
+                version = _models.create_version(self._client, model_id, name, key, tags)
+            _models.show_version(self._client, self._experiment_id, key, version)
+            number = int(version.version)
+            alias = _models.settle_alias(self._client, name, number)
+        return RegisteredModel(name=name, version=number, alias=alias)

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+QUIET_SERVER = "MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"
+"""Without the second, MLflow starts seven more processes for features that nothing here uses."""
+
 
 def without_credentials(text: str) -> str:
     """Drop the `user:password@` of every URI in `text`."""
@@ -25,4 +28,4 @@ def ui_command(uri: str) -> str:
     shown = shlex.quote(without_credentials(uri))
     if urlsplit(uri).scheme in ("http", "https"):
         return f"{python} -m webbrowser {shown}"
-    return f"MLFLOW_DISABLE_TELEMETRY=true {python} -m mlflow ui --backend-store-uri {shown}"
+    return f"{QUIET_SERVER} {python} -m mlflow ui --workers 1 --backend-store-uri {shown}"

@@ -24,13 +24,14 @@ def augment_images(x_BCHW: Tensor, settings: Augment, rng: torch.Generator) -> T
     return _erase(x_BCHW, settings.erase, rng) if settings.erase else x_BCHW
 
 
-def mix_up(
-    x_BCHW: Tensor, targets_BK: Tensor, settings: Augment, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Return images and soft targets mixed with those of a shuffled batch, one share for the whole batch."""
-    if not settings.mixup:
+def mix_up(x_BCHW: Tensor, targets_BK: Tensor, alpha: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return images and soft targets mixed with those of a shuffled batch.
+
+    The share is drawn from Beta(alpha, alpha) once for the batch; with `alpha` 0 nothing is mixed.
+    """
+    if not alpha:
         return x_BCHW, targets_BK
-    share = _beta(settings.mixup, rng)
+    share = _beta(alpha, rng)
     order = torch.randperm(len(x_BCHW), generator=rng, device=x_BCHW.device)
     return torch.lerp(x_BCHW[order], x_BCHW, share), torch.lerp(targets_BK[order], targets_BK, share)
 

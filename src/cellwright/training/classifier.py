@@ -13,7 +13,7 @@ from cellwright.data import Split
 from cellwright.nn.network import DropPath
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord
-from cellwright.spec import Retrain
+from cellwright.spec import Augment, Retrain
 from cellwright.training.augmentation import augment_images, mix_up
 from cellwright.training.checkpoint import (
     load_tensors,
@@ -35,16 +35,25 @@ class ClassifierTraining:
         network: takes raw images and returns logits; on the device to train on.
         split: the examples, on the same device.
         settings: how.
+        augment: what is done to its images.
         seed: all randomness follows from it.
         checkpoint: the file that training goes on from, if it is there.
     """
 
     def __init__(
-        self, network: nn.Module, split: Split, settings: Retrain, *, seed: int, checkpoint: Path
+        self,
+        network: nn.Module,
+        split: Split,
+        settings: Retrain,
+        augment: Augment,
+        *,
+        seed: int,
+        checkpoint: Path,
     ) -> None:
         self.network = network.to(memory_format=torch.channels_last)
         self.split = split
         self.settings = settings
+        self.augment = augment
         self.seed = seed
         self.checkpoint = checkpoint
         self.device = next(network.parameters()).device
@@ -79,9 +88,9 @@ class ClassifierTraining:
             step = (epoch - 1) * self.steps_per_epoch + index
             self._set_learning_rate(step)
             with torch.no_grad():
-                x_BCHW = augment_images(x_BCHW, self.settings.augment, rng)
+                x_BCHW = augment_images(x_BCHW, self.augment, rng)
                 targets_BK = functional.one_hot(labels_B, self.num_classes).float()
-                x_BCHW, targets_BK = mix_up(x_BCHW, targets_BK, self.settings.augment, rng)
+                x_BCHW, targets_BK = mix_up(x_BCHW, targets_BK, self.settings.mixup, rng)
             with autocast(self.settings.precision, self.device):
                 logits_BK = self.network(x_BCHW)
                 loss = functional.cross_entropy(
@@ -109,8 +118,8 @@ class ClassifierTraining:
 
     def _set_learning_rate(self, step: int) -> None:
         """Rise in a straight line while warming up, then fall along a cosine."""
-        warmup = self.settings.warmup_epochs * self.steps_per_epoch
         total = self.settings.epochs * self.steps_per_epoch
+        warmup = self.settings.warmup * total
         if step < warmup:
             factor = (step + 1) / (warmup + 1)
         else:
@@ -169,7 +178,11 @@ def _optimizer(network: nn.Module, settings: Retrain) -> torch.optim.Optimizer:
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
     return torch.optim.SGD(
-        groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True
+        groups,
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        nesterov=settings.momentum > 0,
+        fused=True,
     )
 
 

@@ -1,0 +1,81 @@
+"""The commands, and the one place where errors become words and exit codes.
+
+Commands import what they need when they run, so that help answers at once.
+"""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cellwright import __version__
+from cellwright.cli import options, runs, show, specs
+
+
+class _Commands(TyperGroup):
+    """Ends a command in one line where the user has something to mend, and in a traceback where we have."""
+
+    def invoke(self, ctx: Any) -> Any:
+        from cellwright.report.mistakes import explain
+
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            print("interrupted: the same command goes on where it stopped", file=sys.stderr)
+            raise typer.Exit(130) from interrupt
+        except Exception as error:
+            mistake = explain(error)
+            if mistake is None:
+                raise
+            print(f"error: {mistake}", file=sys.stderr)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    name="cellwright",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+runs.add_to(app)
+specs.add_to(app)
+show.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; the console script `cellwright`."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cellwright {__version__}")
+        raise typer.Exit
+
+
+_HELP = """Find a neural architecture for your data, train it, and register the model.
+
+Everything follows from one spec file: [bold]prepare[/bold] the data, [bold]search[/bold] an architecture,
+[bold]retrain[/bold] it from scratch and [bold]baselines[/bold] beside it, [bold]evaluate[/bold] all of them
+on the test split, [bold]register[/bold] the model in MLflow. [bold]run[/bold] does all of it as a Kubeflow
+pipeline on this machine, and [bold]compile[/bold] writes that pipeline for a cluster.
+
+A command that was stopped goes on where it was when it is given again. Exit codes: 0 done, 1 something to
+mend, which the last line says, 2 a command line that cannot be read, 130 interrupted.
+"""
+
+
+@app.callback(
+    help=options.prose(_HELP), epilog="[bold]Start with[/bold]  cellwright run examples/digits.yaml"
+)
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""

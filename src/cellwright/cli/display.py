@@ -1,0 +1,58 @@
+"""Choosing the display for where the output goes, and printing what a run found."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console, RenderableType
+
+from cellwright.progress import Progress
+from cellwright.report import LatestRun, LineProgress, LiveProgress, summarise
+from cellwright.results import EvaluationResult, RegistrationResult, Result, SearchResult
+
+R = TypeVar("R", bound=Result)
+
+_PIPE_WIDTH = 120
+
+
+@contextmanager
+def progress_display() -> Iterator[Progress]:
+    """Give a live display on a terminal, lines elsewhere; keeps to it when standard output is redirected."""
+    console = Console(file=sys.stdout)
+    if console.is_terminal:
+        with LiveProgress(console) as live:
+            yield live
+    else:
+        yield LineProgress(sys.stdout)
+
+
+def print_run(latest: LatestRun, workspace: Path) -> None:
+    """Print what the latest run in the workspace found, and how to look further."""
+    folders = {step: workspace / name for step, name in latest.steps.items()}
+    registration = _result(RegistrationResult, folders, "register", "registered.json")
+    print_rich(
+        summarise(
+            seed=latest.seed,
+            search=_result(SearchResult, folders, "search", "search.json"),
+            evaluation=_result(EvaluationResult, folders, "evaluate", "evaluation.json"),
+            registration=registration,
+        )
+    )
+    if registration:
+        from cellwright.tracking import ui_command
+
+        print(f"MLflow's page: {ui_command(registration.tracking_uri)}")
+
+
+def print_rich(renderable: RenderableType) -> None:
+    """Print to standard output, in colour on a terminal and wide enough for a table elsewhere."""
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(renderable, crop=False)
+
+
+def _result(kind: type[R], folders: dict[str, Path], step: str, file: str) -> R | None:
+    return kind.load(folders[step] / file) if step in folders else None

@@ -1,0 +1,38 @@
+"""Arguments and options that several commands share, and how a command is added."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Spec = Annotated[
+    Path, typer.Argument(metavar="SPEC", show_default=False, help="A YAML file such as examples/digits.yaml.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        show_default=False,
+        help="Put a value over the spec's, as in --set seed=1 or --set budget.epochs=5. Can be given again.",
+    ),
+]
+Runs = Annotated[
+    Path, typer.Option("--runs", metavar="FOLDER", help="Where results go, in a folder named after the spec.")
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="First delete what earlier runs left in the spec's folder.")
+]
+RUNS = Path("runs")
+
+
+def add(app: typer.Typer, name: str, command: Callable[..., None], example: str) -> None:
+    """Add a command whose docstring is its help."""
+    app.command(name, help=prose(command.__doc__ or ""), epilog=f"[bold]Example[/bold]  {example}")(command)
+
+
+def prose(text: str) -> str:
+    """Return the text with its paragraphs unwrapped; typer would keep the line ends of the source."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))

@@ -1,0 +1,82 @@
+"""The command that shows an architecture or a run."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cellwright.cli import options
+
+if TYPE_CHECKING:
+    from cellwright.genotype import Genotype
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    options.add(app, "show", show, "cellwright show runs/digits")
+
+
+def show(
+    thing: Annotated[
+        str,
+        typer.Argument(
+            metavar="GENOTYPE_OR_RUN",
+            show_default=False,
+            help="A genotype's line or file, a search.json, the folder of a run or search, or a spec.",
+        ),
+    ],
+    runs: options.Runs = options.RUNS,
+) -> None:
+    """Draw an architecture, or show what a finished run found.
+
+    Of a run, shows the found cells, the scores of all networks on the test split, and the registered version.
+    """
+    path = Path(thing)
+    if path.is_dir() and not (path / "search.json").exists():
+        _show_run(path)
+    elif path.suffix in (".yaml", ".yml"):
+        from cellwright.spec import load_spec
+
+        _show_run(runs / load_spec(path).name)
+    else:
+        _show_genotype(_read_genotype(path, thing))
+
+
+def _show_run(workspace: Path) -> None:
+    from cellwright.cli.display import print_run
+    from cellwright.errors import CellwrightError
+    from cellwright.report import LatestRun
+
+    if not (workspace / "latest.json").exists():
+        raise CellwrightError(f"{workspace} must be the folder of a finished run: it holds no latest.json")
+    print_run(LatestRun.read(workspace), workspace)
+
+
+def _show_genotype(genotype: "Genotype") -> None:
+    from cellwright.cli.display import print_rich
+    from cellwright.report import draw_cells
+
+    print_rich(draw_cells(genotype))
+    typer.echo(f"line    {genotype.to_line()}\ndigest  {genotype.digest}")
+
+
+def _read_genotype(path: Path, thing: str) -> "Genotype":
+    """Read a genotype from a file of ours where there is one, else from the line itself."""
+    from cellwright.errors import CellwrightError
+    from cellwright.genotype import Genotype
+    from cellwright.results import SearchResult
+
+    if path.is_dir():
+        path /= "search.json"
+    elif not path.exists():
+        if path.suffix == ".json" or "/" in thing:
+            raise CellwrightError(f"{path} must exist, and does not")
+        return Genotype.from_line(thing)
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise CellwrightError(f"{path} must hold JSON: {error}") from error
+    if isinstance(value, dict) and "genotype" in value:
+        return Genotype.from_line(SearchResult.load(path).genotype)
+    return Genotype.from_dict(value)

@@ -1,0 +1,62 @@
+"""Results as a run of digits leaves them."""
+
+from cellwright.results import (
+    ClassScore,
+    Comparison,
+    EpochRecord,
+    EvaluationResult,
+    Interval,
+    Latency,
+    ModelScore,
+    RegistrationResult,
+    SearchResult,
+)
+
+LINE = "darts:normal~2~0.skip_connect,1.sep_conv_3x3:reduce~2~0.max_pool_3x3,1.max_pool_3x3"
+
+SEARCH = SearchResult(
+    genotype=LINE,
+    validation_accuracy=0.9375,
+    epoch=2,
+    seconds=61.2,
+    history=tuple(EpochRecord(epoch=epoch, metrics={"train_loss": 1 / epoch}) for epoch in (1, 2, 3)),
+    events=("stopped: the budget of 60 s is spent",),
+)
+
+
+def score(name: str, accuracy: float, params: int) -> ModelScore:
+    return ModelScore(
+        name=name,
+        genotype=None if name == "resnet" else LINE,
+        accuracy=accuracy,
+        interval=Interval(low=accuracy - 0.01, high=accuracy + 0.01),
+        calibration_error=0.02,
+        params=params,
+        macs=1_234_567,
+        latency=tuple(Latency(batch_size=size, median_ms=0.5 * size, p95_ms=0.75 * size) for size in (1, 32)),
+    )
+
+
+EVALUATION = EvaluationResult(
+    num_examples=359,
+    device="x86_64 CPU, 2 threads",
+    found=score("found", 0.985, 41_234),
+    baselines=(score("random-0", 0.955, 999_600), score("resnet", 0.98, 512)),
+    comparisons=(
+        Comparison(baseline="random-0", difference=0.03, interval=Interval(low=0.01, high=0.05)),
+        Comparison(baseline="resnet", difference=0.005, interval=Interval(low=-0.01, high=0.02)),
+    ),
+    classes=tuple(
+        ClassScore(name=name, precision=1, recall=1, f1=1, num_examples=2) for name in ("odd", "even")
+    ),
+    confusion=((2, 0), (1, 1)),
+)
+
+REGISTRATION = RegistrationResult(
+    name="digits",
+    version=3,
+    alias="challenger",
+    uri="models:/digits@challenger",
+    tracking_uri="sqlite:////runs/mlflow.db",
+    mlflow_run_id="0123",
+)

@@ -1,0 +1,67 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from cellwright.report import summarise
+from cellwright.results import Comparison, Interval
+from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
+
+
+def shown(width: int = 120, **results) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(summarise(seed=7, **results), crop=False)
+    return stream.getvalue()
+
+
+def test_every_number_says_what_it_was_measured_on():
+    text = shown(search=SEARCH, evaluation=EVALUATION, registration=REGISTRATION)
+    for part in (
+        "normal cell",
+        "reduce cell",
+        "Found in epoch 2 of 3, 61 s; the supernet's accuracy there is 0.9375 on the validation split.",
+        "stopped: the budget of 60 s is spent",
+        "On the test split: 359 examples, one seed (7)",
+        "Intervals cover the choice of examples, not of seeds.",
+        "x86_64 CPU, 2 threads",
+        "Registered as digits version 3, alias challenger: models:/digits@challenger",
+    ):
+        assert part in text
+
+
+def test_each_network_has_a_row():
+    rows = {row[0]: row for line in shown(evaluation=EVALUATION).splitlines() if (row := cells(line))}
+    assert rows["found"][1:] == [
+        "0.9850",
+        "[0.9750, 0.9950]",
+        "41.2 k",
+        "1.23 M",
+        "0.50 / 0.75",
+        "16.00 / 24.00",
+    ]
+    assert rows["random-0"][3] == "1 M"
+    assert rows["resnet"][3] == "512"
+
+
+def test_a_line_of_a_genotype_is_never_broken():
+    assert LINE in shown(width=40, search=SEARCH).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.01, 0.05, "excludes zero, found is better"),
+        (-0.05, -0.01, "excludes zero, found is worse"),
+        (-0.01, 0.03, "includes zero"),
+    ],
+)
+def test_a_difference_says_whether_its_interval_excludes_zero(low, high, verdict):
+    difference = Comparison(
+        baseline="resnet", difference=(low + high) / 2, interval=Interval(low=low, high=high)
+    )
+    text = shown(evaluation=EVALUATION.model_copy(update={"comparisons": (difference,)}))
+    assert f"[{low:+.4f}, {high:+.4f}]: the interval {verdict}" in text
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("│").split("│")] if line.startswith("│") else []

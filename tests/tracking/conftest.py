@@ -1,0 +1,95 @@
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cellwright.tracking import MlflowTracker, RunRecord, _connection
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database; its migrations take seconds, a copy nothing."""
+    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
+    _connection.connect(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def uri(migrated: Path, tmp_path: Path) -> str:
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def tracker(uri: str) -> MlflowTracker:
+    return MlflowTracker(uri=uri, experiment="cells")
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> RunRecord:
+    (tmp_path / "spec.txt").write_text("name: cells")
+    (tmp_path / "plots" / "deep").mkdir(parents=True)
+    (tmp_path / "plots" / "deep" / "front.svg").write_text("<svg/>")
+    return RunRecord(
+        key="cells-7f3a",
+        name="cells",
+        params={f"space.part.{index}": str(index) for index in range(250)} | {"data.labels": "x" * 7000},
+        tags={"seed": "0", "server": "https://bob:secret@mlflow.test/x"},
+        curves={
+            "search/train_loss": [(step, 1 / (1 + step)) for step in range(1500)],
+            "search/gap": [(0, 1.0)],
+        },
+        metrics={"test/accuracy": 0.5, "test/ece": float("nan"), "test/loss": float("inf")},
+        artifacts={"spec/search.yaml": tmp_path / "spec.txt", "report": tmp_path / "plots"},
+    )
+
+
+@pytest.fixture
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, padding=1),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Dropout(0.5),
+        torch.nn.Linear(4, 10),
+    )
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype(np.float32)
+
+
+@pytest.fixture
+def killed_at() -> Callable[[object, str, int, Callable[[], object]], None]:
+    """Run `work` in another process, which dies by SIGKILL as it makes the nth call of a method."""
+
+    def run(owner: object, method: str, nth: int, work: Callable[[], object]) -> None:
+        def child() -> None:
+            torch.set_num_threads(1)
+            original, calls = getattr(owner, method), []
+
+            def deadly(*args: object, **kwargs: object) -> object:
+                calls.append(method)
+                if len(calls) == nth:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return original(*args, **kwargs)
+
+            setattr(owner, method, deadly)
+            work()
+
+        process = get_context("fork").Process(target=child)
+        process.start()
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL
+
+    return run

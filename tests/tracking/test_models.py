@@ -1,0 +1,160 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+
+from cellwright.errors import CellwrightError
+from cellwright.tracking import MlflowTracker, RegisteredModel, RunRecord
+
+Register = Callable[..., RegisteredModel]
+
+
+@pytest.fixture
+def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndarray) -> Register:
+    """Log a run and register its model, as the `register` step does."""
+    (tmp_path / "found.json").write_text('{"edges": []}')
+
+    def call(key: str, name: str = "net") -> RegisteredModel:
+        tracker = MlflowTracker(uri=uri, experiment="cells")
+        metrics = {"test/accuracy": 0.5, "test/ece": float("nan")}
+        record = RunRecord(
+            key=key,
+            name=key,
+            params={},
+            tags={},
+            curves={"loss": [(0, 2.0), (1, 1.0)]},
+            metrics=metrics,
+            artifacts={},
+        )
+        return tracker.register_model(
+            mlflow_run_id=tracker.log_run(record, status="FINISHED"),
+            name=name,
+            model=network,
+            input_example=images[:2],
+            tags={"primary": "accuracy", "source": "http://a:b@host"},
+            extra_files={"genotype.json": tmp_path / "found.json"},
+            key=key,
+        )
+
+    return call
+
+
+def logged_models(client: MlflowClient) -> list[Any]:
+    return client.search_logged_models([client.get_experiment_by_name("cells").experiment_id])
+
+
+def test_a_version_holds_model_files_and_numbers(uri: str, register: Register, network: torch.nn.Module):
+    registered = register("first")
+
+    assert registered == RegisteredModel(name="net", version=1, alias="champion")
+    assert registered.uri == "models:/net@champion"
+    assert network.training
+    client = MlflowClient(uri)
+    version = client.get_model_version_by_alias("net", "champion")
+    assert version.tags == {"primary": "accuracy", "source": "http://host", "cellwright.run": "first"}
+    (logged,) = logged_models(client)
+    assert version.run_id == logged.source_run_id
+    assert {metric.key: metric.value for metric in logged.metrics} == {"test/accuracy": 0.5}
+    assert len(client.get_metric_history(logged.source_run_id, "test/accuracy")) == 1
+    assert [output.model_id for output in client.get_run(version.run_id).outputs.model_outputs] == [
+        logged.model_id
+    ]
+    files = Path(client.get_model_version_download_uri("net", "1").removeprefix("file://"))
+    assert (files / "extra_files/genotype.json").read_text() == '{"edges": []}'
+    assert not list(files.rglob("*.pth")) + list(files.rglob("*.pkl"))
+    requirements = (files / "requirements.txt").read_text().split()
+    assert [line.split("==")[0] for line in requirements] == ["mlflow", "torch", "numpy"]
+    assert "+" not in "".join(requirements)
+
+
+def test_a_second_call_returns_the_first_version(uri: str, register: Register):
+    first = register("first")
+
+    assert register("first") == first
+    assert len(logged_models(MlflowClient(uri))) == 1
+
+
+def test_later_versions_challenge(register: Register):
+    register("first")
+
+    assert register("second") == RegisteredModel(name="net", version=2, alias="challenger")
+    assert register("third") == RegisteredModel(name="net", version=3, alias="challenger")
+    superseded = register("second")
+    assert superseded == RegisteredModel(name="net", version=2, alias=None)
+    assert superseded.uri == "models:/net/2"
+    assert register("third", name="other").alias == "champion"
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "log_outputs",
+        "log_model_artifacts",
+        "finalize_logged_model",
+        "create_model_version",
+        "set_logged_model_tags",
+        "set_registered_model_alias",
+    ],
+)
+def test_a_killed_registration_is_completed(
+    uri: str,
+    register: Register,
+    images: np.ndarray,
+    killed_at: Callable[[object, str, int, Callable[[], object]], None],
+    method: str,
+):
+    killed_at(MlflowClient, method, 1, lambda: register("first"))
+
+    assert register("first") == RegisteredModel(name="net", version=1, alias="champion")
+    client = MlflowClient(uri)
+    (logged,) = logged_models(client)
+    assert str(logged.status) == "READY"
+    assert logged.tags["mlflow.modelVersions"] == '[{"name": "net", "version": 1}]'
+    assert len(client.get_run(logged.source_run_id).outputs.model_outputs) == 1
+    assert len(client.search_model_versions("name = 'net'")) == 1
+    assert mlflow.pyfunc.load_model(logged.artifact_location).predict(images).shape == (5, 10)
+
+
+def test_an_export_that_predicts_otherwise_is_refused(tracker: MlflowTracker, uri: str, images: np.ndarray):
+    class Drifting(torch.nn.Module):
+        """Adds what it had counted when it was exported."""
+
+        calls = 0
+
+        def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return x_BCHW.mean((2, 3)) + self.calls
+
+    run_id = tracker.log_run(
+        RunRecord(key="k", name="k", params={}, tags={}, curves={}, metrics={}, artifacts={}),
+        status="RUNNING",
+    )
+    with pytest.raises(CellwrightError, match="must predict what the network predicts"):
+        tracker.register_model(
+            mlflow_run_id=run_id,
+            name="net",
+            model=Drifting(),
+            input_example=images,
+            tags={},
+            extra_files={},
+            key="k",
+        )
+    assert not MlflowClient(uri).search_registered_models()
+
+
+def test_an_example_of_one_is_refused(tracker: MlflowTracker, network: torch.nn.Module, images: np.ndarray):
+    with pytest.raises(ValueError, match="at least 2, got 1"):
+        tracker.register_model(
+            mlflow_run_id="r",
+            name="net",
+            model=network,
+            input_example=images[:1],
+            tags={},
+            extra_files={},
+            key="k",
+        )
