@@ -17,14 +17,16 @@ class _Commands(TyperGroup):
     """Ends a command in one line where the user has something to mend, and in a traceback where we have."""
 
     def invoke(self, ctx: Any) -> Any:
-        from cellwright.report.mistakes import explain
-
         try:
             return super().invoke(ctx)
+        except typer.Exit:
+            raise
         except KeyboardInterrupt as interrupt:
             print("interrupted: the same command goes on where it stopped", file=sys.stderr)
             raise typer.Exit(130) from interrupt
         except Exception as error:
+            from cellwright.report import explain
+
             mistake = explain(error)
             if mistake is None:
                 raise

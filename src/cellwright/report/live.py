@@ -41,7 +41,7 @@ class LiveProgress:
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Move the task's bar and show the metrics below it."""
         if task not in self._tasks:
-            self._tasks[task] = self._bars.add_task(task, total=total, metrics={})
+            self._tasks[task] = self._bars.add_task(task, total=total, completed=done, metrics={})
         self._bars.update(self._tasks[task], completed=done, total=total, metrics=dict(metrics))
 
 
@@ -49,6 +49,8 @@ class _BarsWithMetrics(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         for task in self.tasks:
             yield self.make_tasks_table([task])
-            metrics = (f"{name.replace('_', ' ')} {value:.4g}" for name, value in task.fields["metrics"].items())
+            metrics = (
+                f"{name.replace('_', ' ')} {value:.4g}" for name, value in task.fields["metrics"].items()
+            )
             if line := ", ".join(metrics):
                 yield Padding(Text(line, style="dim"), (0, 0, 0, 2))

@@ -67,13 +67,12 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path, manifest: DataManife
     trained = TrainingResult.load(inputs["retrain"] / _networks.RESULT)
     evaluation = EvaluationResult.load(inputs["evaluate"] / evaluate.RESULT)
     genotype = Genotype.from_line(found.genotype)
-    values = spec.model_dump(mode="json", by_alias=True)
     write_text(folder / SPEC, spec.model_dump_json(by_alias=True, indent=2))
     write_text(folder / ENVIRONMENT, _environment())
     return RunRecord(
         key=folder.name,
         name=f"{spec.name}-{folder.name.rpartition('-')[2][:8]}",
-        params=dict(_flatten(values)),
+        params=dict(_flatten(_what_matters(spec))),
         tags={
             **spec.tracking.tags,
             "cellwright.spec": spec.digest,
@@ -95,6 +94,11 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path, manifest: DataManife
             evaluate.RESULT: inputs["evaluate"] / evaluate.RESULT,
         },
     )
+
+
+def _what_matters(spec: SearchSpec) -> dict[str, Any]:
+    """Return the spec as JSON, less what says only where things run and are logged."""
+    return spec.model_dump(mode="json", by_alias=True, exclude={"tracking", "resources"})
 
 
 def _flatten(values: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -145,7 +149,7 @@ REGISTER = Step(
         "name": spec.model_name,
         "uri": spec.tracking.uri,
         "experiment": spec.tracking.experiment or spec.name,
-        "spec": digest(spec.model_dump(mode="json", exclude={"tracking", "resources"})),
+        "spec": digest(_what_matters(spec)),
     },
     run=register,
 )

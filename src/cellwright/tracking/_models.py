@@ -113,12 +113,10 @@ def _logged_models(client: MlflowClient, experiment_id: str, key: str) -> list[L
 
 def _find_or_create(client: MlflowClient, run: Run, key: str) -> LoggedModel:
     found = _logged_models(client, run.info.experiment_id, key)
-    return (
-        found[0]
-        if found
-        else client.create_logged_model(
-            run.info.experiment_id, name="model", source_run_id=run.info.run_id, tags={KEY_TAG: key}
-        )
+    if found:
+        return found[0]
+    return client.create_logged_model(
+        run.info.experiment_id, name="model", source_run_id=run.info.run_id, tags={KEY_TAG: key}
     )
 
 

@@ -46,22 +46,17 @@ def log_run(client: MlflowClient, experiment_id: str, record: RunRecord, status:
 
 def _find_or_create(client: MlflowClient, experiment_id: str, record: RunRecord) -> Run:
     found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{record.key}'", max_results=1)
-    return (
-        found[0]
-        if found
-        else client.create_run(experiment_id, tags={KEY_TAG: record.key}, run_name=record.name)
-    )
+    if found:
+        return found[0]
+    return client.create_run(experiment_id, tags={KEY_TAG: record.key}, run_name=record.name)
 
 
 def _new_points(client: MlflowClient, run: Run, record: RunRecord) -> Iterator[Metric]:
     known = run.data.metrics
     now = int(time.time() * 1000)
     for name, curve in record.curves.items():
-        logged = (
-            {point.step for point in client.get_metric_history(run.info.run_id, name)}
-            if name in known
-            else ()
-        )
+        history = client.get_metric_history(run.info.run_id, name) if name in known else []
+        logged = {point.step for point in history}
         for step, value in curve:
             if step not in logged:
                 yield Metric(name, value, now, step)

@@ -1,0 +1,44 @@
+PYTHON ?= python3
+BIN := .venv/bin
+SPEC ?= examples/digits.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format types compile images test-cluster clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/ready ## Search, retrain, evaluate and register a network (SPEC=examples/digits.yaml)
+	$(BIN)/cellwright run $(SPEC)
+
+test: .venv/ready ## Run the tests
+	$(BIN)/pytest
+
+lint: .venv/ready ## Check style and layers
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+
+format: .venv/ready ## Bring the code into shape
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+types: .venv/ready ## Check the types
+	$(BIN)/mypy
+
+compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
+	$(BIN)/cellwright compile $(SPEC) -o pipeline.yaml
+
+images: ## Build the container images
+	DOCKER_BUILDKIT=1 docker build -f images/cellwright/Dockerfile -t ghcr.io/cellwright/cellwright:$$(sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py) .
+
+test-cluster: .venv/ready ## Run tests/cluster against the cluster that KUBECONFIG names
+	$(BIN)/pytest -o addopts="-q --strict-markers" tests/cluster
+
+clean: ## Remove what make and Python left, but not ./runs
+	rm -rf .venv build dist pipeline.yaml .*_cache .hypothesis src/*.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, got " + sys.version)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $@

@@ -1,0 +1,75 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from cellwright import __version__
+from cellwright.cli.app import app
+
+WORK = ["--fresh", "--runs", "--set", "SPEC"]
+COMMANDS = {
+    "run": WORK,
+    "prepare": WORK,
+    "search": WORK,
+    "retrain": WORK,
+    "baselines": WORK,
+    "evaluate": WORK,
+    "register": WORK,
+    "validate": ["--set", "SPEC"],
+    "compile": ["--output", "--set", "-o", "SPEC"],
+    "schema": [],
+    "show": ["--runs", "GENOTYPE_OR_RUN"],
+}
+
+IMPORTED = """
+import json, sys
+from cellwright.cli.app import app
+for arguments in json.loads(sys.argv[1]):
+    try:
+        app(arguments)
+    except SystemExit as end:
+        assert not end.code, arguments
+heavy = {"torch", "kfp", "mlflow", "numpy", "sklearn", "yaml"} & set(sys.modules)
+sys.exit(f"imported for help: {heavy}" if heavy else 0)
+"""
+
+
+def test_the_command_line_is_as_users_know_it():
+    commands = typer.main.get_command(app).commands
+    assert {name: sorted(flags(command)) for name, command in commands.items()} == COMMANDS
+
+
+def flags(command) -> list[str]:
+    return [
+        flag
+        for parameter in command.params
+        for flag in ([parameter.metavar] if parameter.param_type_name == "argument" else parameter.opts)
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_and_gives_an_example(cellwright, command):
+    result = cellwright(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example  cellwright {command}" in result.stdout
+    explanation = typer.main.get_command(app).commands[command].help
+    summary, *more = explanation.split("\n\n")
+    assert summary.endswith(".") and len(summary) < 80
+    assert more
+
+
+def test_help_needs_nothing_heavy():
+    calls = [["--help"], ["--version"], *([command, "--help"] for command in COMMANDS)]
+    arguments = [sys.executable, "-c", IMPORTED, json.dumps(calls)]
+    result = subprocess.run(arguments, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_no_arguments_give_the_help(cellwright):
+    assert "Everything follows from one spec file" in cellwright().output
+
+
+def test_the_version_is_told(cellwright):
+    assert cellwright("--version").stdout == f"cellwright {__version__}\n"

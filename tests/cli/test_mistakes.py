@@ -1,0 +1,151 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cellwright import steps
+
+CELLWRIGHT = Path(sys.executable).with_name("cellwright")
+COMMANDS_WITH_SPEC = (
+    "run",
+    "prepare",
+    "search",
+    "retrain",
+    "baselines",
+    "evaluate",
+    "register",
+    "validate",
+    "compile",
+)
+
+
+def assert_fails_with(result, line: str) -> None:
+    assert (result.exit_code, result.stderr) == (1, f"error: {line}\n")
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS_WITH_SPEC)
+def test_a_misspelt_key_is_named_with_a_hint(cellwright, spec, command):
+    spec.write_text(spec.read_text() + "budgte: {epochs: 5}\n")
+    result = cellwright(command, spec)
+    assert_fails_with(result, f"{spec}: budgte: unknown key; did you mean 'budget'?")
+
+
+@pytest.mark.parametrize("command", COMMANDS_WITH_SPEC)
+def test_a_missing_spec_is_named(cellwright, command):
+    result = cellwright(command, "serach.yaml")
+    assert_fails_with(result, "serach.yaml: cannot be read: No such file or directory")
+
+
+def test_a_slip_in_yaml_is_placed(cellwright, spec):
+    spec.write_text("name: tiny\ndata: {source: digits\nseed: 1\n")
+    result = cellwright("validate", spec)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {spec}:3:5: not valid YAML: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("seed", "--set must be KEY.KEY=VALUE, got 'seed'"),
+        ("seed=-1", "{}: seed: must be greater than or equal to 0, got -1"),
+        ("retrain.epocs=3", "{}: retrain.epocs: unknown key; did you mean 'epochs'?"),
+    ],
+)
+def test_a_wrong_override_is_named(cellwright, spec, override, line):
+    assert_fails_with(cellwright("validate", spec, "--set", override), line.format(spec))
+
+
+def test_missing_data_is_named(cellwright, spec, tmp_path):
+    spec.write_text("name: tiny\ndata: {source: images, path: photos}\n")
+    place = tmp_path / "photos"
+    assert_fails_with(cellwright("validate", spec), f"{spec}: data: {place} must exist, and does not")
+    result = cellwright("prepare", spec)
+    assert result.exit_code == 1
+    assert str(place) in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_an_unknown_command_is_hinted_at(cellwright):
+    result = cellwright("serch")
+    assert result.exit_code == 2
+    assert "No such command 'serch'. Did you mean 'search'?" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "prepare"])
+@pytest.mark.parametrize(
+    ("runs", "reason"), [("search.yaml/runs", "Not a directory"), ("/proc/runs", "No such file or directory")]
+)
+def test_a_place_that_cannot_hold_runs_is_named_before_anything_is_done(
+    cellwright, spec, command, runs, reason
+):
+    assert_fails_with(cellwright(command, spec, "--runs", runs), f"cannot write {runs}/tiny: {reason}")
+
+
+def test_a_place_that_cannot_hold_the_pipeline_is_named(cellwright, spec):
+    result = cellwright("compile", spec, "-o", "search.yaml/pipeline.yaml")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: cannot open search.yaml")
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder with 64 KiB of room, less than prepared digits want."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if (mount := subprocess.run(command, capture_output=True, text=True)).returncode:
+        pytest.skip(f"mounting a small disk must be permitted: {mount.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("command", ["run", "prepare"])
+def test_a_full_disk_is_named(full_disk, spec, command):
+    result = subprocess.run([CELLWRIGHT, command, spec, "--runs", full_disk], capture_output=True, text=True)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: cannot write {full_disk}")
+    assert line.endswith(": No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("thing", "line"),
+    [
+        ("no/such/folder", "no/such/folder must exist, and does not"),
+        ("genotype.json", "genotype.json must exist, and does not"),
+        (".", ". must be the folder of a finished run: it holds no latest.json"),
+        ("search.yaml", "runs/tiny must be the folder of a finished run: it holds no latest.json"),
+        ("darts:normal", "a cell must be NAME~INPUTS~NODE~…, got 'normal'"),
+    ],
+)
+def test_what_cannot_be_shown_is_named(cellwright, spec, thing, line):
+    assert_fails_with(cellwright("show", thing), line)
+
+
+@pytest.mark.parametrize("text", ["{", '{"genotype": 3}', '{"space": "darts"}', "[]"])
+def test_a_file_that_is_no_genotype_is_refused(cellwright, tmp_path, text):
+    (tmp_path / "genotype.json").write_text(text)
+    result = cellwright("show", "genotype.json")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+
+
+def test_an_interrupted_command_says_how_to_go_on(cellwright, spec, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(steps, "run_until", interrupt)
+    result = cellwright("search", spec)
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted: the same command goes on where it stopped\n"
+
+
+def test_a_bug_is_not_hidden(cellwright, spec, monkeypatch):
+    def stumble(*arguments):
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(steps, "run_until", stumble)
+    result = cellwright("search", spec)
+    assert isinstance(result.exception, KeyError)

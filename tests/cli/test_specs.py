@@ -1,0 +1,33 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT / "docs" / "search.schema.json"
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+def test_the_published_schema_is_in_step(cellwright):
+    assert cellwright("schema").stdout == PUBLISHED.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_the_schema_and_the_command_agree_that_examples_are_valid(cellwright, example):
+    schema = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(yaml.safe_load(example.read_text(encoding="utf-8")), schema)
+    result = cellwright("validate", example)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{example} is valid: ")
+
+
+def test_compile_writes_the_pipeline(cellwright, spec, tmp_path):
+    result = cellwright("compile", spec, "-o", "out/pipeline.yaml", "--set", "name=other")
+    assert (result.exit_code, result.stdout) == (0, "wrote the pipeline other to out/pipeline.yaml\n")
+    assert next(yaml.safe_load_all((tmp_path / "out/pipeline.yaml").read_text()))["pipelineInfo"] == {
+        "name": "other",
+        "description": "Neural architecture search: other",
+    }

@@ -1,0 +1,150 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cellwright_pipelines import local, run_locally
+from kfp.local.config import LocalExecutionConfig
+
+from cellwright.errors import CellwrightError
+from cellwright.spec import parse_spec
+from tests.pipelines.fake_steps import pipeline_saying
+
+SPEC = parse_spec('{"name": "fake", "data": {"source": "digits"}}')
+ROOT = Path(__file__).parents[2]
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[object] = []
+
+    def say(self, message):
+        self.events.append(message)
+
+    def advance(self, task, done, total, metrics):
+        self.events.append((task, done, total, dict(metrics)))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    def run_saying(word: str, workspace: Path = tmp_path / "fake") -> tuple[dict[str, Path], list[object]]:
+        monkeypatch.setattr(local, "build_pipeline", lambda spec: pipeline_saying(word))
+        heard = Heard()
+        return run_locally(SPEC, workspace, heard), heard.events
+
+    return run_saying
+
+
+def test_the_steps_lines_reach_the_display_and_all_else_the_log(run, tmp_path, capfd):
+    folders, events = run("well")
+    assert folders == {"prepare": tmp_path / "fake" / "prepare-0123"}
+    assert events == ["word: well", ("prepare", 1, 2, {"loss": 0.5}), "pipeline: succeeded"]
+    log = (tmp_path / "fake" / "run.log").read_text()
+    assert "words of a library" in log and "Executing task" in log
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_leaves_nothing_of_itself_behind(run, tmp_path):
+    before = dict(os.environ)
+    run("well")
+    run("well")
+    assert len(list((tmp_path / "fake" / "kfp").iterdir())) == 1
+    assert dict(os.environ) == before
+    assert LocalExecutionConfig.instance is None
+    interpreter, scratch = (tmp_path / "fake" / "interpreter").read_text().split("\n")
+    assert interpreter == sys.executable
+    assert not Path(scratch).exists()
+
+
+def test_paths_may_hold_blanks_and_the_word_python3(run, tmp_path):
+    workspace = tmp_path / "my python3 runs" / "fake"
+    folders, events = run("well, python3", workspace)
+    assert folders == {"prepare": workspace / "prepare-0123"}
+    assert events[0] == "word: well, python3"
+
+
+def test_an_interpreter_with_blanks_in_its_path_is_quoted():
+    command = ["sh", "-ec", 'python3 -m kfp "$@"', "source", "--input", "/usr/lib/python3"]
+    assert local._use_interpreter(command, "/my venv/bin/python") == [
+        "sh",
+        "-ec",
+        "'/my venv/bin/python' -m kfp \"$@\"",
+        "source",
+        "--input",
+        "/usr/lib/python3",
+    ]
+
+
+def test_a_mistake_in_a_step_is_told_in_its_own_words(run):
+    with pytest.raises(CellwrightError) as raised:
+        run("mend")
+    assert str(raised.value) == "digits.npz: must hold labels"
+
+
+def test_a_bug_in_a_step_shows_the_steps_traceback(run):
+    with pytest.raises(RuntimeError) as raised:
+        run("bug")
+    first, second, *_, last = str(raised.value).strip().splitlines()
+    assert (first, second) == ("prepare failed:", "Traceback (most recent call last):")
+    assert last == "KeyError: 'no such thing'"
+
+
+def test_a_killed_step_is_named(run, tmp_path):
+    log = tmp_path / "fake" / "run.log"
+    with pytest.raises(CellwrightError, match=f"prepare must end by itself, but was stopped.*see {log}"):
+        run("killed")
+
+
+def test_a_full_disk_in_a_step_names_the_workspace(run, tmp_path):
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        run("disk")
+    assert raised.value.filename == str(tmp_path / "fake")
+
+
+@pytest.fixture
+def sleeping(tmp_path):
+    """A run in a process of its own whose step sleeps; and the step's process id."""
+    script = (
+        "from cellwright_pipelines import local; from tests.pipelines.fake_steps import pipeline_saying;"
+        "from tests.pipelines.test_local import SPEC, Path; from cellwright.progress import Silent;"
+        "local.build_pipeline = lambda spec: pipeline_saying('sleep');"
+        f"local.run_locally(SPEC, Path({str(tmp_path)!r}), Silent())"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    parent = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    pid = tmp_path / "pid"
+    wait_until(lambda: (pid.exists() and pid.read_text()) or parent.poll() is not None)
+    yield parent, int(pid.read_text())
+    parent.kill()
+    parent.communicate()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
+def test_a_stopped_run_takes_its_step_along(sleeping, stop):
+    parent, step = sleeping
+    parent.send_signal(stop)
+    parent.wait(timeout=20)
+    wait_until(lambda: not is_running(step))
+
+
+def test_two_runs_cannot_share_a_workspace(sleeping, run, tmp_path):
+    with pytest.raises(CellwrightError, match=f"{tmp_path} must be used by one run at a time"):
+        run("well", tmp_path)
+
+
+def wait_until(condition, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,150 @@
+"""The main job, as a user starts it: one command from a spec to a registered model."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cellwright.genotype import Genotype
+from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
+
+SPEC = """
+name: small
+data: {source: digits, limit: 300}
+space: {num_nodes: 2, num_cells: 2, channels: 4, primitives: [skip_connect, max_pool_3x3, sep_conv_3x3]}
+budget: {epochs: 4}
+retrain: {epochs: 4}
+evaluate: {latency_repeats: 5}
+resources: {cpu: 1}
+"""
+KILLS = 5
+
+
+def command(folder: Path) -> list[str]:
+    spec = folder / "small.yaml"
+    spec.write_text(SPEC)
+    script = Path(sys.executable).with_name("cellwright")
+    return [str(script), "run", str(spec), "--runs", str(folder / "runs")]
+
+
+def run(folder: Path) -> str:
+    done = subprocess.run(command(folder), capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def steps(folder: Path) -> Mapping[str, Path]:
+    records = (folder / "runs/small").glob("*/step.json")
+    return {json.loads(record.read_text())["step"]: record.parent for record in records}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return folder, run(folder)
+
+
+def test_ends_with_a_registered_model_and_a_table(undisturbed: tuple[Path, str]):
+    folder, output = undisturbed
+    done = steps(folder)
+    assert done.keys() == {"prepare", "search", "retrain", "baselines", "evaluate", "register"}
+    registered = RegistrationResult.load(done["register"] / "registered.json")
+    assert (registered.name, registered.version, registered.alias) == ("small", 1, "champion")
+    evaluation = EvaluationResult.load(done["evaluate"] / "evaluation.json")
+    assert [score.name for score in evaluation.baselines] == ["random-0", "resnet"]
+    assert evaluation.num_examples == sum(map(sum, evaluation.confusion)) == 359
+    for wanted in (
+        "found",
+        "random-0",
+        "resnet",
+        f"{evaluation.found.params:,}",
+        "models:/small@champion",
+        "mlflow ui",
+    ):
+        assert wanted in output
+
+
+def test_baselines_are_trained_as_the_found_network_is(undisturbed: tuple[Path, str]):
+    done = steps(undisturbed[0])
+    results = [done["retrain"] / "training.json", *done["baselines"].glob("*/training.json")]
+    epochs = [len(json.loads(path.read_text())["history"]) for path in results]
+    assert epochs == [4, 4, 4]
+    found, resnet = (
+        json.loads(path.read_text())["params"]
+        for path in (done["retrain"] / "training.json", done["baselines"] / "resnet/training.json")
+    )
+    assert resnet == pytest.approx(found, rel=0.5)
+
+
+def test_the_model_loads_and_predicts_without_cellwright(undisturbed: tuple[Path, str], tmp_path: Path):
+    folder, _ = undisturbed
+    done = steps(folder)
+    registered = RegistrationResult.load(done["register"] / "registered.json")
+    test = load_file(next(done["prepare"].glob("test*.safetensors")))
+    torch.save(test["images"].float(), tmp_path / "images.pt")
+    script = f"""
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0].startswith("cellwright"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocker())
+import mlflow, torch
+mlflow.set_tracking_uri({registered.tracking_uri!r})
+model = mlflow.pytorch.load_model({registered.uri!r})
+torch.save(model(torch.load({str(tmp_path / "images.pt")!r})), {str(tmp_path / "logits.pt")!r})
+"""
+    subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", script], check=True, timeout=120)
+    expected = load_file(done["evaluate"] / "logits.safetensors")["found"]
+    torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), expected, atol=1e-4, rtol=0)
+
+
+def test_given_again_it_reuses_everything(undisturbed: tuple[Path, str]):
+    folder, _ = undisturbed
+    before = {path: path.stat().st_mtime_ns for path in (folder / "runs/small").glob("*-*/*")}
+    run(folder)
+    after = {path: path.stat().st_mtime_ns for path in (folder / "runs/small").glob("*-*/*")}
+    assert after == before
+
+
+def test_killed_five_times_it_ends_where_an_undisturbed_run_does(
+    undisturbed: tuple[Path, str], tmp_path: Path
+):
+    """Also proves that two runs of one spec and seed are alike, bit for bit."""
+    rng = random.Random(0)
+    duration = sum(
+        json.loads((f / "step.json").read_text())["seconds"] for f in steps(undisturbed[0]).values()
+    )
+    for _ in range(KILLS):
+        started = subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL, start_new_session=True)
+        try:
+            started.wait(rng.uniform(0.2, 1) * duration)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            started.wait()
+            time.sleep(0.2)
+    run(tmp_path)
+    assert_same_results(steps(undisturbed[0]), steps(tmp_path))
+
+
+def assert_same_results(one: Mapping[str, Path], other: Mapping[str, Path]) -> None:
+    searches = [SearchResult.load(done["search"] / "search.json") for done in (one, other)]
+    assert searches[0].history == searches[1].history
+    assert Genotype.from_line(searches[0].genotype) == Genotype.from_line(searches[1].genotype)
+    logits = [load_file(done["evaluate"] / "logits.safetensors") for done in (one, other)]
+    assert logits[0].keys() == logits[1].keys()
+    assert all(logits[0][name].equal(logits[1][name]) for name in logits[0])
+    scores = [EvaluationResult.load(done["evaluate"] / "evaluation.json") for done in (one, other)]
+    assert scores[0].found.accuracy == scores[1].found.accuracy
+    assert scores[0].comparisons == scores[1].comparisons
+    registered = [RegistrationResult.load(done["register"] / "registered.json") for done in (one, other)]
+    assert registered[0].version == registered[1].version == 1
