@@ -66,7 +66,7 @@ def test_ends_with_a_registered_model_and_a_table(undisturbed: tuple[Path, str])
         "found",
         "random-0",
         "resnet",
-        f"{evaluation.found.params:,}",
+        f"{evaluation.found.accuracy:.4f}",
         "models:/small@champion",
         "mlflow ui",
     ):

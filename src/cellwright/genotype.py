@@ -191,8 +191,8 @@ def _colour_classes(cell: Cell) -> list[list[int]]:
         seen: list[list[str]] = [[] for _ in cell.nodes]
         for node, source, primitive in _inner_edges(cell):
             seen[source].append(f">{primitive}.{colours[node]}")
-        for index, node in enumerate(cell.nodes):
-            for edge in node:
+        for index, edges in enumerate(cell.nodes):
+            for edge in edges:
                 inner = edge.source - cell.num_inputs
                 colour = f"i{edge.source}" if inner < 0 else f"n{colours[inner]}"
                 seen[index].append(f"<{edge.primitive}.{colour}")

@@ -69,12 +69,12 @@ def copy_weights(supernet: Supernet, network: Network, genotype: Genotype) -> No
     network.inputs.load_state_dict(supernet.inputs.state_dict())
     network.classifier.load_state_dict(supernet.classifier.state_dict())
     for place, mixed, cell in zip(supernet.places, supernet.cells, network.cells, strict=True):
+        primitives = iter(cell.primitives)
         for node, edges in enumerate(genotype.cells[place.kind].nodes):
-            for index, edge in enumerate(edges):
-                position = mixed.edges.index((edge.source, node))
-                learning = mixed.on_edges[position]
+            for edge, primitive in zip(edges, primitives, strict=False):
+                learning = mixed.on_edges[mixed.edges.index((edge.source, node))]
                 if edge.primitive in learning:
-                    cell.nodes[node][index].load_state_dict(learning[edge.primitive].state_dict())
+                    primitive.load_state_dict(learning[edge.primitive].state_dict())
 
 
 def one_hot(space: Darts, genotype: Genotype, kind: str) -> torch.Tensor:

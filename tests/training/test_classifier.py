@@ -36,7 +36,9 @@ class KillAfter(Silent):
 def training(
     split: Split, checkpoint: Path, settings: Retrain, config: NetworkConfig = CELLS
 ) -> ClassifierTraining:
-    return ClassifierTraining(config.build(seed=1), split, settings, AUGMENT, seed=2, checkpoint=checkpoint)
+    return ClassifierTraining(
+        config.build(seed=1), split, settings, AUGMENT, num_classes=3, seed=2, checkpoint=checkpoint
+    )
 
 
 @pytest.mark.parametrize("config", [CELLS, RESNET], ids=["cells", "resnet"])

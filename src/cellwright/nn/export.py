@@ -27,7 +27,7 @@ def export_pt2(network: nn.Module, x_BCHW: Tensor, path: Path) -> None:
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (x_BCHW[:2],), dynamic_shapes=({0: batch},))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.export.save(program, file)  # type: ignore[arg-type]
+        torch.export.save(program, file)
     _check(network, torch.export.load(path).module(), x_BCHW, path)
 
 

@@ -43,23 +43,22 @@ class GenotypeCell(nn.Module):
         super().__init__()
         self.cell = cell
         self.drop_path = drop_path
-        self.nodes = nn.ModuleList(
-            nn.ModuleList(
-                PRIMITIVES[edge.primitive](
-                    place.channels, 2 if place.reduces and edge.source < cell.num_inputs else 1, affine
-                )
-                for edge in node
+        self.primitives = nn.ModuleList(
+            PRIMITIVES[edge.primitive](
+                place.channels, 2 if place.reduces and edge.source < cell.num_inputs else 1, affine
             )
             for node in cell.nodes
+            for edge in node
         )
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         """Return the concatenated nodes."""
         sources = list(inputs)
         rectified = _Rectified(sources)
-        for node, primitives in zip(self.cell.nodes, self.nodes, strict=True):
+        primitives = iter(self.primitives)
+        for node in self.cell.nodes:
             outputs = []
-            for edge, primitive in zip(node, primitives, strict=True):  # type: ignore[arg-type]
+            for edge, primitive in zip(node, primitives, strict=False):
                 output = primitive((rectified if primitive.reads_relu else sources)[edge.source])
                 outputs.append(output if isinstance(primitive, Identity) else self.drop_path(output))
             sources.append(sum(outputs[1:], start=outputs[0]))

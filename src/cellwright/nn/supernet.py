@@ -66,7 +66,7 @@ class MixedCell(nn.Module):
                 if name in shared:
                     output = shared[name]
                 else:
-                    primitive = learning[name]
+                    primitive = learning[name]  # type: ignore[index]
                     output = primitive(rectified if primitive.reads_relu else x_BCHW)
                 term = mixture_EP[edge, index] * output
                 total = sums[node]

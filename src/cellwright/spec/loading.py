@@ -1,6 +1,7 @@
 """Reading a spec file, with every mistake named at once."""
 
 import difflib
+import json
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -37,7 +38,7 @@ def load_spec(path: Path, overrides: Iterable[str] = ()) -> SearchSpec:
 
 def parse_spec(text: str) -> SearchSpec:
     """Read a spec from the JSON that `SearchSpec.model_dump_json(by_alias=True)` gives."""
-    return _validate(_load_yaml(text, "spec"), "spec")
+    return _validate(json.loads(text), "spec")
 
 
 def _validate(values: Any, origin: str) -> SearchSpec:

@@ -7,12 +7,12 @@ from pydantic import BeforeValidator, Field
 
 from cellwright.spec._section import Section
 
-Quantity = Annotated[
-    str,
-    Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi|Ti|k|M|G|T)?$"),
-    BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
-]
-"""A Kubernetes quantity; YAML may give it as a number."""
+_numbers_too = BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)
+
+Cpu = Annotated[str, Field(pattern=r"^([0-9]*\.)?[0-9]+m?$"), _numbers_too]
+"""A Kubernetes quantity of CPUs, in the form that KFP takes."""
+Memory = Annotated[str, Field(pattern=r"^[0-9]+(K|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"), _numbers_too]
+"""A Kubernetes quantity of bytes, in the form that KFP takes."""
 
 
 class Register(Section):
@@ -45,8 +45,8 @@ class Toleration(Section):
 class Resources(Section):
     """What one step may use; on one machine, `cpu` bounds its threads."""
 
-    cpu: Quantity = "2"
-    memory: Quantity = "2Gi"
+    cpu: Cpu = "2"
+    memory: Memory = "2Gi"
     gpus: int = Field(default=0, ge=0)
     gpu_resource: str = "nvidia.com/gpu"
     """Name of the extended resource that stands for a GPU."""

@@ -39,7 +39,7 @@ def run_until(name: str, spec: SearchSpec, workspace: Path, progress: Progress) 
 
 def _with_inputs(name: str) -> list[str]:
     needed = {name}
-    for step in reversed(STEPS.values()):
+    for step in reversed(tuple(STEPS.values())):
         if step.name in needed:
             needed.update(step.inputs)
     return [step for step in STEPS if step in needed]

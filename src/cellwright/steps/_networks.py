@@ -47,6 +47,7 @@ def train_network(
         data.train_and_validation().to(device),
         spec.retrain,
         spec.augment,
+        num_classes=data.manifest.num_classes,
         seed=derive_seed(spec.seed, "retrain"),
         checkpoint=folder / CHECKPOINT,
     )

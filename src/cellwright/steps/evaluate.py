@@ -15,6 +15,7 @@ from cellwright.steps import _networks
 from cellwright.steps._step import Inputs, Step
 from cellwright.training.checkpoint import save_tensors
 from cellwright.training.classifier import predict
+from cellwright.training.precision import channels_last
 from cellwright.training.scoring import (
     calibration_error,
     class_scores,
@@ -55,7 +56,7 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
 
 def _score(folder: Path, test: Split, settings: Evaluate, device: torch.device) -> tuple[ModelScore, Tensor]:
     trained = TrainingResult.load(folder / _networks.RESULT)
-    network = _networks.load_network(folder).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = channels_last(_networks.load_network(folder).to(device))
     logits_NK, labels_N = predict(network, test).cpu(), test.labels.cpu()
     successes = int((logits_NK.argmax(dim=1) == labels_N).sum())
     image_shape = tuple(test.images.shape[1:])

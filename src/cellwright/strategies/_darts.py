@@ -20,6 +20,7 @@ from cellwright.training.checkpoint import (
     restore_optimizer,
     unprefixed,
 )
+from cellwright.training.precision import channels_last
 from cellwright.training.randomness import derive_seed, generator
 
 StepResult = tuple[Tensor, Tensor]
@@ -47,7 +48,7 @@ class Darts(OneShotStrategy):
 
     def begin(self, supernet: Supernet, data: SearchData, budget: Budget) -> None:
         """Make alphas and both optimizers."""
-        self.supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.supernet = channels_last(supernet)
         self.data = data
         self.budget = budget
         self.device = next(supernet.parameters()).device
@@ -148,7 +149,7 @@ class Darts(OneShotStrategy):
             weight.requires_grad_(False)
         loss = functional.cross_entropy(self.supernet(x_BCHW, self.mixture()), labels_B)
         self.alpha_optimizer.zero_grad(set_to_none=True)
-        (loss + self.regularisation(epoch)).backward()
+        torch.autograd.backward(loss + self.regularisation(epoch))
         self.alpha_optimizer.step()
         for weight in self.weights:
             weight.requires_grad_(True)
@@ -175,7 +176,7 @@ class Darts(OneShotStrategy):
 
     def _descend(self, loss: Tensor) -> None:
         self.weight_optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
         self.weight_optimizer.step()
 

@@ -24,7 +24,7 @@ from cellwright.training.checkpoint import (
     save_tensors,
     unprefixed,
 )
-from cellwright.training.precision import autocast
+from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
 
 
@@ -36,6 +36,7 @@ class ClassifierTraining:
         split: the examples, on the same device.
         settings: how.
         augment: what is done to its images.
+        num_classes: how many logits the network returns.
         seed: all randomness follows from it.
         checkpoint: the file that training goes on from, if it is there.
     """
@@ -47,13 +48,15 @@ class ClassifierTraining:
         settings: Retrain,
         augment: Augment,
         *,
+        num_classes: int,
         seed: int,
         checkpoint: Path,
     ) -> None:
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = channels_last(network)
         self.split = split
         self.settings = settings
         self.augment = augment
+        self.num_classes = num_classes
         self.seed = seed
         self.checkpoint = checkpoint
         self.device = next(network.parameters()).device
@@ -76,7 +79,8 @@ class ClassifierTraining:
             progress.advance(task, epoch, self.settings.epochs, metrics)
         if self.settings.ema_decay is not None:
             self.network.load_state_dict(self.average, strict=False)
-        return self.network.eval()
+        self.network.eval()
+        return self.network
 
     def _train_epoch(self, epoch: int) -> dict[str, float]:
         self.network.train()
@@ -97,7 +101,7 @@ class ClassifierTraining:
                     logits_BK, targets_BK, label_smoothing=self.settings.label_smoothing
                 )
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             if self.settings.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
             self.optimizer.step()
@@ -110,11 +114,6 @@ class ClassifierTraining:
             "train_accuracy": correct.item() / seen,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
-
-    @property
-    def num_classes(self) -> int:
-        """Return the number of logits."""
-        return int(self.network.classifier.out_features)  # type: ignore[union-attr, arg-type]
 
     def _set_learning_rate(self, step: int) -> None:
         """Rise in a straight line while warming up, then fall along a cosine."""

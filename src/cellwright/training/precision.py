@@ -1,14 +1,23 @@
 """Devices and number formats."""
 
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def best_device() -> torch.device:
     """Return the first GPU, or the CPU where there is none."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def channels_last(module: M) -> M:
+    """Lay the module's convolutions out with channels last, the faster way on CPUs and GPUs alike."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
 
 
 def autocast(
