@@ -57,5 +57,18 @@ def test_encodings_have_one_length_and_tell_genotypes_apart(space: Space, sample
         assert encoded[one] != encoded[other]
 
 
+def test_the_choices_of_a_genotype_derive_it_again(space: Space, sampled: list[Genotype]):
+    for genotype in sampled:
+        choices = space.choices(genotype)
+        strengths = {
+            group: [[float(choice == taken) for choice in range(num_choices)] for taken in choices[group]]
+            for group, (_, num_choices) in space.decisions.items()
+        }
+        assert {group: len(rows) for group, rows in choices.items()} == {
+            group: num_decisions for group, (num_decisions, _) in space.decisions.items()
+        }
+        assert space.derive(strengths) == genotype
+
+
 def test_genotypes_of_other_spaces_lie_outside(space: Space, sampled: list[Genotype]):
     assert not space.contains(Genotype(space="other", cells=sampled[0].cells))

@@ -2,16 +2,39 @@
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from cellwright.genotype import Genotype
 
+Strengths = Mapping[str, Sequence[Sequence[float]]]
+"""For each group of decisions, how strong each choice is, (decisions, choices)."""
+
+Choices = Mapping[str, Sequence[int | None]]
+"""For each group of decisions, the choice taken, by its place; None where there is nothing to decide."""
+
 
 class Space(ABC):
-    """A finite set of genotypes. Knows no torch: the suggestion service samples from it too."""
+    """A finite set of genotypes. Knows no torch: the suggestion service samples from it too.
+
+    One-shot strategies see a space as groups of decisions, all decisions of a group with the same choices: in a
+    cell space a group is a kind of cell, a decision an edge, a choice a primitive.
+    """
 
     name: str
     """The `space` of its genotypes."""
+
+    @property
+    @abstractmethod
+    def decisions(self) -> Mapping[str, tuple[int, int]]:
+        """Return each group's number of decisions and of choices."""
+
+    @abstractmethod
+    def derive(self, strengths: Strengths) -> Genotype:
+        """Return the genotype of the strongest choices."""
+
+    @abstractmethod
+    def choices(self, genotype: Genotype) -> Choices:
+        """Return the choices that make up the genotype."""
 
     @abstractmethod
     def sample(self, rng: random.Random) -> Genotype:

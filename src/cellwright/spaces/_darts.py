@@ -2,11 +2,11 @@
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cellwright.genotype import Cell, Edge, Genotype, GenotypeError, Node
-from cellwright.spaces._base import Space
+from cellwright.spaces._base import Choices, Space, Strengths
 
 NORMAL, REDUCE = "normal", "reduce"
 NUM_INPUTS = 2
@@ -31,6 +31,11 @@ class Darts(Space):
     def sources(self, node: int) -> range:
         """Return what a node may read: the inputs and the earlier nodes."""
         return range(NUM_INPUTS + node)
+
+    @property
+    def decisions(self) -> Mapping[str, tuple[int, int]]:
+        """Return for each kind of cell the numbers of edges and of primitives."""
+        return dict.fromkeys(self.cell_kinds, (len(self.edges), len(self.primitives)))
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
@@ -81,6 +86,31 @@ class Darts(Space):
             for source, node in self.edges
             for primitive in self.primitives
         )
+
+    def derive(self, strengths: Strengths) -> Genotype:
+        """Keep at each node the two edges with the strongest primitives, as DARTS does."""
+        return self._genotype({kind: self._strongest(strengths[kind]) for kind in self.cell_kinds})
+
+    def choices(self, genotype: Genotype) -> Choices:
+        """Return for each kind of cell the primitive on each edge, None on edges that are not kept."""
+        self.check(genotype)
+        return {kind: self._choices(genotype.cells[kind]) for kind in self.cell_kinds}
+
+    def _choices(self, cell: Cell) -> list[int | None]:
+        kept = {(e.source, node): e.primitive for node, edges in enumerate(cell.nodes) for e in edges}
+        return [self.primitives.index(kept[edge]) if edge in kept else None for edge in self.edges]
+
+    def _strongest(self, strengths: Sequence[Sequence[float]]) -> tuple[Node, ...]:
+        nodes: list[Node] = []
+        for node in range(self.num_nodes):
+            incoming = [
+                (max(row), source, self.primitives[row.index(max(row))])
+                for (source, end), row in zip(self.edges, map(list, strengths), strict=True)
+                if end == node
+            ]
+            kept = sorted(incoming, key=lambda edge: -edge[0])[:EDGES_PER_NODE]
+            nodes.append(tuple(Edge(source, primitive) for _, source, primitive in kept))
+        return tuple(nodes)
 
     def _genotype(self, nodes: dict[str, tuple[Node, ...]]) -> Genotype:
         cells = {kind: Cell(num_inputs=NUM_INPUTS, nodes=nodes[kind]) for kind in self.cell_kinds}
