@@ -73,10 +73,11 @@ def report_end(state: str) -> None:
 
 def die_with_reader(descriptor: int) -> None:
     """Kill this process as soon as the pipe that it writes to is closed at the other end; files never are."""
+    watched = os.dup(descriptor)  # the number itself may come to stand for another file
 
     def watch() -> None:
         poll = select.poll()
-        poll.register(descriptor, 0)
+        poll.register(watched, 0)
         poll.poll()
         os.kill(os.getpid(), signal.SIGKILL)
 
