@@ -34,8 +34,8 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             ["strategy.kind: must be one of", "did you mean 'beta-darts'?"],
         ),
         (
-            GOOD + "space: {num_nodes: 0, primitives: [a]}",
-            ["space.num_nodes", "space.primitives: must be among"],
+            GOOD + "space: {kind: darts, num_nodes: 0, primitives: [a, skip_connect]}",
+            ["space.num_nodes", "space.primitives.0: must be among"],
         ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (
