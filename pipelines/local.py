@@ -1,7 +1,6 @@
 """The pipeline on this machine: kfp.local runs each component as a process, one after the other."""
 
 import contextlib
-import fcntl
 import io
 import json
 import os
@@ -19,6 +18,7 @@ from kfp.local import subprocess_task_handler
 from kfp.local.config import LocalExecutionConfig
 
 from cellwright.errors import CellwrightError
+from cellwright.files import locked
 from cellwright.progress import Progress
 from cellwright.report import Advance, Message, Mistake, naming, read_line
 from cellwright.spec import SearchSpec
@@ -42,7 +42,8 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
     root = workspace / "kfp"
     with contextlib.ExitStack() as stack:
         stack.enter_context(naming(workspace))
-        log = stack.enter_context(_log(workspace))
+        stack.enter_context(locked(workspace))
+        log = stack.enter_context((workspace / _LOG).open("w", encoding="utf-8"))
         shutil.rmtree(root, ignore_errors=True)
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="cellwright-"))
         stack.enter_context(_environment({"TMPDIR": scratch, "PYTHONSAFEPATH": "1"}))
@@ -111,21 +112,6 @@ def _finished(root: Path, workspace: Path) -> dict[str, Path]:
     """Return the folders in the workspace that the artifacts of the latest attempt are links to."""
     records = [json.loads(path.read_bytes()) for path in root.glob("*/*/*/step.json")]
     return {record["step"]: workspace / f"{record['step']}-{record['key']}" for record in records}
-
-
-@contextlib.contextmanager
-def _log(workspace: Path) -> Iterator[TextIO]:
-    """Open the log of this run; whoever holds it has the workspace to himself."""
-    workspace.mkdir(parents=True, exist_ok=True)
-    with (workspace / _LOG).open("a", encoding="utf-8") as log:
-        try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CellwrightError(
-                f"{workspace} must be used by one run at a time: another one is at it"
-            ) from error
-        log.truncate(0)
-        yield log
 
 
 @contextlib.contextmanager

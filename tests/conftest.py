@@ -10,6 +10,9 @@ from cellwright.nn.skeleton import ImageTask
 from cellwright.spaces import Darts
 
 
+torch.set_num_threads(1)  # tensors here are too small for more, and two processes run the tests
+
+
 @pytest.fixture
 def tiny_space() -> Darts:
     return Darts(primitives=("skip_connect", "max_pool_3x3", "sep_conv_3x3", "dil_conv_3x3"), num_nodes=2)

@@ -92,7 +92,7 @@ def test_every_mode_becomes_grey_or_rgb_upright_on_white(pets, content, channels
 def test_refuses_truncated_images(pets, file_format):
     whole = encoded(NOISE, file_format)
     (pets / "cats" / "cut").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="pets: 1 of 13 images cannot be used\n  cats/cut: .+"):
+    with pytest.raises(DataError, match="pets: 1 of 13 images cannot be used: cats/cut: .+"):
         prepared(pets)
 
 
@@ -120,32 +120,32 @@ def bomb() -> bytes:
 )
 def test_refuses_files_by_name(pets, content, message):
     (pets / "dogs" / "notes").write_bytes(content)
-    with pytest.raises(DataError, match=f"pets: 1 of 13 images cannot be used\n  dogs/notes: {message}"):
+    with pytest.raises(DataError, match=f"pets: 1 of 13 images cannot be used: dogs/notes: {message}"):
         prepared(pets)
 
 
 def test_names_five_mistakes_and_counts_the_others(pets):
     for number in range(7):
         (pets / "dogs" / f"note{number}").touch()
-    with pytest.raises(DataError, match=r"7 of 19 images(.|\n)*dogs/note0(.|\n)*dogs/note4.*\n  and 2 more$"):
+    with pytest.raises(DataError, match=r"7 of 19 images.*dogs/note0.*dogs/note4.*; and 2 more$"):
         prepared(pets)
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda pets: (pets / "birds").mkdir(), "\n  birds is empty"),
-        (lambda pets: (pets / "README").touch(), "\n  README is no folder"),
-        (lambda pets: (pets / "cats" / "young").mkdir(), "\n  cats/young is no file"),
-        (lambda pets: (pets / "cats" / "loop").symlink_to(pets), "\n  cats/loop is no file"),
-        (lambda pets: (pets / "cats" / "self").symlink_to("self"), "\n  cats/self is no file"),
-        (lambda pets: (pets / "all").symlink_to(pets), "\n  all/all is no file"),
+        (lambda pets: (pets / "birds").mkdir(), ": birds is empty"),
+        (lambda pets: (pets / "README").touch(), ": README is no folder"),
+        (lambda pets: (pets / "cats" / "young").mkdir(), ": cats/young is no file"),
+        (lambda pets: (pets / "cats" / "loop").symlink_to(pets), ": cats/loop is no file"),
+        (lambda pets: (pets / "cats" / "self").symlink_to("self"), ": cats/self is no file"),
+        (lambda pets: (pets / "all").symlink_to(pets), ": all/all is no file"),
         (lambda pets: (pets / "dogs").rename(pets.parent / "dogs"), "at least two classes, got only cats"),
     ],
 )  # fmt: skip
 def test_refuses_folders(pets, build, message):
     build(pets)
-    with pytest.raises(DataError, match=f"^{pets}: (.|\n)*{message}"):
+    with pytest.raises(DataError, match=f"^{pets}: .*{message}"):
         prepared(pets)
 
 

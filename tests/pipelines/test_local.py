@@ -132,7 +132,7 @@ def test_a_stopped_run_takes_its_step_along(sleeping, stop):
 
 
 def test_two_runs_cannot_share_a_workspace(sleeping, run, tmp_path):
-    with pytest.raises(CellwrightError, match=f"{tmp_path} must be used by one run at a time"):
+    with pytest.raises(CellwrightError, match=f"{tmp_path} must be used by one process at a time"):
         run("well", tmp_path)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cellwright.cli import options
+from cellwright.cli.loading import load
 
 if TYPE_CHECKING:
     from cellwright.spec import SearchSpec
@@ -61,9 +62,8 @@ def run(
     at its last epoch. Everything that was printed on the way is in run.log in the spec's folder.
     """
     from cellwright.cli.display import progress_display
-    from cellwright.spec import load_spec
 
-    loaded = load_spec(spec, overrides or ())
+    loaded = load(spec, overrides)
     workspace = _workspace(loaded, runs, fresh)
     with progress_display() as progress:
         from cellwright_pipelines import run_locally
@@ -81,9 +81,8 @@ def _command(step: str) -> Callable[..., None]:
     ) -> None:
         from cellwright.cli.display import progress_display
         from cellwright.report import naming
-        from cellwright.spec import load_spec
 
-        loaded = load_spec(spec, overrides or ())
+        loaded = load(spec, overrides)
         workspace = _workspace(loaded, runs, fresh)
         with progress_display() as progress, naming(workspace):
             from cellwright.steps import run_until
@@ -99,12 +98,13 @@ def _command(step: str) -> Callable[..., None]:
 def _workspace(spec: "SearchSpec", runs: Path, fresh: bool) -> Path:
     """Return the spec's folder, made and known to be writable."""
     from cellwright.errors import CellwrightError
+    from cellwright.files import locked
 
     workspace = runs / spec.name
     try:
-        if fresh and workspace.exists():
-            shutil.rmtree(workspace)
-        workspace.mkdir(parents=True, exist_ok=True)
+        with locked(workspace):
+            for left in workspace.glob("[!.]*") if fresh else ():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
         with tempfile.TemporaryFile(dir=workspace) as probe:
             probe.write(bytes(4096))
     except OSError as error:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cellwright.cli import options
+from cellwright.cli.loading import load
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,9 +23,8 @@ def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
     Names every mistake at once, each with its place in the file, its value and the rule it breaks.
     """
     from cellwright.errors import SpecError
-    from cellwright.spec import load_spec
 
-    loaded = load_spec(spec, overrides or ())
+    loaded = load(spec, overrides)
     missing = [path for path in loaded.data.paths if not path.exists()]
     if missing:
         raise SpecError("\n".join(f"{spec}: data: {path} must exist, and does not" for path in missing))
@@ -45,9 +45,8 @@ def compile_spec(
     from cellwright_pipelines import compile_pipeline
 
     from cellwright.report import naming
-    from cellwright.spec import load_spec
 
-    loaded = load_spec(spec, overrides or ())
+    loaded = load(spec, overrides)
     with naming(output):
         compile_pipeline(loaded, output)
     typer.echo(f"wrote the pipeline {loaded.name} to {output}")

@@ -125,8 +125,8 @@ def _refuse(what: str, mistakes: Sequence[str]) -> None:
     """Raise DataError with the first mistakes and the number of the others, if there are any."""
     if mistakes:
         more = len(mistakes) - NAMED_MISTAKES
-        lines = [what, *mistakes[:NAMED_MISTAKES]] + ([f"and {more} more"] if more > 0 else [])
-        raise DataError("\n  ".join(lines))
+        named = [*mistakes[:NAMED_MISTAKES]] + ([f"and {more} more"] if more > 0 else [])
+        raise DataError(f"{what}: {'; '.join(named)}")
 
 
 def _differences(wanted: set[str], got: set[str]) -> str:

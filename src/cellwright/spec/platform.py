@@ -7,7 +7,10 @@ from pydantic import BeforeValidator, Field
 
 from cellwright.spec._section import Section
 
-_numbers_too = BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)
+_numbers_too = BeforeValidator(
+    lambda value: str(value) if isinstance(value, int | float) else value,
+    json_schema_input_type=str | float,
+)
 
 Cpu = Annotated[str, Field(pattern=r"^([0-9]*\.)?[0-9]+m?$"), _numbers_too]
 """A Kubernetes quantity of CPUs, in the form that KFP takes."""

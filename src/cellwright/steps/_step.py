@@ -4,19 +4,17 @@ A step's folder is named by a key of all that its result depends on: the section
 its inputs, and the code. The folder counts as finished when it holds `step.json`, which is written last.
 """
 
-import fcntl
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cellwright
 from cellwright.canonical import digest
-from cellwright.errors import CellwrightError
+from cellwright.files import locked
 from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.spec import SearchSpec
@@ -62,7 +60,7 @@ def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, prog
     if (folder / "step.json").exists():
         progress.say(f"{step.name}: reusing {folder}")
         return folder
-    with _locked(folder):
+    with locked(folder):
         began = time.monotonic()
         step.run(spec, inputs, folder, progress)
         StepRecord(
@@ -82,17 +80,3 @@ def code_version() -> str:
     root = Path(cellwright.__file__).parent
     sources = sorted(root.rglob("*.py"))
     return digest([(str(p.relative_to(root)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in sources])
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the lock ends with it, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CellwrightError(
-                f"{folder} must be used by one process at a time: another one is at it"
-            ) from error
-        yield

@@ -98,7 +98,8 @@ def _compare(found: ModelScore, other: ModelScore, logits: dict[str, Tensor], la
 def _describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}"
 
 
 EVALUATE = Step(
