@@ -49,7 +49,8 @@ def build_supernet(section: AnySpace, task: ImageTask) -> Supernet:
 
 
 def build_network(section: AnySpace, task: ImageTask, genotype: Genotype) -> nn.Module:
-    """Return the network of one of the space's genotypes."""
+    """Return the network of one of the space's genotypes; raises GenotypeError if it is none."""
+    build_space(section).check(genotype)
     match section:
         case DartsSpace():
             return Network(

@@ -77,7 +77,6 @@ class Layer(nn.Module):
         affine: bool,
     ) -> None:
         super().__init__()
-        self.options = options
         self.widths = [max(1, round(channels * width / 100)) for width in options.widths]
         self.projections = nn.ModuleDict(
             {
@@ -196,7 +195,6 @@ class ChainNetwork(_Skeleton):
             for node, width in zip(cell.nodes, cell.widths, strict=True)
         ]
         super().__init__(task, options, channels=channels, primitives=primitives, affine=True)
-
         self.choices = [
             Choices(
                 sources=[(source, None) for source in layer.sources],

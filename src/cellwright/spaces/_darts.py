@@ -63,6 +63,8 @@ class Darts(Space):
                     f"{kind} cell must have {NUM_INPUTS} inputs and {self.num_nodes} nodes, "
                     f"got {cell.num_inputs} and {len(cell.nodes)}"
                 )
+            if cell.widths is not None:
+                raise GenotypeError(f"{kind} cell: widths must not be given, got {list(cell.widths)}")
             for index, node in enumerate(cell.nodes):
                 self._check_node(node, f"{kind} cell, node {index}")
 

@@ -61,10 +61,11 @@ class NasBench201(ProductSpace):
         return {CELL: [self.primitives.index(primitive) for primitive in primitives]}
 
     def isomorphism_key(self, genotype: Genotype) -> str:
-        """Return the benchmark's unique string, the same for cells that compute the same: 6,466 in all.
+        """Return the benchmark's unique string, of which there are 6,466.
 
-        A skip stands for what it reads, and an edge that is `none` or reads nothing but zeros for zero; sums are
-        unordered. That is the benchmark's definition, which keeps zeros as terms: x + 0 and x stay apart.
+        A skip stands for what it reads, an edge that is `none` or reads zero for zero, and sums are unordered.
+        Cells of one string compute the same, but not the other way round: the benchmark's definition keeps zeros as
+        terms, so that x + 0 and x stay apart, as do 0 + 0 and 0.
         """
         self.check(genotype)
         spelled = ["0"]
