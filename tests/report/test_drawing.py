@@ -22,7 +22,9 @@ def test_a_cell_shows_what_each_node_sums():
 
 
 def test_a_node_shows_its_width():
-    cell = Cell(num_inputs=1, nodes=((Edge(0, "skip"),), (Edge(0, "skip"), Edge(1, "skip"))), widths=(50, 100))
+    cell = Cell(
+        num_inputs=1, nodes=((Edge(0, "skip"),), (Edge(0, "skip"), Edge(1, "skip"))), widths=(50, 100)
+    )
     assert draw_cell(cell).plain.splitlines() == [
         "input 0 ─skip───▶ node 0, 50 %",
         "input 0 ─skip──┬▶ node 1, 100 %",
