@@ -9,7 +9,6 @@ from cellwright.data import Split
 from cellwright.nn.skeleton import ImageTask
 from cellwright.spaces import Darts
 
-
 torch.set_num_threads(1)  # tensors here are too small for more, and two processes run the tests
 
 

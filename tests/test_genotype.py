@@ -17,7 +17,8 @@ def cells(draw: st.DrawFn) -> Cell:
     for index in range(draw(st.integers(1, 5))):
         sources = draw(st.lists(st.integers(0, num_inputs + index - 1), max_size=3, unique=True))
         nodes.append(tuple(Edge(source, draw(st.sampled_from(PRIMITIVES))) for source in sources))
-    return Cell(num_inputs=num_inputs, nodes=tuple(nodes))
+    widths = draw(st.none() | st.tuples(*[st.sampled_from([25, 100, 150])] * len(nodes)))
+    return Cell(num_inputs=num_inputs, nodes=tuple(nodes), widths=widths)
 
 
 genotypes = st.builds(
@@ -36,6 +37,14 @@ def test_each_form_round_trips(genotype: Genotype):
 @given(genotypes)
 def test_line_needs_no_quotes_in_a_shell(genotype: Genotype):
     assert re.fullmatch(r"[A-Za-z0-9._:,~-]+", genotype.to_line())
+
+
+def test_only_a_cell_with_widths_spells_them():
+    plain = "chain:chain~1~0.skip_connect~1.max_pool_3x3"
+    wide = "chain:chain~1~50,0.skip_connect~100,1.max_pool_3x3"
+    assert Genotype.from_line(plain).to_dict()["cells"]["chain"].keys() == {"num_inputs", "nodes"}
+    assert Genotype.from_line(wide).cells["chain"].widths == (50, 100)
+    assert Genotype.from_line(plain).isomorphism_key() != Genotype.from_line(wide).isomorphism_key()
 
 
 @given(genotypes, genotypes)
@@ -67,6 +76,8 @@ def test_isomorphism_key_sees_whether_a_node_is_shared():
         ("darts:normal~2~skip_connect", "an edge must be SOURCE.PRIMITIVE, got 'skip_connect'"),
         ("darts:normal~2~2.skip_connect", "node 0 must read an earlier node"),
         ("darts:normal~2~0.Skip", "primitive must match"),
+        ("chain:chain~1~50,0.skip_connect~1.skip_connect", "widths must be at least 1 and one for each of 2"),
+        ("chain:chain~1~0,0.skip_connect", "widths must be at least 1"),
         ("Darts:normal~2~0.skip_connect", "space and cell names must match"),
     ],
 )
@@ -100,4 +111,5 @@ def _renumbered(cell: Cell, rng: random.Random) -> Cell:
         )
         for node in order
     )
-    return Cell(num_inputs=cell.num_inputs, nodes=nodes)
+    widths = None if cell.widths is None else tuple(cell.widths[node] for node in order)
+    return Cell(num_inputs=cell.num_inputs, nodes=nodes, widths=widths)

@@ -20,7 +20,7 @@ from cellwright.results import EvaluationResult, RegistrationResult, SearchResul
 SPEC = """
 name: small
 data: {source: digits, limit: 300}
-space: {num_nodes: 2, num_cells: 2, channels: 4, primitives: [skip_connect, max_pool_3x3, sep_conv_3x3]}
+space: {kind: darts, num_nodes: 2, num_cells: 2, channels: 4, primitives: [skip_connect, max_pool_3x3, sep_conv_3x3]}
 budget: {epochs: 4}
 retrain: {epochs: 4}
 evaluate: {latency_repeats: 5}

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +42,16 @@ class Cell:
 
     num_inputs: int
     nodes: tuple[Node, ...]
+    widths: tuple[int, ...] | None = None
+    """Channels of each node in percent of what its place gives it; None where the space leaves no choice."""
 
     def __post_init__(self) -> None:
+        if self.widths is not None and (
+            len(self.widths) != len(self.nodes) or min(self.widths, default=1) < 1
+        ):
+            raise GenotypeError(
+                f"widths must be at least 1 and one for each of {len(self.nodes)} nodes, got {list(self.widths)}"
+            )
         for index, node in enumerate(self.nodes):
             for edge in node:
                 if edge.source >= self.num_inputs + index:
@@ -98,6 +106,7 @@ class Genotype:
                 name: {
                     "num_inputs": cell.num_inputs,
                     "nodes": [[[edge.source, edge.primitive] for edge in node] for node in cell.nodes],
+                    **({} if cell.widths is None else {"widths": list(cell.widths)}),
                 }
                 for name, cell in self.cells.items()
             },
@@ -110,13 +119,14 @@ class Genotype:
     def to_line(self) -> str:
         """Return one shell-safe word of `[A-Za-z0-9._:,~-]`, which Katib passes on unharmed.
 
-        `SPACE:CELL:…`, where a cell is `NAME~INPUTS~NODE~…` and a node `SOURCE.PRIMITIVE,…`.
+        `SPACE:CELL:…`, where a cell is `NAME~INPUTS~NODE~…` and a node `SOURCE.PRIMITIVE,…`, with its width
+        before that where it has one: `WIDTH,SOURCE.PRIMITIVE,…`.
         """
         return ":".join(
             (
                 self.space,
                 *(
-                    "~".join((name, str(cell.num_inputs), *map(_spell_node, cell.nodes)))
+                    "~".join((name, str(cell.num_inputs), *map(_spell_node, cell.nodes, _widths(cell))))
                     for name, cell in self.cells.items()
                 ),
             )
@@ -135,6 +145,7 @@ class Genotype:
                             tuple(Edge(source, primitive) for source, primitive in node)
                             for node in cell["nodes"]
                         ),
+                        widths=tuple(cell["widths"]) if "widths" in cell else None,
                     )
                     for name, cell in value["cells"].items()
                 },
@@ -155,11 +166,17 @@ def _parse_cell(text: str) -> tuple[str, Cell]:
     name, num_inputs, *nodes = text.split("~") if "~" in text else (text, "")
     if not num_inputs.isdecimal():
         raise GenotypeError(f"a cell must be NAME~INPUTS~NODE~…, got {text!r}")
-    return name, Cell(num_inputs=int(num_inputs), nodes=tuple(_parse_node(node) for node in nodes))
+    parsed = [_parse_node(node) for node in nodes]
+    widths = tuple(width for width, _ in parsed if width is not None)
+    return name, Cell(
+        num_inputs=int(num_inputs), nodes=tuple(node for _, node in parsed), widths=widths or None
+    )
 
 
-def _parse_node(text: str) -> Node:
-    return tuple(_parse_edge(edge) for edge in text.split(",")) if text else ()
+def _parse_node(text: str) -> tuple[int | None, Node]:
+    first, _, rest = text.partition(",")
+    width, edges = (int(first), rest) if first.isdecimal() else (None, text)
+    return width, tuple(_parse_edge(edge) for edge in edges.split(",")) if edges else ()
 
 
 def _parse_edge(text: str) -> Edge:
@@ -169,24 +186,34 @@ def _parse_edge(text: str) -> Edge:
     return Edge(int(source), primitive)
 
 
-def _spell_node(node: Node) -> str:
-    return ",".join(f"{edge.source}.{edge.primitive}" for edge in node)
+def _widths(cell: Cell) -> Sequence[int | None]:
+    return (None,) * len(cell.nodes) if cell.widths is None else cell.widths
+
+
+def _spell_node(node: Node, width: int | None) -> str:
+    edges = [f"{edge.source}.{edge.primitive}" for edge in node]
+    return ",".join(edges if width is None else (str(width), *edges))
 
 
 def _spell(cell: Cell, order: tuple[int, ...]) -> str:
     """Spell the cell with its nodes in the given order, sources renumbered to match."""
-    inputs = cell.num_inputs
+    inputs, widths = cell.num_inputs, _widths(cell)
     place = {node: inputs + position for position, node in enumerate(order)}
     renumbered = (
-        tuple(sorted(Edge(place.get(e.source - inputs, e.source), e.primitive) for e in cell.nodes[node]))
+        _spell_node(
+            tuple(
+                sorted(Edge(place.get(e.source - inputs, e.source), e.primitive) for e in cell.nodes[node])
+            ),
+            widths[node],
+        )
         for node in order
     )
-    return "~".join((str(inputs), *map(_spell_node, renumbered)))
+    return "~".join((str(inputs), *renumbered))
 
 
 def _colour_classes(cell: Cell) -> list[list[int]]:
     """Group the nodes by what their surroundings look like, in an order that numbering leaves alone."""
-    colours = [""] * len(cell.nodes)
+    colours = [str(width) for width in _widths(cell)]
     for _ in cell.nodes:
         seen: list[list[str]] = [[] for _ in cell.nodes]
         for node, source, primitive in _inner_edges(cell):

@@ -15,13 +15,21 @@ def test_the_published_schema_is_in_step(cellwright):
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_the_schema_and_the_command_agree_that_examples_are_valid(cellwright, example):
+def test_the_schema_and_the_command_agree_that_examples_are_valid(cellwright, example, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples")
     schema = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(yaml.safe_load(example.read_text(encoding="utf-8")), schema)
     result = cellwright("validate", example)
     assert result.exit_code == 0
     assert result.stdout.startswith(f"{example} is valid: ")
+
+
+def test_what_cannot_be_imported_is_named(cellwright, spec):
+    space = "space={kind: darts, primitives: [skip_connect, no_such_package.ops:conv]}"
+    result = cellwright("validate", spec, "--set", space)
+    assert result.exit_code == 1
+    assert "no_such_package.ops:conv: cannot find no_such_package, which must be" in result.stderr
 
 
 def test_compile_writes_the_pipeline(cellwright, spec, tmp_path):

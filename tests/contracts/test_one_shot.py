@@ -11,7 +11,7 @@ from cellwright.data import Split
 from cellwright.genotype import Genotype
 from cellwright.nn.network import Network
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
-from cellwright.nn.supernet import Supernet
+from cellwright.nn.supernet import DartsSupernet
 from cellwright.progress import Progress, Silent
 from cellwright.results import SearchResult
 from cellwright.spaces import Darts
@@ -51,7 +51,7 @@ def fit(section: dict, data: SearchData, tiny_space: Darts, tiny_task: ImageTask
         **budget: float,
     ) -> SearchResult:
         with seeded_initialisation(0):
-            supernet = Supernet(tiny_task, tiny_space, num_cells=3, channels=4)
+            supernet = DartsSupernet(tiny_task, tiny_space, num_cells=3, channels=4)
         validated = TypeAdapter(AnyStrategy).validate_python(section | (settings or {}))
         return build_strategy(validated, Augment(), seed=5).fit(
             supernet, data, Budget(**{"epochs": 3} | budget), tmp_path / checkpoint, progress or Silent()

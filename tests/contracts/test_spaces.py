@@ -6,18 +6,13 @@ import random
 import pytest
 
 from cellwright.genotype import Genotype
-from cellwright.spaces import Darts, Space
-from cellwright.spec.space import DARTS_PRIMITIVES
-
-SPACES = [
-    Darts(primitives=DARTS_PRIMITIVES, num_nodes=4),
-    Darts(primitives=("skip_connect", "sep_conv_3x3"), num_nodes=1),
-]
+from cellwright.spaces import Space, build_space
+from cellwright.spec import AnySpace
 
 
-@pytest.fixture(params=SPACES, ids=lambda space: f"{space.name}-{space.num_nodes}")
-def space(request: pytest.FixtureRequest) -> Space:
-    return request.param
+@pytest.fixture
+def space(space_section: AnySpace) -> Space:
+    return build_space(space_section)
 
 
 @pytest.fixture
@@ -72,3 +67,22 @@ def test_the_choices_of_a_genotype_derive_it_again(space: Space, sampled: list[G
 
 def test_genotypes_of_other_spaces_lie_outside(space: Space, sampled: list[Genotype]):
     assert not space.contains(Genotype(space="other", cells=sampled[0].cells))
+
+
+def test_sampling_reaches_every_choice_of_every_decision(space: Space):
+    rng = random.Random(0)
+    seen = {
+        (group, decision, choice)
+        for _ in range(400)
+        for group, row in space.choices(space.sample(rng)).items()
+        for decision, choice in enumerate(row)
+        if choice is not None
+    }
+    sizes = space.decisions.values()
+    assert len(seen) == sum(num_decisions * num_choices for num_decisions, num_choices in sizes)
+
+
+def test_equal_genotypes_have_one_isomorphism_key(space: Space, sampled: list[Genotype]):
+    for genotype in sampled:
+        again = Genotype.from_line(genotype.to_line())
+        assert space.isomorphism_key(again) == space.isomorphism_key(genotype)

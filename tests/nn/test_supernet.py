@@ -1,12 +1,8 @@
-import random
-
 import pytest
 import torch
 
-from cellwright.genotype import Genotype
-from cellwright.nn.network import Network
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
-from cellwright.nn.supernet import MixedCell, Supernet
+from cellwright.nn.supernet import DartsSupernet, MixedCell
 from cellwright.spaces import Darts
 from cellwright.spec.space import DARTS_PRIMITIVES
 from tests.nn.textbook import textbook_cell
@@ -30,56 +26,19 @@ def test_cell_equals_the_textbook_in_values_and_gradients(reduces: bool):
         torch.testing.assert_close(our, textbook, rtol=1e-10, atol=1e-10)
 
 
-def test_restricted_to_a_genotype_it_gives_the_logits_of_that_network(
-    tiny_space: Darts, tiny_task: ImageTask
-):
-    genotype = tiny_space.sample(random.Random(3))
-    supernet = Supernet(tiny_task, tiny_space, num_cells=3, channels=4).double()
-    network = Network(tiny_task, genotype, num_cells=3, channels=4, affine=False).double()
-    copy_weights(supernet, network, genotype)
-    x_BCHW = torch.randn(5, *tiny_task.image_shape, dtype=torch.double)
-    mixture = {kind: one_hot(tiny_space, genotype, kind) for kind in tiny_space.cell_kinds}
-    for train in (True, False):
-        torch.testing.assert_close(supernet.train(train)(x_BCHW, mixture), network.train(train)(x_BCHW))
-
-
-@pytest.mark.parametrize("image_shape", [(1, 8, 8), (3, 9, 13), (4, 32, 32)])
 @pytest.mark.parametrize("num_cells", [1, 2, 3, 5])
-def test_any_image_and_depth_fits(tiny_space: Darts, image_shape: tuple[int, int, int], num_cells: int):
-    channels = image_shape[0]
-    task = ImageTask(image_shape=image_shape, num_classes=4, mean=(0,) * channels, std=(1,) * channels)
-    supernet = Supernet(task, tiny_space, num_cells=num_cells, channels=2)
+def test_any_depth_fits(tiny_space: Darts, tiny_task: ImageTask, num_cells: int):
+    supernet = DartsSupernet(tiny_task, tiny_space, num_cells=num_cells, channels=2)
     mixture = {kind: torch.full((len(tiny_space.edges), 4), 0.25) for kind in tiny_space.cell_kinds}
-    assert supernet(torch.zeros(2, *image_shape), mixture).shape == (2, 4)
+    assert supernet(torch.zeros(2, *tiny_task.image_shape), mixture).shape == (2, 3)
 
 
 def test_initial_weights_follow_from_the_seed_alone(tiny_space: Darts, tiny_task: ImageTask):
     def build(seed: int) -> torch.Tensor:
         with seeded_initialisation(seed):
-            return Supernet(tiny_task, tiny_space, num_cells=1, channels=2).classifier.weight
+            return DartsSupernet(tiny_task, tiny_space, num_cells=1, channels=2).classifier.weight
 
     before = torch.get_rng_state()
     assert build(1).equal(build(1))
     assert not build(1).equal(build(2))
     assert torch.get_rng_state().equal(before)
-
-
-def copy_weights(supernet: Supernet, network: Network, genotype: Genotype) -> None:
-    network.stem.load_state_dict(supernet.stem.state_dict())
-    network.inputs.load_state_dict(supernet.inputs.state_dict())
-    network.classifier.load_state_dict(supernet.classifier.state_dict())
-    for place, mixed, cell in zip(supernet.places, supernet.cells, network.cells, strict=True):
-        primitives = iter(cell.primitives)
-        for node, edges in enumerate(genotype.cells[place.kind].nodes):
-            for edge, primitive in zip(edges, primitives, strict=False):
-                learning = mixed.on_edges[mixed.edges.index((edge.source, node))]
-                if edge.primitive in learning:
-                    primitive.load_state_dict(learning[edge.primitive].state_dict())
-
-
-def one_hot(space: Darts, genotype: Genotype, kind: str) -> torch.Tensor:
-    mixture_EP = torch.zeros(len(space.edges), len(space.primitives), dtype=torch.double)
-    for node, edges in enumerate(genotype.cells[kind].nodes):
-        for edge in edges:
-            mixture_EP[space.edges.index((edge.source, node)), space.primitives.index(edge.primitive)] = 1
-    return mixture_EP

@@ -21,5 +21,16 @@ def test_a_cell_shows_what_each_node_sums():
     ]
 
 
+def test_a_node_shows_its_width():
+    cell = Cell(
+        num_inputs=1, nodes=((Edge(0, "skip"),), (Edge(0, "skip"), Edge(1, "skip"))), widths=(50, 100)
+    )
+    assert draw_cell(cell).plain.splitlines() == [
+        "input 0 ─skip───▶ node 0, 50 %",
+        "input 0 ─skip──┬▶ node 1, 100 %",
+        " node 0 ─skip──┘ ",
+    ]
+
+
 def test_a_cell_without_edges_is_drawn():
     assert draw_cell(Cell(num_inputs=1, nodes=())).plain == ""

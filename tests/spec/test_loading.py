@@ -34,8 +34,24 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             ["strategy.kind: must be one of", "did you mean 'beta-darts'?"],
         ),
         (
-            GOOD + "space: {num_nodes: 0, primitives: [a]}",
-            ["space.num_nodes", "space.primitives: must be among"],
+            GOOD + "space: {kind: darts, num_nodes: 0, primitives: [a, skip_connect]}",
+            ["space.num_nodes", "space.primitives.0: must be among"],
+        ),
+        (
+            GOOD + "space: {kind: chain, primitives: [skip_connect, 'my ops:conv'], widths: [50]}",
+            ["space.primitives.1: must match pattern", "space.widths: must be at least two different ones"],
+        ),
+        (
+            GOOD + "space: {kind: darts, primitives: ['a.ops:conv', 'b.ops:conv']}",
+            ["space.primitives: must be at least two different ones"],
+        ),
+        (
+            GOOD + "space: {kind: custom, path: my_package, supernet: a:B}",
+            ["space.path: must match pattern"],
+        ),
+        (
+            GOOD + "space: {kind: chain}\nretrain: {num_cells: 3}",
+            ["retrain.num_cells must be left out: the space fixes it"],
         ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (

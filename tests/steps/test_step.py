@@ -51,7 +51,7 @@ def test_settings_it_does_not_read_change_nothing(counting: Counting, spec: Sear
 
 def test_other_code_does_it_anew(counting: Counting, spec: SearchSpec, tmp_path: Path, monkeypatch):
     run(counting.step, spec, tmp_path)
-    monkeypatch.setattr(_step, "code_version", lambda: "other")
+    monkeypatch.setattr(_step, "code_version", lambda imports: "other")
     run(counting.step, spec, tmp_path)
     assert counting.runs == 2
 

@@ -18,16 +18,21 @@ def add_to(app: typer.Typer) -> None:
 
 
 def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
-    """Check a spec, and that the files it names are there.
+    """Check a spec, that its files are there, and that what it imports can be.
 
     Names every mistake at once, each with its place in the file, its value and the rule it breaks.
     """
     from cellwright.errors import SpecError
+    from cellwright.importing import load_object
+    from cellwright.spaces import build_space
 
     loaded = load(spec, overrides)
     missing = [path for path in loaded.data.paths if not path.exists()]
     if missing:
         raise SpecError("\n".join(f"{spec}: data: {path} must exist, and does not" for path in missing))
+    for path in loaded.space.imports:
+        load_object(path)
+    build_space(loaded.space)
     typer.echo(f"{spec} is valid: {loaded.name}, digest {loaded.digest}")
 
 

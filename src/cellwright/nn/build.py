@@ -1,15 +1,78 @@
-"""Networks from a description that can be written down, so that weights find their network again."""
+"""From a spec's space to its supernet and networks, and from what was written down to the network of some weights.
+
+The one place that knows which networks belong to which space.
+"""
 
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
 from cellwright.genotype import Genotype
+from cellwright.importing import load_class
+from cellwright.nn.chain import ChainNetwork, ChainSupernet
+from cellwright.nn.nasbench201 import NasBench201Network, NasBench201Supernet
 from cellwright.nn.network import Network
+from cellwright.nn.primitives import load_primitives
 from cellwright.nn.resnet import ResNet
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
+from cellwright.nn.supernet import DartsSupernet, Supernet
 from cellwright.results import Result
+from cellwright.spaces import build_chain, build_darts, build_space
+from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
+
+
+def build_supernet(section: AnySpace, task: ImageTask) -> Supernet:
+    """Return the supernet of the space that a spec's `space` section describes."""
+    match section:
+        case DartsSpace():
+            return DartsSupernet(
+                task,
+                build_darts(section),
+                num_cells=section.num_cells,
+                channels=section.channels,
+                primitives=load_primitives(section.primitives),
+            )
+        case NasBench201Space():
+            return NasBench201Supernet(task, num_cells=section.num_cells, channels=section.channels)
+        case ChainSpace():
+            return ChainSupernet(
+                task,
+                build_chain(section),
+                channels=section.channels,
+                primitives=load_primitives(section.primitives),
+            )
+        case CustomSpace():
+            supernet = load_class(section.supernet, Supernet)  # type: ignore[type-abstract]
+            return supernet(task, build_space(section))
+
+
+def build_network(section: AnySpace, task: ImageTask, genotype: Genotype) -> nn.Module:
+    """Return the network of one of the space's genotypes; raises GenotypeError if it is none."""
+    build_space(section).check(genotype)
+    match section:
+        case DartsSpace():
+            return Network(
+                task,
+                genotype,
+                num_cells=section.num_cells,
+                channels=section.channels,
+                primitives=load_primitives(section.primitives),
+            )
+        case NasBench201Space():
+            return NasBench201Network(task, genotype, num_cells=section.num_cells, channels=section.channels)
+        case ChainSpace():
+            return ChainNetwork(
+                task,
+                genotype,
+                channels=section.channels,
+                primitives=load_primitives(section.primitives),
+            )
+        case CustomSpace():
+            with torch.device("meta"):
+                supernet = build_supernet(section, task)
+            return supernet.network(genotype)
 
 
 class TaskConfig(Result):
@@ -25,14 +88,13 @@ class TaskConfig(Result):
         return ImageTask(**self.model_dump())
 
 
-class CellNetworkConfig(Result):
-    """A genotype's network."""
+class GenotypeNetworkConfig(Result):
+    """A genotype's network, at the size that the space's section says."""
 
-    kind: Literal["cells"] = "cells"
+    kind: Literal["genotype"] = "genotype"
     task: TaskConfig
     genotype: str
-    num_cells: int
-    channels: int
+    space: AnySpace
 
 
 class ResNetConfig(Result):
@@ -46,16 +108,14 @@ class ResNetConfig(Result):
 class NetworkConfig(Result):
     """`network.json`: which network a file of weights belongs to."""
 
-    network: Annotated[CellNetworkConfig | ResNetConfig, Field(discriminator="kind")]
+    network: Annotated[GenotypeNetworkConfig | ResNetConfig, Field(discriminator="kind")]
 
     def build(self, *, seed: int) -> nn.Module:
         """Return the network with initial weights that follow from the seed."""
         with seeded_initialisation(seed):
             match self.network:
-                case CellNetworkConfig() as config:
+                case GenotypeNetworkConfig() as config:
                     genotype = Genotype.from_line(config.genotype)
-                    return Network(
-                        config.task.build(), genotype, num_cells=config.num_cells, channels=config.channels
-                    )
+                    return build_network(config.space, config.task.build(), genotype)
                 case ResNetConfig() as config:
                     return ResNet(config.task.build(), channels=config.channels)

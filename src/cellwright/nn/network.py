@@ -1,10 +1,12 @@
 """The network of one genotype, to be trained from scratch."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Cell, Genotype
-from cellwright.nn.primitives import PRIMITIVES, Identity
+from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
 from cellwright.nn.skeleton import CellPlace, ImageTask, Skeleton
 
 
@@ -39,12 +41,19 @@ class _Rectified(dict[int, Tensor]):
 class GenotypeCell(nn.Module):
     """A cell with the genotype's edges alone."""
 
-    def __init__(self, cell: Cell, place: CellPlace, drop_path: DropPath, affine: bool) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        place: CellPlace,
+        drop_path: DropPath,
+        affine: bool,
+        primitives: Mapping[str, PrimitiveFactory],
+    ) -> None:
         super().__init__()
         self.cell = cell
         self.drop_path = drop_path
         self.primitives = nn.ModuleList(
-            PRIMITIVES[edge.primitive](
+            primitives[edge.primitive](
                 place.channels, 2 if place.reduces and edge.source < cell.num_inputs else 1, affine
             )
             for node in cell.nodes
@@ -69,13 +78,21 @@ class Network(Skeleton):
     """A genotype's cells in the skeleton; takes raw images (B, C, H, W) and returns logits (B, classes)."""
 
     def __init__(
-        self, task: ImageTask, genotype: Genotype, *, num_cells: int, channels: int, affine: bool = True
+        self,
+        task: ImageTask,
+        genotype: Genotype,
+        *,
+        num_cells: int,
+        channels: int,
+        affine: bool = True,
+        primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
     ) -> None:
         num_nodes = len(next(iter(genotype.cells.values())).nodes)
         super().__init__(task, num_cells=num_cells, channels=channels, num_nodes=num_nodes, affine=affine)
         self.drop_path = DropPath()
         self.cells = nn.ModuleList(
-            GenotypeCell(genotype.cells[place.kind], place, self.drop_path, affine) for place in self.places
+            GenotypeCell(genotype.cells[place.kind], place, self.drop_path, affine, primitives)
+            for place in self.places
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:

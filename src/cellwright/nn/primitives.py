@@ -6,10 +6,13 @@ Convolutions do not begin with a ReLU of their own: the cell applies one ReLU to
 every primitive that `reads_relu`, which is the same function at a fraction of the cost.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
+
+from cellwright.importing import load_object
+from cellwright.spec.space import primitive_name
 
 
 class Norm(nn.BatchNorm2d):
@@ -119,6 +122,12 @@ def _dilated(size: int) -> "PrimitiveFactory":
     )
 
 
+def _plain(size: int) -> "PrimitiveFactory":
+    return lambda channels, stride, affine: Convolutions(
+        nn.Conv2d(channels, channels, size, stride, padding=size // 2, bias=False), Norm(channels, affine)
+    )
+
+
 def _skip(channels: int, stride: int, affine: bool) -> Primitive:
     return Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
 
@@ -134,4 +143,19 @@ PRIMITIVES: dict[str, PrimitiveFactory] = {
     "sep_conv_5x5": _separable(5),
     "dil_conv_3x3": _dilated(3),
     "dil_conv_5x5": _dilated(5),
+    "nor_conv_1x1": _plain(1),
+    "nor_conv_3x3": _plain(3),
+    "nor_conv_5x5": _plain(5),
 }
+
+
+def load_primitives(references: Iterable[str]) -> dict[str, PrimitiveFactory]:
+    """Return primitives by name, importing those that are given as `MODULE:NAME`.
+
+    Raises:
+        CellwrightError: one cannot be imported.
+    """
+    return {
+        primitive_name(reference): load_object(reference) if ":" in reference else PRIMITIVES[reference]
+        for reference in references
+    }

@@ -10,13 +10,14 @@ from cellwright.genotype import Cell, Genotype
 
 def draw_cells(genotype: Genotype) -> RenderableType:
     """Draw each cell of the genotype in a frame, side by side where there is room."""
+    titles = {name: name if name == "cell" else f"{name} cell" for name in genotype.cells}
     return Columns(
-        [Panel(draw_cell(cell), title=f"{name} cell", expand=False) for name, cell in genotype.cells.items()]
+        [Panel(draw_cell(cell), title=titles[name], expand=False) for name, cell in genotype.cells.items()]
     )
 
 
 def draw_cell(cell: Cell) -> Text:
-    """Draw the edges that each node sums, from where they come to the node."""
+    """Draw the edges that each node sums, from where they come to the node, and the node's width if it has one."""
     width = max((len(edge.primitive) for node in cell.nodes for edge in node), default=0)
     lines = []
     for index, node in enumerate(cell.nodes):
@@ -24,9 +25,13 @@ def draw_cell(cell: Cell) -> Text:
             source = _feature_map(cell, edge.source)
             arrow = f"─{edge.primitive:─^{width}}─"
             joint = _joint(position, len(node))
-            target = f" node {index}" if position == (len(node) - 1) // 2 else ""
+            target = f" {_node(cell, index)}" if position == (len(node) - 1) // 2 else ""
             lines.append(f"{source:>7} {arrow}{joint}{target}")
     return Text("\n".join(lines), no_wrap=True)
+
+
+def _node(cell: Cell, index: int) -> str:
+    return f"node {index}" if cell.widths is None else f"node {index}, {cell.widths[index]} %"
 
 
 def _feature_map(cell: Cell, source: int) -> str:

@@ -1,12 +1,51 @@
 """Search spaces: which architectures are allowed."""
 
-from cellwright.spaces._base import Space
+from cellwright.errors import CellwrightError
+from cellwright.importing import load_class
+from cellwright.spaces._base import Choices, Space, Strengths
+from cellwright.spaces._chain import Chain
 from cellwright.spaces._darts import Darts
-from cellwright.spec import DartsSpace
+from cellwright.spaces._nasbench201 import NasBench201
+from cellwright.spaces._product import CELL, ProductSpace, Taken
+from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 
-__all__ = ["Darts", "Space", "build_space"]
+__all__ = [
+    "CELL",
+    "Chain",
+    "Choices",
+    "Darts",
+    "NasBench201",
+    "ProductSpace",
+    "Space",
+    "Strengths",
+    "Taken",
+    "build_chain",
+    "build_darts",
+    "build_space",
+]
 
 
-def build_space(section: DartsSpace) -> Darts:
+def build_space(section: AnySpace) -> Space:
     """Return the space that a spec's `space` section describes."""
-    return Darts(primitives=section.primitives, num_nodes=section.num_nodes)
+    match section:
+        case DartsSpace():
+            return build_darts(section)
+        case NasBench201Space():
+            return NasBench201()
+        case ChainSpace():
+            return build_chain(section)
+        case CustomSpace():
+            try:
+                return load_class(section.path, Space)(**section.settings)  # type: ignore[type-abstract]
+            except TypeError as error:
+                raise CellwrightError(f"space.settings must suit {section.path}: {error}") from error
+
+
+def build_darts(section: DartsSpace) -> Darts:
+    """Return the space of DARTS cells that the section describes."""
+    return Darts(primitives=section.names, num_nodes=section.num_nodes)
+
+
+def build_chain(section: ChainSpace) -> Chain:
+    """Return the space of chains that the section describes."""
+    return Chain(primitives=section.names, widths=section.widths, num_layers=section.num_layers)

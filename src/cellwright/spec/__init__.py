@@ -5,7 +5,7 @@ from cellwright.spec.loading import load_spec, parse_spec
 from cellwright.spec.platform import Register, Resources, Toleration, Tracking
 from cellwright.spec.retrain import Augment, Baseline, Evaluate, Retrain
 from cellwright.spec.search_spec import SearchSpec
-from cellwright.spec.space import AnySpace, DartsSpace
+from cellwright.spec.space import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 from cellwright.spec.strategy import (
     AnyStrategy,
     BetaDartsStrategy,
@@ -22,6 +22,8 @@ __all__ = [
     "Baseline",
     "BetaDartsStrategy",
     "Budget",
+    "ChainSpace",
+    "CustomSpace",
     "DartsSpace",
     "DartsStrategy",
     "DataSection",
@@ -29,6 +31,7 @@ __all__ = [
     "Evaluate",
     "IdxData",
     "ImagesData",
+    "NasBench201Space",
     "NpzData",
     "OneShotSection",
     "Register",

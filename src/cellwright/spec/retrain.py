@@ -48,7 +48,7 @@ class Retrain(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 where the device is faster with it (GPUs from Ampere on), or as said."""
     num_cells: int | None = Field(default=None, ge=1, le=100)
-    """Cells of the final network; the space's unless said."""
+    """Cells of the final network, as the space counts them; the space's unless said."""
     channels: int | None = Field(default=None, ge=1)
     """Channels of the final network's first cell; the space's unless said."""
     mixup: NonNegativeFloat = 0.0

@@ -1,6 +1,8 @@
 """The whole spec."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from cellwright.canonical import digest
 from cellwright.spec._section import Section
@@ -29,6 +31,16 @@ class SearchSpec(Section):
     register_: Register = Field(default=Register(), alias="register")
     tracking: Tracking = Tracking()
     resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _can_be_resized(self) -> Self:
+        self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
+        return self
+
+    @property
+    def final_space(self) -> AnySpace:
+        """Return the space at the size that its networks are retrained at."""
+        return self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
 
     @property
     def model_name(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import cellwright
 from cellwright.canonical import digest
 from cellwright.files import locked
+from cellwright.importing import find_package
 from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.spec import SearchSpec
@@ -55,7 +56,7 @@ def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, prog
     """
     keys = {name: StepRecord.load(inputs[name] / "step.json").key for name in step.inputs}
     settings = step.settings(spec)
-    key = digest([step.name, code_version(), settings, keys])
+    key = digest([step.name, code_version(spec.space.imports), settings, keys])
     folder = workspace / f"{step.name}-{key}"
     if (folder / "step.json").exists():
         progress.say(f"{step.name}: reusing {folder}")
@@ -75,8 +76,12 @@ def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, prog
 
 
 @functools.cache
-def code_version() -> str:
-    """Return a digest of the package's source, so that changed code never reuses old results."""
-    root = Path(cellwright.__file__).parent
-    sources = sorted(root.rglob("*.py"))
+def code_version(imports: tuple[str, ...]) -> str:
+    """Return a digest of this package's source and of the user's, so that changed code never reuses old results."""
+    roots = [Path(cellwright.__file__).parent, *sorted(set(map(find_package, imports)))]
+    return digest([_source_digest(root) for root in roots])
+
+
+def _source_digest(root: Path) -> str:
+    sources = sorted(root.rglob("*.py")) if root.is_dir() else [root]
     return digest([(str(p.relative_to(root)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in sources])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cellwright.data import PreparedData
-from cellwright.nn.build import CellNetworkConfig, NetworkConfig, ResNetConfig
+from cellwright.nn.build import GenotypeNetworkConfig, NetworkConfig, ResNetConfig
 from cellwright.nn.cost import count_params
 from cellwright.nn.resnet import resnet_channels
 from cellwright.progress import Progress
@@ -31,11 +31,8 @@ def _configs(
 ) -> Iterator[tuple[str, NetworkConfig]]:
     def cells(genotype: str) -> NetworkConfig:
         return NetworkConfig(
-            network=CellNetworkConfig(
-                task=task_of(data.manifest),
-                genotype=genotype,
-                num_cells=spec.retrain.num_cells or spec.space.num_cells,
-                channels=spec.retrain.channels or spec.space.channels,
+            network=GenotypeNetworkConfig(
+                task=task_of(data.manifest), genotype=genotype, space=spec.final_space
             )
         )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from cellwright.data import PreparedData
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
-from cellwright.nn.build import CellNetworkConfig, NetworkConfig
+from cellwright.nn.build import GenotypeNetworkConfig, NetworkConfig
 from cellwright.nn.export import export_onnx, export_pt2
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
@@ -23,11 +23,8 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / search.RESULT)
     config = NetworkConfig(
-        network=CellNetworkConfig(
-            task=task_of(data.manifest),
-            genotype=found.genotype,
-            num_cells=spec.retrain.num_cells or spec.space.num_cells,
-            channels=spec.retrain.channels or spec.space.channels,
+        network=GenotypeNetworkConfig(
+            task=task_of(data.manifest), genotype=found.genotype, space=spec.final_space
         )
     )
     train_network("found", config, data, spec, folder, progress)

@@ -5,10 +5,9 @@ from pathlib import Path
 from cellwright.data import PreparedData
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
+from cellwright.nn.build import build_supernet
 from cellwright.nn.skeleton import seeded_initialisation
-from cellwright.nn.supernet import Supernet
 from cellwright.progress import Progress
-from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps._networks import CHECKPOINT, task_of, use_device
 from cellwright.steps._step import Inputs, Step
@@ -23,12 +22,7 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
     data = PreparedData.open(inputs["prepare"])
     device = use_device(spec)
     with seeded_initialisation(derive_seed(spec.seed, "supernet")):
-        supernet = Supernet(
-            task_of(data.manifest).build(),
-            build_space(spec.space),
-            num_cells=spec.space.num_cells,
-            channels=spec.space.channels,
-        ).to(device)
+        supernet = build_supernet(spec.space, task_of(data.manifest).build()).to(device)
     result = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search")).fit(
         supernet,
         SearchData(train=data.train.to(device), validation=data.validation.to(device)),

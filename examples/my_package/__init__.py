@@ -1,0 +1,1 @@
+"""What a package of yours could hold: a primitive, and a search space with its networks."""

@@ -1,0 +1,67 @@
+"""The supernet of the space, and the network of one genotype.
+
+Both name their layers alike, so that the network inherits the supernet's weights without more being said.
+"""
+
+from torch import Tensor, nn, relu, tanh
+
+from cellwright.genotype import Genotype
+from cellwright.nn.primitives import Norm
+from cellwright.nn.skeleton import ImageTask, Standardise
+from cellwright.nn.supernet import Active, Mixture, Supernet
+from my_package.spaces import ACTIVATIONS, Activations
+
+FUNCTIONS = {"relu": relu, "silu": nn.functional.silu, "tanh": tanh}
+
+
+class Stack(nn.Module):
+    """Convolutions and classifier; what comes between is up to a subclass."""
+
+    def __init__(self, task: ImageTask, space: Activations) -> None:
+        super().__init__()
+        self.task, self.space = task, space
+        widths = [task.image_shape[0]] + [space.channels] * space.num_layers
+        self.standardise = Standardise(task)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, width, 3, padding=1, bias=False), Norm(width, affine=True))
+            for before, width in zip(widths, widths[1:], strict=False)
+        )
+        self.classifier = nn.Linear(space.channels, task.num_classes)
+
+    def classify(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits (B, classes) for the last layer's map."""
+        logits: Tensor = self.classifier(x_BCHW.mean(dim=(2, 3)))
+        return logits
+
+
+class ActivationNetwork(Stack):
+    """The network of one genotype."""
+
+    def __init__(self, task: ImageTask, space: Activations, genotype: Genotype) -> None:
+        super().__init__(task, space)
+        self.functions = [FUNCTIONS[ACTIVATIONS[i]] for i in space.taken(genotype)["activation"]]
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits for raw images."""
+        x_BCHW = self.standardise(x_BCHW)
+        for layer, function in zip(self.layers, self.functions, strict=True):
+            x_BCHW = function(layer(x_BCHW))
+        return self.classify(x_BCHW)
+
+
+class ActivationSupernet(Stack, Supernet):
+    """All activations after every layer, each times its weight in the mixture."""
+
+    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return logits for raw images, computing what is active alone."""
+        everything = [range(len(ACTIVATIONS))] * len(self.layers)
+        chosen = active["activation"] if active else everything
+        x_BCHW = self.standardise(x_BCHW)
+        for layer, weights, choices in zip(self.layers, mixture["activation"], chosen, strict=True):
+            y_BCHW = layer(x_BCHW)
+            x_BCHW = sum(weights[i] * FUNCTIONS[ACTIVATIONS[i]](y_BCHW) for i in choices)
+        return self.classify(x_BCHW)
+
+    def network(self, genotype: Genotype) -> ActivationNetwork:
+        """Return the genotype's network, with new weights."""
+        return ActivationNetwork(self.task, self.space, genotype)

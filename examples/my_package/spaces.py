@@ -1,0 +1,37 @@
+"""A search space of your own. It needs no torch, so that a small suggestion service can sample from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cellwright.genotype import Cell, Edge, Genotype, GenotypeError
+from cellwright.spaces import CELL, ProductSpace, Taken
+
+ACTIVATIONS = ("relu", "silu", "tanh")
+
+
+@dataclass(frozen=True)
+class Activations(ProductSpace):
+    """A stack of convolutions, each followed by the activation that suits it; the arguments are its `settings`."""
+
+    num_layers: int
+    channels: int
+
+    name = "activations"
+
+    @property
+    def decisions(self) -> Mapping[str, tuple[int, int]]:
+        """Return one decision for each layer, between all activations."""
+        return {"activation": (self.num_layers, len(ACTIVATIONS))}
+
+    def genotype(self, taken: Taken) -> Genotype:
+        """Return a cell in which each node reads the one before."""
+        nodes = tuple((Edge(layer, ACTIVATIONS[choice]),) for layer, choice in enumerate(taken["activation"]))
+        return Genotype(space=self.name, cells={CELL: Cell(num_inputs=1, nodes=nodes)})
+
+    def taken(self, genotype: Genotype) -> Taken:
+        """Return the activations' places."""
+        cell = self.only_cell(genotype, num_nodes=self.num_layers)
+        taken = {"activation": [ACTIVATIONS.index(edge.primitive) for (edge,) in cell.nodes]}
+        if self.genotype(taken) != genotype:
+            raise GenotypeError(f"each layer must read the one before, got {genotype.to_line()}")
+        return taken

@@ -1,0 +1,216 @@
+"""The networks of NAS-Bench-201: Dong & Yang 2020, https://arxiv.org/abs/2001.00326.
+
+The skeleton has the benchmark's layers, so that numbers of parameters equal the published ones.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from cellwright.genotype import Genotype
+from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
+from cellwright.nn.skeleton import ImageTask, Standardise
+from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.spaces import CELL, NasBench201
+
+NUM_STAGES, NUM_NODES = 3, 3
+
+
+class AveragePool(Primitive):
+    """3×3 average pooling, not standardised as in DARTS."""
+
+    reads_relu = False
+    has_weights = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the pooled map."""
+        pooled: Tensor = self.pool(x_BCHW)
+        return pooled
+
+
+BENCHMARK_PRIMITIVES: Mapping[str, PrimitiveFactory] = {
+    name: PRIMITIVES[name] for name in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
+} | {"avg_pool_3x3": lambda channels, stride, affine: AveragePool()}
+"""All but `none`, which needs no module."""
+
+
+class _Source:
+    """A feature map of a cell, and what all edges that read it share."""
+
+    def __init__(self, x_BCHW: Tensor) -> None:
+        self.x_BCHW = x_BCHW
+        self._outputs: dict[str, Tensor] = {}
+
+    @cached_property
+    def rectified(self) -> Tensor:
+        return torch.relu(self.x_BCHW)
+
+    def apply(self, name: str, primitive: Primitive) -> Tensor:
+        if name in self._outputs:
+            return self._outputs[name]
+        output: Tensor = primitive(self.rectified if primitive.reads_relu else self.x_BCHW)
+        if not primitive.has_weights:
+            self._outputs[name] = output
+        return output
+
+
+class BenchmarkCell(nn.Module):
+    """A cell whose edges have some of the primitives each: all of them in a supernet, one in a network."""
+
+    def __init__(self, on_edges: Sequence[Iterable[str]], channels: int, affine: bool) -> None:
+        super().__init__()
+        self.on_edges = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    name: build(channels, 1, affine)
+                    for name, build in BENCHMARK_PRIMITIVES.items()
+                    if name in names
+                }
+            )
+            for names in on_edges
+        )
+
+    def forward(
+        self,
+        x_BCHW: Tensor,
+        mixture_EP: Tensor | None = None,
+        active: Sequence[Sequence[int]] | None = None,
+    ) -> Tensor:
+        """Return the last node. Without a mixture, each primitive of an edge has weight 1."""
+        sources = [_Source(x_BCHW)]
+        for node in range(NUM_NODES):
+            terms = [
+                term
+                for edge, (source, end) in enumerate(NasBench201.edges)
+                if end == node
+                for term in self._terms(edge, sources[source], mixture_EP, active)
+            ]
+            sources.append(_Source(sum(terms[1:], terms[0]) if terms else torch.zeros_like(x_BCHW)))
+        return sources[-1].x_BCHW
+
+    def _terms(
+        self,
+        edge: int,
+        source: _Source,
+        mixture_EP: Tensor | None,
+        active: Sequence[Sequence[int]] | None,
+    ) -> Iterator[Tensor]:
+        primitives: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
+        for index, name in enumerate(NasBench201.primitives):
+            if name in primitives and (active is None or index in active[edge]):
+                output = source.apply(name, primitives[name])  # type: ignore[arg-type]
+                yield output if mixture_EP is None else mixture_EP[edge, index] * output
+
+
+class Reduction(nn.Module):
+    """A residual block that doubles channels and halves sides, rounded up."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            _relu_conv_norm(in_channels, channels, stride=2), _relu_conv_norm(channels, channels, stride=1)
+        )
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(in_channels, channels, 1, bias=False)
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the sum of both ways."""
+        summed: Tensor = self.residual(x_BCHW) + self.shortcut(x_BCHW)
+        return summed
+
+
+def _relu_conv_norm(in_channels: int, channels: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False),
+        Norm(channels, affine=True),
+    )
+
+
+class _Skeleton(nn.Module):
+    """Stem, three stages of cells with reductions between them, and classifier."""
+
+    def __init__(
+        self,
+        task: ImageTask,
+        on_edges: Sequence[Iterable[str]],
+        *,
+        num_cells: int,
+        channels: int,
+        affine: bool,
+    ) -> None:
+        super().__init__()
+        widths = [channels * 2**stage for stage in range(NUM_STAGES)]
+        self.standardise = Standardise(task)
+        self.stem = nn.Sequential(
+            nn.Conv2d(task.image_shape[0], channels, 3, padding=1, bias=False), Norm(channels, affine=True)
+        )
+        self.reductions = nn.ModuleList(
+            [nn.Identity(), *(Reduction(narrow, wide) for narrow, wide in itertools.pairwise(widths))]
+        )
+        self.stages = nn.ModuleList(
+            nn.ModuleList(BenchmarkCell(on_edges, width, affine) for _ in range(num_cells))
+            for width in widths
+        )
+        self.last = nn.Sequential(Norm(widths[-1], affine=True), nn.ReLU())
+        self.classifier = nn.Linear(widths[-1], task.num_classes)
+
+    def _logits(
+        self,
+        x_BCHW: Tensor,
+        mixture_EP: Tensor | None = None,
+        active: Sequence[Sequence[int]] | None = None,
+    ) -> Tensor:
+        x_BCHW = self.stem(self.standardise(x_BCHW))
+        for reduction, cells in zip(self.reductions, self.stages, strict=True):
+            x_BCHW = reduction(x_BCHW)
+            for cell in cells:  # type: ignore[attr-defined]
+                x_BCHW = cell(x_BCHW, mixture_EP, active)
+        logits: Tensor = self.classifier(self.last(x_BCHW).mean(dim=(2, 3)))
+        return logits
+
+
+class NasBench201Network(_Skeleton):
+    """A genotype's network; takes raw images (B, C, H, W) and returns logits (B, classes).
+
+    Args:
+        task: what to classify.
+        genotype: its cell.
+        num_cells: cells of each stage; 5 in the benchmark.
+        channels: of the first stage; 16 in the benchmark.
+    """
+
+    def __init__(self, task: ImageTask, genotype: Genotype, *, num_cells: int, channels: int) -> None:
+        space = NasBench201()
+        on_edges = [[space.primitives[choice]] for choice in space.taken(genotype)[CELL]]
+        super().__init__(task, on_edges, num_cells=num_cells, channels=channels, affine=True)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits for raw images."""
+        return self._logits(x_BCHW)
+
+
+class NasBench201Supernet(_Skeleton, Supernet):
+    """All cells in one network; arguments as for the network."""
+
+    def __init__(self, task: ImageTask, *, num_cells: int, channels: int) -> None:
+        self.space = NasBench201()
+        on_edges = [self.space.primitives] * len(self.space.edges)
+        super().__init__(task, on_edges, num_cells=num_cells, channels=channels, affine=False)
+        self.task, self.num_cells, self.channels = task, num_cells, channels
+
+    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return logits for raw images, computing what is active alone; by default everything."""
+        return self._logits(x_BCHW, mixture[CELL], active[CELL] if active else None)
+
+    def network(self, genotype: Genotype) -> NasBench201Network:
+        """Return the genotype's network at the supernet's size, with new weights."""
+        return NasBench201Network(self.task, genotype, num_cells=self.num_cells, channels=self.channels)

@@ -1,0 +1,55 @@
+"""Modules that also run narrower than they were built, with the leading slices of their weights."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+def leading(tensor: Tensor, *sizes: int) -> Tensor:
+    """Return the first elements along the first dimensions; the tensor itself where that is all of it."""
+    if tensor.shape[: len(sizes)] == sizes:
+        return tensor
+    return tensor[tuple(map(slice, sizes))]
+
+
+class Slimmable(nn.Module):
+    """A module for the widest feature map, which treats narrower ones with slices of its weights and statistics.
+
+    A map's number of channels says which slices: those that a module built for it would hold. Less is computed,
+    not masked, and the result is exactly that module's.
+
+    Args:
+        build: makes the module for a number of channels.
+        widths: the numbers of channels that it must treat.
+    """
+
+    def __init__(self, build: Callable[[int], nn.Module], widths: Iterable[int]) -> None:
+        super().__init__()
+        widest, *narrower = sorted(set(widths), reverse=True)
+        self.widest = build(widest)
+        with torch.device("meta"):
+            self._shapes_of = {width: _Shape(build(width)) for width in narrower}
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return what the module for the map's number of channels gives."""
+        shape = self._shapes_of.get(x_BCHW.shape[1])
+        output: Tensor = self.widest(x_BCHW) if shape is None else shape.call(self.widest, x_BCHW)
+        return output
+
+
+class _Shape:
+    """A module without weights of its own; no nn.Module, lest its parent count it among its parts."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.sizes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+    def call(self, widest: nn.Module, x_BCHW: Tensor) -> Tensor:
+        """Return what the module gives with the leading slices of the widest one's weights."""
+        self.module.train(widest.training)
+        tensors = dict(widest.named_parameters()) | dict(widest.named_buffers())
+        sliced = {name: leading(tensors[name], *sizes) for name, sizes in self.sizes.items()}
+        output: Tensor = functional_call(self.module, sliced, (x_BCHW,))
+        return output

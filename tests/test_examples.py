@@ -1,0 +1,41 @@
+"""The examples that bring code of their own do what they say, if only for a moment."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from cellwright.data import PreparedData
+from cellwright.genotype import Genotype
+from cellwright.nn.build import build_network
+from cellwright.progress import Silent
+from cellwright.results import SearchResult
+from cellwright.spaces import build_space
+from cellwright.spec import load_spec
+from cellwright.steps import run_until
+from cellwright.steps._networks import task_of
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SHORT = ("data.limit=200", "budget.epochs=1")
+
+
+@pytest.mark.parametrize("name", ["own_primitive", "own_space"])
+def test_a_search_finds_a_network_with_what_the_user_brought(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    spec = load_spec(EXAMPLES / f"{name}.yaml", SHORT)
+    folders = run_until("search", spec, tmp_path, Silent())
+    genotype = Genotype.from_line(SearchResult.load(folders["search"] / "search.json").genotype)
+    assert build_space(spec.space).contains(genotype)
+    task = task_of(PreparedData.open(folders["prepare"]).manifest).build()
+    network = build_network(spec.final_space, task, genotype)
+    assert network(torch.rand(3, *task.image_shape)).shape == (3, task.num_classes)
+
+
+def test_a_primitive_of_ones_own_has_a_name_in_genotypes(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    space = build_space(load_spec(EXAMPLES / "own_primitive.yaml").space)
+    lines = [space.sample(random.Random(seed)).to_line() for seed in range(5)]
+    assert any(".squeeze_excite" in line for line in lines)
