@@ -1,16 +1,19 @@
 """The DARTS supernet: every primitive on every edge, mixed by weights that the caller gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from cellwright.nn.primitives import PRIMITIVES
+from cellwright.nn.primitives import PRIMITIVES, Primitive
 from cellwright.nn.skeleton import ImageTask, Skeleton
 from cellwright.spaces import Darts
 
 Mixture = Mapping[str, Tensor]
 """For each kind of cell, the weight of each primitive on each edge, (edges, primitives)."""
+
+Active = Mapping[str, Sequence[Sequence[int]]]
+"""For each kind of cell and each of its edges, which primitives are computed; what is left out counts as zero."""
 
 
 class MixedCell(nn.Module):
@@ -25,6 +28,7 @@ class MixedCell(nn.Module):
         self.edges = space.edges
         self.primitives = space.primitives
         self.num_nodes = space.num_nodes
+        self.channels = channels
         self.on_edges = nn.ModuleList()
         self.on_sources = nn.ModuleDict()
         for source, _ in self.edges:
@@ -38,39 +42,83 @@ class MixedCell(nn.Module):
                     self.on_sources[key] = primitive
             self.on_edges.append(learning)
 
-    def forward(self, inputs: list[Tensor], mixture_EP: Tensor) -> Tensor:
-        """Return the concatenated nodes, given the two inputs and the weights on edges E of primitives P."""
+    def forward(
+        self, inputs: list[Tensor], mixture_EP: Tensor, active: Sequence[Sequence[int]] | None = None
+    ) -> Tensor:
+        """Return the concatenated nodes.
+
+        Args:
+            inputs: the two feature maps that the cell reads.
+            mixture_EP: the weight on each edge E of each primitive P.
+            active: for each edge the primitives to compute; what is left out counts as zero. All, if not given.
+        """
+        if active is None:
+            active = [range(len(self.primitives))] * len(self.edges)
+        weights = _Weights(mixture_EP, self.channels)
         sums: list[Tensor | None] = [None] * self.num_nodes
         sources = list(inputs)
         for source in range(len(inputs) + self.num_nodes):
             if source >= len(inputs):
                 node = sums[source - len(inputs)]
-                assert node is not None
+                assert node is not None, f"node {source - len(inputs)} has no active primitive"
                 sources.append(node)
-            self._spread(source, sources[source], mixture_EP, sums)
+            feature = _Feature(sources[source])
+            for edge, (start, end) in enumerate(self.edges):
+                if start == source:
+                    for index in active[edge]:
+                        sums[end] = self._add(sums[end], feature, weights, edge, index)
         return torch.cat(sources[len(inputs) :], dim=1)
 
-    def _spread(self, source: int, x_BCHW: Tensor, mixture_EP: Tensor, sums: list[Tensor | None]) -> None:
-        """Add to the nodes that read the source what its edges give."""
-        rectified = torch.relu(x_BCHW)
-        shared = {
-            name: self.on_sources[key](rectified if self.on_sources[key].reads_relu else x_BCHW)
-            for name in self.primitives
-            if (key := f"{source}-{name}") in self.on_sources
-        }
-        for edge, (start, node) in enumerate(self.edges):
-            if start != source:
-                continue
-            learning = self.on_edges[edge]
-            for index, name in enumerate(self.primitives):
-                if name in shared:
-                    output = shared[name]
-                else:
-                    primitive = learning[name]  # type: ignore[index]
-                    output = primitive(rectified if primitive.reads_relu else x_BCHW)
-                term = mixture_EP[edge, index] * output
-                total = sums[node]
-                sums[node] = term if total is None else total + term
+    def _add(
+        self, total: Tensor | None, feature: "_Feature", weights: "_Weights", edge: int, index: int
+    ) -> Tensor:
+        """Return the node's sum with one more primitive; the sum that was given is overwritten."""
+        name = self.primitives[index]
+        if (key := f"{self.edges[edge][0]}-{name}") not in self.on_sources:
+            primitive: Primitive = self.on_edges[edge][name]  # type: ignore[index]
+            term = primitive.times(weights.of_channels[edge][index], feature.read_by(primitive))
+            return term if total is None else total.add_(term)
+        output = feature.output_of(self.on_sources[key])  # type: ignore[arg-type]
+        weight = weights.of_maps[edge][index]
+        return weight * output if total is None else total.addcmul_(output, weight)
+
+
+class _Weights:
+    """The mixture taken apart at once, since a gradient put together from single elements costs a pass for each.
+
+    Args:
+        mixture_EP: weights on edges E of primitives P.
+        channels: of each map.
+    """
+
+    def __init__(self, mixture_EP: Tensor, channels: int) -> None:
+        self.of_maps = [row_P.unbind() for row_P in mixture_EP.unbind()]
+        self.of_channels = [
+            row_PC.unbind() for row_PC in mixture_EP[:, :, None].repeat(1, 1, channels).unbind()
+        ]
+
+
+class _Feature:
+    """A feature map, and what is computed from it for all edges at once, when it is first asked for."""
+
+    def __init__(self, x_BCHW: Tensor) -> None:
+        self.x_BCHW = x_BCHW
+        self.rectified: Tensor | None = None
+        self.outputs: dict[Primitive, Tensor] = {}
+
+    def read_by(self, primitive: Primitive) -> Tensor:
+        """Return what the primitive takes."""
+        if not primitive.reads_relu:
+            return self.x_BCHW
+        if self.rectified is None:
+            self.rectified = torch.relu(self.x_BCHW)
+        return self.rectified
+
+    def output_of(self, primitive: Primitive) -> Tensor:
+        """Return what a primitive without weights gives."""
+        if primitive not in self.outputs:
+            self.outputs[primitive] = primitive(self.read_by(primitive))
+        return self.outputs[primitive]
 
 
 class Supernet(Skeleton):
@@ -90,9 +138,12 @@ class Supernet(Skeleton):
         self.space = space
         self.cells = nn.ModuleList(MixedCell(space, place.channels, place.reduces) for place in self.places)
 
-    def forward(self, x_BCHW: Tensor, mixture: Mixture) -> Tensor:
-        """Return logits (B, classes) for raw images."""
+    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return logits (B, classes) for raw images, computing the active primitives alone where they are given."""
         older = newer = self.stem(self.standardise(x_BCHW))
         for place, inputs, cell in zip(self.places, self.inputs, self.cells, strict=True):
-            older, newer = newer, cell(inputs(older, newer), mixture[place.kind])
+            older, newer = (
+                newer,
+                cell(inputs(older, newer), mixture[place.kind], active and active[place.kind]),
+            )
         return self._classify(newer)
