@@ -3,7 +3,7 @@ BIN := .venv/bin
 SPEC ?= examples/digits.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types compile images test-cluster clean
+.PHONY: help run test lint format types bench compile images test-cluster clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ format: .venv/ready ## Bring the code into shape
 
 types: .venv/ready ## Check the types
 	$(BIN)/mypy
+
+bench: .venv/ready ## Measure search steps beside a textbook supernet, 2 threads, about five minutes
+	$(BIN)/python -m benchmarks.one_shot_steps
 
 compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
 	$(BIN)/cellwright compile $(SPEC) -o pipeline.yaml

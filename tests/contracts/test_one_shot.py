@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 
 from cellwright.data import Split
 from cellwright.genotype import Genotype
+from cellwright.nn.darts import DartsSupernet
 from cellwright.nn.network import Network
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
-from cellwright.nn.supernet import DartsSupernet
 from cellwright.progress import Progress, Silent
 from cellwright.results import SearchResult
 from cellwright.spaces import Darts

@@ -1,20 +1,23 @@
 import pytest
 import torch
 
+from cellwright.nn.darts import DartsSupernet, MixedCell
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
-from cellwright.nn.supernet import DartsSupernet, MixedCell
 from cellwright.spaces import Darts
 from cellwright.spec.space import DARTS_PRIMITIVES
 from tests.nn.textbook import textbook_cell
 
 
 @pytest.mark.parametrize("reduces", [False, True])
-def test_cell_equals_the_textbook_in_values_and_gradients(reduces: bool):
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_cell_equals_the_textbook_in_values_and_gradients(reduces: bool, layout: torch.memory_format):
     space = Darts(primitives=DARTS_PRIMITIVES, num_nodes=3)
     with seeded_initialisation(0):
-        cell = MixedCell(space, channels=4, reduces=reduces).double()
+        cell = MixedCell(space, channels=4, reduces=reduces).to(torch.double, memory_format=layout)
     rng = torch.Generator().manual_seed(0)
-    inputs = [torch.randn(3, 4, 8, 8, dtype=torch.double, generator=rng) for _ in range(2)]
+    inputs = [
+        torch.randn(3, 4, 8, 8, dtype=torch.double, generator=rng).to(memory_format=layout) for _ in range(2)
+    ]
     mixture_EP = torch.rand(len(space.edges), 7, dtype=torch.double, generator=rng).requires_grad_()
     parameters = [mixture_EP, *cell.parameters()]
     found = cell(inputs, mixture_EP)
@@ -24,6 +27,23 @@ def test_cell_equals_the_textbook_in_values_and_gradients(reduces: bool):
     textbooks = torch.autograd.grad(expected.square().sum(), parameters)
     for our, textbook in zip(ours, textbooks, strict=True):
         torch.testing.assert_close(our, textbook, rtol=1e-10, atol=1e-10)
+
+
+def test_computes_active_primitives_alone(tiny_space: Darts):
+    cell = MixedCell(tiny_space, channels=2, reduces=False)
+    called = []
+    for module in cell.modules():
+        module.register_forward_hook(lambda module, *_: called.append(module))
+    mixture_EP = torch.ones(len(tiny_space.edges), len(tiny_space.primitives))
+    sep_conv = tiny_space.primitives.index("sep_conv_3x3")
+    active = [[sep_conv], [], [], [], [tiny_space.primitives.index("max_pool_3x3")]]
+    cell([torch.randn(2, 2, 4, 4)] * 2, mixture_EP, active)
+    assert called == [
+        *cell.on_edges[0]["sep_conv_3x3"].layers,
+        *cell.on_sources["2-max_pool_3x3"].children(),
+        cell.on_sources["2-max_pool_3x3"],
+        cell,
+    ]
 
 
 @pytest.mark.parametrize("num_cells", [1, 2, 3, 5])

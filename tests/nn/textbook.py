@@ -2,7 +2,7 @@
 
 from torch import Tensor, cat, nn, relu
 
-from cellwright.nn.supernet import MixedCell
+from cellwright.nn.darts import MixedCell
 
 
 def textbook_cell(cell: MixedCell, inputs: list[Tensor], mixture_EP: Tensor) -> Tensor:

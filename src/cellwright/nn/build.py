@@ -12,12 +12,13 @@ from torch import nn
 from cellwright.genotype import Genotype
 from cellwright.importing import load_class
 from cellwright.nn.chain import ChainNetwork, ChainSupernet
+from cellwright.nn.darts import DartsSupernet
 from cellwright.nn.nasbench201 import NasBench201Network, NasBench201Supernet
 from cellwright.nn.network import Network
 from cellwright.nn.primitives import load_primitives
 from cellwright.nn.resnet import ResNet
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
-from cellwright.nn.supernet import DartsSupernet, Supernet
+from cellwright.nn.supernet import Supernet
 from cellwright.results import Result
 from cellwright.spaces import build_chain, build_darts, build_space
 from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space

@@ -10,16 +10,34 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cellwright.importing import load_object
+from cellwright.nn.depthwise import Depthwise
 from cellwright.spec.space import primitive_name
 
 
 class Norm(nn.BatchNorm2d):
     """Batch normalisation with the momentum and epsilon of torch; without `affine` it only standardises."""
 
+    momentum: float
+
     def __init__(self, channels: int, affine: bool) -> None:
         super().__init__(channels, affine=affine)
+
+    def forward(self, x_BCHW: Tensor, factor_C: Tensor | None = None) -> Tensor:
+        """Return the normalised map, each channel times its factor; the factor must be contiguous.
+
+        Here the factor costs nothing, and the map without it need not be kept for the gradient.
+        """
+        scale: Tensor | None = self.weight
+        shift: Tensor | None = self.bias
+        if factor_C is not None:
+            scale = factor_C if scale is None else factor_C * scale
+            shift = None if shift is None else factor_C * shift
+        return functional.batch_norm(
+            x_BCHW, self.running_mean, self.running_var, scale, shift, self.training, self.momentum, self.eps
+        )
 
 
 class Primitive(nn.Module):
@@ -29,6 +47,11 @@ class Primitive(nn.Module):
     """Whether it is given the rectified feature map rather than the map itself."""
     has_weights: bool = True
     """Whether it learns; those without give the same output on every edge from one source."""
+
+    def times(self, factor_C: Tensor, x_BCHW: Tensor) -> Tensor:
+        """Return the output, each channel times its factor."""
+        output: Tensor = self(x_BCHW)
+        return factor_C.view(-1, 1, 1) * output
 
 
 class Identity(Primitive):
@@ -65,7 +88,7 @@ class Pool(Primitive):
 
 
 class Convolutions(Primitive):
-    """A stack of convolutions and norms."""
+    """A stack of convolutions and norms that ends in a norm."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
@@ -75,6 +98,14 @@ class Convolutions(Primitive):
         """Return the convolved map."""
         convolved: Tensor = self.layers(x_BCHW)
         return convolved
+
+    def times(self, factor_C: Tensor, x_BCHW: Tensor) -> Tensor:
+        """Return the convolved map, each channel times its factor, by way of its norm."""
+        *before, norm = self.layers
+        for layer in before:
+            x_BCHW = layer(x_BCHW)
+        scaled: Tensor = norm(x_BCHW, factor_C)
+        return scaled
 
 
 class FactorizedReduce(Primitive):
@@ -89,9 +120,17 @@ class FactorizedReduce(Primitive):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the map at half the resolution, sides rounded up."""
-        shifted = nn.functional.pad(x_BCHW, (0, 1, 0, 1))[:, :, 1:, 1:]
-        reduced: Tensor = self.norm(torch.cat([self.even(x_BCHW), self.odd(shifted)], dim=1))
+        reduced: Tensor = self.norm(self._halve(x_BCHW))
         return reduced
+
+    def times(self, factor_C: Tensor, x_BCHW: Tensor) -> Tensor:
+        """Return the reduced map, each channel times its factor, by way of its norm."""
+        scaled: Tensor = self.norm(self._halve(x_BCHW), factor_C)
+        return scaled
+
+    def _halve(self, x_BCHW: Tensor) -> Tensor:
+        shifted = functional.pad(x_BCHW, (0, 1, 0, 1))[:, :, 1:, 1:]
+        return torch.cat([self.even(x_BCHW), self.odd(shifted)], dim=1)
 
 
 def relu_conv_norm(in_channels: int, channels: int, affine: bool) -> nn.Sequential:
@@ -100,9 +139,8 @@ def relu_conv_norm(in_channels: int, channels: int, affine: bool) -> nn.Sequenti
 
 
 def _depthwise(channels: int, size: int, stride: int, affine: bool, dilation: int = 1) -> list[nn.Module]:
-    padding = dilation * (size - 1) // 2
     return [
-        nn.Conv2d(channels, channels, size, stride, padding, dilation, groups=channels, bias=False),
+        Depthwise(channels, size, stride, dilation),
         nn.Conv2d(channels, channels, 1, bias=False),
         Norm(channels, affine),
     ]
@@ -111,7 +149,7 @@ def _depthwise(channels: int, size: int, stride: int, affine: bool, dilation: in
 def _separable(size: int) -> "PrimitiveFactory":
     def build(channels: int, stride: int, affine: bool) -> Primitive:
         first = _depthwise(channels, size, stride, affine)
-        return Convolutions(*first, nn.ReLU(), *_depthwise(channels, size, 1, affine))
+        return Convolutions(*first, nn.ReLU(inplace=True), *_depthwise(channels, size, 1, affine))
 
     return build
 

@@ -1,0 +1,1 @@
+"""Measurements that print tables; `make bench` runs them."""

@@ -1,0 +1,241 @@
+"""How long a search step takes and how much memory it needs, beside a textbook supernet; prints tables.
+
+`make bench` runs it. All contenders take turns in one process, so that whatever else the machine does meets all of
+them alike; ratios are those of medians. Memory is measured in a fresh process for each: the largest resident set
+during two steps, less that before the network was built.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from benchmarks.textbook import TextbookSearch, TextbookSupernet
+from cellwright.data import Split
+from cellwright.nn.darts import DartsSupernet
+from cellwright.nn.skeleton import ImageTask, seeded_initialisation
+from cellwright.spaces import Darts
+from cellwright.spec import AnyStrategy, Augment, Budget
+from cellwright.spec.space import DARTS_PRIMITIVES
+from cellwright.strategies import OneShotStrategy, SearchData, build_strategy
+
+TEXTBOOK = "textbook bilevel"
+CONTENDERS: dict[str, tuple[dict[str, object] | None, float | None, float | None]] = {
+    TEXTBOOK: (None, None, None),
+    "darts": ({"kind": "darts"}, 2.7, 0.75),
+    "darts, second order": ({"kind": "darts", "order": "second"}, None, None),
+    "beta-darts, single level": ({"kind": "beta-darts"}, 4.2, None),
+    "drnas": ({"kind": "drnas"}, None, None),
+    "pc-darts": ({"kind": "pc-darts"}, None, None),
+    "gdas": ({"kind": "gdas"}, 17, 0.35),
+    "spos": ({"kind": "spos"}, 20, None),
+    "enas": ({"kind": "enas"}, 20, None),
+    "random-ws": ({"kind": "random-ws"}, None, None),
+}
+"""For each name the strategy section, and the bars: times faster than the textbook, share of its memory."""
+
+NO_CHANGES = Augment(shift=0, rotate=0, scale=0)
+
+
+class Setting:
+    """The network that is searched, and one batch of data for each split."""
+
+    def __init__(self, *, channels: int, num_cells: int, num_nodes: int, batch_size: int, side: int) -> None:
+        self.channels, self.num_cells, self.num_nodes = channels, num_cells, num_nodes
+        self.batch_size = batch_size
+        self.space = Darts(primitives=DARTS_PRIMITIVES, num_nodes=num_nodes)
+        self.task = ImageTask(image_shape=(3, side, side), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)
+        rng = torch.Generator().manual_seed(0)
+        splits = [
+            Split(torch.randn(batch_size, 3, side, side, generator=rng), torch.arange(batch_size) % 10)
+            for _ in range(2)
+        ]
+        self.data = SearchData(train=splits[0], validation=splits[1])
+
+    def supernet(self) -> DartsSupernet:
+        with seeded_initialisation(0):
+            return DartsSupernet(self.task, self.space, num_cells=self.num_cells, channels=self.channels)
+
+    def strategy(self, section: dict[str, object]) -> OneShotStrategy:
+        """Return the strategy ready for its first epoch, which is one step long."""
+        settings = TypeAdapter(AnyStrategy).validate_python(section | {"batch_size": self.batch_size})
+        strategy = build_strategy(settings, NO_CHANGES, seed=0)
+        strategy.begin(self.supernet(), self.data, Budget(epochs=10_000))
+        return strategy
+
+    def textbook(self) -> TextbookSearch:
+        net = TextbookSupernet(
+            3,
+            10,
+            self.space.primitives,
+            num_nodes=self.num_nodes,
+            num_cells=self.num_cells,
+            channels=self.channels,
+        )
+        return TextbookSearch(net)
+
+    def stepper(self, name: str) -> Callable[[], object]:
+        """Return what does one full search step."""
+        section = CONTENDERS[name][0]
+        if section is not None:
+            strategy = self.strategy(section)
+            return lambda: strategy.train_epoch(1)
+        search = self.textbook()
+        train, validation = (
+            (split.images.contiguous(), split.labels) for split in (self.data.train, self.data.validation)
+        )
+        return lambda: search.step(train, validation)
+
+
+def is_built(name: str) -> bool:
+    section = CONTENDERS[name][0]
+    if section is None:
+        return True
+    try:
+        TypeAdapter(AnyStrategy).validate_python(section)
+    except ValueError:
+        return False
+    return True
+
+
+def largest_difference(setting: Setting, num_steps: int) -> float:
+    """Return how far darts' gradients are from the textbook's, in double precision, over as many steps."""
+    strategy = setting.strategy({"kind": "darts"})
+    supernet = strategy.supernet.double()
+    for alpha in strategy.alphas.values():
+        alpha.data = alpha.data.double()
+    search = setting.textbook()
+    search.net.double().start_from(list(supernet.parameters()), strategy.alphas)
+    worst = 0.0
+    for epoch in range(1, num_steps + 1):
+        strategy.train_epoch(epoch)
+        for group in search.weight_optimizer.param_groups:
+            group["lr"] = strategy.weight_optimizer.param_groups[0]["lr"]
+        search.step(_double(setting.data.train), _double(setting.data.validation))
+        pairs = [
+            *((strategy.alphas[kind].grad, gradient) for kind, gradient in search.alpha_gradients.items()),
+            *zip(
+                (w.grad for w in supernet.parameters()),
+                (w.grad for w in search.net.parameters()),
+                strict=True,
+            ),
+        ]
+        worst = max(worst, *((ours - theirs).abs().max().item() for ours, theirs in pairs))
+    return worst
+
+
+def _double(split: Split) -> tuple[Tensor, Tensor]:
+    return split.images.double(), split.labels
+
+
+def measure_times(setting: Setting, names: list[str], rounds: int) -> dict[str, list[float]]:
+    """Return seconds for each step; contenders take turns."""
+    steppers = {name: setting.stepper(name) for name in names}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds + 1):
+        for name, step in steppers.items():
+            began = time.perf_counter()
+            step()
+            if turn:  # the first turn warms up
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def measure_memory(setting_arguments: list[str], name: str) -> float:
+    """Return megabytes that two steps need in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.one_shot_steps", *setting_arguments, "--memory-of", name]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _resident_megabytes(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+
+
+def _print_memory(setting: Setting, name: str) -> None:
+    torch.ones(1000, 1000) @ torch.ones(1000, 1000)  # what the libraries themselves take, once
+    before = _resident_megabytes("VmRSS")
+    step = setting.stepper(name)
+    step()
+    step()
+    print(_resident_megabytes("VmHWM") - before)
+
+
+def _verdict(bar: float | None, met: bool) -> str:
+    if bar is None:
+        return ""
+    return f"[green]{bar:g} met[/]" if met else f"[red]{bar:g} missed[/]"
+
+
+def print_table(
+    console: Console, title: str, seconds: dict[str, list[float]], megabytes: dict[str, float]
+) -> None:
+    table = Table(title=title)
+    for heading in ("strategy", "median s", "fastest s", "times faster", "bar", "peak MB", "share", "bar"):
+        table.add_column(heading, justify="left" if heading == "strategy" else "right")
+    for name, (_, speed_bar, memory_bar) in CONTENDERS.items():
+        if name not in seconds:
+            continue
+        speed = statistics.median(seconds[TEXTBOOK]) / statistics.median(seconds[name])
+        row = [name, f"{statistics.median(seconds[name]):.3f}", f"{min(seconds[name]):.3f}", f"{speed:.2f}"]
+        row.append(_verdict(speed_bar, speed_bar is not None and speed >= speed_bar))
+        if name in megabytes:
+            share = megabytes[name] / megabytes[TEXTBOOK]
+            row += [f"{megabytes[name]:.0f}", f"{share:.2f}"]
+            row.append(_verdict(memory_bar, memory_bar is not None and share <= memory_bar))
+        table.add_row(*row)
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="*", help="contenders beside the textbook")
+    parser.add_argument("--memory-of", help="print the megabytes of one contender, and nothing else")
+    sizes = {"channels": 16, "num-cells": 8, "num-nodes": 4, "batch-size": 16, "side": 32}
+    for size, default in sizes.items():
+        parser.add_argument(f"--{size}", type=int, default=default)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    values = {size.replace("-", "_"): getattr(given, size.replace("-", "_")) for size in sizes}
+    setting = Setting(**values)
+    if given.memory_of:
+        _print_memory(setting, given.memory_of)
+        return
+    console = Console(width=110)
+    names = [n for n in CONTENDERS if n == TEXTBOOK or not given.only or n in given.only]
+    missing = [name for name in names if not is_built(name)]
+    names = [name for name in names if name not in missing]
+    seconds = measure_times(setting, names, given.rounds)
+    arguments = [
+        f"--threads={given.threads}",
+        *(f"--{size}={getattr(given, size.replace('-', '_'))}" for size in sizes),
+    ]
+    megabytes = {name: measure_memory(arguments, name) for name in names}
+    title = (
+        f"One search step: {given.channels} channels, {given.num_cells} cells, {given.num_nodes} nodes, batch "
+        f"{given.batch_size} of 3×{given.side}×{given.side}, {given.threads} threads, {given.rounds} rounds"
+    )
+    print_table(console, title, seconds, megabytes)
+    if missing:
+        console.print(f"Not built yet: {', '.join(missing)}")
+    small = Setting(channels=4, num_cells=3, num_nodes=2, batch_size=8, side=given.side)
+    difference = largest_difference(small, 20)
+    console.print(
+        f"Largest difference of darts' gradients from the textbook's, float64, 20 steps, 4 channels, 3 cells: "
+        f"{difference:.1e} (bar 1e-10)"
+    )
+
+
+if __name__ == "__main__":
+    main()

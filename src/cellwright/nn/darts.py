@@ -1,0 +1,193 @@
+"""The DARTS supernet: every primitive on every edge."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cellwright.genotype import Genotype
+from cellwright.nn.network import Network
+from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
+from cellwright.nn.skeleton import ImageTask, Skeleton
+from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.spaces import Darts
+
+
+class MixedCell(nn.Module):
+    """A cell whose nodes sum all primitives over all edges, each times its mixture weight.
+
+    What does not depend on the edge is computed once for each source: the ReLU before convolutions, and the output
+    of primitives that learn nothing. This equals the textbook sum, in which each edge computes its own.
+    """
+
+    def __init__(
+        self,
+        space: Darts,
+        channels: int,
+        reduces: bool,
+        primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
+    ) -> None:
+        super().__init__()
+        self.edges = space.edges
+        self.primitives = space.primitives
+        self.num_nodes = space.num_nodes
+        self.channels = channels
+        self.on_edges = nn.ModuleList()
+        self.on_sources = nn.ModuleDict()
+        for source, _ in self.edges:
+            stride = 2 if reduces and source < 2 else 1
+            learning = nn.ModuleDict()
+            for name in self.primitives:
+                primitive = primitives[name](channels, stride, False)
+                if primitive.has_weights:
+                    learning[name] = primitive
+                elif (key := f"{source}-{name}") not in self.on_sources:
+                    self.on_sources[key] = primitive
+            self.on_edges.append(learning)
+
+    def forward(
+        self, inputs: list[Tensor], mixture_EP: Tensor, active: Sequence[Sequence[int]] | None = None
+    ) -> Tensor:
+        """Return the concatenated nodes.
+
+        Args:
+            inputs: the two feature maps that the cell reads.
+            mixture_EP: the weight on each edge E of each primitive P.
+            active: for each edge the primitives to compute; what is left out counts as zero. All, if not given.
+        """
+        if active is None:
+            active = [range(len(self.primitives))] * len(self.edges)
+        weights = _Weights(mixture_EP, self.channels)
+        sums: list[Tensor | None] = [None] * self.num_nodes
+        sources = list(inputs)
+        for source in range(len(inputs) + self.num_nodes):
+            if source >= len(inputs):
+                node = sums[source - len(inputs)]
+                assert node is not None, f"node {source - len(inputs)} has no active primitive"
+                sources.append(node)
+            feature = _Feature(sources[source])
+            for edge, (start, end) in enumerate(self.edges):
+                if start == source:
+                    for index in active[edge]:
+                        sums[end] = self._add(sums[end], feature, weights, edge, index)
+        return torch.cat(sources[len(inputs) :], dim=1)
+
+    def origin(self, source: int, node: int, primitive: str) -> str:
+        """Return the name of the module that applies the primitive on the edge."""
+        edge = self.edges.index((source, node))
+        learning: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
+        return f"on_edges.{edge}.{primitive}" if primitive in learning else f"on_sources.{source}-{primitive}"
+
+    def _add(
+        self, total: Tensor | None, feature: "_Feature", weights: "_Weights", edge: int, index: int
+    ) -> Tensor:
+        """Return the node's sum with one more primitive; the sum that was given is overwritten."""
+        name = self.primitives[index]
+        if (key := f"{self.edges[edge][0]}-{name}") not in self.on_sources:
+            primitive: Primitive = self.on_edges[edge][name]  # type: ignore[index]
+            term = primitive.times(weights.of_channels[edge][index], feature.read_by(primitive))
+            return term if total is None else total.add_(term)
+        output = feature.output_of(self.on_sources[key])  # type: ignore[arg-type]
+        weight = weights.of_maps[edge][index]
+        return weight * output if total is None else total.addcmul_(output, weight)
+
+
+class _Weights:
+    """The mixture taken apart at once, since a gradient put together from single elements costs a pass for each.
+
+    Args:
+        mixture_EP: weights on edges E of primitives P.
+        channels: of each map.
+    """
+
+    def __init__(self, mixture_EP: Tensor, channels: int) -> None:
+        self.of_maps = [row_P.unbind() for row_P in mixture_EP.unbind()]
+        self.of_channels = [
+            row_PC.unbind() for row_PC in mixture_EP[:, :, None].repeat(1, 1, channels).unbind()
+        ]
+
+
+class _Feature:
+    """A feature map, and what is computed from it for all edges at once, when it is first asked for."""
+
+    def __init__(self, x_BCHW: Tensor) -> None:
+        self.x_BCHW = x_BCHW
+        self.rectified: Tensor | None = None
+        self.outputs: dict[Primitive, Tensor] = {}
+
+    def read_by(self, primitive: Primitive) -> Tensor:
+        """Return what the primitive takes."""
+        if not primitive.reads_relu:
+            return self.x_BCHW
+        if self.rectified is None:
+            self.rectified = torch.relu(self.x_BCHW)
+        return self.rectified
+
+    def output_of(self, primitive: Primitive) -> Tensor:
+        """Return what a primitive without weights gives."""
+        if primitive not in self.outputs:
+            self.outputs[primitive] = primitive(self.read_by(primitive))
+        return self.outputs[primitive]
+
+
+class DartsSupernet(Skeleton, Supernet):
+    """All DARTS cells in one network.
+
+    Args:
+        task: what to classify.
+        space: which architectures.
+        num_cells: cells to stack.
+        channels: of the first cell's nodes.
+        primitives: how to build each primitive of the space.
+    """
+
+    space: Darts
+
+    def __init__(
+        self,
+        task: ImageTask,
+        space: Darts,
+        *,
+        num_cells: int,
+        channels: int,
+        primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
+    ) -> None:
+        super().__init__(
+            task, num_cells=num_cells, channels=channels, num_nodes=space.num_nodes, affine=False
+        )
+        self.space = space
+        self.channels = channels
+        self.primitives = primitives
+        self.cells = nn.ModuleList(
+            MixedCell(space, place.channels, place.reduces, primitives) for place in self.places
+        )
+
+    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return logits (B, classes) for raw images, computing what is active alone; by default everything."""
+        older = newer = self.stem(self.standardise(x_BCHW))
+        for place, inputs, cell in zip(self.places, self.inputs, self.cells, strict=True):
+            chosen = active[place.kind] if active else None
+            older, newer = newer, cell(inputs(older, newer), mixture[place.kind], chosen)
+        return self._classify(newer)
+
+    def network(self, genotype: Genotype) -> Network:
+        """Return the genotype's network at the supernet's size, with new weights."""
+        return Network(
+            self.task,
+            genotype,
+            num_cells=len(self.places),
+            channels=self.channels,
+            primitives=self.primitives,
+        )
+
+    def origins(self, genotype: Genotype) -> Mapping[str, str]:
+        """Return where each edge's primitive stands in the network and in the supernet."""
+        return {
+            f"cells.{index}.primitives.{position}.": f"cells.{index}.{cell.origin(*edge)}."  # type: ignore[operator]
+            for index, (place, cell) in enumerate(zip(self.places, self.cells, strict=True))
+            for position, edge in enumerate(
+                (edge.source, node, edge.primitive)
+                for node, edges in enumerate(genotype.cells[place.kind].nodes)
+                for edge in edges
+            )
+        }
