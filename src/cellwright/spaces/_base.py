@@ -28,6 +28,14 @@ class Space(ABC):
     def decisions(self) -> Mapping[str, tuple[int, int]]:
         """Return each group's number of decisions and of choices."""
 
+    @property
+    def meetings(self) -> Mapping[str, Sequence[int]]:
+        """Return for each decision of a group the place where it adds up with others; by default each has its own.
+
+        In a cell space it is the node that the edge leads to.
+        """
+        return {group: range(num_decisions) for group, (num_decisions, _) in self.decisions.items()}
+
     @abstractmethod
     def derive(self, strengths: Strengths) -> Genotype:
         """Return the genotype of the strongest choices."""

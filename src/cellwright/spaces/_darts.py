@@ -38,6 +38,11 @@ class Darts(Space):
         return dict.fromkeys(self.cell_kinds, (len(self.edges), len(self.primitives)))
 
     @property
+    def meetings(self) -> Mapping[str, Sequence[int]]:
+        """Return for each edge the node that it leads to."""
+        return dict.fromkeys(self.cell_kinds, [node for _, node in self.edges])
+
+    @property
     def edges(self) -> tuple[tuple[int, int], ...]:
         """Return every possible (source, node) of a cell, in the order that alphas are stored in."""
         return tuple((source, node) for node in range(self.num_nodes) for source in self.sources(node))

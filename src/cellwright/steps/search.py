@@ -22,14 +22,16 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
     data = PreparedData.open(inputs["prepare"])
     device = use_device(spec)
+    strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))
     with seeded_initialisation(derive_seed(spec.seed, "supernet")):
         supernet = Supernet(
             task_of(data.manifest).build(),
             build_space(spec.space),
             num_cells=spec.space.num_cells,
             channels=spec.space.channels,
+            channel_fraction=strategy.channel_fraction,
         ).to(device)
-    result = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search")).fit(
+    result = strategy.fit(
         supernet,
         SearchData(train=data.train.to(device), validation=data.validation.to(device)),
         spec.budget,
