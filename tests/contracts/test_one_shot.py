@@ -11,7 +11,6 @@ DIFFERENTIABLE = [
     {"kind": "darts"},
     {"kind": "darts", "level": "single"},
     {"kind": "darts", "order": "second"},
-    {"kind": "darts", "derivation": "perturbation", "tuning_steps": 1},
     {"kind": "beta-darts"},
     {"kind": "beta-darts", "level": "bilevel", "warmup_epochs": 1},
     {"kind": "pc-darts", "channel_fraction": 0.5, "derivation": "perturbation", "tuning_steps": 1},

@@ -21,6 +21,8 @@ class Darts(Differentiable):
 
     settings: DartsStrategy
     settings_type = DartsStrategy
+    difference = 0.01
+    """Length of the step in the weights by which second derivatives are estimated; the paper's."""
 
     def alpha_step(self, training: Batch, validation: Batch) -> None:
         """Descend the validation loss with the alphas alone."""
@@ -34,9 +36,8 @@ class Darts(Differentiable):
     def unrolled_gradients(self, training: Batch, validation: Batch) -> list[Tensor]:
         """Return the alphas' gradients of the validation loss after the next weight step.
 
-        The weights are changed in place and put back; the product of the training loss' mixed second derivatives
-        with the validation gradient is a central difference over a step of 2·∛eps in the weights, which in float32
-        is the paper's 0.01.
+        The weights are changed in place and put back. The product of the training loss' mixed second derivatives with
+        the validation gradient is a central difference of the alphas' gradients.
         """
         alphas = list(self.alphas.values())
         start = [weight.detach().clone() for weight in self.weights]
@@ -47,7 +48,7 @@ class Darts(Differentiable):
         ahead = torch.autograd.grad(self._loss(validation) + self.penalty(), [*alphas, *self.weights])
         direct, towards = ahead[: len(alphas)], ahead[len(alphas) :]
         norm = torch.stack(torch._foreach_norm(towards)).norm()
-        step = 2 * torch.finfo(norm.dtype).eps ** (1 / 3) / norm
+        step = self.difference / norm
         sides = []
         with frozen(self.weights):
             for sign in (1, -1):

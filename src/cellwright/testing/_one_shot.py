@@ -124,8 +124,8 @@ class OneShotContract:
 
     def test_learns(self, laboratory: Laboratory) -> None:
         """The training loss falls."""
-        history = laboratory.search("learning", budget=Budget(epochs=8)).history
-        assert min(r.metrics["train_loss"] for r in history) < 0.85 * history[0].metrics["train_loss"]
+        history = laboratory.search("learning", budget=Budget(epochs=6)).history
+        assert min(r.metrics["train_loss"] for r in history) < 0.9 * history[0].metrics["train_loss"]
 
     def test_measures_each_epoch(self, undisturbed: SearchResult) -> None:
         """What people and guards look at is there, and shares are shares."""
@@ -143,7 +143,7 @@ class OneShotContract:
         assert (again.genotype, again.history) == (undisturbed.genotype, undisturbed.history)
         assert torch.get_rng_state().equal(before)
 
-    @pytest.mark.parametrize("share", [0.2, 0.6, 0.97])
+    @pytest.mark.parametrize("share", [0.4, 0.97])
     def test_killed_anywhere_it_goes_on_to_the_same_end(
         self, laboratory: Laboratory, undisturbed: SearchResult, share: float
     ) -> None:
