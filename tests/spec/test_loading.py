@@ -30,6 +30,14 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (GOOD + "strategy: {kind: darts, beta: 1}", ["strategy.beta: unknown key"]),
         (
+            GOOD + "strategy: {kind: darts, order: second, level: single}",
+            ["strategy: order must be 'first' where level is 'single', got 'second'"],
+        ),
+        (
+            GOOD + "strategy: {kind: gdas, guard: {acton: stop}}",
+            ["strategy.guard.acton: unknown key; did you mean 'action'?"],
+        ),
+        (
             GOOD + "strategy: {kind: bta-darts}",
             ["strategy.kind: must be one of", "did you mean 'beta-darts'?"],
         ),

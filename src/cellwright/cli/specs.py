@@ -30,7 +30,7 @@ def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
     missing = [path for path in loaded.data.paths if not path.exists()]
     if missing:
         raise SpecError("\n".join(f"{spec}: data: {path} must exist, and does not" for path in missing))
-    for path in loaded.space.imports:
+    for path in loaded.imports:
         load_object(path)
     build_space(loaded.space)
     typer.echo(f"{spec} is valid: {loaded.name}, digest {loaded.digest}")

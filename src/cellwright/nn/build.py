@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
 from cellwright.importing import load_class
 from cellwright.nn.chain import ChainNetwork, ChainSupernet
@@ -24,8 +25,19 @@ from cellwright.spaces import build_chain, build_darts, build_space
 from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 
 
-def build_supernet(section: AnySpace, task: ImageTask) -> Supernet:
-    """Return the supernet of the space that a spec's `space` section describes."""
+def build_supernet(section: AnySpace, task: ImageTask, *, channel_fraction: float = 1.0) -> Supernet:
+    """Return the supernet of the space that a spec's `space` section describes.
+
+    Args:
+        section: the space.
+        task: what to classify.
+        channel_fraction: the share of channels that goes through the primitives.
+
+    Raises:
+        CellwrightError: the space's supernet cannot leave channels out.
+    """
+    if channel_fraction != 1 and not isinstance(section, DartsSpace):
+        raise CellwrightError(f"partial channels (pc-darts) need space.kind darts, got {section.kind}")
     match section:
         case DartsSpace():
             return DartsSupernet(
@@ -33,6 +45,7 @@ def build_supernet(section: AnySpace, task: ImageTask) -> Supernet:
                 build_darts(section),
                 num_cells=section.num_cells,
                 channels=section.channels,
+                channel_fraction=channel_fraction,
                 primitives=load_primitives(section.primitives),
             )
         case NasBench201Space():

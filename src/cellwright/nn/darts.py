@@ -65,11 +65,7 @@ class MixedCell(nn.Module):
                 node = sums[source - len(inputs)]
                 assert node is not None, f"node {source - len(inputs)} has no active primitive"
                 sources.append(node)
-            feature = _Feature(sources[source])
-            for edge, (start, end) in enumerate(self.edges):
-                if start == source:
-                    for index in active[edge]:
-                        sums[end] = self._add(sums[end], feature, weights, edge, index)
+            self._spread(source, sources[source], weights, active, sums)
         return torch.cat(sources[len(inputs) :], dim=1)
 
     def origin(self, source: int, node: int, primitive: str) -> str:
@@ -77,6 +73,21 @@ class MixedCell(nn.Module):
         edge = self.edges.index((source, node))
         learning: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
         return f"on_edges.{edge}.{primitive}" if primitive in learning else f"on_sources.{source}-{primitive}"
+
+    def _spread(
+        self,
+        source: int,
+        x_BCHW: Tensor,
+        weights: "_Weights",
+        active: Sequence[Sequence[int]],
+        sums: list[Tensor | None],
+    ) -> None:
+        """Add to the nodes that read the source what its edges give."""
+        feature = _Feature(x_BCHW)
+        for edge, (start, end) in enumerate(self.edges):
+            if start == source:
+                for index in active[edge]:
+                    sums[end] = self._add(sums[end], feature, weights, edge, index)
 
     def _add(
         self, total: Tensor | None, feature: "_Feature", weights: "_Weights", edge: int, index: int
@@ -130,6 +141,47 @@ class _Feature:
         return self.outputs[primitive]
 
 
+class PartialCell(MixedCell):
+    """A cell that sends a share of each source's channels through its primitives and passes the rest on.
+
+    PC-DARTS: Xu et al. 2020, https://arxiv.org/abs/1907.05737. The rest has on each edge the weight of all its
+    primitives together. Where the paper shuffles channels, the mixed ones move behind the others, so that the
+    next node mixes different ones; that costs no copy.
+    """
+
+    def __init__(
+        self,
+        space: Darts,
+        channels: int,
+        reduces: bool,
+        fraction: float,
+        primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
+    ) -> None:
+        super().__init__(space, max(2, round(fraction * channels)), reduces, primitives)
+        self.reduces = reduces
+
+    def _spread(
+        self,
+        source: int,
+        x_BCHW: Tensor,
+        weights: _Weights,
+        active: Sequence[Sequence[int]],
+        sums: list[Tensor | None],
+    ) -> None:
+        mixed: list[Tensor | None] = [None] * self.num_nodes
+        rest_BCHW = x_BCHW[:, self.channels :]
+        if self.reduces and source < 2:
+            rest_BCHW = nn.functional.max_pool2d(rest_BCHW, 2, ceil_mode=True)
+        super()._spread(source, x_BCHW[:, : self.channels], weights, active, mixed)
+        for edge, (start, node) in enumerate(self.edges):
+            part = mixed[node]
+            if start == source and part is not None:
+                weight = torch.stack(weights.of_maps[edge]).sum()
+                term = torch.cat([weight * rest_BCHW, part], dim=1)
+                total = sums[node]
+                sums[node] = term if total is None else total + term
+
+
 class DartsSupernet(Skeleton, Supernet):
     """All DARTS cells in one network.
 
@@ -138,6 +190,7 @@ class DartsSupernet(Skeleton, Supernet):
         space: which architectures.
         num_cells: cells to stack.
         channels: of the first cell's nodes.
+        channel_fraction: the share of channels that goes through the primitives.
         primitives: how to build each primitive of the space.
     """
 
@@ -150,6 +203,7 @@ class DartsSupernet(Skeleton, Supernet):
         *,
         num_cells: int,
         channels: int,
+        channel_fraction: float = 1.0,
         primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
     ) -> None:
         super().__init__(
@@ -159,7 +213,10 @@ class DartsSupernet(Skeleton, Supernet):
         self.channels = channels
         self.primitives = primitives
         self.cells = nn.ModuleList(
-            MixedCell(space, place.channels, place.reduces, primitives) for place in self.places
+            MixedCell(space, place.channels, place.reduces, primitives)
+            if channel_fraction == 1
+            else PartialCell(space, place.channels, place.reduces, channel_fraction, primitives)
+            for place in self.places
         )
 
     def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:

@@ -43,6 +43,11 @@ class SearchSpec(Section):
         return self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
 
     @property
+    def imports(self) -> tuple[str, ...]:
+        """Return the import paths of what users bring along."""
+        return self.space.imports + self.strategy.imports
+
+    @property
     def model_name(self) -> str:
         """Return the name of the registered model."""
         return self.register_.name or self.name

@@ -62,11 +62,6 @@ Primitives = Annotated[tuple[Reference, ...], AfterValidator(_differ)]
 class SpaceSection(Section):
     """What all spaces have: a size that retraining may change."""
 
-    @property
-    def imports(self) -> tuple[str, ...]:
-        """Return the import paths of what users bring along."""
-        return ()
-
     def resized(self, **sizes: int | None) -> Self:
         """Return the section with the sizes that are given, where it has them; raises ValueError."""
         given = {name: size for name, size in sizes.items() if size is not None}

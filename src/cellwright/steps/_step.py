@@ -56,7 +56,7 @@ def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, prog
     """
     keys = {name: StepRecord.load(inputs[name] / "step.json").key for name in step.inputs}
     settings = step.settings(spec)
-    key = digest([step.name, code_version(spec.space.imports), settings, keys])
+    key = digest([step.name, code_version(spec.imports), settings, keys])
     folder = workspace / f"{step.name}-{key}"
     if (folder / "step.json").exists():
         progress.say(f"{step.name}: reusing {folder}")

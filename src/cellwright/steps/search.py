@@ -21,9 +21,11 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
     data = PreparedData.open(inputs["prepare"])
     device = use_device(spec)
+    strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))
     with seeded_initialisation(derive_seed(spec.seed, "supernet")):
-        supernet = build_supernet(spec.space, task_of(data.manifest).build()).to(device)
-    result = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search")).fit(
+        task = task_of(data.manifest).build()
+        supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction).to(device)
+    result = strategy.fit(
         supernet,
         SearchData(train=data.train.to(device), validation=data.validation.to(device)),
         spec.budget,

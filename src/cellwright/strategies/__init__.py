@@ -1,11 +1,45 @@
 """Search strategies: what proposes architectures."""
 
 from cellwright.spec import AnyStrategy, Augment
-from cellwright.strategies._base import OneShotStrategy, SearchData
+from cellwright.strategies._base import (
+    Batch,
+    Intervention,
+    OneShotStrategy,
+    Round,
+    SearchData,
+    StepResult,
+)
 from cellwright.strategies._beta_darts import BetaDarts
+from cellwright.strategies._custom import build_custom
 from cellwright.strategies._darts import Darts
+from cellwright.strategies._differentiable import Differentiable
+from cellwright.strategies._drnas import Drnas
+from cellwright.strategies._enas import Enas
+from cellwright.strategies._gdas import Gdas
+from cellwright.strategies._pc_darts import PcDarts
+from cellwright.strategies._random_ws import RandomWs
+from cellwright.strategies._single_path import SinglePath
+from cellwright.strategies._spos import Spos
 
-__all__ = ["BetaDarts", "Darts", "OneShotStrategy", "SearchData", "build_strategy"]
+__all__ = [
+    "Batch",
+    "BetaDarts",
+    "Darts",
+    "Differentiable",
+    "Drnas",
+    "Enas",
+    "Gdas",
+    "Intervention",
+    "OneShotStrategy",
+    "PcDarts",
+    "RandomWs",
+    "Round",
+    "SearchData",
+    "SinglePath",
+    "Spos",
+    "StepResult",
+    "build_strategy",
+]
 
 
 def build_strategy(section: AnyStrategy, augment: Augment, *, seed: int) -> OneShotStrategy:
@@ -13,5 +47,19 @@ def build_strategy(section: AnyStrategy, augment: Augment, *, seed: int) -> OneS
     match section.kind:
         case "darts":
             return Darts(section, augment, seed=seed)
+        case "pc-darts":
+            return PcDarts(section, augment, seed=seed)
+        case "gdas":
+            return Gdas(section, augment, seed=seed)
+        case "drnas":
+            return Drnas(section, augment, seed=seed)
         case "beta-darts":
             return BetaDarts(section, augment, seed=seed)
+        case "spos":
+            return Spos(section, augment, seed=seed)
+        case "random-ws":
+            return RandomWs(section, augment, seed=seed)
+        case "enas":
+            return Enas(section, augment, seed=seed)
+        case "custom":
+            return build_custom(section, augment, seed=seed)

@@ -1,6 +1,7 @@
 """Architecture parameters, and what they say about a search."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -8,21 +9,18 @@ from torch import Tensor, nn
 from cellwright.genotype import Genotype
 from cellwright.spaces import Space
 
-Alphas = Mapping[str, nn.Parameter]
-"""For each group of decisions, (decisions, choices)."""
-
 
 def initial_alphas(space: Space, rng: torch.Generator, device: torch.device) -> dict[str, nn.Parameter]:
-    """Return alphas near zero, so that all choices begin alike."""
+    """Return alphas (decisions, choices) for each group, near zero, so that all choices begin alike."""
     return {
         group: nn.Parameter((1e-3 * torch.randn(shape, generator=rng)).to(device))
         for group, shape in space.decisions.items()
     }
 
 
-def derive_by_argmax(space: Space, probabilities: Mapping[str, Tensor]) -> Genotype:
-    """Return the genotype of the likeliest choices."""
-    return space.derive({group: rows.detach().tolist() for group, rows in probabilities.items()})
+def derive_by_argmax(space: Space, strengths: Mapping[str, Tensor]) -> Genotype:
+    """Return the genotype of the strongest choices."""
+    return space.derive({group: rows.tolist() for group, rows in strengths.items()})
 
 
 def relative_entropy(probabilities: Mapping[str, Tensor]) -> float:
@@ -31,10 +29,27 @@ def relative_entropy(probabilities: Mapping[str, Tensor]) -> float:
         -(rows * rows.clamp_min(1e-12).log()).sum(dim=1) / torch.tensor(rows.shape[1]).log()
         for rows in (group.detach().cpu() for group in probabilities.values())
     ]
-    return torch.cat(entropies).mean().item()
+    return torch.cat(entropies).mean().clamp(0, 1).item()
+
+
+def smooth_maximum(alphas: Sequence[Tensor]) -> Tensor:
+    """Return the mean log-sum-exp of the decisions' alphas, summed over groups: equation 15 of β-DARTS."""
+    return torch.stack([alpha.logsumexp(dim=1).mean() for alpha in alphas]).sum()
 
 
 def skip_fraction(genotype: Genotype) -> float:
     """Return the share of edges that merely pass their source on; above 0.8 a search has collapsed."""
     chosen = [edge.primitive for cell in genotype.cells.values() for node in cell.nodes for edge in node]
     return chosen.count("skip_connect") / len(chosen)
+
+
+@contextmanager
+def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Keep gradients of the weights from being computed."""
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)

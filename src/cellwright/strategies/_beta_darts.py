@@ -1,26 +1,19 @@
 """β-DARTS: Ye et al. 2022, https://arxiv.org/abs/2203.01665."""
 
-import torch
 from torch import Tensor
 
-from cellwright.spec import Augment, BetaDartsStrategy
-from cellwright.strategies._darts import Darts
+from cellwright.spec import BetaDartsStrategy
+from cellwright.strategies._alphas import smooth_maximum
+from cellwright.strategies._differentiable import Differentiable
 
 
-class BetaDarts(Darts):
-    """DARTS whose alphas are kept small by the smooth maximum of each edge, which keeps skips from taking over.
+class BetaDarts(Differentiable):
+    """DARTS whose alphas are kept small by their smooth maximum, which keeps skips from taking over."""
 
-    Args:
-        settings: those of DARTS, and the weight of the regularisation.
-        augment: what is done to training images.
-        seed: all randomness follows from it.
-    """
+    settings: BetaDartsStrategy
+    settings_type = BetaDartsStrategy
 
-    def __init__(self, settings: BetaDartsStrategy, augment: Augment, *, seed: int) -> None:
-        super().__init__(settings, augment, seed=seed)
-        self.beta = settings.beta
-
-    def regularisation(self, epoch: int) -> Tensor:
-        """Return the mean log-sum-exp of the edges' alphas, summed over the kinds of cell (equation 15)."""
-        smooth_maxima = [alpha.logsumexp(dim=1).mean() for alpha in self.alphas.values()]
-        return self.beta * (epoch - 1) / self.budget.epochs * torch.stack(smooth_maxima).sum()
+    def regularisation(self) -> Tensor:
+        """Return the smooth maximum, with a weight that grows from 0 in proportion to the epoch."""
+        weight = self.settings.beta * (self.epoch - 1) / self.budget.epochs
+        return weight * smooth_maximum([self.alphas[group] for group in self.space.decisions])

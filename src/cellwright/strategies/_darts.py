@@ -1,186 +1,77 @@
-"""DARTS: Liu et al. 2019, https://arxiv.org/abs/1806.09055, first order."""
+"""DARTS: Liu et al. 2019, https://arxiv.org/abs/1806.09055."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from cellwright.genotype import Genotype
-from cellwright.nn.supernet import Mixture, Supernet
-from cellwright.spec import Augment, Budget, OneShotSection
-from cellwright.strategies._alphas import derive_by_argmax, initial_alphas, relative_entropy, skip_fraction
-from cellwright.strategies._base import Batch, OneShotStrategy, SearchData, accuracy, endless_batches
-from cellwright.training.augmentation import augment_images
-from cellwright.training.checkpoint import (
-    optimizer_tensors,
-    prefixed,
-    restore_module,
-    restore_optimizer,
-    unprefixed,
-)
-from cellwright.training.precision import channels_last
-from cellwright.training.randomness import derive_seed, generator
-
-StepResult = tuple[Tensor, Tensor]
-"""The loss on a training batch, and its logits."""
-
-Step = Callable[[Batch], StepResult]
+from cellwright.spec import DartsStrategy
+from cellwright.strategies._alphas import frozen
+from cellwright.strategies._base import Batch
+from cellwright.strategies._differentiable import Differentiable
 
 
-class Darts(OneShotStrategy):
-    """Trains alphas by gradient descent beside the network weights.
+class Darts(Differentiable):
+    """Alphas weigh the choices by their softmax, and descend the validation loss.
 
-    In a bilevel search each weight step on a training batch follows an alpha step on a validation batch; in a
-    single-level one both learn from the same training batch in one backward pass.
-
-    Args:
-        settings: learning rates, batch size and the like.
-        augment: what is done to training images.
-        seed: all randomness follows from it.
+    In first order that loss takes the weights as they are; in second order as the next weight step would leave
+    them, so that alphas are also credited with what they do to the weights (equations 6 to 8).
     """
 
-    def __init__(self, settings: OneShotSection, augment: Augment, *, seed: int) -> None:
-        self.augment = augment
-        self.settings = settings
-        self.seed = seed
+    settings: DartsStrategy
+    settings_type = DartsStrategy
+    difference = 0.01
+    """Length of the step in the weights by which second derivatives are estimated; the paper's."""
 
-    def begin(self, supernet: Supernet, data: SearchData, budget: Budget) -> None:
-        """Make alphas and both optimizers."""
-        self.supernet = channels_last(supernet)
-        self.data = data
-        self.budget = budget
-        self.device = next(supernet.parameters()).device
-        self.batch_size = min(self.settings.batch_size, len(data.train))
-        self.alphas = initial_alphas(supernet.space, generator(self.seed, "alphas"), self.device)
-        self.weights = list(supernet.parameters())
-        self.weight_optimizer = torch.optim.SGD(
-            self.weights,
-            lr=self.settings.learning_rate,
-            momentum=self.settings.momentum,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
-        self.alpha_optimizer = torch.optim.Adam(
-            self.alphas.values(),
-            lr=self.settings.alpha_learning_rate,
-            betas=(0.5, 0.999),
-            weight_decay=self.settings.alpha_weight_decay,
-        )
-
-    def train_epoch(self, epoch: int) -> dict[str, float]:
-        """Pass once over the training split."""
-        self.supernet.train()
-        self._set_learning_rate(epoch)
-        step = self._step_for(epoch)
-        losses, correct, seen = [], torch.zeros((), device=self.device), 0
-        rng = generator(self.seed, "augment", epoch, device=self.device)
-        for x_BCHW, labels_B in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
-            loss, logits_BK = step((augment_images(x_BCHW, self.augment, rng), labels_B))
-            losses.append(loss)
-            correct += (logits_BK.argmax(dim=1) == labels_B).sum()
-            seen += len(labels_B)
-        return {"train_loss": torch.stack(losses).mean().item(), "train_accuracy": correct.item() / seen}
-
-    @torch.inference_mode()
-    def watch(self) -> dict[str, float]:
-        """Return validation accuracy and loss, the entropy of the alphas and the skip fraction."""
-        self.supernet.eval()
-        mixture = self.mixture()
-        split = self.data.validation
-        logits_BK = torch.cat([self.supernet(x, mixture) for x, _ in split.ordered_batches(256)])
-        return {
-            "validation_accuracy": accuracy(logits_BK, split.labels),
-            "validation_loss": functional.cross_entropy(logits_BK, split.labels).item(),
-            "entropy": relative_entropy(mixture),
-            "skip_fraction": skip_fraction(self.derive()),
-        }
-
-    def state(self) -> dict[str, Tensor]:
-        """Return weights, alphas and both optimizers' states."""
-        return (
-            prefixed("supernet", self.supernet.state_dict())
-            | prefixed("alphas", self.alphas)
-            | prefixed("weight_optimizer", optimizer_tensors(self.weight_optimizer))
-            | prefixed("alpha_optimizer", optimizer_tensors(self.alpha_optimizer))
-        )
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Go back to what `state` returned."""
-        restore_module(self.supernet, unprefixed("supernet", state))
-        with torch.no_grad():
-            for kind, alpha in unprefixed("alphas", state).items():
-                self.alphas[kind].copy_(alpha)
-        restore_optimizer(self.weight_optimizer, unprefixed("weight_optimizer", state))
-        restore_optimizer(self.alpha_optimizer, unprefixed("alpha_optimizer", state))
-
-    def derive(self) -> Genotype:
-        """Keep the strongest edges."""
-        return derive_by_argmax(self.supernet.space, self.mixture())
-
-    def mixture(self) -> Mixture:
-        """Return each edge's softmax over its alphas."""
-        return {kind: alpha.softmax(dim=1) for kind, alpha in self.alphas.items()}
-
-    def regularisation(self, epoch: int) -> Tensor:
-        """Return what is added to the loss that the alphas descend."""
-        return torch.zeros((), device=self.device)
-
-    def _step_for(self, epoch: int) -> Step:
-        """Return what to do with each training batch of the epoch."""
-        if epoch <= self.settings.warmup_epochs:
-            return self._weight_step
-        if self.settings.level == "single":
-            return lambda batch: self._joint_step(batch, epoch)
-        validation = endless_batches(
-            self.data.validation, self.batch_size, seed=derive_seed(self.seed, "alphas"), epoch=epoch
-        )
-        return lambda batch: self._bilevel_step(batch, validation, epoch)
-
-    def _bilevel_step(self, batch: Batch, validation: Iterator[Batch], epoch: int) -> StepResult:
-        self._alpha_step(next(validation), epoch)
-        return self._weight_step(batch)
-
-    def _alpha_step(self, batch: Batch, epoch: int) -> None:
-        """Descend the validation loss with the alphas alone: no weight's gradient is computed."""
-        x_BCHW, labels_B = batch
-        for weight in self.weights:
-            weight.requires_grad_(False)
-        loss = functional.cross_entropy(self.supernet(x_BCHW, self.mixture()), labels_B)
-        self.alpha_optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss + self.regularisation(epoch))
+    def alpha_step(self, training: Batch, validation: Batch) -> None:
+        """Descend the validation loss with the alphas alone."""
+        if self.settings.order == "first":
+            return super().alpha_step(training, validation)
+        gradients = self.unrolled_gradients(training, validation)
+        for alpha, gradient in zip(self.alphas.values(), gradients, strict=True):
+            alpha.grad = gradient
         self.alpha_optimizer.step()
-        for weight in self.weights:
-            weight.requires_grad_(True)
 
-    def _weight_step(self, batch: Batch) -> StepResult:
-        """Descend the training loss with the weights alone."""
+    def unrolled_gradients(self, training: Batch, validation: Batch) -> list[Tensor]:
+        """Return the alphas' gradients of the validation loss after the next weight step.
+
+        The weights are changed in place and put back. The product of the training loss' mixed second derivatives with
+        the validation gradient is a central difference of the alphas' gradients.
+        """
+        alphas = list(self.alphas.values())
+        start = [weight.detach().clone() for weight in self.weights]
+        rate: float = self.weight_optimizer.param_groups[0]["lr"]
+        with frozen(alphas):
+            gradients = torch.autograd.grad(self._loss(training), self.weights)
+        self._look_ahead(gradients, rate)
+        ahead = torch.autograd.grad(self._loss(validation) + self.penalty(), [*alphas, *self.weights])
+        direct, towards = ahead[: len(alphas)], ahead[len(alphas) :]
+        norm = torch.stack(torch._foreach_norm(towards)).norm()
+        step = self.difference / norm
+        sides = []
+        with frozen(self.weights):
+            for sign in (1, -1):
+                self._put(torch._foreach_add(start, torch._foreach_mul(towards, sign * step)))
+                sides.append(torch.autograd.grad(self._loss(training), alphas))
+        self._put(start)
+        return [d - rate * (up - down) / (2 * step) for d, up, down in zip(direct, *sides, strict=True)]
+
+    def _loss(self, batch: Batch) -> Tensor:
         x_BCHW, labels_B = batch
-        with torch.no_grad():
-            mixture = self.mixture()
-        logits_BK = self.supernet(x_BCHW, mixture)
-        loss = functional.cross_entropy(logits_BK, labels_B)
-        self._descend(loss)
-        return loss.detach(), logits_BK.detach()
+        return functional.cross_entropy(self.supernet(x_BCHW, *self.sample()), labels_B)
 
-    def _joint_step(self, batch: Batch, epoch: int) -> StepResult:
-        """Descend the training loss with weights and alphas at once."""
-        x_BCHW, labels_B = batch
-        logits_BK = self.supernet(x_BCHW, self.mixture())
-        loss = functional.cross_entropy(logits_BK, labels_B)
-        self.alpha_optimizer.zero_grad(set_to_none=True)
-        self._descend(loss + self.regularisation(epoch))
-        self.alpha_optimizer.step()
-        return loss.detach(), logits_BK.detach()
+    @torch.no_grad()
+    def _look_ahead(self, gradients: tuple[Tensor, ...], rate: float) -> None:
+        """Do to the weights what the next step of their optimizer would, leaving its momentum as it is."""
+        for weight, gradient in zip(self.weights, gradients, strict=True):
+            momentum = self.weight_optimizer.state[weight].get("momentum_buffer")
+            direction = gradient + self.settings.weight_decay * weight
+            if momentum is not None:
+                direction += self.settings.momentum * momentum
+            weight.sub_(rate * direction)
 
-    def _descend(self, loss: Tensor) -> None:
-        self.weight_optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
-        self.weight_optimizer.step()
-
-    def _set_learning_rate(self, epoch: int) -> None:
-        factor = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.budget.epochs))
-        for group in self.weight_optimizer.param_groups:
-            group["lr"] = factor * self.settings.learning_rate
+    @torch.no_grad()
+    def _put(self, values: Sequence[Tensor]) -> None:
+        for weight, value in zip(self.weights, values, strict=True):
+            weight.copy_(value)

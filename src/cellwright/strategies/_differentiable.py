@@ -1,0 +1,218 @@
+"""What strategies share whose architecture parameters learn by gradients."""
+
+import itertools
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cellwright.genotype import Genotype
+from cellwright.nn.supernet import Active, Mixture
+from cellwright.results import EpochRecord
+from cellwright.spec import AlphaSection
+from cellwright.strategies._alphas import (
+    derive_by_argmax,
+    frozen,
+    initial_alphas,
+    relative_entropy,
+    skip_fraction,
+    smooth_maximum,
+)
+from cellwright.strategies._base import (
+    Batch,
+    Intervention,
+    OneShotStrategy,
+    Round,
+    StepResult,
+    endless_batches,
+)
+from cellwright.strategies._guard import objections
+from cellwright.strategies._perturbation import Perturbation
+from cellwright.strategies._scoring import calibration_images, score, score_genotype, some_examples
+from cellwright.training.checkpoint import optimizer_tensors, prefixed, restore_optimizer, unprefixed
+from cellwright.training.randomness import derive_seed, generator
+
+
+class Differentiable(OneShotStrategy):
+    """Trains alphas by gradient descent beside the network weights.
+
+    In a bilevel search each weight step on a training batch follows an alpha step on a validation batch; in a
+    single-level one both learn from the same training batch in one backward pass. A subclass says how alphas
+    weigh the choices (`probabilities`, `mixture`), what a training step computes (`sample`), and what else the
+    alphas descend (`regularisation`).
+    """
+
+    settings: AlphaSection
+    settings_type: ClassVar[type[AlphaSection]] = AlphaSection
+
+    def initial_alphas(self) -> dict[str, nn.Parameter]:
+        """Return for each group of decisions its alphas, and whatever else learns with them."""
+        return initial_alphas(self.space, generator(self.seed, "alphas"), self.device)
+
+    def probabilities(self) -> Mixture:
+        """Return how likely each choice of each decision is; rows sum to 1."""
+        return {group: self.alphas[group].softmax(dim=1) for group in self.space.decisions}
+
+    def mixture(self) -> Mixture:
+        """Return how strong each choice is, for derivation and for the supernet as a whole."""
+        return self.probabilities()
+
+    def sample(self) -> tuple[Mixture, Active | None]:
+        """Return what the next training batch is computed with; randomness comes from `self.rng`."""
+        return self.mixture(), None
+
+    def representative(self) -> tuple[Mixture, Active | None]:
+        """Return what validation accuracy is measured with."""
+        return self.mixture(), None
+
+    def regularisation(self) -> Tensor:
+        """Return what is added to the loss that the alphas descend."""
+        return torch.zeros((), device=self.device)
+
+    def begin(self) -> None:
+        """Make alphas, their optimizer, and what derivation by perturbation remembers."""
+        self.alphas = self.initial_alphas()
+        self.alpha_optimizer = torch.optim.Adam(
+            self.alphas.values(),
+            lr=self.settings.alpha_learning_rate,
+            betas=(0.5, 0.999),
+            weight_decay=self.settings.alpha_weight_decay,
+        )
+        self.perturbation = Perturbation(self.space)
+        self.calibration = calibration_images(self.data.train, self.seed)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Make the epoch's validation batches and the generator of its samples."""
+        self.epoch = epoch
+        self.rng = generator(self.seed, "samples", epoch)
+        self.validation = endless_batches(
+            self.data.validation, self.batch_size, seed=derive_seed(self.seed, "alphas"), epoch=epoch
+        )
+
+    def step(self, batch: Batch) -> StepResult:
+        """Learn alphas and weights, or while warming up the weights alone."""
+        if self.epoch > self.settings.warmup_epochs:
+            if self.settings.level == "single":
+                return self._joint_step(batch)
+            self.alpha_step(batch, next(self.validation))
+        with torch.no_grad():
+            mixture, active = self.sample()
+        return self.weight_step(batch, mixture, active)
+
+    def alpha_step(self, training: Batch, validation: Batch) -> None:
+        """Descend the validation loss with the alphas alone: no weight's gradient is computed."""
+        x_BCHW, labels_B = validation
+        with frozen(self.weights):
+            mixture, active = self.sample()
+            loss = functional.cross_entropy(self.supernet(x_BCHW, mixture, active), labels_B)
+            self.alpha_optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss + self.penalty())
+        self.alpha_optimizer.step()
+
+    def penalty(self) -> Tensor:
+        """Return the regularisation, and what a guard added to it."""
+        groups = [self.alphas[group] for group in self.space.decisions]
+        return self.regularisation() + self.guard_strength * smooth_maximum(groups)
+
+    @property
+    def guard_strength(self) -> float:
+        """Return the weight of the β regularisation that a guard added."""
+        strength: float = self.notes.get("guard_strength", 0.0)
+        return strength
+
+    @torch.no_grad()
+    def watch(self) -> dict[str, float]:
+        """Return what shows a collapse: on the validation split, of the alphas, and of the network they lead to."""
+        split = self.data.validation
+        accuracy, loss = score(self.supernet, split, *self.representative())
+        leading = derive_by_argmax(self.space, self.mixture())
+        derived = score_genotype(self.supernet, leading, split, self.calibration)
+        return {
+            "validation_accuracy": accuracy,
+            "validation_loss": loss,
+            "entropy": relative_entropy(self.probabilities()),
+            "skip_fraction": skip_fraction(leading),
+            "derivation_drop": accuracy - derived,
+        }
+
+    def intervene(self, record: EpochRecord) -> Intervention | None:
+        """Do what the guard is set to where the epoch breaks one of its limits."""
+        guard = self.settings.guard
+        broken = "; ".join(objections(guard, record.metrics))
+        if guard.action == "off" or not broken:
+            return None
+        if guard.action == "stop":
+            last = record.epoch - 1
+            end = (
+                f"stopped at epoch {last}, the last good one" if last else "stopped with no good epoch before"
+            )
+            return Intervention(event=f"epoch {record.epoch}: {broken}; {end}", stops=True)
+        strength = self.guard_strength + guard.strength
+        self.notes["guard_strength"] = strength
+        return Intervention(
+            event=f"epoch {record.epoch}: {broken}; raised the β regularisation by {guard.strength:g} "
+            f"to {strength:g}",
+            stops=False,
+        )
+
+    def select(self) -> Iterator[Round]:
+        """Where derivation is by perturbation, take one decision each round, tuning the weights in between."""
+        if self.settings.derivation == "argmax":
+            return
+        split = some_examples(self.data.validation, self.settings.score_examples, self.seed)
+        self.set_learning_rate(0.1 * self.settings.learning_rate)
+        with torch.no_grad():
+            mixture = self.mixture()
+        rounds = self.perturbation.rounds(
+            mixture,
+            score=lambda mixture, active: score(self.supernet, split, mixture, active),
+            rng=generator(self.seed, "perturbation"),
+        )
+        for done in rounds:
+            if done.number < done.total:
+                self._tune(done.number, *self.perturbation.restricted(mixture))
+            yield done
+
+    @torch.no_grad()
+    def derive(self) -> Genotype:
+        """Return the genotype of the strongest choices, as perturbation found them or as alphas say."""
+        if self.perturbation.is_done:
+            return self.space.derive(self.perturbation.strengths())
+        return derive_by_argmax(self.space, self.mixture())
+
+    def state(self) -> dict[str, Tensor]:
+        """Return weights, alphas, both optimizers' states and decisions taken by perturbation."""
+        return (
+            super().state()
+            | prefixed("alphas", self.alphas)
+            | prefixed("alpha_optimizer", optimizer_tensors(self.alpha_optimizer))
+            | prefixed("perturbation", self.perturbation.state())
+        )
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go back to what `state` returned."""
+        super().restore(state)
+        with torch.no_grad():
+            for name, alpha in unprefixed("alphas", state).items():
+                self.alphas[name].copy_(alpha)
+        restore_optimizer(self.alpha_optimizer, unprefixed("alpha_optimizer", state))
+        self.perturbation.restore(unprefixed("perturbation", state))
+
+    def _joint_step(self, batch: Batch) -> StepResult:
+        """Descend the training loss with weights and alphas at once."""
+        x_BCHW, labels_B = batch
+        logits_BK = self.supernet(x_BCHW, *self.sample())
+        loss = functional.cross_entropy(logits_BK, labels_B)
+        self.alpha_optimizer.zero_grad(set_to_none=True)
+        self.descend(loss + self.penalty())
+        self.alpha_optimizer.step()
+        return loss.detach(), logits_BK.detach()
+
+    def _tune(self, number: int, mixture: Mixture, active: Active) -> None:
+        self.supernet.train()
+        epochs = itertools.count(self.budget.epochs + number)
+        batches = itertools.chain.from_iterable(map(self.training_batches, epochs))
+        for batch in itertools.islice(batches, self.settings.tuning_steps):
+            self.weight_step(batch, mixture, active)

@@ -1,0 +1,17 @@
+"""What tells a search that went wrong, and what is then done."""
+
+from collections.abc import Iterator, Mapping
+
+from cellwright.spec import Guard
+
+
+def objections(guard: Guard, metrics: Mapping[str, float]) -> Iterator[str]:
+    """Yield in words which limits of the guard an epoch's metrics break."""
+    limits = {
+        "skip_fraction": ("the share of skip connections", guard.max_skip_fraction),
+        "derivation_drop": ("the drop from supernet to derived network", guard.max_drop),
+        "generalisation_gap": ("the drop from training to validation accuracy", guard.max_gap),
+    }
+    for name, (words, limit) in limits.items():
+        if limit is not None and metrics[name] > limit:
+            yield f"{words} was {metrics[name]:.2f}, above {limit:g}"

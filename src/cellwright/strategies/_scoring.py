@@ -1,0 +1,93 @@
+"""How well the supernet does with given weights of its choices, or restricted to one genotype."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cellwright.data import Split
+from cellwright.genotype import Genotype
+from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.spaces import Space
+from cellwright.training.randomness import generator
+
+EVALUATION_BATCH = 256
+
+
+def restriction(space: Space, genotype: Genotype, device: torch.device) -> tuple[Mixture, Active]:
+    """Return what makes a supernet compute the genotype alone."""
+    mixture, active = {}, {}
+    choices = space.choices(genotype)
+    for group, shape in space.decisions.items():
+        mixture[group] = torch.zeros(shape)
+        for decision, choice in enumerate(choices[group]):
+            if choice is not None:
+                mixture[group][decision, choice] = 1
+        mixture[group] = mixture[group].to(device)
+        active[group] = [() if choice is None else (choice,) for choice in choices[group]]
+    return mixture, active
+
+
+@torch.no_grad()
+def score(
+    supernet: Supernet, split: Split, mixture: Mixture, active: Active | None = None
+) -> tuple[float, float]:
+    """Return accuracy and loss on the split; leaves the supernet in eval mode."""
+    supernet.eval()
+    logits_BK = torch.cat([supernet(x, mixture, active) for x, _ in split.ordered_batches(EVALUATION_BATCH)])
+    loss = functional.cross_entropy(logits_BK, split.labels).item()
+    return accuracy(logits_BK, split.labels), loss
+
+
+def score_genotype(supernet: Supernet, genotype: Genotype, split: Split, images_BCHW: Tensor) -> float:
+    """Return the accuracy on the split of the supernet restricted to the genotype.
+
+    Feature maps of a part of the supernet have statistics of their own, so its norms are given those of the images,
+    which should be training images, and get their old ones back.
+    """
+    mixture, active = restriction(supernet.space, genotype, images_BCHW.device)
+    with _statistics_of_the_next_batch(supernet):
+        supernet.train()
+        with torch.no_grad():
+            supernet(images_BCHW, mixture, active)
+        return score(supernet, split, mixture, active)[0]
+
+
+def some_examples(split: Split, count: int, seed: int) -> Split:
+    """Return examples drawn without replacement, or the split if it has no more."""
+    if count >= len(split):
+        return split
+    rng = generator(seed, "examples")
+    chosen = torch.randperm(len(split), generator=rng)[:count].to(split.labels.device)
+    return Split(split.images[chosen], split.labels[chosen])
+
+
+def calibration_images(train: Split, seed: int) -> Tensor:
+    """Return training images that give norms their statistics."""
+    images_BCHW, _ = next(some_examples(train, EVALUATION_BATCH, seed).ordered_batches(EVALUATION_BATCH))
+    return images_BCHW
+
+
+@torch.no_grad()
+def accuracy(logits_BK: Tensor, labels_B: Tensor) -> float:
+    """Return the share of rows whose largest logit is the label's."""
+    return (logits_BK.argmax(dim=1) == labels_B).float().mean().item()
+
+
+@contextmanager
+def _statistics_of_the_next_batch(supernet: nn.Module) -> Iterator[None]:
+    norms = [module for module in supernet.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    buffers = list(supernet.buffers())
+    kept = [buffer.clone() for buffer in buffers]
+    for norm in norms:
+        norm.momentum = 1.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        for buffer, old in zip(buffers, kept, strict=True):
+            buffer.copy_(old)
