@@ -177,6 +177,10 @@ class OneShotStrategy(ABC):
         """Take a step of the weights down the loss, whose gradients reach the alphas too where it depends on them."""
         self.weight_optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        self.follow_gradients()
+
+    def follow_gradients(self) -> None:
+        """Take a step of the weights along the gradients that they hold."""
         nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
         self.weight_optimizer.step()
 

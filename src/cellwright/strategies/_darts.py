@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from cellwright.spec import DartsStrategy
 from cellwright.strategies._alphas import frozen
-from cellwright.strategies._base import Batch
+from cellwright.strategies._base import Batch, StepResult
 from cellwright.strategies._differentiable import Differentiable
 
 
@@ -24,49 +24,55 @@ class Darts(Differentiable):
     difference = 0.01
     """Length of the step in the weights by which second derivatives are estimated; the paper's."""
 
-    def alpha_step(self, training: Batch, validation: Batch) -> None:
-        """Descend the validation loss with the alphas alone."""
-        if self.settings.order == "first":
-            return super().alpha_step(training, validation)
-        gradients = self.unrolled_gradients(training, validation)
+    def step(self, batch: Batch) -> StepResult:
+        """Learn alphas and weights; in second order from gradients at one point, so that none is needed twice."""
+        if self.settings.order == "first" or self.epoch <= self.settings.warmup_epochs:
+            return super().step(batch)
+        with frozen(list(self.alphas.values())):
+            loss, logits_BK = self._loss(batch)
+        self.weight_optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        gradients = self.unrolled_gradients(batch, next(self.validation))
         for alpha, gradient in zip(self.alphas.values(), gradients, strict=True):
             alpha.grad = gradient
         self.alpha_optimizer.step()
+        self.follow_gradients()
+        return loss.detach(), logits_BK.detach()
 
     def unrolled_gradients(self, training: Batch, validation: Batch) -> list[Tensor]:
         """Return the alphas' gradients of the validation loss after the next weight step.
 
-        The weights are changed in place and put back. The product of the training loss' mixed second derivatives with
-        the validation gradient is a central difference of the alphas' gradients.
+        The weights must hold their gradients on the training batch; they are changed in place and put back. The product
+        of the training loss' mixed second derivatives with the validation gradient is a central difference of the
+        alphas' gradients.
         """
         alphas = list(self.alphas.values())
         start = [weight.detach().clone() for weight in self.weights]
         rate: float = self.weight_optimizer.param_groups[0]["lr"]
-        with frozen(alphas):
-            gradients = torch.autograd.grad(self._loss(training), self.weights)
-        self._look_ahead(gradients, rate)
-        ahead = torch.autograd.grad(self._loss(validation) + self.penalty(), [*alphas, *self.weights])
+        self._look_ahead(rate)
+        ahead = torch.autograd.grad(self._loss(validation)[0] + self.penalty(), [*alphas, *self.weights])
         direct, towards = ahead[: len(alphas)], ahead[len(alphas) :]
-        norm = torch.stack(torch._foreach_norm(towards)).norm()
-        step = self.difference / norm
+        step = self.difference / torch.stack(torch._foreach_norm(towards)).norm()
         sides = []
         with frozen(self.weights):
             for sign in (1, -1):
                 self._put(torch._foreach_add(start, torch._foreach_mul(towards, sign * step)))
-                sides.append(torch.autograd.grad(self._loss(training), alphas))
+                sides.append(torch.autograd.grad(self._loss(training)[0], alphas))
         self._put(start)
         return [d - rate * (up - down) / (2 * step) for d, up, down in zip(direct, *sides, strict=True)]
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def _loss(self, batch: Batch) -> StepResult:
         x_BCHW, labels_B = batch
-        return functional.cross_entropy(self.supernet(x_BCHW, *self.sample()), labels_B)
+        logits_BK = self.supernet(x_BCHW, *self.sample())
+        return functional.cross_entropy(logits_BK, labels_B), logits_BK
 
     @torch.no_grad()
-    def _look_ahead(self, gradients: tuple[Tensor, ...], rate: float) -> None:
+    def _look_ahead(self, rate: float) -> None:
         """Do to the weights what the next step of their optimizer would, leaving its momentum as it is."""
-        for weight, gradient in zip(self.weights, gradients, strict=True):
+        for weight in self.weights:
+            assert weight.grad is not None
             momentum = self.weight_optimizer.state[weight].get("momentum_buffer")
-            direction = gradient + self.settings.weight_decay * weight
+            direction = weight.grad + self.settings.weight_decay * weight
             if momentum is not None:
                 direction += self.settings.momentum * momentum
             weight.sub_(rate * direction)
