@@ -25,6 +25,7 @@ types: .venv/ready ## Check the types
 
 bench: .venv/ready ## Measure search steps beside a textbook supernet, 2 threads, about five minutes
 	$(BIN)/python -m benchmarks.one_shot_steps
+	$(BIN)/python -m benchmarks.retraining
 
 compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
 	$(BIN)/cellwright compile $(SPEC) -o pipeline.yaml
