@@ -65,11 +65,11 @@ class Setting:
         with seeded_initialisation(0):
             return DartsSupernet(self.task, self.space, num_cells=self.num_cells, channels=self.channels)
 
-    def strategy(self, section: dict[str, object]) -> OneShotStrategy:
+    def strategy(self, section: dict[str, object], dtype: torch.dtype = torch.float32) -> OneShotStrategy:
         """Return the strategy ready for its first epoch, which is one step long."""
         settings = TypeAdapter(AnyStrategy).validate_python(section | {"batch_size": self.batch_size})
         strategy = build_strategy(settings, NO_CHANGES, seed=0)
-        strategy.begin(self.supernet(), self.data, Budget(epochs=10_000))
+        strategy.set_up(self.supernet().to(dtype), self.data, Budget(epochs=10_000))
         return strategy
 
     def textbook(self) -> TextbookSearch:
@@ -109,8 +109,8 @@ def is_built(name: str) -> bool:
 
 def largest_difference(setting: Setting, num_steps: int) -> float:
     """Return how far darts' gradients are from the textbook's, in double precision, over as many steps."""
-    strategy = setting.strategy({"kind": "darts"})
-    supernet = strategy.supernet.double()
+    strategy = setting.strategy({"kind": "darts"}, torch.float64)
+    supernet = strategy.supernet
     for alpha in strategy.alphas.values():
         alpha.data = alpha.data.double()
     search = setting.textbook()

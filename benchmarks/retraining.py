@@ -43,7 +43,7 @@ def contenders(genotype: Genotype, checkpoint: Path) -> dict[str, Callable[[], o
     by_hand = HandwrittenTraining(
         HandwrittenNetwork(3, 10, genotype, **size), split.images, split.labels, BATCH_SIZE
     )
-    return {"written by hand": by_hand.train_epoch, "cellwright": lambda: ours._train_epoch(1)}
+    return {"written by hand": by_hand.train_epoch, "cellwright": lambda: ours.train_epoch(1)}
 
 
 def main() -> None:

@@ -1,14 +1,16 @@
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
 from cellwright.data import Split
+from cellwright.nn.darts import DartsSupernet
+from cellwright.nn.depthwise import Depthwise
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
-from cellwright.nn.supernet import Supernet
 from cellwright.spaces import Darts as DartsSpace
 from cellwright.spec import Augment, Budget, DartsStrategy
 from cellwright.strategies import Batch, Darts, SearchData
@@ -18,10 +20,10 @@ from cellwright.strategies import Batch, Darts, SearchData
 def search(tiny_space: DartsSpace, tiny_task: ImageTask, bars: Split, tmp_path: Path) -> Darts:
     """Return a second-order search in float64 that has taken a few steps."""
     with seeded_initialisation(0):
-        supernet = Supernet(tiny_task, tiny_space, num_cells=3, channels=2).double()
+        supernet = DartsSupernet(tiny_task, tiny_space, num_cells=3, channels=2).double()
     darts = Darts(DartsStrategy(kind="darts", order="second", batch_size=10), Augment(), seed=0)
     darts.difference = 1e-7  # small enough to cross no kink of a ReLU
-    darts._set_up(supernet, SearchData(train=bars, validation=bars), Budget())
+    darts.set_up(supernet, SearchData(train=bars, validation=bars), Budget())
     rng = torch.Generator().manual_seed(0)
     for group, alpha in darts.alphas.items():
         darts.alphas[group] = torch.nn.Parameter(torch.randn(alpha.shape, generator=rng).double())
@@ -37,6 +39,7 @@ def batches(bars: Split) -> tuple[Batch, Batch]:
     return (images[:10], bars.labels[:10]), (images[10:20], bars.labels[10:20])
 
 
+@patch.object(Depthwise, "forward", nn.Conv2d.forward)  # whose gradients can be differentiated again
 def double_backward(search: Darts, training: Batch, validation: Batch) -> tuple[Tensor, ...]:
     """Return the gradients of the validation loss after a weight step by differentiating through the step."""
     weights = dict(search.supernet.named_parameters())

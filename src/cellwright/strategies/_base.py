@@ -117,7 +117,7 @@ class OneShotStrategy(ABC):
             checkpoint: the file that is written after each epoch and each round of selection.
             progress: told of each.
         """
-        self._set_up(supernet, data, budget)
+        self.set_up(supernet, data, budget)
         journal = Journal()
         if checkpoint.exists():
             journal = self._load(checkpoint)
@@ -198,7 +198,8 @@ class OneShotStrategy(ABC):
         for x_BCHW, labels_B in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
             yield augment_images(x_BCHW, self.augment, rng), labels_B
 
-    def _set_up(self, supernet: Supernet, data: SearchData, budget: Budget) -> None:
+    def set_up(self, supernet: Supernet, data: SearchData, budget: Budget) -> None:
+        """Make optimizers and all else that training needs; `fit` begins with it."""
         self.supernet = channels_last(supernet)
         self.space = supernet.space
         self.data = data
@@ -232,7 +233,7 @@ class OneShotStrategy(ABC):
                 )
                 return
             began = time.monotonic()
-            metrics = self._train_epoch(epoch) | self.watch()
+            metrics = self.train_epoch(epoch) | self.watch()
             metrics["generalisation_gap"] = metrics["train_accuracy"] - metrics["validation_accuracy"]
             journal.seconds += time.monotonic() - began
             journal.history.append(EpochRecord(epoch=epoch, metrics=metrics))
@@ -240,7 +241,8 @@ class OneShotStrategy(ABC):
             self._save(journal, checkpoint)
             progress.advance("search", epoch, total, metrics)
 
-    def _train_epoch(self, epoch: int) -> dict[str, float]:
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """Pass once over the training split; return what was measured."""
         factor = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.budget.epochs))
         self.set_learning_rate(factor * self.settings.learning_rate)
         self.supernet.train()

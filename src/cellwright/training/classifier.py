@@ -72,7 +72,7 @@ class ClassifierTraining:
         """Train the epochs that are left and return the network with its final weights, in eval mode."""
         for epoch in range(len(self.history) + 1, self.settings.epochs + 1):
             began = time.monotonic()
-            metrics = self._train_epoch(epoch)
+            metrics = self.train_epoch(epoch)
             self.seconds += time.monotonic() - began
             self.history.append(EpochRecord(epoch=epoch, metrics=metrics))
             self._save()
@@ -82,7 +82,8 @@ class ClassifierTraining:
         self.network.eval()
         return self.network
 
-    def _train_epoch(self, epoch: int) -> dict[str, float]:
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """Pass once over the split; return what was measured."""
         self.network.train()
         self._set_drop_path(epoch)
         rng = generator(self.seed, "augment", epoch, device=self.device)
