@@ -1,13 +1,14 @@
-"""Depthwise convolution whose gradients are put together from convolutions that are fast on a CPU.
+"""Depthwise convolution put together from the cases that are fast on a CPU.
 
-The forward pass is torch's own. Of the gradients, oneDNN has fast kernels only without dilation, and for the weights
-only up to three columns of taps; whatever else takes 4 to 40 times as long (torch 2.13, AVX-512). Every case has an
-equal that is fast:
+oneDNN has fast kernels forward; but for gradients only without dilation, for those of the weights only up to three
+columns of taps, and for none of them where the image is smaller than the filter. Whatever else takes 4 to 40 times
+as long (torch 2.13, AVX-512). Every slow case has an equal that is fast:
 
+- taps that reach beyond the image from every pixel can be left away;
 - stride 2 with dilation 2 reads every other row and column alone: there it is a plain convolution;
 - with stride 1 the input's gradient is the convolution of the output's gradient with the weights turned round;
 - dilation 2 is a plain convolution on each of the four images of every other row and column;
-- the weights' gradient for a wide kernel is that of its columns, three at a time.
+- the weights' gradient for a wide filter is that of its columns, three at a time.
 """
 
 from typing import Any
@@ -30,10 +31,16 @@ class Depthwise(nn.Conv2d):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the convolved map."""
         learns = self.training and torch.is_grad_enabled()
-        if learns and x_BCHW.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-            found: Tensor = _FastGradients.apply(x_BCHW, self.weight, self.stride[0], self.dilation[0])  # type: ignore[no-untyped-call]
-            return found
-        return super().forward(x_BCHW)
+        if not learns or x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return super().forward(x_BCHW)
+        (size, _), (stride, _), (dilation, _) = self.kernel_size, self.stride, self.dilation
+        reach = (max(x_BCHW.shape[2:]) - 1) // dilation
+        unused = max(0, (size - 1) // 2 - reach)
+        weight = self.weight[:, :, unused : size - unused, unused : size - unused] if unused else self.weight
+        if stride == 2 and dilation == 2:
+            x_BCHW, stride, dilation = x_BCHW[:, :, ::2, ::2], 1, 1
+        convolved: Tensor = _FastGradients.apply(x_BCHW, weight, stride, dilation)  # type: ignore[no-untyped-call]
+        return convolved
 
 
 class _FastGradients(torch.autograd.Function):
@@ -47,20 +54,13 @@ class _FastGradients(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_BCHW: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x_BCHW, weight = ctx.saved_tensors
-        stride, dilation = ctx.stride, ctx.dilation
         of_x, of_weight = None, None
-        read = x_BCHW
-        if stride == 2 and dilation == 2:
-            read, stride, dilation = x_BCHW[:, :, ::2, ::2], 1, 1
         if ctx.needs_input_grad[0]:
-            of_x = _input_gradient(read, weight, grad_BCHW, stride, dilation)
-            if read is not x_BCHW:
-                of_read, of_x = of_x, torch.zeros_like(x_BCHW)
-                of_x[:, :, ::2, ::2] = of_read
+            of_x = _input_gradient(x_BCHW, weight, grad_BCHW, ctx.stride, ctx.dilation)
         if ctx.needs_input_grad[1]:
-            if dilation == 2:
-                read, grad_BCHW = _phases(read), _phases(grad_BCHW)
-            of_weight = _weight_gradient(read, grad_BCHW, weight.shape[2], stride)
+            if ctx.dilation == 2:
+                x_BCHW, grad_BCHW = _phases(x_BCHW), _phases(grad_BCHW)
+            of_weight = _weight_gradient(x_BCHW, grad_BCHW, weight.shape[2], ctx.stride)
         return of_x, of_weight, None, None
 
 
