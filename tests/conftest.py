@@ -12,6 +12,11 @@ from cellwright.spaces import Darts
 torch.set_num_threads(1)  # tensors here are too small for more, and two processes run the tests
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest, or a process would be left with it when the other is done."""
+    items.sort(key=lambda item: item.path.stem != "test_whole_pipeline")
+
+
 @pytest.fixture
 def tiny_space() -> Darts:
     return Darts(primitives=("skip_connect", "max_pool_3x3", "sep_conv_3x3", "dil_conv_3x3"), num_nodes=2)

@@ -76,7 +76,7 @@ def test_restricted_to_a_genotype_it_gives_the_logits_of_that_network(
 
 def test_what_is_not_active_costs_nothing(supernet: Supernet, genotypes: list[Genotype]):
     for genotype in genotypes:
-        with FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
             supernet(images(1)[:1], one_hot(supernet.space, genotype), only(supernet.space, genotype))
         expected = count_macs(supernet.network(genotype).double(), (2, 8, 8))
         assert counter.get_total_flops() // 2 == expected
