@@ -61,15 +61,21 @@ class Setting:
         ]
         self.data = SearchData(train=splits[0], validation=splits[1])
 
-    def supernet(self) -> DartsSupernet:
+    def supernet(self, channel_fraction: float) -> DartsSupernet:
         with seeded_initialisation(0):
-            return DartsSupernet(self.task, self.space, num_cells=self.num_cells, channels=self.channels)
+            return DartsSupernet(
+                self.task,
+                self.space,
+                num_cells=self.num_cells,
+                channels=self.channels,
+                channel_fraction=channel_fraction,
+            )
 
     def strategy(self, section: dict[str, object], dtype: torch.dtype = torch.float32) -> OneShotStrategy:
         """Return the strategy ready for its first epoch, which is one step long."""
         settings = TypeAdapter(AnyStrategy).validate_python(section | {"batch_size": self.batch_size})
         strategy = build_strategy(settings, NO_CHANGES, seed=0)
-        strategy.set_up(self.supernet().to(dtype), self.data, Budget(epochs=10_000))
+        strategy.set_up(self.supernet(strategy.channel_fraction).to(dtype), self.data, Budget(epochs=10_000))
         return strategy
 
     def textbook(self) -> TextbookSearch:
