@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cellwright.data import DataManifest, PreparedData
-from cellwright.nn.build import NetworkConfig, TaskConfig
+from cellwright.nn.build import GenotypeNetworkConfig, NetworkConfig, TaskConfig
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.progress import Progress
 from cellwright.results import TrainingResult
@@ -31,6 +31,13 @@ def task_of(manifest: DataManifest) -> TaskConfig:
         num_classes=manifest.num_classes,
         mean=manifest.mean,
         std=manifest.std,
+    )
+
+
+def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: str) -> NetworkConfig:
+    """Return the network of a genotype for the data, at the size that the spec retrains at."""
+    return NetworkConfig(
+        network=GenotypeNetworkConfig(task=task_of(manifest), genotype=genotype, space=spec.final_space)
     )
 
 

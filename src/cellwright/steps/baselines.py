@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cellwright.data import PreparedData
-from cellwright.nn.build import GenotypeNetworkConfig, NetworkConfig, ResNetConfig
+from cellwright.nn.build import NetworkConfig, ResNetConfig
 from cellwright.nn.cost import count_params
 from cellwright.nn.resnet import resnet_channels
 from cellwright.progress import Progress
@@ -13,7 +13,7 @@ from cellwright.results import SearchResult
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps import search
-from cellwright.steps._networks import task_of, train_network
+from cellwright.steps._networks import genotype_network, task_of, train_network
 from cellwright.steps._step import Inputs, Step
 from cellwright.training.randomness import derive_seed
 
@@ -29,18 +29,12 @@ def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress
 def _configs(
     spec: SearchSpec, data: PreparedData, found: SearchResult
 ) -> Iterator[tuple[str, NetworkConfig]]:
-    def cells(genotype: str) -> NetworkConfig:
-        return NetworkConfig(
-            network=GenotypeNetworkConfig(
-                task=task_of(data.manifest), genotype=genotype, space=spec.final_space
-            )
-        )
-
     for index in range(spec.evaluate.baseline.random_architectures):
         rng = random.Random(derive_seed(spec.seed, "random architecture", index))
-        yield f"random-{index}", cells(build_space(spec.space).sample(rng).to_line())
+        genotype = build_space(spec.space).sample(rng).to_line()
+        yield f"random-{index}", genotype_network(spec, data.manifest, genotype)
     if spec.evaluate.baseline.hand_designed == "resnet":
-        params = count_params(cells(found.genotype).build(seed=0))
+        params = count_params(genotype_network(spec, data.manifest, found.genotype).build(seed=0))
         task = task_of(data.manifest)
         yield (
             "resnet",

@@ -5,13 +5,12 @@ from pathlib import Path
 from cellwright.data import PreparedData
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
-from cellwright.nn.build import GenotypeNetworkConfig, NetworkConfig
 from cellwright.nn.export import export_onnx, export_pt2
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.steps import search
-from cellwright.steps._networks import load_network, task_of, train_network
+from cellwright.steps._networks import genotype_network, load_network, train_network
 from cellwright.steps._step import Inputs, Step
 
 ONNX, PT2 = "model.onnx", "model.pt2"
@@ -22,11 +21,7 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     """Train the derived network from scratch and export it."""
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / search.RESULT)
-    config = NetworkConfig(
-        network=GenotypeNetworkConfig(
-            task=task_of(data.manifest), genotype=found.genotype, space=spec.final_space
-        )
-    )
+    config = genotype_network(spec, data.manifest, found.genotype)
     train_network("found", config, data, spec, folder, progress)
     write_text(folder / search.GENOTYPE, Genotype.from_line(found.genotype).to_json())
     progress.say("retrain: exporting to pt2 and ONNX")
