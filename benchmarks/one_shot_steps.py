@@ -24,7 +24,7 @@ from cellwright.data import Split
 from cellwright.nn.darts import DartsSupernet
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
 from cellwright.spaces import Darts
-from cellwright.spec import AnyStrategy, Augment, Budget
+from cellwright.spec import AnyOneShot, Augment, Budget
 from cellwright.spec.space import DARTS_PRIMITIVES
 from cellwright.strategies import OneShotStrategy, SearchData, build_strategy
 
@@ -73,7 +73,7 @@ class Setting:
 
     def strategy(self, section: dict[str, object], dtype: torch.dtype = torch.float32) -> OneShotStrategy:
         """Return the strategy ready for its first epoch, which is one step long."""
-        settings = TypeAdapter(AnyStrategy).validate_python(section | {"batch_size": self.batch_size})
+        settings = TypeAdapter(AnyOneShot).validate_python(section | {"batch_size": self.batch_size})
         strategy = build_strategy(settings, NO_CHANGES, seed=0)
         strategy.set_up(self.supernet(strategy.channel_fraction).to(dtype), self.data, Budget(epochs=10_000))
         return strategy
@@ -107,7 +107,7 @@ def is_built(name: str) -> bool:
     if section is None:
         return True
     try:
-        TypeAdapter(AnyStrategy).validate_python(section)
+        TypeAdapter(AnyOneShot).validate_python(section)
     except ValueError:
         return False
     return True

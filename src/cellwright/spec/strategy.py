@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from cellwright.spec._section import Section
+from cellwright.spec.sampled import AnySampled
 
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -168,7 +169,7 @@ class CustomStrategy(Section):
         return (self.path,)
 
 
-AnyStrategy = Annotated[
+AnyOneShot = Annotated[
     DartsStrategy
     | PcDartsStrategy
     | GdasStrategy
@@ -180,12 +181,15 @@ AnyStrategy = Annotated[
     | CustomStrategy,
     Field(discriminator="kind"),
 ]
+AnyStrategy = Annotated[AnyOneShot | AnySampled, Field(discriminator="kind")]
 
 
 class Budget(Section):
     """What the search may cost in all."""
 
     epochs: int = Field(default=20, ge=1)
-    """Passes over the training split."""
+    """Passes over the training split, of a one-shot search."""
+    evaluations: int = Field(default=50, ge=1)
+    """Architectures that a sampled search evaluates in full."""
     max_seconds: PositiveFloat | None = None
-    """Wall time after which no further epoch is begun. Results then depend on the machine's speed."""
+    """Wall time after which no further epoch or trial is begun. Results then depend on the machine's speed."""

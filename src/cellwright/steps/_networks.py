@@ -10,11 +10,11 @@ from cellwright.nn.build import GenotypeNetworkConfig, NetworkConfig, TaskConfig
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.progress import Progress
 from cellwright.results import TrainingResult
+from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.training.checkpoint import load_tensors, restore_module, save_tensors
 from cellwright.training.classifier import ClassifierTraining
 from cellwright.training.precision import best_device
-from cellwright.training.randomness import derive_seed
 
 NETWORK, WEIGHTS, RESULT, CHECKPOINT = (
     "network.json",

@@ -10,12 +10,12 @@ from cellwright.nn.cost import count_params
 from cellwright.nn.resnet import resnet_channels
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
+from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps import search
 from cellwright.steps._networks import genotype_network, task_of, train_network
 from cellwright.steps._step import Inputs, Step
-from cellwright.training.randomness import derive_seed
 
 
 def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:

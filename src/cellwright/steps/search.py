@@ -8,17 +8,18 @@ from cellwright.genotype import Genotype
 from cellwright.nn.build import build_supernet
 from cellwright.nn.skeleton import seeded_initialisation
 from cellwright.progress import Progress
-from cellwright.spec import SearchSpec
+from cellwright.seeds import derive_seed
+from cellwright.spec import SampledSection, SearchSpec
 from cellwright.steps._networks import CHECKPOINT, task_of, use_device
 from cellwright.steps._step import Inputs, Step
 from cellwright.strategies import SearchData, build_strategy
-from cellwright.training.randomness import derive_seed
 
 GENOTYPE, RESULT = "genotype.json", "search.json"
 
 
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
+    assert not isinstance(spec.strategy, SampledSection)
     data = PreparedData.open(inputs["prepare"])
     device = use_device(spec)
     strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))

@@ -1,6 +1,6 @@
 """Search strategies: what proposes architectures."""
 
-from cellwright.spec import AnyStrategy, Augment
+from cellwright.spec import AnyOneShot, Augment
 from cellwright.strategies._base import (
     Batch,
     Intervention,
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-def build_strategy(section: AnyStrategy, augment: Augment, *, seed: int) -> OneShotStrategy:
+def build_strategy(section: AnyOneShot, augment: Augment, *, seed: int) -> OneShotStrategy:
     """Return the strategy that a spec's `strategy` section describes."""
     match section.kind:
         case "darts":

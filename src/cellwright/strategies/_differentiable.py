@@ -11,6 +11,7 @@ from torch.nn import functional
 from cellwright.genotype import Genotype
 from cellwright.nn.supernet import Active, Mixture
 from cellwright.results import EpochRecord
+from cellwright.seeds import derive_seed
 from cellwright.spec import AlphaSection
 from cellwright.strategies._alphas import (
     derive_by_argmax,
@@ -32,7 +33,7 @@ from cellwright.strategies._guard import objections
 from cellwright.strategies._perturbation import Perturbation
 from cellwright.strategies._scoring import calibration_images, score, score_genotype, some_examples
 from cellwright.training.checkpoint import optimizer_tensors, prefixed, restore_optimizer, unprefixed
-from cellwright.training.randomness import derive_seed, generator
+from cellwright.training.randomness import generator
 
 
 class Differentiable(OneShotStrategy):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cellwright.genotype import Genotype
 from cellwright.nn.skeleton import seeded_initialisation
+from cellwright.seeds import derive_seed
 from cellwright.spec import EnasStrategy
 from cellwright.strategies._base import Batch, endless_batches
 from cellwright.strategies._controller import Controller
@@ -20,7 +21,6 @@ from cellwright.training.checkpoint import (
     restore_optimizer,
     unprefixed,
 )
-from cellwright.training.randomness import derive_seed
 
 
 class Enas(SinglePath):

@@ -5,11 +5,11 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
 from cellwright.genotype import Genotype
+from cellwright.seeds import derive_seed
 from cellwright.spec import OneShotSection
 from cellwright.strategies._alphas import skip_fraction
 from cellwright.strategies._base import Batch, OneShotStrategy, Round, StepResult
 from cellwright.strategies._scoring import calibration_images, restriction, score_genotype, some_examples
-from cellwright.training.randomness import derive_seed
 
 WATCHED_PATHS = 4
 

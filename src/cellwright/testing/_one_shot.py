@@ -20,7 +20,7 @@ from cellwright.nn.supernet import Supernet
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.spaces import Darts
-from cellwright.spec import AnyStrategy, Augment, Budget
+from cellwright.spec import AnyOneShot, Augment, Budget
 from cellwright.strategies import OneShotStrategy, SearchData, build_strategy
 
 SPACE = Darts(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2)
@@ -62,7 +62,7 @@ class Laboratory:
             section["settings"] = {"batch_size": 12, **section.get("settings", {}), **settings}
         else:
             section = {"batch_size": 12, **section, **settings}
-        return build_strategy(TypeAdapter(AnyStrategy).validate_python(section), Augment(), seed=5)
+        return build_strategy(TypeAdapter(AnyOneShot).validate_python(section), Augment(), seed=5)
 
     def supernet(self, strategy: OneShotStrategy) -> Supernet:
         """Return a supernet whose weights are always the same."""

@@ -1,0 +1,58 @@
+"""What a sampled search learns about one architecture, and what it is after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cellwright.genotype import Genotype
+
+State = Literal["running", "done", "failed", "infeasible", "pruned"]
+"""`infeasible` breaks a constraint; `pruned` was left out by an estimator or stopped early."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """A metric to optimise."""
+
+    metric: str
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    def score(self, metrics: Mapping[str, float]) -> float:
+        """Return the metric turned so that more is better."""
+        return metrics[self.metric] if self.direction == "maximize" else -metrics[self.metric]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fidelity:
+    """The cost of one evaluation, as shares of the full one."""
+
+    epochs: float = 1.0
+    data: float = 1.0
+    resolution: float = 1.0
+    channels: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
+
+
+FULL = Fidelity()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """One architecture, suggested as the `number`-th of a search, and what became of it."""
+
+    number: int
+    """Place in the order of suggestions, counted from 0: the search's clock, whatever finishes first."""
+    genotype: Genotype
+    state: State = "done"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Measured on validation; holds every objective's metric when done."""
+    fidelity: Fidelity = FULL
+    curve: tuple[float, ...] = ()
+    """The first objective's metric after each epoch."""
+    seconds: float = 0.0
+    reason: str | None = None
+    """Why it failed, was pruned or is infeasible."""

@@ -1,0 +1,69 @@
+"""The `estimators`, `objectives`, `constraints` and `runner` sections: how sampled architectures are scored."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cellwright.spec._section import Section
+from cellwright.spec.platform import Memory
+from cellwright.spec.strategy import PositiveFloat, Share
+
+
+class EstimatorSection(Section):
+    """What all estimators share."""
+
+    keep: Share = 1.0
+    """Share of the architectures that the next estimator gets to see: the best so far, by this one's score."""
+
+
+class ShortTrainingEstimator(EstimatorSection):
+    """Trains each architecture from scratch, shorter and smaller than the final network; gives `accuracy`."""
+
+    kind: Literal["short-training"] = "short-training"
+    epochs: int = Field(default=10, ge=1)
+    data: Share = 1.0
+    """Share of the training split."""
+    resolution: Share = 1.0
+    """Share of the images' side."""
+    channels: Share = 1.0
+    """Share of the space's channels."""
+    median_stopping: int | None = Field(default=5, ge=1)
+    """Stop where the accuracy of an epoch is below the median of the earlier architectures' at that epoch, once there
+    are as many of them; null for never."""
+
+
+AnyEstimator = Annotated[ShortTrainingEstimator, Field()]
+
+
+class ObjectiveSection(Section):
+    """A metric to optimise."""
+
+    metric: str = "accuracy"
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+
+class Constraints(Section):
+    """Upper limits; an architecture beyond one is never trained."""
+
+    params: PositiveFloat | None = None
+    """Trainable parameters of the final network."""
+    macs: PositiveFloat | None = None
+    """Multiply-accumulates of one example in the final network."""
+    depth: PositiveFloat | None = None
+    """Learning operations on the longest path through the final network."""
+    latency_ms: PositiveFloat | None = None
+    """Median time of a warm forward pass of one example on this device."""
+    memory_mb: PositiveFloat | None = None
+    """Peak of a forward pass of one example."""
+
+
+class LocalRunner(Section):
+    """Trials are processes on this machine."""
+
+    kind: Literal["local"] = "local"
+    parallel: int = Field(default=1, ge=1)
+    """Trials at a time, each with an equal share of the step's CPUs."""
+    max_seconds: PositiveFloat | None = None
+    """Time limit of a trial."""
+    max_memory: Memory | None = None
+    """Memory limit of a trial."""
