@@ -4,55 +4,55 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from cellwright.report import Mistake, read_line
+from cellwright.runners._base import Key, Outcome, Runner
 
 LOG = "trial.log"
-_POLL_SECONDS = 0.05
-_LOG_TAIL = 8000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """How a trial ended."""
-
-    key: tuple[int, int]
-    """Number and repeat of the evaluation."""
-    seconds: float
-    failure: str | None
-    """Why it failed; None where it did not, and its folder holds what it found."""
+TRIAL = (sys.executable, "-m", "cellwright", "trial", "--tethered")
+POLL_SECONDS = 0.05
+LOG_TAIL = 8000
 
 
 @dataclass(kw_only=True, slots=True)
 class _Running:
-    key: tuple[int, int]
+    key: Key
     folder: Path
     process: "subprocess.Popen[bytes]"
     log: IO[bytes]
     began: float
 
 
-class LocalRunner:
+class LocalRunner(Runner):
     """Runs trials, each in a process of its own that ends when this one does, however that ends.
 
     Args:
         max_seconds: after which a trial is killed.
         max_memory: bytes of resident memory beyond which it is killed.
+        command: what a trial runs, its folder appended.
     """
 
-    def __init__(self, *, max_seconds: float | None, max_memory: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        max_seconds: float | None = None,
+        max_memory: int | None = None,
+        command: Sequence[str] = TRIAL,
+    ) -> None:
         self.max_seconds = max_seconds
         self.max_memory = max_memory
+        self.command = command
         self._running: list[_Running] = []
 
-    def start(self, key: tuple[int, int], folder: Path) -> None:
+    def start(self, key: Key, folder: Path) -> None:
         """Begin the trial whose request is in the folder."""
         log = (folder / LOG).open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-m", "cellwright", "trial", str(folder), "--tethered"],
+            [*self.command, str(folder)],
             stdin=subprocess.PIPE,  # which ends with this process, and tells the trial so
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -72,7 +72,7 @@ class LocalRunner:
                 if code is not None or failure is not None:
                     self._end(trial)
                     return Outcome(key=trial.key, seconds=seconds, failure=failure)
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
         """Kill what is running."""
@@ -100,7 +100,7 @@ def _failure(trial: _Running, code: int) -> str | None:
         return None
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
-    lines = (trial.folder / LOG).read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip().splitlines()
+    lines = (trial.folder / LOG).read_bytes()[-LOG_TAIL:].decode(errors="replace").strip().splitlines()
     mistakes = [event.text for event in map(read_line, lines) if isinstance(event, Mistake)]
     return mistakes[-1] if mistakes else (lines[-1] if lines else f"exit code {code}")
 

@@ -2,6 +2,7 @@
 
 import shutil
 import statistics
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +10,12 @@ from pathlib import Path
 from cellwright.evaluation import Evaluation, EvaluationLine
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
-from cellwright.runners import LocalRunner, Outcome
+from cellwright.runners import Key, Outcome, Runner
 from cellwright.sampled import SampledStrategy
 from cellwright.spec import SearchSpec
 from cellwright.steps._journal import Journal
 from cellwright.steps._screening import Screen
 from cellwright.steps.trial import EVALUATION, REQUEST, TrialRequest, trial_seed
-
-Key = tuple[int, int]
-"""Number and repeat of an evaluation."""
 
 
 class Exploration:
@@ -30,7 +28,7 @@ class Exploration:
         spec: whose budget, objectives and runner count.
         strategy: what proposes.
         screen: what a suggestion must pass.
-        trains: whether what passes is then trained in a trial.
+        runner: where what passes is then trained; None where nothing is.
         data: the folder of prepared data.
         folder: where the journal and the folders of trials are.
         progress: told of each evaluation.
@@ -42,7 +40,7 @@ class Exploration:
         strategy: SampledStrategy,
         screen: Screen,
         *,
-        trains: bool,
+        runner: Runner | None,
         data: Path,
         folder: Path,
         progress: Progress,
@@ -50,7 +48,7 @@ class Exploration:
         self.spec = spec
         self.strategy = strategy
         self.screen = screen
-        self.trains = trains
+        self.runner = runner
         self.data = data
         self.folder = folder
         self.progress = progress
@@ -59,22 +57,20 @@ class Exploration:
         self.journal = Journal(folder / "evaluations.jsonl")
         self.parallel = spec.runner.parallel
         self.threads = max(1, spec.resources.threads // self.parallel)
-        self.runner = LocalRunner(
-            max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes
-        )
-        self._begun: list[Key] = []
+        self._num_begun = self._num_ended = 0
+        self._open: deque[Key] = deque()
         self._ended: dict[Key, Evaluation] = {}
 
     def explore(self) -> None:
         """Evaluate architectures until the budget is used up, or the space."""
         while not self._is_over():
-            self._wait_for(self._begun[: max(0, len(self._begun) - self.parallel + 1)])
+            self._settle_but(self.parallel - 1)
             suggestions = self.strategy.suggest(1)
             if not suggestions:
                 self.events.append(f"the space is used up after {len(self.evaluations)} architectures")
                 break
             self._begin(Evaluation(number=len(self.evaluations), genotype=suggestions[0], state="running"))
-        self._wait_for(self._begun)
+        self._settle_but(0)
 
     def score_again(self, finalists: Sequence[Genotype]) -> dict[Genotype, Mapping[str, float]]:
         """Return the means of what each finalist gives on fresh seeds, without those that fail."""
@@ -82,11 +78,11 @@ class Exploration:
         repeats: dict[Genotype, list[Key]] = {genotype: [] for genotype in finalists}
         for repeat in range(1, self.spec.budget.fresh_seeds + 1):
             for genotype, keys in repeats.items():
-                self._wait_for(self._begun[: max(0, len(self._begun) - self.parallel + 1)])
+                self._settle_but(self.parallel - 1)
                 number = suggested[genotype].number
                 self._begin(Evaluation(number=number, genotype=genotype, state="running", repeat=repeat))
                 keys.append((number, repeat))
-        self._wait_for(self._begun)
+        self._settle_but(0)
         means: dict[Genotype, Mapping[str, float]] = {}
         for genotype, keys in repeats.items():
             done = [self.evaluations[key].metrics for key in keys if self.evaluations[key].state == "done"]
@@ -96,7 +92,8 @@ class Exploration:
 
     def close(self) -> None:
         """End what is running; the journal keeps what is done."""
-        self.runner.stop()
+        if self.runner:
+            self.runner.stop()
         self.journal.close()
 
     @property
@@ -106,19 +103,19 @@ class Exploration:
 
     def _is_over(self) -> bool:
         total, limit = self.spec.budget.evaluations, self.spec.budget.max_seconds
-        if len(self._begun) >= total:
+        if self._num_begun >= total:
             return True
         if limit is None or self.seconds < limit:
             return False
         self.events.append(
-            f"stopped after {len(self._begun)} of {total} evaluations: {self.seconds:.0f} s of {limit:g} s were used"
+            f"stopped after {self._num_begun} of {total} evaluations: {self.seconds:.0f} s of {limit:g} s were used"
         )
         return True
 
     def _begin(self, evaluation: Evaluation) -> None:
         """Screen the suggestion and start its trial, or take from the journal what became of it."""
         key = evaluation.number, evaluation.repeat
-        earlier = [e for e in self.evaluations.values() if e.repeat == 0]
+        earlier = [] if evaluation.repeat else list(self.evaluations.values())
         known = self.journal.find(*key)
         if known is None:
             screened = self.screen.look_at(evaluation, earlier, seed=trial_seed(self.spec, evaluation))
@@ -132,35 +129,37 @@ class Exploration:
             if known is None:
                 self.journal.add(screened)
             return
-        self._begun.append(key)
+        self._num_begun += evaluation.repeat == 0
+        self._open.append(key)
         if known is not None:
+            self._num_ended += evaluation.repeat == 0
             self._ended[key] = known
-        elif self.trains:
-            self._start(screened, earlier)
+        elif self.runner:
+            self._start(self.runner, screened, earlier)
         else:
             self._end(replace(screened, state="done"))
 
-    def _start(self, evaluation: Evaluation, earlier: Sequence[Evaluation]) -> None:
+    def _start(self, runner: Runner, evaluation: Evaluation, earlier: Sequence[Evaluation]) -> None:
         folder = self._trial_folder(evaluation.number, evaluation.repeat)
         folder.mkdir(exist_ok=True)
         TrialRequest(
             spec=self.spec.model_dump_json(by_alias=True),
             data=str(self.data),
             evaluation=evaluation,
-            earlier=tuple(e for e in earlier if e.curve) if evaluation.repeat == 0 else (),
+            earlier=tuple(e for e in earlier if e.curve),
             threads=self.threads,
         ).save(folder / REQUEST)
-        self.runner.start((evaluation.number, evaluation.repeat), folder)
+        runner.start((evaluation.number, evaluation.repeat), folder)
 
-    def _wait_for(self, keys: Sequence[Key]) -> None:
-        """Wait until the evaluations have ended, and only now make known what they gave."""
-        for key in keys:
-            while self.evaluations[key].state == "running" and key not in self._ended:
+    def _settle_but(self, count: int) -> None:
+        """Wait until all trials but the last so many have ended, and only now make known what they gave."""
+        while len(self._open) > count:
+            key = self._open.popleft()
+            while self.runner and key not in self._ended:
                 self._take(self.runner.wait())
-            if key in self._ended:
-                self.evaluations[key] = evaluation = self._ended.pop(key)
-                if evaluation.repeat == 0:
-                    self.strategy.observe([evaluation])
+            self.evaluations[key] = evaluation = self._ended.pop(key)
+            if evaluation.repeat == 0:
+                self.strategy.observe([evaluation])
 
     def _take(self, outcome: Outcome) -> None:
         """Read what a trial left, or note why it failed."""
@@ -183,7 +182,8 @@ class Exploration:
         )
         total = self.spec.budget.evaluations
         if evaluation.repeat == 0:
-            self.progress.advance("search", min(total, len(self._begun)), total, metrics)
+            self._num_ended += 1
+            self.progress.advance("search", self._num_ended, total, metrics)
 
     def _trial_folder(self, number: int, repeat: int) -> Path:
         return self.folder / f"trial-{number}-{repeat}"

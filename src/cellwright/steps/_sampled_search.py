@@ -12,6 +12,7 @@ from cellwright.genotype import Genotype
 from cellwright.pareto import knee, pareto_front, weighted
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord, FrontMember, SearchResult
+from cellwright.runners import LocalRunner, Runner
 from cellwright.sampled import build_sampled
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
@@ -52,7 +53,7 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
         spec,
         strategy,
         screen,
-        trains=len(cheap) < len(spec.estimators),
+        runner=_runner(spec) if len(cheap) < len(spec.estimators) else None,
         data=data,
         folder=folder,
         progress=progress,
@@ -77,6 +78,10 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
         events=tuple(exploration.events),
         front=tuple(FrontMember(genotype=g.to_line(), metrics=dict(means[g])) for g in front),
     )
+
+
+def _runner(spec: SearchSpec) -> Runner:
+    return LocalRunner(max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes)
 
 
 def _pick(
