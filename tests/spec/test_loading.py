@@ -61,6 +61,22 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             GOOD + "space: {kind: chain}\nretrain: {num_cells: 3}",
             ["retrain.num_cells must be left out: the space fixes it"],
         ),
+        (
+            GOOD + "constraints: {params: 1000}",
+            ["constraints must be left out: strategy.kind beta-darts is one-shot"],
+        ),
+        (
+            GOOD + "strategy: {kind: random}\nobjectives: [{metric: accurcy}]",
+            ["objectives: accurcy must be measured by one of the estimators, which give accuracy, depth"],
+        ),
+        (
+            GOOD + "strategy: {kind: random}\nconstraints: {latency_ms: 5}",
+            ["constraints: latency_ms must be measured by one of the estimators"],
+        ),
+        (
+            GOOD + "strategy: {kind: random}\npick: {kind: within, limits: {params: 5}}",
+            ["pick: params must be an objective, of accuracy"],
+        ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (
             "name: a\ndata: {source: idx, images: i, labels: l, test_images: t}",
