@@ -22,6 +22,8 @@ estimators: [{kind: short-training, epochs: 2}]
 objectives: [{metric: accuracy}, {metric: params, direction: minimize}]
 pick: {kind: weighted, weights: {accuracy: 1}}
 runner: {parallel: 2}
+retrain: {batch_size: 16}
+tune: {when: with, values: {retrain.learning_rate: [0.004, 0.02], retrain.channels: [4, 6]}}
 """
 
 
@@ -46,8 +48,9 @@ def finish(folder: Path) -> str:
 
 def journal(folder: Path) -> list[dict[str, Any]]:
     """Return the evaluations without what a clock measured, in the order of their numbers."""
-    lines = [line for path in folder.glob("small/search-*/evaluations.jsonl") for line in path.open()]
-    evaluations = [{**json.loads(line), "seconds": None} for line in lines if line.endswith("\n")]
+    text = "".join(path.read_text() for path in folder.glob("small/search-*/evaluations.jsonl"))
+    whole, _, _ = text.rpartition("\n")
+    evaluations = [{**json.loads(line), "seconds": None} for line in whole.splitlines()]
     return sorted(evaluations, key=lambda e: (e["repeat"], e["number"]))
 
 
@@ -65,8 +68,15 @@ def test_it_ends_with_what_fresh_seeds_confirm(undisturbed: tuple[Path, str]):
     (path,) = folder.glob("small/search-*/search.json")
     found = SearchResult.load(path)
     fresh = {e["genotype"]: e["metrics"] for e in evaluations if e["repeat"]}
-    assert found.genotype == max(fresh, key=lambda genotype: fresh[genotype]["accuracy"])
-    assert {member.genotype for member in found.front} <= set(fresh)
+    best = max(fresh, key=lambda genotype: fresh[genotype]["accuracy"])
+    assert found.validation_accuracy == fresh[best]["accuracy"]
+    architecture, _, hyperparameters = best.partition(":tune~")
+    assert found.genotype == architecture
+    numbers = [int(word.rpartition("-")[2]) for word in hyperparameters.split("~")[1:]]
+    values = {"retrain.learning_rate": (0.004, 0.02), "retrain.channels": (4, 6)}
+    assert found.tuned == {
+        name: choices[number] for (name, choices), number in zip(values.items(), numbers, strict=True)
+    }
     assert "Best of 3 evaluations" in output
     assert not list(folder.glob("small/search-*/trial-*"))
 

@@ -37,6 +37,7 @@ from cellwright.spec.strategy import (
     RandomWsStrategy,
     SposStrategy,
 )
+from cellwright.spec.tune import Tune
 
 __all__ = [
     "AlphaSection",
@@ -86,6 +87,7 @@ __all__ = [
     "SposStrategy",
     "Toleration",
     "Tracking",
+    "Tune",
     "WeightedPick",
     "WithinPick",
     "load_spec",
