@@ -35,6 +35,19 @@ class ShortTrainingEstimator(EstimatorSection):
     are as many of them; null for never."""
 
 
+class SharedWeightsEstimator(EstimatorSection):
+    """Scores with the weights of one supernet, trained before the search; gives `shared_accuracy`."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("shared_accuracy",)
+    kind: Literal["shared-weights"]
+    epochs: int = Field(default=20, ge=1)
+    """Passes over the training split, a random path for each batch."""
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: PositiveFloat = 0.05
+    score_examples: int = Field(default=1000, ge=1)
+    """Validation examples that a score is the accuracy on."""
+
+
 AnyEstimator = Annotated[ShortTrainingEstimator, Field()]
 
 
