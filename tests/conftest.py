@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from cellwright.data import Split
+from cellwright.estimators import Setting
 from cellwright.nn.skeleton import ImageTask
 from cellwright.spaces import Darts
+from cellwright.spec import Augment, DartsSpace, Retrain
 
 torch.set_num_threads(1)  # tensors here are too small for more, and two processes run the tests
 
@@ -41,3 +43,19 @@ def bars() -> Split:
     for image, label in zip(images, labels.tolist(), strict=True):
         image[:, 1 + 2 * label] += 1
     return Split(images, labels)
+
+
+@pytest.fixture
+def tiny_setting(bars: Split, tiny_task: ImageTask) -> Setting:
+    """Bars to tell apart, in DARTS cells of two nodes."""
+    space = DartsSpace(num_cells=2, channels=2, num_nodes=2)
+    return Setting(
+        task=tiny_task,
+        space=space,
+        final_space=space,
+        train=bars,
+        validation=bars.sample(30, seed=0),
+        augment=Augment(shift=0, rotate=0, scale=0),
+        retrain=Retrain(batch_size=20, learning_rate=0.02),
+        device=torch.device("cpu"),
+    )

@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
 from cellwright.genotype import Genotype
+
+GenotypeLine = Annotated[
+    Genotype,
+    PlainValidator(lambda value: value if isinstance(value, Genotype) else Genotype.from_line(value)),
+    PlainSerializer(Genotype.to_line, return_type=str),
+]
+"""A genotype that JSON holds in its one-line form."""
 
 State = Literal["running", "done", "failed", "infeasible", "pruned"]
 """`infeasible` breaks a constraint; `pruned` was left out by an estimator or stopped early."""
@@ -46,13 +55,19 @@ class Evaluation:
 
     number: int
     """Place in the order of suggestions, counted from 0: the search's clock, whatever finishes first."""
-    genotype: Genotype
+    genotype: GenotypeLine
     state: State = "done"
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Measured on validation; holds every objective's metric when done."""
     fidelity: Fidelity = FULL
+    repeat: int = 0
+    """0 as it was suggested; from 1 on, scored once more on a fresh seed to see whether it was lucky."""
     curve: tuple[float, ...] = ()
     """The first objective's metric after each epoch."""
     seconds: float = 0.0
     reason: str | None = None
     """Why it failed, was pruned or is infeasible."""
+
+
+EvaluationLine = TypeAdapter(Evaluation)
+"""Evaluations as JSON."""

@@ -37,19 +37,32 @@ class EpochRecord(Result):
 History = TypeAdapter(tuple[EpochRecord, ...])
 
 
+class FrontMember(Result):
+    """An architecture that no other beats in every objective."""
+
+    genotype: str
+    """In its one-line form."""
+    metrics: dict[str, float]
+    """On validation, the mean over the fresh seeds that it was scored on."""
+
+
 class SearchResult(Result):
     """What a search found."""
 
     genotype: str
     """In its one-line form."""
-    validation_accuracy: float
-    """Of the supernet, on the validation split, in the epoch that the genotype is from."""
-    epoch: int
-    """The epoch that the genotype is from, counted from 1."""
+    validation_accuracy: float | None
+    """On the validation split: of the supernet in the epoch that the genotype is from, or of the genotype after short
+    training, the mean over fresh seeds; None where accuracy is no objective."""
+    epoch: int | None = None
+    """The epoch of a one-shot search that the genotype is from, counted from 1."""
     seconds: float
     history: tuple[EpochRecord, ...]
+    """Of epochs, or of the evaluations of a sampled search, each with the best score so far."""
     events: tuple[str, ...] = ()
     """What a guard or a budget did, in words."""
+    front: tuple[FrontMember, ...] = ()
+    """The finalists of a sampled search that nothing dominates, best by the first objective first."""
 
 
 class TrainingResult(Result):

@@ -22,6 +22,14 @@ class Split:
         """Return the split on the device; bytes stay bytes there until they are batched."""
         return Split(self.images.to(device), self.labels.to(device))
 
+    def sample(self, count: int, *, seed: int) -> "Split":
+        """Return as many examples drawn without replacement, or the split if it has no more."""
+        if count >= len(self):
+            return self
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        chosen = order[:count].to(self.labels.device)
+        return Split(self.images[chosen], self.labels[chosen])
+
     def batches(
         self, batch_size: int, *, seed: int, epoch: int, drop_last: bool = True
     ) -> Iterator[tuple[Tensor, Tensor]]:

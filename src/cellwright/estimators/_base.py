@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -10,6 +12,7 @@ from cellwright.data import Split
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.nn.skeleton import ImageTask
+from cellwright.progress import Progress
 from cellwright.spec import AnySpace, Augment, Retrain
 
 
@@ -19,6 +22,8 @@ class Setting:
 
     task: ImageTask
     space: AnySpace
+    """At the size that is searched with."""
+    final_space: AnySpace
     """At the size of the final network."""
     train: Split
     validation: Split
@@ -27,29 +32,23 @@ class Setting:
     device: torch.device
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Estimate:
-    """What an estimator says of an architecture."""
-
-    metrics: Mapping[str, float]
-    curve: tuple[float, ...] = ()
-    """The score after each epoch."""
-    pruned: str | None = None
-    """Why the rest of the work was left undone."""
-
-
 class Estimator(ABC):
-    """Scores architectures, each on its own and by a seed, so that it can be done anywhere and again."""
+    """Scores architectures in moments, inside the process of the search."""
 
-    metric: str
-    """The metric, more is better unless the objective says otherwise, by which `keep` compares."""
+    metrics: ClassVar[tuple[str, ...]]
+    """What it measures; by the first of them, more being better, `keep` compares."""
+
+    def prepare(self, folder: Path, progress: Progress) -> None:  # noqa: B027 - optional
+        """Do once, before anything is estimated, what takes long; a folder that is half filled is gone on with."""
 
     @abstractmethod
-    def estimate(self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int) -> Estimate:
-        """Return the estimate.
+    def estimate(
+        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+    ) -> Mapping[str, float]:
+        """Return the metrics.
 
         Args:
             genotype: of the setting's space.
-            earlier: finished evaluations that may be learnt from or compared with.
+            earlier: finished evaluations that may be learnt from.
             seed: all randomness follows from it.
         """

@@ -1,6 +1,6 @@
 """What a run found, for the terminal: every number says what it was measured on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -39,10 +39,20 @@ def summarise(
 
 def _search_lines(search: SearchResult) -> Iterator[Text]:
     yield Text(search.genotype, style="dim", no_wrap=True, overflow="ignore")
-    yield Text(
-        f"Found in epoch {search.epoch} of {len(search.history)}, {search.seconds:.0f} s; the supernet's "
-        f"accuracy there is {search.validation_accuracy:.4f} on the validation split."
-    )
+    if search.epoch is None:
+        yield Text(
+            f"Best of {len(search.history)} evaluations, {search.seconds:.0f} s; metrics are means over fresh seeds "
+            "on the validation split."
+        )
+        yield from (
+            Text(f"  {_spell_metrics(member.metrics)}  {member.genotype}", style="dim")
+            for member in search.front
+        )
+    else:
+        yield Text(
+            f"Found in epoch {search.epoch} of {len(search.history)}, {search.seconds:.0f} s; the supernet's "
+            f"accuracy there is {search.validation_accuracy:.4f} on the validation split."
+        )
     yield from map(Text, search.events)
 
 
@@ -85,6 +95,10 @@ def _verdict(comparison: Comparison) -> str:
     if not comparison.excludes_zero:
         return "the interval includes zero, so these examples do not tell the two apart"
     return f"the interval excludes zero, found is {'better' if comparison.difference > 0 else 'worse'}"
+
+
+def _spell_metrics(metrics: Mapping[str, float]) -> str:
+    return " ".join(f"{name}={value:.4g}" for name, value in metrics.items())
 
 
 def _spell_interval(interval: Interval, form: str) -> str:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
+from cellwright.pareto import pareto_front
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.spec import SampledSection
@@ -73,6 +74,17 @@ class SampledStrategy(ABC):
     def done(self) -> Sequence[Evaluation]:
         """Return the finished evaluations, in the order in which they were suggested."""
         return [self._known[number] for number in self._done]
+
+    def finalists(self, count: int) -> list[Genotype]:
+        """Return the architectures to score again on fresh seeds: with several objectives the front first."""
+        found = {evaluation.genotype: evaluation.metrics for evaluation in self.done}
+        best: list[Genotype] = []
+        while found and len(best) < count:
+            front = pareto_front(found, self.objectives)
+            best += front
+            for genotype in front:
+                del found[genotype]
+        return best[:count]
 
     def score(self, evaluation: Evaluation) -> float:
         """Return the first objective, turned so that more is better."""

@@ -3,16 +3,21 @@
 from cellwright.spec.data import AnyData, DataSection, DigitsData, IdxData, ImagesData, NpzData
 from cellwright.spec.estimators import (
     AnyEstimator,
+    AnyPick,
+    BestPick,
     Constraints,
     EstimatorSection,
+    KneePick,
     LocalRunner,
     ObjectiveSection,
     ShortTrainingEstimator,
+    WeightedPick,
+    WithinPick,
 )
 from cellwright.spec.loading import load_spec, parse_spec
 from cellwright.spec.platform import Register, Resources, Toleration, Tracking
 from cellwright.spec.retrain import Augment, Baseline, Evaluate, Retrain
-from cellwright.spec.sampled import RandomSearchStrategy, SampledSection
+from cellwright.spec.sampled import AnySampled, RandomSearchStrategy, SampledSection
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.space import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 from cellwright.spec.strategy import (
@@ -38,10 +43,13 @@ __all__ = [
     "AnyData",
     "AnyEstimator",
     "AnyOneShot",
+    "AnyPick",
+    "AnySampled",
     "AnySpace",
     "AnyStrategy",
     "Augment",
     "Baseline",
+    "BestPick",
     "BetaDartsStrategy",
     "Budget",
     "ChainSpace",
@@ -60,6 +68,7 @@ __all__ = [
     "Guard",
     "IdxData",
     "ImagesData",
+    "KneePick",
     "LocalRunner",
     "NasBench201Space",
     "NpzData",
@@ -77,6 +86,8 @@ __all__ = [
     "SposStrategy",
     "Toleration",
     "Tracking",
+    "WeightedPick",
+    "WithinPick",
     "load_spec",
     "parse_spec",
 ]

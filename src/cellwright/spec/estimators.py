@@ -1,17 +1,19 @@
 """The `estimators`, `objectives`, `constraints` and `runner` sections: how sampled architectures are scored."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from cellwright.spec._section import Section
-from cellwright.spec.platform import Memory
+from cellwright.spec.platform import Memory, count_bytes
 from cellwright.spec.strategy import PositiveFloat, Share
 
 
 class EstimatorSection(Section):
     """What all estimators share."""
 
+    metrics: ClassVar[tuple[str, ...]]
+    """What the estimator measures, its score first."""
     keep: Share = 1.0
     """Share of the architectures that the next estimator gets to see: the best so far, by this one's score."""
 
@@ -19,6 +21,7 @@ class EstimatorSection(Section):
 class ShortTrainingEstimator(EstimatorSection):
     """Trains each architecture from scratch, shorter and smaller than the final network; gives `accuracy`."""
 
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     kind: Literal["short-training"] = "short-training"
     epochs: int = Field(default=10, ge=1)
     data: Share = 1.0
@@ -67,3 +70,40 @@ class LocalRunner(Section):
     """Time limit of a trial."""
     max_memory: Memory | None = None
     """Memory limit of a trial."""
+
+    @property
+    def max_memory_bytes(self) -> int | None:
+        """Return the memory limit in bytes."""
+        return None if self.max_memory is None else count_bytes(self.max_memory)
+
+
+class BestPick(Section):
+    """The best by the first objective."""
+
+    kind: Literal["best"] = "best"
+
+
+class KneePick(Section):
+    """The member of the Pareto front nearest to the best of every objective, each scaled to the front's range."""
+
+    kind: Literal["knee"]
+
+
+class WithinPick(Section):
+    """The best by the first objective among those of the Pareto front within limits."""
+
+    kind: Literal["within"]
+    limits: dict[str, float] = Field(min_length=1)
+    """Largest value of each objective's metric that is minimised, smallest of one that is maximised."""
+
+
+class WeightedPick(Section):
+    """The largest weighted sum of objectives, each scaled to the front's range."""
+
+    kind: Literal["weighted"]
+    weights: dict[str, PositiveFloat] = Field(min_length=1)
+    """By metric; an objective that is left out counts nothing."""
+
+
+AnyPick = Annotated[BestPick | KneePick | WithinPick | WeightedPick, Field(discriminator="kind")]
+"""Which member of a Pareto front becomes the network."""

@@ -18,6 +18,19 @@ Memory = Annotated[str, Field(pattern=r"^[0-9]+(K|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$
 """A Kubernetes quantity of bytes, in the form that KFP takes."""
 
 
+_FACTORS = {"": 1} | {
+    unit + suffix: base**power
+    for suffix, base in (("", 1000), ("i", 1024))
+    for power, unit in enumerate("KMGTPE", start=1)
+}
+
+
+def count_bytes(memory: str) -> int:
+    """Return the bytes that a Kubernetes quantity stands for."""
+    number, unit = re.fullmatch(r"([0-9]+)(.*)", memory).groups()  # type: ignore[union-attr]
+    return int(int(number) * _FACTORS[unit])
+
+
 class Register(Section):
     """Where the model goes."""
 

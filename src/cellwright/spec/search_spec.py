@@ -7,8 +7,18 @@ from pydantic import Field, model_validator
 from cellwright.canonical import digest
 from cellwright.spec._section import Section
 from cellwright.spec.data import AnyData
+from cellwright.spec.estimators import (
+    AnyEstimator,
+    AnyPick,
+    BestPick,
+    Constraints,
+    LocalRunner,
+    ObjectiveSection,
+    ShortTrainingEstimator,
+)
 from cellwright.spec.platform import Register, Resources, Tracking
 from cellwright.spec.retrain import Augment, Evaluate, Retrain
+from cellwright.spec.sampled import SampledSection
 from cellwright.spec.space import AnySpace, DartsSpace
 from cellwright.spec.strategy import AnyStrategy, BetaDartsStrategy, Budget
 
@@ -26,6 +36,14 @@ class SearchSpec(Section):
     space: AnySpace = DartsSpace()
     strategy: AnyStrategy = BetaDartsStrategy()
     budget: Budget = Budget()
+    estimators: tuple[AnyEstimator, ...] = (ShortTrainingEstimator(),)
+    """What scores the architectures of a sampled search; each sees what the one before let through."""
+    objectives: tuple[ObjectiveSection, ...] = Field(default=(ObjectiveSection(),), min_length=1)
+    """What a sampled search is after, the most important first; several give a Pareto front."""
+    pick: AnyPick = BestPick()
+    constraints: Constraints = Constraints()
+    runner: LocalRunner = LocalRunner()
+    """Where the trials of a sampled search run."""
     retrain: Retrain = Retrain()
     evaluate: Evaluate = Evaluate()
     register_: Register = Field(default=Register(), alias="register")
@@ -36,6 +54,43 @@ class SearchSpec(Section):
     def _can_be_resized(self) -> Self:
         self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
         return self
+
+    @model_validator(mode="after")
+    def _sampled_search_is_whole(self) -> Self:
+        if not self.is_sampled:
+            for name in ("estimators", "objectives", "pick", "constraints", "runner"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(
+                        f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"
+                    )
+            return self
+        if any(isinstance(section, ShortTrainingEstimator) for section in self.estimators[:-1]):
+            raise ValueError("estimators must have short-training last: it is what the others save")
+        self._check_metrics()
+        return self
+
+    def _check_metrics(self) -> None:
+        """Require that every metric that is asked for is measured."""
+        measured = {"params", "macs", "depth", *(name for e in self.estimators for name in e.metrics)}
+        objectives = {objective.metric for objective in self.objectives}
+        asked = {
+            "objectives": objectives,
+            "constraints": self.constraints.model_dump(exclude_none=True).keys(),
+        }
+        for place, names in asked.items():
+            for name in sorted(names - measured):
+                raise ValueError(
+                    f"{place}: {name} must be measured by one of the estimators, which give "
+                    f"{', '.join(sorted(measured))}"
+                )
+        limits = getattr(self.pick, "limits", getattr(self.pick, "weights", {}))
+        for name in sorted(limits.keys() - objectives):
+            raise ValueError(f"pick: {name} must be an objective, of {', '.join(sorted(objectives))}")
+
+    @property
+    def is_sampled(self) -> bool:
+        """Tell whether architectures are evaluated one by one, not in one supernet."""
+        return isinstance(self.strategy, SampledSection)
 
     @property
     def final_space(self) -> AnySpace:

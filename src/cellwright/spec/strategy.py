@@ -190,6 +190,10 @@ class Budget(Section):
     epochs: int = Field(default=20, ge=1)
     """Passes over the training split, of a one-shot search."""
     evaluations: int = Field(default=50, ge=1)
-    """Architectures that a sampled search evaluates in full."""
+    """Architectures that a sampled search tries; those that are infeasible or pruned untrained do not count."""
+    finalists: int = Field(default=3, ge=1)
+    """Best architectures of a sampled search that are scored again before one of them is called best."""
+    fresh_seeds: int = Field(default=2, ge=1)
+    """How often each finalist is scored again."""
     max_seconds: PositiveFloat | None = None
     """Wall time after which no further epoch or trial is begun. Results then depend on the machine's speed."""

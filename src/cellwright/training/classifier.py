@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -70,17 +70,24 @@ class ClassifierTraining:
 
     def run(self, task: str, progress: Progress) -> nn.Module:
         """Train the epochs that are left and return the network with its final weights, in eval mode."""
-        for epoch in range(len(self.history) + 1, self.settings.epochs + 1):
-            began = time.monotonic()
-            metrics = self.train_epoch(epoch)
-            self.seconds += time.monotonic() - began
-            self.history.append(EpochRecord(epoch=epoch, metrics=metrics))
-            self._save()
-            progress.advance(task, epoch, self.settings.epochs, metrics)
+        for record in self.epochs():
+            progress.advance(task, record.epoch, self.settings.epochs, record.metrics)
         if self.settings.ema_decay is not None:
             self.network.load_state_dict(self.average, strict=False)
         self.network.eval()
         return self.network
+
+    def epochs(
+        self, watch: Callable[[nn.Module], dict[str, float]] = lambda network: {}
+    ) -> Iterator[EpochRecord]:
+        """Train the epochs that are left, one by one; what `watch` measures after each joins its record."""
+        for epoch in range(len(self.history) + 1, self.settings.epochs + 1):
+            began = time.monotonic()
+            metrics = self.train_epoch(epoch) | watch(self.network)
+            self.seconds += time.monotonic() - began
+            self.history.append(EpochRecord(epoch=epoch, metrics=metrics))
+            self._save()
+            yield self.history[-1]
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """Pass once over the split; return what was measured."""

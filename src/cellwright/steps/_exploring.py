@@ -1,0 +1,194 @@
+"""The loop of a sampled search: suggest, screen, try, learn; then score the best few again on fresh seeds."""
+
+import shutil
+import statistics
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cellwright.evaluation import Evaluation, EvaluationLine
+from cellwright.genotype import Genotype
+from cellwright.progress import Progress
+from cellwright.runners import Key, Outcome, Runner
+from cellwright.sampled import SampledStrategy
+from cellwright.spec import SearchSpec
+from cellwright.steps._journal import Journal
+from cellwright.steps._screening import Screen
+from cellwright.steps.trial import EVALUATION, REQUEST, TrialRequest, trial_seed
+
+
+class Exploration:
+    """A sampled search under way; made anew after a kill, it ends in the same place.
+
+    A suggestion is made once all trials but the last `parallel - 1` to begin have ended, and from what those gave. So
+    it does not matter which of several ends first: the same seed gives the same search wherever trials run.
+
+    Args:
+        spec: whose budget, objectives and runner count.
+        strategy: what proposes.
+        screen: what a suggestion must pass.
+        runner: where what passes is then trained; None where nothing is.
+        data: the folder of prepared data.
+        folder: where the journal and the folders of trials are.
+        progress: told of each evaluation.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        strategy: SampledStrategy,
+        screen: Screen,
+        *,
+        runner: Runner | None,
+        data: Path,
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        self.spec = spec
+        self.strategy = strategy
+        self.screen = screen
+        self.runner = runner
+        self.data = data
+        self.folder = folder
+        self.progress = progress
+        self.events: list[str] = []
+        self.evaluations: dict[Key, Evaluation] = {}
+        self.journal = Journal(folder / "evaluations.jsonl")
+        self.parallel = spec.runner.parallel
+        self.threads = max(1, spec.resources.threads // self.parallel)
+        self._num_begun = self._num_ended = 0
+        self._open: deque[Key] = deque()
+        self._ended: dict[Key, Evaluation] = {}
+
+    def explore(self) -> None:
+        """Evaluate architectures until the budget is used up, or the space."""
+        while not self._is_over():
+            self._settle_but(self.parallel - 1)
+            suggestions = self.strategy.suggest(1)
+            if not suggestions:
+                self.events.append(f"the space is used up after {len(self.evaluations)} architectures")
+                break
+            self._begin(Evaluation(number=len(self.evaluations), genotype=suggestions[0], state="running"))
+        self._settle_but(0)
+
+    def score_again(self, finalists: Sequence[Genotype]) -> dict[Genotype, Mapping[str, float]]:
+        """Return the means of what each finalist gives on fresh seeds, without those that fail."""
+        suggested = {e.genotype: e for e in self.evaluations.values() if e.state == "done"}
+        repeats: dict[Genotype, list[Key]] = {genotype: [] for genotype in finalists}
+        for repeat in range(1, self.spec.budget.fresh_seeds + 1):
+            for genotype, keys in repeats.items():
+                self._settle_but(self.parallel - 1)
+                number = suggested[genotype].number
+                self._begin(Evaluation(number=number, genotype=genotype, state="running", repeat=repeat))
+                keys.append((number, repeat))
+        self._settle_but(0)
+        means: dict[Genotype, Mapping[str, float]] = {}
+        for genotype, keys in repeats.items():
+            done = [self.evaluations[key].metrics for key in keys if self.evaluations[key].state == "done"]
+            if done:
+                means[genotype] = {name: statistics.fmean(m[name] for m in done) for name in done[0]}
+        return means
+
+    def close(self) -> None:
+        """End what is running; the journal keeps what is done."""
+        if self.runner:
+            self.runner.stop()
+        self.journal.close()
+
+    @property
+    def seconds(self) -> float:
+        """Return the time that evaluations took, as it passed with so many at a time."""
+        return sum(evaluation.seconds for evaluation in self.evaluations.values()) / self.parallel
+
+    def _is_over(self) -> bool:
+        total, limit = self.spec.budget.evaluations, self.spec.budget.max_seconds
+        if self._num_begun >= total:
+            return True
+        if limit is None or self.seconds < limit:
+            return False
+        self.events.append(
+            f"stopped after {self._num_begun} of {total} evaluations: {self.seconds:.0f} s of {limit:g} s were used"
+        )
+        return True
+
+    def _begin(self, evaluation: Evaluation) -> None:
+        """Screen the suggestion and start its trial, or take from the journal what became of it."""
+        key = evaluation.number, evaluation.repeat
+        earlier = [] if evaluation.repeat else list(self.evaluations.values())
+        known = self.journal.find(*key)
+        if known is None:
+            screened = self.screen.look_at(evaluation, earlier, seed=trial_seed(self.spec, evaluation))
+        elif _was_begun(known):
+            screened = replace(evaluation, metrics=self.screen.own(known.metrics))
+        else:
+            screened = known
+        self.evaluations[key] = screened
+        if screened.state != "running":
+            self.strategy.observe([screened])
+            if known is None:
+                self.journal.add(screened)
+            return
+        self._num_begun += evaluation.repeat == 0
+        self._open.append(key)
+        if known is not None:
+            self._num_ended += evaluation.repeat == 0
+            self._ended[key] = known
+        elif self.runner:
+            self._start(self.runner, screened, earlier)
+        else:
+            self._end(replace(screened, state="done"))
+
+    def _start(self, runner: Runner, evaluation: Evaluation, earlier: Sequence[Evaluation]) -> None:
+        folder = self._trial_folder(evaluation.number, evaluation.repeat)
+        folder.mkdir(exist_ok=True)
+        TrialRequest(
+            spec=self.spec.model_dump_json(by_alias=True),
+            data=str(self.data),
+            evaluation=evaluation,
+            earlier=tuple(e for e in earlier if e.curve),
+            threads=self.threads,
+        ).save(folder / REQUEST)
+        runner.start((evaluation.number, evaluation.repeat), folder)
+
+    def _settle_but(self, count: int) -> None:
+        """Wait until all trials but the last so many have ended, and only now make known what they gave."""
+        while len(self._open) > count:
+            key = self._open.popleft()
+            while self.runner and key not in self._ended:
+                self._take(self.runner.wait())
+            self.evaluations[key] = evaluation = self._ended.pop(key)
+            if evaluation.repeat == 0:
+                self.strategy.observe([evaluation])
+
+    def _take(self, outcome: Outcome) -> None:
+        """Read what a trial left, or note why it failed."""
+        folder = self._trial_folder(*outcome.key)
+        if outcome.failure is None:
+            evaluation = EvaluationLine.validate_json((folder / EVALUATION).read_bytes())
+        else:
+            evaluation = replace(self.evaluations[outcome.key], state="failed", reason=outcome.failure)
+            self.progress.say(f"search: evaluation {evaluation.number} failed: {outcome.failure}")
+        self._end(replace(evaluation, seconds=outcome.seconds))
+        shutil.rmtree(folder)
+
+    def _end(self, evaluation: Evaluation) -> None:
+        self.journal.add(evaluation)
+        self._ended[evaluation.number, evaluation.repeat] = evaluation
+        metrics = (
+            {o.metric: evaluation.metrics[o.metric] for o in self.strategy.objectives}
+            if evaluation.state == "done"
+            else {}
+        )
+        total = self.spec.budget.evaluations
+        if evaluation.repeat == 0:
+            self._num_ended += 1
+            self.progress.advance("search", self._num_ended, total, metrics)
+
+    def _trial_folder(self, number: int, repeat: int) -> Path:
+        return self.folder / f"trial-{number}-{repeat}"
+
+
+def _was_begun(evaluation: Evaluation) -> bool:
+    """Tell whether a journaled evaluation passed the screen."""
+    return evaluation.state == "done" or evaluation.seconds > 0

@@ -1,0 +1,31 @@
+"""A one-shot search, from the spec to its result."""
+
+from pathlib import Path
+
+from cellwright.data import PreparedData
+from cellwright.nn.build import build_supernet
+from cellwright.nn.skeleton import seeded_initialisation
+from cellwright.progress import Progress
+from cellwright.results import SearchResult
+from cellwright.seeds import derive_seed
+from cellwright.spec import SampledSection, SearchSpec
+from cellwright.steps._networks import CHECKPOINT, task_of, use_device
+from cellwright.strategies import SearchData, build_strategy
+
+
+def one_shot_search(spec: SearchSpec, data_folder: Path, folder: Path, progress: Progress) -> SearchResult:
+    """Train a supernet, from the folder's checkpoint on if it is there, and return what it is best at."""
+    assert not isinstance(spec.strategy, SampledSection)
+    data = PreparedData.open(data_folder)
+    device = use_device(spec)
+    strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))
+    with seeded_initialisation(derive_seed(spec.seed, "supernet")):
+        task = task_of(data.manifest).build()
+        supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction).to(device)
+    return strategy.fit(
+        supernet,
+        SearchData(train=data.train.to(device), validation=data.validation.to(device)),
+        spec.budget,
+        folder / CHECKPOINT,
+        progress,
+    )

@@ -1,0 +1,125 @@
+"""A sampled search, from the spec to its result."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellwright.data import PreparedData
+from cellwright.errors import CellwrightError
+from cellwright.estimators import build_estimator
+from cellwright.evaluation import Evaluation, Objective
+from cellwright.genotype import Genotype
+from cellwright.pareto import knee, pareto_front, weighted
+from cellwright.progress import Progress
+from cellwright.results import EpochRecord, FrontMember, SearchResult
+from cellwright.runners import LocalRunner, Runner
+from cellwright.sampled import build_sampled
+from cellwright.seeds import derive_seed
+from cellwright.spaces import build_space
+from cellwright.spec import (
+    AnyPick,
+    BestPick,
+    KneePick,
+    SampledSection,
+    SearchSpec,
+    ShortTrainingEstimator,
+    WeightedPick,
+    WithinPick,
+)
+from cellwright.steps._exploring import Exploration
+from cellwright.steps._networks import use_device
+from cellwright.steps._screening import Screen
+from cellwright.steps.trial import setting_of
+
+
+def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
+    """Evaluate architectures one by one, and return the best that fresh seeds confirm.
+
+    Raises:
+        CellwrightError: no architecture is feasible, or none could be evaluated.
+    """
+    assert isinstance(spec.strategy, SampledSection)
+    setting = setting_of(spec, PreparedData.open(data), use_device(spec))
+    space = build_space(spec.space)
+    cheap = [section for section in spec.estimators if not isinstance(section, ShortTrainingEstimator)]
+    chain = [(build_estimator(section, setting), section.keep) for section in cheap]
+    for estimator, _ in chain:
+        estimator.prepare(folder, progress)
+    screen = Screen(chain, spec.constraints, setting)
+    screen.require_feasible(space, random.Random(derive_seed(spec.seed, "feasible")))
+    objectives = [Objective(metric=o.metric, direction=o.direction) for o in spec.objectives]
+    strategy = build_sampled(spec.strategy, space, objectives, seed=derive_seed(spec.seed, "search"))
+    exploration = Exploration(
+        spec,
+        strategy,
+        screen,
+        runner=_runner(spec) if len(cheap) < len(spec.estimators) else None,
+        data=data,
+        folder=folder,
+        progress=progress,
+    )
+    try:
+        exploration.explore()
+        progress.say(f"search: scoring {spec.budget.finalists} finalists again")
+        means = exploration.score_again(strategy.finalists(spec.budget.finalists))
+    finally:
+        exploration.close()
+    if not means:
+        raise CellwrightError(
+            f"search: no architecture could be evaluated: {_last_reason(exploration.evaluations)}"
+        )
+    front = pareto_front(means, objectives)
+    chosen = _pick(spec.pick, {genotype: means[genotype] for genotype in front}, objectives)
+    return SearchResult(
+        genotype=chosen.to_line(),
+        validation_accuracy=means[chosen].get("accuracy"),
+        seconds=exploration.seconds,
+        history=tuple(_history(exploration.evaluations, objectives[0])),
+        events=tuple(exploration.events),
+        front=tuple(FrontMember(genotype=g.to_line(), metrics=dict(means[g])) for g in front),
+    )
+
+
+def _runner(spec: SearchSpec) -> Runner:
+    return LocalRunner(max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes)
+
+
+def _pick(
+    pick: AnyPick, metrics: Mapping[Genotype, Mapping[str, float]], objectives: list[Objective]
+) -> Genotype:
+    """Return the member of the front, which is given best first, that the spec's rule takes."""
+    match pick:
+        case BestPick():
+            return next(iter(metrics))
+        case KneePick():
+            return knee(metrics, objectives)
+        case WeightedPick():
+            return weighted(metrics, objectives, pick.weights)
+        case WithinPick():
+            bounds = [o for o in objectives if o.metric in pick.limits]
+            for genotype, found in metrics.items():
+                if all(o.score(found) >= o.score(pick.limits) for o in bounds):
+                    return genotype
+            raise CellwrightError(
+                f"pick.limits must be reached by a finalist, got {pick.limits}; the front is {list(metrics.values())}"
+            )
+
+
+def _history(evaluations: Mapping[tuple[int, int], Evaluation], objective: Objective) -> list[EpochRecord]:
+    """Return each finished evaluation with the best so far."""
+    records: list[EpochRecord] = []
+    best: float | None = None
+    for (number, repeat), evaluation in sorted(evaluations.items()):
+        if repeat == 0 and evaluation.state == "done":
+            score = evaluation.metrics[objective.metric]
+            if best is None or objective.score({objective.metric: score}) > objective.score(
+                {objective.metric: best}
+            ):
+                best = score
+            metrics = {**evaluation.metrics, f"best_{objective.metric}": best}
+            records.append(EpochRecord(epoch=number + 1, metrics=metrics))
+    return records
+
+
+def _last_reason(evaluations: Mapping[tuple[int, int], Evaluation]) -> str | None:
+    return next((e.reason for e in reversed(tuple(evaluations.values())) if e.reason), None)

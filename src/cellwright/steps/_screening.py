@@ -1,0 +1,115 @@
+"""What happens to a suggestion before anything is trained: costs, constraints, and the cheap estimators."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from cellwright.errors import CellwrightError
+from cellwright.estimators import COSTS, Estimator, Setting, measure_cost
+from cellwright.evaluation import Evaluation
+from cellwright.genotype import Genotype
+from cellwright.spaces import Space
+from cellwright.spec import Constraints
+
+SEARCHED = 300
+"""Architectures that are looked at before a space counts as without a feasible one."""
+
+
+class Screen:
+    """Scores suggestions within the search's process, and lets through what is worth a trial.
+
+    Args:
+        chain: the estimators with the share that each lets through.
+        constraints: upper limits by metric.
+        setting: what architectures are for.
+    """
+
+    def __init__(
+        self, chain: Sequence[tuple[Estimator, float]], constraints: Constraints, setting: Setting
+    ) -> None:
+        self.chain = chain
+        self.limits: dict[str, float] = constraints.model_dump(exclude_none=True)
+        self.setting = setting
+
+    def look_at(self, evaluation: Evaluation, earlier: Sequence[Evaluation], *, seed: int) -> Evaluation:
+        """Return the evaluation with its cheap metrics: still running, or infeasible, pruned or failed.
+
+        Args:
+            evaluation: a new suggestion.
+            earlier: what `keep` compares it with, and estimators may learn from.
+            seed: of the estimators' randomness.
+        """
+        try:
+            metrics: dict[str, float] = dict(measure_cost(evaluation.genotype, self.setting))
+            evaluation = replace(evaluation, metrics=metrics)
+            for estimator, keep in self.chain:
+                if excess := self._excess(metrics):
+                    return replace(evaluation, state="infeasible", reason=excess)
+                metrics |= estimator.estimate(evaluation.genotype, earlier, seed=seed)
+                if reason := _left_out(estimator.metrics[0], keep, metrics, earlier):
+                    return replace(evaluation, state="pruned", reason=reason)
+            if excess := self._excess(metrics):
+                return replace(evaluation, state="infeasible", reason=excess)
+        except CellwrightError as error:
+            return replace(evaluation, state="failed", reason=str(error))
+        return evaluation
+
+    def own(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return those of the metrics that the screen measures."""
+        names = {*COSTS, *(name for estimator, _ in self.chain for name in estimator.metrics)}
+        return {name: value for name, value in metrics.items() if name in names}
+
+    def require_feasible(self, space: Space, rng: random.Random) -> None:
+        """Look for a feasible architecture, climbing down from random ones.
+
+        Raises:
+            CellwrightError: none was found; says how near it got.
+        """
+        if not self.limits:
+            return
+        nearest, excess = None, float("inf")
+        for index in range(SEARCHED):
+            genotype = (
+                space.sample(rng) if nearest is None or index < SEARCHED // 10 else space.mutate(nearest, rng)
+            )
+            metrics = self._measure(genotype, rng)
+            over = max(metrics[name] / limit for name, limit in self.limits.items())
+            if over <= 1:
+                return
+            if over < excess:
+                nearest, excess, closest = genotype, over, metrics
+        broken = [
+            f"constraints.{name} must be reachable: the nearest architecture found has {closest[name]:g}, "
+            f"got {limit:g}"
+            for name, limit in self.limits.items()
+            if closest[name] > limit
+        ]
+        raise CellwrightError("; ".join(broken))
+
+    def _measure(self, genotype: Genotype, rng: random.Random) -> Mapping[str, float]:
+        metrics: dict[str, float] = dict(measure_cost(genotype, self.setting))
+        for estimator, _ in self.chain:
+            if self.limits.keys() & set(estimator.metrics):
+                metrics |= estimator.estimate(genotype, (), seed=rng.randrange(2**31))
+        return metrics
+
+    def _excess(self, metrics: Mapping[str, float]) -> str | None:
+        for name, limit in self.limits.items():
+            if metrics.get(name, 0) > limit:
+                return f"constraints.{name} must be at most {limit:g}, got {metrics[name]:g}"
+        return None
+
+
+def _left_out(
+    metric: str, keep: float, metrics: Mapping[str, float], earlier: Sequence[Evaluation]
+) -> str | None:
+    """Tell why an architecture is not among the best share of those seen so far; None if it is."""
+    if keep == 1:
+        return None
+    seen = [evaluation.metrics[metric] for evaluation in earlier if metric in evaluation.metrics]
+    better = sum(score > metrics[metric] for score in seen)
+    if better < keep * (len(seen) + 1):
+        return None
+    return (
+        f"{metric} {metrics[metric]:.4g} is less than that of {better} in {len(seen)} earlier architectures"
+    )
