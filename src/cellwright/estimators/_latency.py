@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from sklearn.linear_model import LinearRegression
 from torch import nn
 
 from cellwright.canonical import digest
@@ -139,9 +139,7 @@ def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
     counts_NP = np.array([[row.count(name) for name in names] for row in parts], dtype=float)
     times_N = np.median(times_NR, axis=1)
     small_P = np.array(["@" in name for name in names])
-    left_out = {
-        penalty: _errors_left_out(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES
-    }
+    left_out = {penalty: _errors_left_out(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
     penalty = min(left_out, key=lambda each: float(np.mean(left_out[each] ** 2)))
     constant, costs_P = _solve(counts_NP, times_N, small_P, penalty)
     drift_R = np.median(times_NR / times_N[:, None], axis=0)
@@ -170,5 +168,6 @@ def _solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) 
     rows = np.column_stack([np.ones(size), counts_NP]) / times_N[:, None]
     weights = np.concatenate([[0.0], np.where(small_P, 1.0, 0.1)])
     shrinking = np.diag(weights * np.sqrt(penalty * size) / mean)
-    solution, _ = nnls(np.vstack([rows, shrinking]), np.concatenate([np.ones(size), np.zeros(len(weights))]))
-    return float(solution[0]), solution[1:]
+    model = LinearRegression(fit_intercept=False, positive=True)
+    model.fit(np.vstack([rows, shrinking]), np.concatenate([np.ones(size), np.zeros(len(weights))]))
+    return float(model.coef_[0]), model.coef_[1:]

@@ -4,7 +4,6 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
 from torch.nn import functional
 

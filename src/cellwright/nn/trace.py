@@ -1,7 +1,7 @@
-"""What a network costs, read off one forward pass that computes nothing: on the meta device tensors have only shapes."""
+"""What a network costs, read off a forward pass that computes nothing: on the meta device tensors have only shapes."""
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +53,11 @@ def trace(network: nn.Module, task: ImageTask) -> Cost:
     )
 
 
-class _Trace(TorchDispatchMode):
+class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows each storage from the operation that makes it to its end."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.macs = 0
         self.peak = 0
         self._live = 0
@@ -106,8 +106,15 @@ def _tensors(values: Iterable[Any]) -> list[Tensor]:
 
 
 def _convolved(
-    x: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, *rest: Any
-) -> Tensor:
+    x: Tensor,
+    weight: Tensor,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    *rest: Any,
+) -> Any:
     if transposed:
         return torch.ops.aten.convolution(x, weight, bias, stride, padding, dilation, transposed, *rest)
     sides = [
@@ -123,15 +130,19 @@ def _normalised(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
 
 
-_SHORTCUTS = {torch.ops.aten.convolution: _convolved, torch.ops.aten.native_batch_norm: _normalised}
+_SHORTCUTS: dict[Any, Callable[..., Any]] = {
+    torch.ops.aten.convolution: _convolved,
+    torch.ops.aten.native_batch_norm: _normalised,
+}
 """What takes torch a millisecond to find the shape of."""
 
 
-def _products(operation: Any, args: tuple[Any, ...], result: Any) -> int:
+def _products(operation: Any, args: Any, result: Any) -> Any:
     """Return the multiply-accumulates, 0 for what is neither convolution nor matrix product."""
     aten = torch.ops.aten
     if operation is aten.convolution:
-        return result.numel() * args[1][0].numel()
+        transposed = args[6]
+        return (args[0] if transposed else result).numel() * args[1][0].numel()
     if operation is aten.addmm:
         return result.numel() * args[1].shape[-1]
     if operation in (aten.mm, aten.bmm):

@@ -12,9 +12,9 @@ from cellwright.spec.estimators import (
     LocalRunner,
     ObjectiveSection,
     ShortTrainingEstimator,
-    ZeroCostEstimator,
     WeightedPick,
     WithinPick,
+    ZeroCostEstimator,
 )
 from cellwright.spec.loading import load_spec, parse_spec
 from cellwright.spec.platform import Register, Resources, Toleration, Tracking
@@ -91,6 +91,7 @@ __all__ = [
     "Tracking",
     "WeightedPick",
     "WithinPick",
+    "ZeroCostEstimator",
     "load_spec",
     "parse_spec",
 ]

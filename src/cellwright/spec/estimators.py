@@ -9,7 +9,6 @@ from cellwright.spec._section import Section
 from cellwright.spec.platform import Memory, count_bytes
 from cellwright.spec.strategy import PositiveFloat, Share
 
-
 COSTS = ("params", "macs", "depth", "memory_mb")
 """What is known of every architecture, whatever the estimators."""
 
@@ -75,7 +74,7 @@ class ZeroCostEstimator(EstimatorSection):
 
     kind: Literal["zero-cost"]
     proxies: Annotated[tuple[Proxy, ...], Field(min_length=1), AfterValidator(_differ)] = FUSED
-    """What is fused: the parts of AZ-NAS (its complexity is `macs`), SWAP and ZiCo, or else NASWOT, SynFlow, `params`."""
+    """What is fused: the parts of AZ-NAS (its complexity is `macs`), SWAP and ZiCo; or NASWOT, SynFlow, `params`."""
     reference: int = Field(default=50, ge=2)
     """Random architectures that ranks are taken among."""
     batch_size: int = Field(default=16, ge=4)

@@ -42,7 +42,8 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
     space = build_space(spec.space)
     cheap = [section for section in spec.estimators if not isinstance(section, ShortTrainingEstimator)]
-    chain = [(build_estimator(section, setting, seed=derive_seed(spec.seed, "estimator")), section.keep) for section in cheap]
+    seed = derive_seed(spec.seed, "estimators")
+    chain = [(build_estimator(section, setting, seed=seed), section.keep) for section in cheap]
     for estimator, _ in chain:
         estimator.prepare(folder, progress)
     screen = Screen(chain, spec.constraints, setting)

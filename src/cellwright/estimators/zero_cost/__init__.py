@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from cellwright.estimators.zero_cost._az_nas import expressivity, progressivity, trainability
-from cellwright.estimators.zero_cost._fusion import fuse_among, fuse_within
+from cellwright.estimators.zero_cost._fusion import fuse_among, fuse_within, ranks
 from cellwright.estimators.zero_cost._patterns import naswot, swap
 from cellwright.estimators.zero_cost._probe import Probe
 from cellwright.estimators.zero_cost._size import macs, params
@@ -28,4 +28,4 @@ PROXIES: Mapping[Proxy, Callable[[nn.Module, Probe], float]] = {
     "params": params,
 }
 
-__all__ = ["PROXIES", "Probe", "fuse_among", "fuse_within"]
+__all__ = ["PROXIES", "Probe", "fuse_among", "fuse_within", "ranks"]

@@ -31,7 +31,7 @@ def swap(network: nn.Module, probe: Probe) -> float:
 
 def _distinct_columns(codes_BU: torch.Tensor) -> int:
     words = []
-    for part_BU in codes_BU.split(62):
+    for part_BU in codes_BU.split(62):  # type: ignore[no-untyped-call]
         places = 2 ** torch.arange(len(part_BU), device=codes_BU.device)
         words.append((part_BU.long() * places[:, None]).sum(dim=0))
     if len(words) == 1:

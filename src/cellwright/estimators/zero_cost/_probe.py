@@ -26,9 +26,9 @@ _ACTIVATIONS = {
 }
 
 
-class _Activations(TorchDispatchMode):
+class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.codes: list[Tensor] = []
         self.outputs: list[Tensor] = []
         self.readers: list[int] = []
@@ -46,7 +46,7 @@ class _Activations(TorchDispatchMode):
 
 
 def activation_codes(network: nn.Module, images_BCHW: Tensor) -> list[tuple[Tensor, int]]:
-    """Return for each activation which of its units (U) are on for each image, booleans (B, U), and how often it counts.
+    """Return for each activation which units (U) are on for each image, booleans (B, U), and how often it counts.
 
     It counts once for each convolution that reads it, as if each rectified for itself: so the cells of papers do, where
     ours rectify a feature map once for all.

@@ -19,7 +19,8 @@ def synflow(network: nn.Module, probe: Probe) -> float:
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     weights = [parameter.detach().clone() for parameter in parameters]
     ones = torch.ones_like(probe.images[:1], dtype=torch.float64)
-    network.double()
+    training = network.training
+    network.double().eval()
     try:
         with torch.no_grad():
             for parameter in parameters:
@@ -32,7 +33,7 @@ def synflow(network: nn.Module, probe: Probe) -> float:
             if gradient is not None
         )
     finally:
-        network.to(probe.images.dtype)
+        network.to(probe.images.dtype).train(training)
         with torch.no_grad():
             for parameter, weight in zip(parameters, weights, strict=True):
                 parameter.copy_(weight)

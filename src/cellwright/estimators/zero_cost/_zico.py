@@ -15,9 +15,7 @@ def zico(network: nn.Module, probe: Probe) -> float:
     Mean and variance of a weight's gradient are those over two halves of the images; the layers are convolutions and
     linear ones. Weights whose gradient is the same for both are left out.
     """
-    weights = [
-        module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)
-    ]
+    weights = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     gradients = [
         torch.autograd.grad(functional.cross_entropy(network(images), labels), weights, allow_unused=True)
         for images, labels in zip(
