@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 
@@ -35,7 +34,7 @@ class Setting:
 class Estimator(ABC):
     """Scores architectures in moments, inside the process of the search."""
 
-    metrics: ClassVar[tuple[str, ...]]
+    metrics: tuple[str, ...]
     """What it measures; by the first of them, more being better, `keep` compares."""
 
     def prepare(self, folder: Path, progress: Progress) -> None:  # noqa: B027 - optional

@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 
-import torch
-
 from cellwright.estimators._base import Setting
 from cellwright.genotype import Genotype
-from cellwright.nn.build import build_network
-from cellwright.nn.cost import count_macs, count_params
+from cellwright.nn.trace import trace_genotype
+from cellwright.spec.estimators import COSTS
 
-COSTS = ("params", "macs")
+__all__ = ["COSTS", "measure_cost"]
 
 
 def measure_cost(genotype: Genotype, setting: Setting) -> Mapping[str, float]:
-    """Return parameters and multiply-accumulates of one example."""
-    with torch.device("meta"):
-        network = build_network(setting.final_space, setting.task, genotype)
-    return {"params": count_params(network), "macs": count_macs(network, setting.task.image_shape)}
+    """Return parameters, multiply-accumulates, depth and memory, those of one example."""
+    cost = trace_genotype(setting.final_space, setting.task, genotype)
+    found = (cost.params, cost.macs, cost.depth, cost.memory_bytes / 1e6)
+    return dict(zip(COSTS, found, strict=True))

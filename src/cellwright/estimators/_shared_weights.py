@@ -27,10 +27,9 @@ class SharedWeights(Estimator):
         seed: all randomness follows from it.
     """
 
-    metrics = SharedWeightsEstimator.metrics
-
     def __init__(self, settings: SharedWeightsEstimator, setting: Setting, *, seed: int) -> None:
         self.settings = settings
+        self.metrics = settings.metrics
         self.setting = setting
         self.seed = seed
         section = SposStrategy(

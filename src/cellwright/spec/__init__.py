@@ -8,11 +8,14 @@ from cellwright.spec.estimators import (
     Constraints,
     EstimatorSection,
     KneePick,
+    LatencyEstimator,
     LocalRunner,
     ObjectiveSection,
+    SharedWeightsEstimator,
     ShortTrainingEstimator,
     WeightedPick,
     WithinPick,
+    ZeroCostEstimator,
 )
 from cellwright.spec.loading import load_spec, parse_spec
 from cellwright.spec.platform import Register, Resources, Toleration, Tracking
@@ -70,6 +73,7 @@ __all__ = [
     "IdxData",
     "ImagesData",
     "KneePick",
+    "LatencyEstimator",
     "LocalRunner",
     "NasBench201Space",
     "NpzData",
@@ -83,6 +87,7 @@ __all__ = [
     "Retrain",
     "SampledSection",
     "SearchSpec",
+    "SharedWeightsEstimator",
     "ShortTrainingEstimator",
     "SposStrategy",
     "Toleration",
@@ -90,6 +95,7 @@ __all__ = [
     "Tune",
     "WeightedPick",
     "WithinPick",
+    "ZeroCostEstimator",
     "load_spec",
     "parse_spec",
 ]

@@ -9,6 +9,7 @@ from cellwright.canonical import digest
 from cellwright.spec._section import Section
 from cellwright.spec.data import AnyData
 from cellwright.spec.estimators import (
+    COSTS,
     AnyEstimator,
     AnyPick,
     BestPick,
@@ -76,7 +77,7 @@ class SearchSpec(Section):
 
     def _check_metrics(self) -> None:
         """Require that every metric that is asked for is measured."""
-        measured = {"params", "macs", "depth", *(name for e in self.estimators for name in e.metrics)}
+        measured = {*COSTS, *(name for e in self.estimators for name in e.metrics)}
         objectives = {objective.metric for objective in self.objectives}
         asked = {
             "objectives": objectives,

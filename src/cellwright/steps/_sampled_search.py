@@ -75,7 +75,8 @@ def _explore(
 ) -> SearchResult:
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
     cheap = [section for section in spec.estimators if not isinstance(section, ShortTrainingEstimator)]
-    chain = [(build_estimator(section, setting), section.keep) for section in cheap]
+    seed = derive_seed(spec.seed, "estimators")
+    chain = [(build_estimator(section, setting, seed=seed), section.keep) for section in cheap]
     for estimator, _ in chain:
         estimator.prepare(folder, progress)
     screen = Screen(chain, spec, setting)

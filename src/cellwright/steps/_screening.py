@@ -73,16 +73,16 @@ class Screen:
                 space.sample(rng) if nearest is None or index < SEARCHED // 10 else space.mutate(nearest, rng)
             )
             metrics = self._measure(genotype, rng)
-            over = max(metrics[name] / limit for name, limit in self.limits.items())
+            over = max(_at_most(metrics, name) / limit for name, limit in self.limits.items())
             if over <= 1:
                 return
             if over < excess:
                 nearest, excess, closest = genotype, over, metrics
         broken = [
-            f"constraints.{name} must be reachable: the nearest architecture found has {closest[name]:g}, "
-            f"got {limit:g}"
+            f"constraints.{name} must be reachable: the nearest architecture found has "
+            f"{_at_most(closest, name):g}, got {limit:g}"
             for name, limit in self.limits.items()
-            if closest[name] > limit
+            if _at_most(closest, name) > limit
         ]
         raise CellwrightError("; ".join(broken))
 
@@ -101,9 +101,14 @@ class Screen:
 
     def _excess(self, metrics: Mapping[str, float]) -> str | None:
         for name, limit in self.limits.items():
-            if metrics.get(name, 0) > limit:
-                return f"constraints.{name} must be at most {limit:g}, got {metrics[name]:g}"
+            if (most := _at_most(metrics, name)) > limit:
+                return f"constraints.{name} must be at most {limit:g}, got {most:g}"
         return None
+
+
+def _at_most(metrics: Mapping[str, float], name: str) -> float:
+    """Return the metric, or what it is at most where that is not sure; 0 if it is not known yet."""
+    return metrics.get(f"{name}_at_most", metrics.get(name, 0.0))
 
 
 def _left_out(

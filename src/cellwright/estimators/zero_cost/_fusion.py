@@ -1,0 +1,50 @@
+"""Several scores made one by their ranks, as AZ-NAS does: https://arxiv.org/abs/2403.19232.
+
+The mean logarithm of ranks, not of scores, needs no scale; the logarithm makes one bad rank outweigh a good one.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+
+
+def fuse_within(scores: Mapping[str, Sequence[float]]) -> list[float]:
+    """Return for each architecture of a set the mean over proxies of log(rank / size), the best rank being the size."""
+    columns = [[rank / len(column) for rank in ranks(column)] for column in scores.values()]
+    return [sum(map(math.log, row)) / len(row) for row in zip(*columns, strict=True)]
+
+
+def ranks(column: Sequence[float]) -> list[float]:
+    """Return ranks from 1, the worst, on; equals share the mean of theirs."""
+    ordered = sorted(column)
+    return [(bisect_left(ordered, score) + bisect_right(ordered, score) + 1) / 2 for score in column]
+
+
+def fuse_among(scores: Mapping[str, float], reference: Mapping[str, Sequence[float]]) -> float:
+    """Return the same for one architecture, its ranks taken among a reference sample.
+
+    Args:
+        scores: by proxy.
+        reference: scores of the sample by proxy, each sorted.
+    """
+    return sum(math.log(rank_among(score, reference[name])) for name, score in scores.items()) / len(scores)
+
+
+def rank_among(score: float, reference: Sequence[float]) -> float:
+    """Return the rank, from 0 to 1, among sorted scores.
+
+    Between two of them it grows in proportion, and beyond either end it nears 0 or 1 without reaching it, so that
+    different scores have different ranks.
+    """
+    size = len(reference)
+    low, high = bisect_left(reference, score), bisect_right(reference, score)
+    if low < high:
+        place = (low + high + 1) / 2
+    elif 0 < low < size:
+        before, after = reference[low - 1], reference[low]
+        place = low + (score - before) / (after - before)
+    else:
+        spread = reference[-1] - reference[0] or 1.0
+        distance = (reference[0] - score if low == 0 else score - reference[-1]) / spread
+        place = 1 / (1 + distance) if low == 0 else size + distance / (1 + distance)
+    return place / (size + 1)

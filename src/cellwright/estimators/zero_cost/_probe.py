@@ -1,0 +1,106 @@
+"""What a proxy is given, and how it looks into any network without the network's help."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Probe:
+    """Images (B, C, H, W) as the network takes them, their labels (B), and a generator for whatever is drawn."""
+
+    images: Tensor
+    labels: Tensor
+    rng: torch.Generator
+
+
+_ACTIVATIONS = {
+    getattr(torch.ops.aten, name)
+    for name in ("relu", "relu_", "silu", "silu_", "gelu", "tanh", "sigmoid", "hardswish", "hardswish_")
+    + ("leaky_relu", "leaky_relu_", "elu", "elu_", "hardtanh", "hardtanh_")
+}
+
+
+class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.codes: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+        self.readers: list[int] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket is torch.ops.aten.convolution:
+            for place, output in enumerate(self.outputs):
+                self.readers[place] += args[0] is output
+        if func.overloadpacket not in _ACTIVATIONS:
+            return func(*args, **(kwargs or {}))
+        self.codes.append((args[0] > 0).flatten(1))
+        self.outputs.append(func(*args, **(kwargs or {})))
+        self.readers.append(0)
+        return self.outputs[-1]
+
+
+def activation_codes(network: nn.Module, images_BCHW: Tensor) -> list[tuple[Tensor, int]]:
+    """Return for each activation which units (U) are on for each image, booleans (B, U), and how often it counts.
+
+    It counts once for each convolution that reads it, as if each rectified for itself: so the cells of papers do, where
+    ours rectify a feature map once for all.
+    """
+    with torch.no_grad(), _Activations() as activations:
+        network(images_BCHW)
+    counts = [max(1, readers) for readers in activations.readers]
+    return list(zip(activations.codes, counts, strict=True))
+
+
+def block_maps(network: nn.Module, images_BCHW: Tensor) -> list[Tensor]:
+    """Return the feature maps (B, C, H, W) of the network's primary blocks, in the order in which they are computed.
+
+    A block is what stands in a `ModuleList` of the network and gives one map: a cell, a layer, a reduction. The stem
+    counts too, if there is one.
+    """
+    maps: list[Tensor] = []
+
+    def keep(module: nn.Module, args: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.dim() == 4:
+            maps.append(output.requires_grad_() if torch.is_grad_enabled() else output)
+
+    handles = [block.register_forward_hook(keep) for block in _blocks(network.children())]
+    stem = getattr(network, "stem", None)
+    if isinstance(stem, nn.Module):
+        handles.append(stem.register_forward_hook(keep))
+    try:
+        network(images_BCHW)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return maps
+
+
+def _blocks(modules: Any) -> Iterator[nn.Module]:
+    for module in modules:
+        if isinstance(module, nn.ModuleList):
+            for element in module:
+                if isinstance(element, nn.ModuleList):
+                    yield from _blocks([element])
+                elif not isinstance(element, nn.Identity):
+                    yield element
+
+
+@contextmanager
+def without(network: nn.Module, kinds: Sequence[type[nn.Module]]) -> Iterator[None]:
+    """Let modules of these kinds pass on what they are given."""
+    handles = [
+        module.register_forward_hook(lambda module, args, output: args[0])
+        for module in network.modules()
+        if isinstance(module, tuple(kinds))
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
