@@ -73,7 +73,7 @@ class Exploration:
             if not suggestions:
                 self.events.append(f"the space is used up after {len(self.evaluations)} architectures")
                 break
-            self._begin(Evaluation(number=len(self.evaluations), genotype=suggestions[0], state="running"))
+            self._begin(suggestions[0].running)
         self._wait_for(self._begun)
 
     def score_again(self, finalists: Sequence[Genotype]) -> dict[Genotype, Mapping[str, float]]:
