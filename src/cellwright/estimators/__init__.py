@@ -3,11 +3,25 @@
 from cellwright.estimators._base import Estimator, Setting
 from cellwright.estimators._cost import COSTS, measure_cost
 from cellwright.estimators._short_training import Training, train_shortly
-from cellwright.spec import AnyEstimator
+from cellwright.estimators._tabular import Tabular
+from cellwright.spec import AnyEstimator, TabularEstimator
 
-__all__ = ["COSTS", "Estimator", "Setting", "Training", "build_estimator", "measure_cost", "train_shortly"]
+__all__ = [
+    "COSTS",
+    "Estimator",
+    "Setting",
+    "Tabular",
+    "Training",
+    "build_estimator",
+    "measure_cost",
+    "train_shortly",
+]
 
 
 def build_estimator(section: AnyEstimator, setting: Setting) -> Estimator:
     """Return the estimator that one of a spec's `estimators` describes; short training is a trial's affair."""
-    raise AssertionError(section)
+    match section:
+        case TabularEstimator():
+            return Tabular(section, setting)
+        case _:
+            raise AssertionError(section)

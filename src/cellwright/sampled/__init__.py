@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from cellwright.evaluation import Objective
-from cellwright.sampled._base import SampledStrategy
+from cellwright.sampled._asha import Asha
+from cellwright.sampled._base import SampledStrategy, Suggesting
 from cellwright.sampled._evolution import RegularizedEvolution
 from cellwright.sampled._features import Features
 from cellwright.sampled._local_search import LocalSearch
@@ -16,6 +17,7 @@ from cellwright.spaces import Space
 from cellwright.spec import AnySampled
 
 __all__ = [
+    "Asha",
     "Features",
     "LocalSearch",
     "Nsga2",
@@ -24,6 +26,7 @@ __all__ = [
     "RegularizedEvolution",
     "Reinforce",
     "SampledStrategy",
+    "Suggesting",
     "Surrogate",
     "build_sampled",
 ]
@@ -31,8 +34,19 @@ __all__ = [
 
 def build_sampled(
     section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
+) -> Suggesting:
+    """Return the strategy that a spec's `strategy` section describes, within its scheduler if it has one."""
+
+    def make() -> SampledStrategy:
+        return build_strategy(section, space, objectives, seed=seed)
+
+    return make() if section.scheduler is None else Asha(section.scheduler, make)
+
+
+def build_strategy(
+    section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
 ) -> SampledStrategy:
-    """Return the strategy that a spec's `strategy` section describes."""
+    """Return the strategy itself."""
     match section.kind:
         case "random":
             return RandomSearch(section, space, objectives, seed=seed)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import ClassVar
 
-from cellwright.evaluation import Evaluation, Objective, Suggestion
+from cellwright.evaluation import FULL, Evaluation, Objective, Suggestion
 from cellwright.genotype import Genotype
 from cellwright.pareto import pareto_front
 from cellwright.sampled._walk import Walk
@@ -21,7 +21,32 @@ CACHED = 1 << 13
 """Architectures whose isomorphism keys are remembered, the latest used."""
 
 
-class SampledStrategy(ABC):
+class Suggesting(ABC):
+    """What a search talks to: a strategy, or a scheduler of fidelities around one."""
+
+    objectives: tuple[Objective, ...]
+
+    @abstractmethod
+    def suggest(self, count: int) -> list[Suggestion]:
+        """Return as many architectures as asked, unlike each other and all that run; fewer in a used-up space.
+
+        Each counts as running from here on, under its number.
+        """
+
+    @abstractmethod
+    def observe(self, evaluations: Iterable[Evaluation]) -> None:
+        """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way.
+
+        Only `done` ones are learnt from. What a number gave first holds; scores on fresh seeds (`repeat`) are not for
+        a strategy, which must not know more of some architectures than of others.
+        """
+
+    @abstractmethod
+    def finalists(self, count: int) -> list[Genotype]:
+        """Return the architectures to score again on fresh seeds, the best first."""
+
+
+class SampledStrategy(Suggesting):
     """Proposes architectures and learns from evaluations of them.
 
     The state follows from the evaluations alone: a strategy that is made anew and observes the same ones, in whatever
@@ -53,10 +78,7 @@ class SampledStrategy(ABC):
         self._walk = Walk(space, random.Random(derive_seed(seed, "walk")))
 
     def suggest(self, count: int) -> list[Suggestion]:
-        """Return as many architectures as asked, unlike each other and all known ones; fewer in a used-up space.
-
-        Each counts as running from here on, under its number.
-        """
+        """Return as many architectures as asked, unlike each other and all known ones; fewer in a used-up space."""
         suggestions: list[Suggestion] = []
         while len(suggestions) < count and (genotype := self._unknown_one()) is not None:
             suggestion = Suggestion(number=self._next_number, genotype=genotype)
@@ -65,11 +87,7 @@ class SampledStrategy(ABC):
         return suggestions
 
     def observe(self, evaluations: Iterable[Evaluation]) -> None:
-        """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way.
-
-        Only `done` ones are learnt from. What a number gave first holds; scores on fresh seeds (`repeat`) are not for
-        a strategy, which must not know more of some architectures than of others.
-        """
+        """Learn from evaluations, and remember all of them."""
         for evaluation in evaluations:
             known = self._known.get(evaluation.number)
             if evaluation.repeat or (known is not None and known.state != "running"):
@@ -112,10 +130,11 @@ class SampledStrategy(ABC):
         return self.objectives[0].score(evaluation.metrics)
 
     def finalists(self, count: int) -> list[Genotype]:
-        """Return the architectures to score again on fresh seeds: with several objectives the front first."""
+        """Return the best by score, of what was evaluated in full if anything was; of several objectives the front."""
+        candidates = self.most_thorough(self.done)
         if len(self.objectives) == 1:
-            return [e.genotype for e in sorted(self.done, key=self.score, reverse=True)[:count]]
-        found = {evaluation.genotype: evaluation.metrics for evaluation in self.done}
+            return [e.genotype for e in sorted(candidates, key=self.score, reverse=True)[:count]]
+        found = {evaluation.genotype: evaluation.metrics for evaluation in candidates}
         best: list[Genotype] = []
         while found and len(best) < count:
             front = pareto_front(found, self.objectives)
@@ -123,6 +142,11 @@ class SampledStrategy(ABC):
             for genotype in front:
                 del found[genotype]
         return best[:count]
+
+    @staticmethod
+    def most_thorough(evaluations: Sequence[Evaluation]) -> Sequence[Evaluation]:
+        """Return the evaluations in full; where there is none, all."""
+        return [e for e in evaluations if e.fidelity == FULL] or evaluations
 
     @abstractmethod
     def propose(self, rng: random.Random, attempt: int) -> Genotype:

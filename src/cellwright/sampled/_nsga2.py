@@ -89,7 +89,7 @@ def front_numbers(scores: Array) -> NDArray[np.int_]:
     numbers = np.full(len(scores), -1)
     front = 0
     while -1 in numbers:
-        left = np.equal(numbers, -1)
+        left: NDArray[np.bool_] = np.equal(numbers, -1)
         numbers[left & ~dominates[left].any(axis=0)] = front
         front += 1
     return numbers

@@ -3,6 +3,8 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 
@@ -15,11 +17,11 @@ from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.spec import PredictorStrategy
 
-PARENTS, CHILDREN = 10, 15
+PARENTS, CHILDREN = 8, 30
 """How many of the best are mutated, and how many mutants of each are candidates."""
-SECOND, GRANDCHILDREN = 15, 5
+SECOND, GRANDCHILDREN = 5, 8
 """How many of the mutants are mutated in turn, and how many mutants of each of them are candidates."""
-STRANGERS = 60
+STRANGERS = 40
 """Candidates that are drawn from the whole space."""
 REFITS = 20
 """The surrogate is fitted afresh once evaluations are one part in so many more."""
@@ -53,6 +55,7 @@ class Predictor(SampledStrategy):
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         self._features = Features(space)
+        self._neighbours = lru_cache(4 * PARENTS)(self._shuffled_neighbours)
         self._model: _Model | None = None
 
     def propose(self, rng: random.Random, attempt: int) -> Genotype:
@@ -73,19 +76,20 @@ class Predictor(SampledStrategy):
         """Return those that the surrogate believes to be the best, not those with a lucky score."""
         if len(self.objectives) > 1 or len(self.done_numbers) < self.settings.initial:
             return super().finalists(count)
-        return self._believe(self.done)[0][:count]
+        candidates = {e.genotype for e in self.most_thorough(self.done)}
+        return [genotype for genotype in self._believe(self.done)[0] if genotype in candidates][:count]
 
     def _learn_from(self, numbers: list[int]) -> _Model:
         best, surrogate = self._believe([self.evaluation(number) for number in numbers])
         rng = random.Random(derive_seed(self.seed, "candidates", len(numbers)))
-        mutants = [m for parent in best[:PARENTS] for m in self._mutants(parent, CHILDREN, rng)]
+        evaluated = {self.key(self.evaluation(number).genotype) for number in numbers}
+        mutants = [m for parent in best[:PARENTS] for m in self._mutants(parent, CHILDREN, evaluated)]
         second = rng.sample(mutants, min(SECOND, len(mutants)))
         candidates = [
             *mutants,
-            *(m for parent in second for m in self._mutants(parent, GRANDCHILDREN, rng)),
+            *(m for parent in second for m in self._mutants(parent, GRANDCHILDREN, evaluated)),
             *(self.space.sample(rng) for _ in range(STRANGERS)),
         ]
-        evaluated = {self.key(self.evaluation(number).genotype) for number in numbers}
         by_key = {self.key(genotype): genotype for genotype in candidates}
         new = [genotype for key, genotype in by_key.items() if key not in evaluated] or candidates
         return _Model(numbers, new, surrogate.draws(self._features(new)))
@@ -99,11 +103,17 @@ class Predictor(SampledStrategy):
         groups = self._features([evaluation.genotype for evaluation in fitted])
         surrogate = Surrogate(groups, [self.score(evaluation) for evaluation in fitted])
         order = np.argsort(-surrogate.means(groups), kind="stable")
-        return [fitted[place].genotype for place in order], surrogate
+        return list(dict.fromkeys(fitted[place].genotype for place in order)), surrogate
 
-    def _mutants(self, parent: Genotype, count: int, rng: random.Random) -> list[Genotype]:
+    def _mutants(self, parent: Genotype, count: int, evaluated: set[str]) -> list[Genotype]:
+        """Return the first new neighbours in an order of chance, the same each time, so that they need no new features."""
+        new = (m for m in self._neighbours(parent) if self.key(m) not in evaluated)
+        return list(islice(new, count))
+
+    def _shuffled_neighbours(self, parent: Genotype) -> list[Genotype]:
         neighbours = list(self.space.neighbours(parent))
-        return rng.sample(neighbours, min(count, len(neighbours)))
+        random.Random(derive_seed(self.seed, "mutants", parent.to_line())).shuffle(neighbours)
+        return neighbours
 
 
 def _refit_size(num_done: int, initial: int) -> int | None:

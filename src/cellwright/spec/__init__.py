@@ -11,6 +11,7 @@ from cellwright.spec.estimators import (
     LocalRunner,
     ObjectiveSection,
     ShortTrainingEstimator,
+    TabularEstimator,
     WeightedPick,
     WithinPick,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "SearchSpec",
     "ShortTrainingEstimator",
     "SposStrategy",
+    "TabularEstimator",
     "Toleration",
     "Tracking",
     "WeightedPick",

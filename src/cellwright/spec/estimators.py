@@ -35,7 +35,16 @@ class ShortTrainingEstimator(EstimatorSection):
     are as many of them; null for never."""
 
 
-AnyEstimator = Annotated[ShortTrainingEstimator, Field()]
+class TabularEstimator(EstimatorSection):
+    """Looks NAS-Bench-201's cells up in its table instead of training them; needs the extra `nasbench201`."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "training_seconds", "latency_ms", "millions_of_params")
+    kind: Literal["tabular"]
+    data_set: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
+    """What the table's networks were trained on."""
+
+
+AnyEstimator = Annotated[ShortTrainingEstimator | TabularEstimator, Field(discriminator="kind")]
 
 
 class ObjectiveSection(Section):

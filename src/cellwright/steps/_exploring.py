@@ -10,7 +10,7 @@ from cellwright.evaluation import Evaluation, EvaluationLine
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.runners import LocalRunner, Outcome
-from cellwright.sampled import SampledStrategy
+from cellwright.sampled import Suggesting
 from cellwright.spec import SearchSpec
 from cellwright.steps._journal import Journal
 from cellwright.steps._screening import Screen
@@ -39,7 +39,7 @@ class Exploration:
     def __init__(
         self,
         spec: SearchSpec,
-        strategy: SampledStrategy,
+        strategy: Suggesting,
         screen: Screen,
         *,
         trains: bool,
