@@ -26,7 +26,7 @@ UNBOUND = Constraints()
 class Climber(SampledStrategy):
     """Mutates the best so far, so that what it suggests tells what it knew."""
 
-    def propose(self, rng: random.Random) -> Genotype:
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
         done = self.done
         return self.space.mutate(max(done, key=self.score).genotype, rng) if done else self.space.sample(rng)
 

@@ -5,12 +5,14 @@ from cellwright.estimators._cost import COSTS, measure_cost
 from cellwright.estimators._latency import Latency
 from cellwright.estimators._shared_weights import SharedWeights
 from cellwright.estimators._short_training import Training, train_shortly
+from cellwright.estimators._tabular import Tabular
 from cellwright.estimators._zero_cost import ZeroCost
 from cellwright.spec import (
     AnyEstimator,
     LatencyEstimator,
     SharedWeightsEstimator,
     ShortTrainingEstimator,
+    TabularEstimator,
     ZeroCostEstimator,
 )
 
@@ -19,6 +21,7 @@ __all__ = [
     "Estimator",
     "Setting",
     "SharedWeights",
+    "Tabular",
     "Training",
     "build_estimator",
     "measure_cost",
@@ -35,5 +38,7 @@ def build_estimator(section: AnyEstimator, setting: Setting, *, seed: int) -> Es
             return Latency(section, setting, seed=seed)
         case SharedWeightsEstimator():
             return SharedWeights(section, setting, seed=seed)
+        case TabularEstimator():
+            return Tabular(section, setting)
         case ShortTrainingEstimator():
             raise AssertionError("short training runs in a trial")

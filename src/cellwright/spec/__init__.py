@@ -13,6 +13,7 @@ from cellwright.spec.estimators import (
     ObjectiveSection,
     SharedWeightsEstimator,
     ShortTrainingEstimator,
+    TabularEstimator,
     WeightedPick,
     WithinPick,
     ZeroCostEstimator,
@@ -20,7 +21,17 @@ from cellwright.spec.estimators import (
 from cellwright.spec.loading import load_spec, parse_spec
 from cellwright.spec.platform import Register, Resources, Toleration, Tracking
 from cellwright.spec.retrain import Augment, Baseline, Evaluate, Retrain
-from cellwright.spec.sampled import AnySampled, RandomSearchStrategy, SampledSection
+from cellwright.spec.sampled import (
+    AnySampled,
+    AshaScheduler,
+    LocalSearchStrategy,
+    Nsga2Strategy,
+    PredictorStrategy,
+    RandomSearchStrategy,
+    RegularizedEvolutionStrategy,
+    ReinforceStrategy,
+    SampledSection,
+)
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.space import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 from cellwright.spec.strategy import (
@@ -51,6 +62,7 @@ __all__ = [
     "AnySampled",
     "AnySpace",
     "AnyStrategy",
+    "AshaScheduler",
     "Augment",
     "Baseline",
     "BestPick",
@@ -75,14 +87,19 @@ __all__ = [
     "KneePick",
     "LatencyEstimator",
     "LocalRunner",
+    "LocalSearchStrategy",
     "NasBench201Space",
     "NpzData",
+    "Nsga2Strategy",
     "ObjectiveSection",
     "OneShotSection",
     "PcDartsStrategy",
+    "PredictorStrategy",
     "RandomSearchStrategy",
     "RandomWsStrategy",
     "Register",
+    "RegularizedEvolutionStrategy",
+    "ReinforceStrategy",
     "Resources",
     "Retrain",
     "SampledSection",
@@ -90,6 +107,7 @@ __all__ = [
     "SharedWeightsEstimator",
     "ShortTrainingEstimator",
     "SposStrategy",
+    "TabularEstimator",
     "Toleration",
     "Tracking",
     "Tune",

@@ -129,8 +129,21 @@ class LatencyEstimator(EstimatorSection):
         return ("latency_ms", "latency_ms_at_most")
 
 
+class TabularEstimator(EstimatorSection):
+    """Looks NAS-Bench-201's cells up in its table instead of training them; needs the extra `nasbench201`."""
+
+    kind: Literal["tabular"]
+    data_set: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
+    """What the table's networks were trained on."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return what the table holds."""
+        return ("accuracy", "training_seconds", "latency_ms", "millions_of_params")
+
+
 AnyEstimator = Annotated[
-    ShortTrainingEstimator | SharedWeightsEstimator | ZeroCostEstimator | LatencyEstimator,
+    ShortTrainingEstimator | SharedWeightsEstimator | ZeroCostEstimator | LatencyEstimator | TabularEstimator,
     Field(discriminator="kind"),
 ]
 

@@ -11,7 +11,7 @@ from cellwright.evaluation import Evaluation, EvaluationLine
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.runners import Key, Outcome, Runner
-from cellwright.sampled import SampledStrategy
+from cellwright.sampled import Suggesting
 from cellwright.spec import SearchSpec
 from cellwright.steps._journal import Journal
 from cellwright.steps._screening import Screen
@@ -37,7 +37,7 @@ class Exploration:
     def __init__(
         self,
         spec: SearchSpec,
-        strategy: SampledStrategy,
+        strategy: Suggesting,
         screen: Screen,
         *,
         runner: Runner | None,
@@ -69,7 +69,7 @@ class Exploration:
             if not suggestions:
                 self.events.append(f"the space is used up after {len(self.evaluations)} architectures")
                 break
-            self._begin(Evaluation(number=len(self.evaluations), genotype=suggestions[0], state="running"))
+            self._begin(suggestions[0].running)
         self._settle_but(0)
 
     def score_again(self, finalists: Sequence[Genotype]) -> dict[Genotype, Mapping[str, float]]:

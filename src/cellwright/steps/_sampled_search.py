@@ -21,7 +21,7 @@ from cellwright.spec import (
     AnySampled,
     BestPick,
     KneePick,
-    RandomSearchStrategy,
+    PredictorStrategy,
     SampledSection,
     SearchSpec,
     ShortTrainingEstimator,
@@ -56,7 +56,7 @@ def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progre
     result = _explore(
         spec.model_copy(update={"budget": budget}),
         tuned_space(spec, FixedSpace(Genotype.from_line(found.genotype))),
-        spec.strategy if isinstance(spec.strategy, SampledSection) else RandomSearchStrategy(kind="random"),
+        spec.strategy if isinstance(spec.strategy, SampledSection) else PredictorStrategy(kind="predictor"),
         data,
         folder,
         progress,

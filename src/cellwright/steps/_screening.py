@@ -39,6 +39,7 @@ class Screen:
             earlier: what `keep` compares it with, and estimators may learn from.
             seed: of the estimators' randomness.
         """
+        went_on = any(e.genotype == evaluation.genotype for e in earlier)  # from a rung below
         try:
             architecture, metrics = self._cost(evaluation.genotype)
             evaluation = replace(evaluation, metrics=metrics)
@@ -46,7 +47,7 @@ class Screen:
                 if excess := self._excess(metrics):
                     return replace(evaluation, state="infeasible", reason=excess)
                 metrics |= estimator.estimate(architecture, earlier, seed=seed)
-                if reason := _left_out(estimator.metrics[0], keep, metrics, earlier):
+                if not went_on and (reason := _left_out(estimator.metrics[0], keep, metrics, earlier)):
                     return replace(evaluation, state="pruned", reason=reason)
             if excess := self._excess(metrics):
                 return replace(evaluation, state="infeasible", reason=excess)
