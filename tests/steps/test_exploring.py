@@ -272,3 +272,22 @@ def test_a_feasible_member_that_is_rare_is_found(spec: SearchSpec, setting):
     Screen([], bound(spec, Constraints(params=min(params))), setting).require_feasible(
         space, random.Random(1)
     )
+
+
+def test_what_it_starts_from_is_tried_first(spec: SearchSpec, tmp_path: Path, setting):
+    space = build_space(spec.space)
+    start = [space.sample(random.Random(seed)) for seed in (7, 8)]
+    exploration = Exploration(
+        spec,
+        RandomSearch(RandomSearchStrategy(kind="random"), space, [Objective(metric="accuracy")], seed=1),
+        Screen([], spec, setting),
+        runner=Stage(),
+        data=tmp_path,
+        folder=tmp_path,
+        progress=Silent(),
+        start=start,
+    )
+    exploration.explore()
+    exploration.close()
+    assert [e.genotype for e in exploration.done[:2]] == start
+    assert len(exploration.done) == 12

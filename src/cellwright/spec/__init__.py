@@ -34,6 +34,7 @@ from cellwright.spec.sampled import (
 )
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.space import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
+from cellwright.spec.start import Start
 from cellwright.spec.strategy import (
     AlphaSection,
     AnyOneShot,
@@ -107,6 +108,7 @@ __all__ = [
     "SharedWeightsEstimator",
     "ShortTrainingEstimator",
     "SposStrategy",
+    "Start",
     "TabularEstimator",
     "Toleration",
     "Tracking",

@@ -22,6 +22,7 @@ from cellwright.spec.platform import Register, Resources, Tracking
 from cellwright.spec.retrain import Augment, Evaluate, Retrain
 from cellwright.spec.sampled import SampledSection
 from cellwright.spec.space import AnySpace, DartsSpace
+from cellwright.spec.start import Start
 from cellwright.spec.strategy import AnyStrategy, BetaDartsStrategy, Budget
 from cellwright.spec.tune import Tune
 
@@ -46,6 +47,7 @@ class SearchSpec(Section):
     pick: AnyPick = BestPick()
     constraints: Constraints = Constraints()
     tune: Tune | None = None
+    start: Start = Start()
     runner: LocalRunner = LocalRunner()
     """Where the trials of a sampled search run."""
     retrain: Retrain = Retrain()
@@ -64,7 +66,7 @@ class SearchSpec(Section):
         if not self.is_sampled:
             if self.tune is not None and self.tune.when == "after":
                 return self
-            for name in ("estimators", "objectives", "pick", "constraints", "tune", "runner"):
+            for name in ("estimators", "objectives", "pick", "constraints", "tune", "start", "runner"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"

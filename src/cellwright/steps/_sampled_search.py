@@ -25,6 +25,7 @@ from cellwright.spec import (
     SampledSection,
     SearchSpec,
     ShortTrainingEstimator,
+    Start,
     WeightedPick,
     WithinPick,
 )
@@ -32,6 +33,7 @@ from cellwright.steps._candidates import split_candidate, tuned_space
 from cellwright.steps._exploring import Exploration
 from cellwright.steps._networks import use_device
 from cellwright.steps._screening import Screen
+from cellwright.steps._starting import start_genotypes, start_worth
 from cellwright.steps.trial import setting_of
 
 
@@ -53,8 +55,9 @@ def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progre
     assert spec.tune is not None
     folder.mkdir(exist_ok=True)
     budget = spec.budget.model_copy(update={"evaluations": spec.tune.evaluations})
+    alone = {"budget": budget, "start": Start()}
     result = _explore(
-        spec.model_copy(update={"budget": budget}),
+        spec.model_copy(update=alone),
         tuned_space(spec, FixedSpace(Genotype.from_line(found.genotype))),
         spec.strategy if isinstance(spec.strategy, SampledSection) else PredictorStrategy(kind="predictor"),
         data,
@@ -91,6 +94,7 @@ def _explore(
         data=data,
         folder=folder,
         progress=progress,
+        start=start_genotypes(spec, space),
     )
     try:
         exploration.explore()
@@ -104,6 +108,7 @@ def _explore(
         )
     front = pareto_front(means, objectives)
     chosen = _pick(spec.pick, {genotype: means[genotype] for genotype in front}, objectives)
+    worth = start_worth(spec, objectives[0], exploration.done)
     members = {genotype: _member(spec, genotype, means[genotype]) for genotype in front}
     return SearchResult(
         genotype=members[chosen].genotype,
@@ -111,7 +116,7 @@ def _explore(
         validation_accuracy=means[chosen].get("accuracy"),
         seconds=exploration.seconds,
         history=tuple(_history(exploration.evaluations, objectives[0])),
-        events=tuple(exploration.events),
+        events=(*exploration.events, *([worth] if worth else [])),
         front=tuple(members.values()),
     )
 
