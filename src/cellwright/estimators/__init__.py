@@ -5,6 +5,7 @@ from cellwright.estimators._cost import COSTS, measure_cost
 from cellwright.estimators._latency import Latency
 from cellwright.estimators._shared_weights import SharedWeights
 from cellwright.estimators._short_training import Training, train_shortly
+from cellwright.estimators._surrogate import SurrogateScore
 from cellwright.estimators._tabular import Tabular
 from cellwright.estimators._zero_cost import ZeroCost
 from cellwright.spec import (
@@ -12,6 +13,7 @@ from cellwright.spec import (
     LatencyEstimator,
     SharedWeightsEstimator,
     ShortTrainingEstimator,
+    SurrogateEstimator,
     TabularEstimator,
     ZeroCostEstimator,
 )
@@ -21,6 +23,7 @@ __all__ = [
     "Estimator",
     "Setting",
     "SharedWeights",
+    "SurrogateScore",
     "Tabular",
     "Training",
     "build_estimator",
@@ -38,6 +41,8 @@ def build_estimator(section: AnyEstimator, setting: Setting, *, seed: int) -> Es
             return Latency(section, setting, seed=seed)
         case SharedWeightsEstimator():
             return SharedWeights(section, setting, seed=seed)
+        case SurrogateEstimator():
+            return SurrogateScore(section, setting)
         case TabularEstimator():
             return Tabular(section, setting)
         case ShortTrainingEstimator():
