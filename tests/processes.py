@@ -11,8 +11,10 @@ import torch
 
 from cellwright.training import parallel
 
-_context = multiprocessing.get_context("forkserver")  # which imports torch but once
-_context.set_forkserver_preload([__name__])
+_context = multiprocessing.get_context(
+    "forkserver"
+)  # which imports torch and what its optimizers import but once
+_context.set_forkserver_preload([__name__, "torch._dynamo"])
 
 
 def do_together(count: int, folder: Path, work: Callable[..., None], *arguments: Any) -> None:

@@ -20,13 +20,20 @@ from tests.processes import do_together
 
 TASK = ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
 CELLS = DartsSpace(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=1, num_cells=3, channels=4)
-CHAIN = ChainSpace(kind="chain", primitives=("nor_conv_1x1", "skip_connect"), widths=(50, 100), num_layers=2, channels=4)
+CHAIN = ChainSpace(
+    kind="chain", primitives=("nor_conv_1x1", "skip_connect"), widths=(50, 100), num_layers=2, channels=4
+)
 TWO_IN_A_BATCH = "two in a batch"
 SECTIONS: Mapping[str, Mapping[str, Any]] = {
     "darts": {"kind": "darts"},
     "second order": {"kind": "darts", "order": "second"},
     "beta-darts": {"kind": "beta-darts", "guard": {"action": "regularise", "max_skip_fraction": 0}},
-    "perturbation": {"kind": "pc-darts", "channel_fraction": 0.5, "derivation": "perturbation", "tuning_steps": 1},
+    "perturbation": {
+        "kind": "pc-darts",
+        "channel_fraction": 0.5,
+        "derivation": "perturbation",
+        "tuning_steps": 1,
+    },
     "gdas": {"kind": "gdas"},
     "spos": {"kind": "spos", "population": 2, "generations": 1, "parents": 1, "score_examples": 2},
     "spos chain": {"kind": "spos", "population": 2, "generations": 1, "parents": 1},
@@ -63,28 +70,23 @@ def search(folder: Path, name: str, progress: Silent) -> None:
     strategy.fit(supernet, data, Budget(epochs=2), folder / name, progress).save(folder / f"{name}.json")
 
 
-def search_each(folder: Path, names: tuple[str, ...]) -> None:
-    for name in names:
-        search(folder, name, Silent())
-
-
-def begin(folder: Path) -> None:
-    for name in RESUMED:
+def work_through(folder: Path, searches: Mapping[str, tuple[str, ...]], begun: str) -> None:
+    """Search in each folder what is said, and in `begun` until the first epoch is over."""
+    for place, names in searches.items():
+        for name in names:
+            search(folder / place, name, Silent())
+    for name in RESUMED if begun else ():
         with pytest.raises(Killed):
-            search(folder, name, KillAfterAnEpoch())
+            search(folder / begun, name, KillAfterAnEpoch())
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Search alone, by two and by three, and go on: from two processes to one, from one to three."""
     folder = tmp_path_factory.mktemp("found")
-    do_together(2, folder, begin, folder / "from two")
-    do_together(1, folder, begin, folder / "from one")
-    do_together(1, folder, search_each, folder / "one", tuple(SECTIONS))
-    do_together(2, folder, search_each, folder / "two", ON_TWO)
-    do_together(3, folder, search_each, folder / "three", ON_THREE)
-    do_together(1, folder, search_each, folder / "from two", RESUMED)
-    do_together(3, folder, search_each, folder / "from one", RESUMED)
+    do_together(2, folder, work_through, folder, {"two": ON_TWO}, "from two")
+    do_together(1, folder, work_through, folder, {"one": tuple(SECTIONS), "from two": RESUMED}, "from one")
+    do_together(3, folder, work_through, folder, {"three": ON_THREE, "from one": RESUMED}, "")
     return folder
 
 

@@ -66,8 +66,8 @@ def run(
 
     if processes.count() > 1:
         raise CellwrightError(
-            f"run must be started once, as it starts processes itself, got {processes.count()}; "
-            "give torchrun the steps search and retrain"
+            f"run must be started once, since it starts its steps itself, got {processes.count()} processes; "
+            "torchrun can start a single step, such as search"
         )
     loaded = load(spec, overrides)
     workspace = _workspace(loaded, runs, fresh)

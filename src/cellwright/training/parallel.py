@@ -1,8 +1,8 @@
 """Several processes that train one model; the only module that knows torch.distributed.
 
-All hold the same model, take the same batches, and draw the same random numbers for the whole of each. What is shared out
-are the network's passes: each process computes some rows of a batch. A loss is then given a weight so that the mean over
-the processes is the loss of the batch, and so are gradients: what is computed alike on all of them needs no care.
+All hold the same model, take the same batches, and draw the same random numbers for the whole of each. What is shared
+out are the network's passes: each process computes some rows of a batch. Its loss is given a weight so that the mean
+over the processes is the loss of the batch, as it is of what all compute alike; gradients are averaged in the same way.
 
 Without other processes everything here does nothing.
 """
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed import Store  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 
 from cellwright.errors import CellwrightError
 from cellwright.training.whole_batch_norms import WholeBatchNorms
@@ -43,7 +45,7 @@ class Share:
 
 
 _place = Place()
-_store: distributed.Store | None = None
+_store: Store | None = None
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def joined(place: Place, meeting: str = "env://") -> Iterator[None]:
             )
         torch.cuda.set_device(place.local_number)
         backend = "cpu:gloo,cuda:nccl"
-    _store, _, _ = next(distributed.rendezvous(meeting, place.number, place.count, timeout=PATIENCE))
+    _store, _, _ = next(rendezvous(meeting, place.number, place.count, timeout=PATIENCE))
     distributed.init_process_group(
         backend, store=_store, rank=place.number, world_size=place.count, timeout=PATIENCE
     )
@@ -151,7 +153,7 @@ def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
     if count() == 1:
         return list(tensors)
     flat = _total(torch.cat([tensor.reshape(-1) for tensor in tensors])) / count()
-    parts = flat.split([tensor.numel() for tensor in tensors])
+    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
     return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
 

@@ -17,7 +17,7 @@ class WholeBatchNorms(TorchFunctionMode):
     """While it is entered, `batch_norm` in training sees the whole batch, in whatever module it is called."""
 
     def __init__(self, total: Total) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.total = total
 
     def __torch_function__(
@@ -60,8 +60,9 @@ class WholeBatchNorms(TorchFunctionMode):
         x_BC = x_BC.to(_statistics_type(x_BC))
         mean_C, variance_C = (part.double() for part in torch.batch_norm_update_stats(x_BC, None, None, 0.0))
         sums = torch.cat([mean_C, variance_C + mean_C.square(), mean_C.new_ones(1)])
-        *moments, count = self.total(sums * (x_BC.numel() // x_BC.shape[1])).split(len(mean_C))
-        mean_C, square_C = (moment / count for moment in moments)
+        sums = self.total(sums * (x_BC.numel() // x_BC.shape[1]))
+        count = sums[-1]
+        mean_C, square_C = (sums[:-1] / count).chunk(2)
         return mean_C, (square_C - mean_C.square()).clamp_min(0), count
 
 
@@ -87,7 +88,7 @@ class _Normalise(torch.autograd.Function):
         return functional.batch_norm(x_BC, mean_C, variance_C, weight, bias, training=False, eps=eps)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_BC: Tensor) -> tuple[Tensor | None, ...]:
         x_BC, weight, mean_C, variance_C, count = ctx.saved_tensors
         scale_C = torch.ones_like(mean_C) if weight is None else weight
@@ -102,8 +103,9 @@ class _Normalise(torch.autograd.Function):
             offset_C = -scale_C * deviation_C * mean_grad_C - slope_C * mean_C
             shape = (-1,) + (1,) * (x_BC.ndim - 2)
             of_x = of_x.addcmul_(x_BC, slope_C.view(shape)).add_(offset_C.view(shape))
-        of_affine = (g if needed else None for g, needed in zip((of_weight, of_bias), ctx.needs_input_grad[1:3], strict=True))
-        return (of_x, *of_affine) + (None,) * 5
+        of_weight = of_weight if ctx.needs_input_grad[1] else None
+        of_bias = of_bias if ctx.needs_input_grad[2] else None
+        return of_x, of_weight, of_bias, None, None, None, None, None
 
 
 def _statistics_type(x_BC: Tensor) -> torch.dtype:
