@@ -63,6 +63,7 @@ def joined(place: Place, meeting: str = "env://") -> Iterator[None]:
     if place.count == 1:
         yield
         return
+    _store, _, _ = next(rendezvous(meeting, place.number, place.count, timeout=PATIENCE))
     backend = "gloo"
     if torch.cuda.is_available():
         if place.local_count > torch.cuda.device_count():
@@ -72,7 +73,6 @@ def joined(place: Place, meeting: str = "env://") -> Iterator[None]:
             )
         torch.cuda.set_device(place.local_number)
         backend = "cpu:gloo,cuda:nccl"
-    _store, _, _ = next(rendezvous(meeting, place.number, place.count, timeout=PATIENCE))
     distributed.init_process_group(
         backend, store=_store, rank=place.number, world_size=place.count, timeout=PATIENCE
     )
