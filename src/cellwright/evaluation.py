@@ -69,5 +69,20 @@ class Evaluation:
     """Why it failed, was pruned or is infeasible."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suggestion:
+    """An architecture that a strategy wants evaluated, and how thoroughly."""
+
+    number: int
+    """Place in the order of suggestions, counted from 0."""
+    genotype: Genotype
+    fidelity: Fidelity = FULL
+
+    @property
+    def running(self) -> Evaluation:
+        """Return the evaluation as it is while under way."""
+        return Evaluation(number=self.number, genotype=self.genotype, fidelity=self.fidelity, state="running")
+
+
 EvaluationLine = TypeAdapter(Evaluation)
 """Evaluations as JSON."""

@@ -1,7 +1,7 @@
 """What steps leave behind for people and for later steps: typed, frozen, JSON."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -42,6 +42,8 @@ class FrontMember(Result):
 
     genotype: str
     """In its one-line form."""
+    tuned: dict[str, Any] = {}
+    """The values of the hyperparameters that were searched."""
     metrics: dict[str, float]
     """On validation, the mean over the fresh seeds that it was scored on."""
 
@@ -51,6 +53,8 @@ class SearchResult(Result):
 
     genotype: str
     """In its one-line form."""
+    tuned: dict[str, Any] = {}
+    """The values of the hyperparameters that were searched: what it, and its baselines, are retrained with."""
     validation_accuracy: float | None
     """On the validation split: of the supernet in the epoch that the genotype is from, or of the genotype after short
     training, the mean over fresh seeds; None where accuracy is no objective."""

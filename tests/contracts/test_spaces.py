@@ -6,13 +6,15 @@ import random
 import pytest
 
 from cellwright.genotype import Genotype
-from cellwright.spaces import Space, build_space
+from cellwright.spaces import Space, TunedSpace, build_space
 from cellwright.spec import AnySpace
 
 
-@pytest.fixture
-def space(space_section: AnySpace) -> Space:
-    return build_space(space_section)
+@pytest.fixture(params=["plain", "tuned"])
+def space(space_section: AnySpace, request: pytest.FixtureRequest) -> Space:
+    space = build_space(space_section)
+    hyperparameters = {"retrain.learning_rate": 3, "augment.shift": 2}
+    return TunedSpace(space, hyperparameters) if request.param == "tuned" else space
 
 
 @pytest.fixture

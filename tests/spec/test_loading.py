@@ -61,6 +61,31 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             GOOD + "space: {kind: chain}\nretrain: {num_cells: 3}",
             ["retrain.num_cells must be left out: the space fixes it"],
         ),
+        (
+            GOOD + "constraints: {params: 1000}",
+            ["constraints must be left out: strategy.kind beta-darts is one-shot"],
+        ),
+        (
+            GOOD + "strategy: {kind: random}\nobjectives: [{metric: accurcy}]",
+            ["objectives: accurcy must be measured by one of the estimators, which give accuracy, depth"],
+        ),
+        (
+            GOOD + "strategy: {kind: random}\nconstraints: {latency_ms: 5}",
+            ["constraints: latency_ms must be measured by one of the estimators"],
+        ),
+        (
+            GOOD + "strategy: {kind: random}\npick: {kind: within, limits: {params: 5}}",
+            ["pick: params must be an objective, of accuracy"],
+        ),
+        (
+            GOOD + "tune: {values: {retrain.learning_rate: [0.1, -1]}}",
+            ["tune.values: retrain.learning_rate Input should be greater than 0, got -1"],
+        ),
+        (
+            GOOD + "tune: {values: {retrain.learnin_rate: [0.1, 1]}}",
+            ["tune.values: retrain.learnin_rate Extra inputs are not permitted, got 0.1"],
+        ),
+        (GOOD + "tune: {when: with, values: {retrain.epochs: [1, 2]}}", ["tune must be left out"]),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (
             "name: a\ndata: {source: idx, images: i, labels: l, test_images: t}",
@@ -111,3 +136,11 @@ def test_a_spec_survives_the_way_through_a_pipeline_parameter(tmp_path: Path):
     spec = load(tmp_path, GOOD + "register: {name: shoe-classifier}")
     assert parse_spec(spec.model_dump_json(by_alias=True)) == spec
     assert parse_spec(spec.model_dump_json(by_alias=True)).digest == spec.digest
+
+
+def test_hyperparameters_are_put_over_the_spec(tmp_path: Path):
+    spec = load(tmp_path, GOOD + "retrain: {epochs: 7}")
+    tuned = spec.tuned({"retrain.learning_rate": 0.5, "retrain.channels": 3, "augment.shift": 0.2})
+    assert (tuned.retrain.epochs, tuned.retrain.learning_rate, tuned.augment.shift) == (7, 0.5, 0.2)
+    assert tuned.final_space.channels == 3  # type: ignore[union-attr]
+    assert spec.tuned({}) == spec

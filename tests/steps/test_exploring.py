@@ -26,7 +26,7 @@ UNBOUND = Constraints()
 class Climber(SampledStrategy):
     """Mutates the best so far, so that what it suggests tells what it knew."""
 
-    def propose(self, rng: random.Random) -> Genotype:
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
         done = self.done
         return self.space.mutate(max(done, key=self.score).genotype, rng) if done else self.space.sample(rng)
 
@@ -108,6 +108,10 @@ def setting(tiny_setting):
     return tiny_setting
 
 
+def bound(spec: SearchSpec, constraints: Constraints) -> SearchSpec:
+    return spec.model_copy(update={"constraints": constraints})
+
+
 def explore(
     spec: SearchSpec,
     folder: Path,
@@ -124,7 +128,7 @@ def explore(
     exploration = Exploration(
         spec,
         strategy(RandomSearchStrategy(kind="random"), space, [Objective(metric=objective)], seed=1),
-        Screen([(Convolutions(), keep)], constraints, setting),
+        Screen([(Convolutions(), keep)], bound(spec, constraints), setting),
         runner=runner,
         data=folder,
         folder=folder,
@@ -233,7 +237,7 @@ def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, s
     exploration = Exploration(
         spec,
         Climber(RandomSearchStrategy(kind="random"), space, [Objective(metric="accuracy")], seed=1),
-        Screen([], Constraints(), setting),
+        Screen([], spec, setting),
         runner=stage,
         data=folder,
         folder=folder,
@@ -250,7 +254,7 @@ def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, s
 
 
 def test_a_space_without_a_feasible_member_says_so(spec: SearchSpec, setting):
-    screen = Screen([], Constraints(params=10, macs=1e9), setting)
+    screen = Screen([], bound(spec, Constraints(params=10, macs=1e9)), setting)
     with pytest.raises(CellwrightError, match=r"constraints.params must be reachable: .* has \d+, got 10"):
         screen.require_feasible(build_space(spec.space), random.Random(0))
 
@@ -258,11 +262,32 @@ def test_a_space_without_a_feasible_member_says_so(spec: SearchSpec, setting):
 def test_a_feasible_member_that_is_rare_is_found(spec: SearchSpec, setting):
     space = build_space(spec.space)
     rng = random.Random(0)
-    screen = Screen([], Constraints(), setting)
+    screen = Screen([], spec, setting)
     params = [
         screen.look_at(Evaluation(number=0, genotype=space.sample(rng), state="running"), (), seed=0).metrics[
             "params"
         ]
         for _ in range(40)
     ]
-    Screen([], Constraints(params=min(params)), setting).require_feasible(space, random.Random(1))
+    Screen([], bound(spec, Constraints(params=min(params))), setting).require_feasible(
+        space, random.Random(1)
+    )
+
+
+def test_what_it_starts_from_is_tried_first(spec: SearchSpec, tmp_path: Path, setting):
+    space = build_space(spec.space)
+    start = [space.sample(random.Random(seed)) for seed in (7, 8)]
+    exploration = Exploration(
+        spec,
+        RandomSearch(RandomSearchStrategy(kind="random"), space, [Objective(metric="accuracy")], seed=1),
+        Screen([], spec, setting),
+        runner=Stage(),
+        data=tmp_path,
+        folder=tmp_path,
+        progress=Silent(),
+        start=start,
+    )
+    exploration.explore()
+    exploration.close()
+    assert [e.genotype for e in exploration.done[:2]] == start
+    assert len(exploration.done) == 12

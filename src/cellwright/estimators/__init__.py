@@ -3,11 +3,30 @@
 from cellwright.estimators._base import Estimator, Setting
 from cellwright.estimators._cost import COSTS, measure_cost
 from cellwright.estimators._latency import Latency
+from cellwright.estimators._shared_weights import SharedWeights
 from cellwright.estimators._short_training import Training, train_shortly
+from cellwright.estimators._tabular import Tabular
 from cellwright.estimators._zero_cost import ZeroCost
-from cellwright.spec import AnyEstimator, LatencyEstimator, ShortTrainingEstimator, ZeroCostEstimator
+from cellwright.spec import (
+    AnyEstimator,
+    LatencyEstimator,
+    SharedWeightsEstimator,
+    ShortTrainingEstimator,
+    TabularEstimator,
+    ZeroCostEstimator,
+)
 
-__all__ = ["COSTS", "Estimator", "Setting", "Training", "build_estimator", "measure_cost", "train_shortly"]
+__all__ = [
+    "COSTS",
+    "Estimator",
+    "Setting",
+    "SharedWeights",
+    "Tabular",
+    "Training",
+    "build_estimator",
+    "measure_cost",
+    "train_shortly",
+]
 
 
 def build_estimator(section: AnyEstimator, setting: Setting, *, seed: int) -> Estimator:
@@ -17,5 +36,9 @@ def build_estimator(section: AnyEstimator, setting: Setting, *, seed: int) -> Es
             return ZeroCost(section, setting, seed=seed)
         case LatencyEstimator():
             return Latency(section, setting, seed=seed)
+        case SharedWeightsEstimator():
+            return SharedWeights(section, setting, seed=seed)
+        case TabularEstimator():
+            return Tabular(section, setting)
         case ShortTrainingEstimator():
             raise AssertionError("short training runs in a trial")

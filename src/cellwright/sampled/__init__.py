@@ -3,18 +3,60 @@
 from collections.abc import Sequence
 
 from cellwright.evaluation import Objective
-from cellwright.sampled._base import SampledStrategy
+from cellwright.sampled._asha import Asha
+from cellwright.sampled._base import SampledStrategy, Suggesting
+from cellwright.sampled._evolution import RegularizedEvolution
+from cellwright.sampled._features import Features
+from cellwright.sampled._local_search import LocalSearch
+from cellwright.sampled._nsga2 import Nsga2
+from cellwright.sampled._predictor import Predictor
 from cellwright.sampled._random import RandomSearch
+from cellwright.sampled._reinforce import Reinforce
+from cellwright.sampled._surrogate import Surrogate
 from cellwright.spaces import Space
 from cellwright.spec import AnySampled
 
-__all__ = ["RandomSearch", "SampledStrategy", "build_sampled"]
+__all__ = [
+    "Asha",
+    "Features",
+    "LocalSearch",
+    "Nsga2",
+    "Predictor",
+    "RandomSearch",
+    "RegularizedEvolution",
+    "Reinforce",
+    "SampledStrategy",
+    "Suggesting",
+    "Surrogate",
+    "build_sampled",
+]
 
 
 def build_sampled(
     section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
+) -> Suggesting:
+    """Return the strategy that a spec's `strategy` section describes, within its scheduler if it has one."""
+
+    def make() -> SampledStrategy:
+        return build_strategy(section, space, objectives, seed=seed)
+
+    return make() if section.scheduler is None else Asha(section.scheduler, make)
+
+
+def build_strategy(
+    section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
 ) -> SampledStrategy:
-    """Return the strategy that a spec's `strategy` section describes."""
+    """Return the strategy itself."""
     match section.kind:
         case "random":
             return RandomSearch(section, space, objectives, seed=seed)
+        case "regularized-evolution":
+            return RegularizedEvolution(section, space, objectives, seed=seed)
+        case "local-search":
+            return LocalSearch(section, space, objectives, seed=seed)
+        case "reinforce":
+            return Reinforce(section, space, objectives, seed=seed)
+        case "predictor":
+            return Predictor(section, space, objectives, seed=seed)
+        case "nsga2":
+            return Nsga2(section, space, objectives, seed=seed)

@@ -4,25 +4,55 @@ import bisect
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
-from cellwright.evaluation import Evaluation, Objective
+from cellwright.evaluation import FULL, Evaluation, Objective, Suggestion
 from cellwright.genotype import Genotype
 from cellwright.pareto import pareto_front
+from cellwright.sampled._walk import Walk
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.spec import SampledSection
 
-ATTEMPTS = 1000
-"""Proposals in a row that may be known already before a space counts as used up."""
+ATTEMPTS = 50
+"""Proposals for one suggestion that may be known already before others are looked for in the strategy's place."""
+CACHED = 1 << 13
+"""Architectures whose isomorphism keys are remembered, the latest used."""
 
 
-class SampledStrategy(ABC):
+class Suggesting(ABC):
+    """What a search talks to: a strategy, or a scheduler of fidelities around one."""
+
+    objectives: tuple[Objective, ...]
+
+    @abstractmethod
+    def suggest(self, count: int) -> list[Suggestion]:
+        """Return as many architectures as asked, unlike each other and all that run; fewer in a used-up space.
+
+        Each counts as running from here on, under its number.
+        """
+
+    @abstractmethod
+    def observe(self, evaluations: Iterable[Evaluation]) -> None:
+        """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way.
+
+        Only `done` ones are learnt from. What a number gave first holds; scores on fresh seeds (`repeat`) are not for
+        a strategy, which must not know more of some architectures than of others.
+        """
+
+    @abstractmethod
+    def finalists(self, count: int) -> list[Genotype]:
+        """Return the architectures to score again on fresh seeds, the best first."""
+
+
+class SampledStrategy(Suggesting):
     """Proposes architectures and learns from evaluations of them.
 
     The state follows from the evaluations alone: a strategy that is made anew and observes the same ones, in whatever
-    order and however often, suggests the same. Evaluations are folded in the order of their numbers, so that which
-    trial ends first changes nothing but what is known yet. Knows no torch: the suggestion service runs it.
+    order and however often, suggests the same. Those of suggestions that are under way count, so they are observed
+    too, as `running`. Evaluations are folded in the order of their numbers, so that which trial ends first changes
+    nothing but what is known yet. Knows no torch: the suggestion service runs it.
 
     Args:
         settings: a section of the class's `settings_type`.
@@ -40,44 +70,71 @@ class SampledStrategy(ABC):
         self.space = space
         self.objectives = tuple(objectives)
         self.seed = seed
+        self.key = lru_cache(CACHED)(space.isomorphism_key)
         self._known: dict[int, Evaluation] = {}
-        self._keys: dict[str, int] = {}
+        self._next_number = 0
+        self._keys: set[str] = set()
         self._done: list[int] = []
+        self._walk = Walk(space, random.Random(derive_seed(seed, "walk")))
 
-    def suggest(self, count: int) -> list[Genotype]:
-        """Return as many architectures as asked, unlike each other and all known ones; fewer in a used-up space.
-
-        Each counts as running from here on, under the next free number.
-        """
-        suggestions = []
-        for _ in range(count):
-            number = max(self._known, default=-1) + 1
-            genotype = self._new(number)
-            if genotype is None:
-                break
-            self.observe([Evaluation(number=number, genotype=genotype, state="running")])
-            suggestions.append(genotype)
+    def suggest(self, count: int) -> list[Suggestion]:
+        """Return as many architectures as asked, unlike each other and all known ones; fewer in a used-up space."""
+        suggestions: list[Suggestion] = []
+        while len(suggestions) < count and (genotype := self._unknown_one()) is not None:
+            suggestion = Suggestion(number=self._next_number, genotype=genotype)
+            self.observe([suggestion.running])
+            suggestions.append(suggestion)
         return suggestions
 
     def observe(self, evaluations: Iterable[Evaluation]) -> None:
-        """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way."""
+        """Learn from evaluations, and remember all of them."""
         for evaluation in evaluations:
             known = self._known.get(evaluation.number)
-            if known is not None and known.state != "running":
+            if evaluation.repeat or (known is not None and known.state != "running"):
                 continue
             self._known[evaluation.number] = evaluation
-            self._keys[self.space.isomorphism_key(evaluation.genotype)] = evaluation.number
+            self._next_number = max(self._next_number, evaluation.number + 1)
+            self._keys.add(self.key(evaluation.genotype))
             if evaluation.state == "done":
                 bisect.insort(self._done, evaluation.number)
+                self.learn(evaluation)
+
+    def learn(self, evaluation: Evaluation) -> None:  # noqa: B027 - optional
+        """Take note of a finished evaluation; called once for each, in any order."""
 
     @property
-    def done(self) -> Sequence[Evaluation]:
+    def num_known(self) -> int:
+        """Return how many evaluations are known, running ones included."""
+        return len(self._known)
+
+    @property
+    def done_numbers(self) -> list[int]:
+        """Return the numbers of the finished evaluations, in order."""
+        return self._done
+
+    def evaluation(self, number: int) -> Evaluation:
+        """Return the known evaluation of that number."""
+        return self._known[number]
+
+    @property
+    def done(self) -> list[Evaluation]:
         """Return the finished evaluations, in the order in which they were suggested."""
         return [self._known[number] for number in self._done]
 
+    def is_known(self, genotype: Genotype) -> bool:
+        """Tell whether an architecture that builds the same network is known."""
+        return self.key(genotype) in self._keys
+
+    def score(self, evaluation: Evaluation) -> float:
+        """Return the first objective, turned so that more is better."""
+        return self.objectives[0].score(evaluation.metrics)
+
     def finalists(self, count: int) -> list[Genotype]:
-        """Return the architectures to score again on fresh seeds: with several objectives the front first."""
-        found = {evaluation.genotype: evaluation.metrics for evaluation in self.done}
+        """Return the best by score, of what was evaluated in full if anything was; of several objectives the front."""
+        candidates = self.most_thorough(self.done)
+        if len(self.objectives) == 1:
+            return [e.genotype for e in sorted(candidates, key=self.score, reverse=True)[:count]]
+        found = {evaluation.genotype: evaluation.metrics for evaluation in candidates}
         best: list[Genotype] = []
         while found and len(best) < count:
             front = pareto_front(found, self.objectives)
@@ -86,18 +143,28 @@ class SampledStrategy(ABC):
                 del found[genotype]
         return best[:count]
 
-    def score(self, evaluation: Evaluation) -> float:
-        """Return the first objective, turned so that more is better."""
-        return self.objectives[0].score(evaluation.metrics)
+    @staticmethod
+    def most_thorough(evaluations: Sequence[Evaluation]) -> Sequence[Evaluation]:
+        """Return the evaluations in full; where there is none, all."""
+        return [e for e in evaluations if e.fidelity == FULL] or evaluations
 
     @abstractmethod
-    def propose(self, rng: random.Random) -> Genotype:
-        """Return a genotype to evaluate, which may be known; asked again, with the generator gone on, if it is."""
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+        """Return a genotype to evaluate.
 
-    def _new(self, number: int) -> Genotype | None:
-        rng = random.Random(derive_seed(self.seed, "suggest", number))
-        for _ in range(ATTEMPTS):
-            genotype = self.propose(rng)
-            if self.space.isomorphism_key(genotype) not in self._keys:
+        Args:
+            rng: for this suggestion.
+            attempt: how many of its proposals were known already; the more, the further afield one should look.
+        """
+
+    def _unknown_one(self) -> Genotype | None:
+        rng = random.Random(derive_seed(self.seed, "suggest", self._next_number))
+        for attempt in range(ATTEMPTS):
+            genotype = self.propose(rng, attempt)
+            if not self.is_known(genotype):
                 return genotype
-        return None
+        for _ in range(ATTEMPTS):
+            genotype = self.space.sample(rng)
+            if not self.is_known(genotype):
+                return genotype
+        return self._walk.first_without(self.is_known)

@@ -4,11 +4,14 @@ import random
 
 from cellwright.genotype import Genotype
 from cellwright.sampled._base import SampledStrategy
+from cellwright.spec import RandomSearchStrategy
 
 
 class RandomSearch(SampledStrategy):
     """Draws architectures, each equally likely."""
 
-    def propose(self, rng: random.Random) -> Genotype:
+    settings_type = RandomSearchStrategy
+
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
         """Draw a genotype."""
         return self.space.sample(rng)

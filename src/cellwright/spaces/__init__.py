@@ -5,20 +5,26 @@ from cellwright.importing import load_class
 from cellwright.spaces._base import Choices, Space, Strengths
 from cellwright.spaces._chain import Chain
 from cellwright.spaces._darts import Darts
-from cellwright.spaces._nasbench201 import NasBench201
+from cellwright.spaces._nasbench201 import NONE, SKIP, NasBench201
 from cellwright.spaces._product import CELL, ProductSpace, Taken
+from cellwright.spaces._tuned import TUNE, FixedSpace, TunedSpace
 from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 
 __all__ = [
     "CELL",
+    "NONE",
+    "SKIP",
+    "TUNE",
     "Chain",
     "Choices",
     "Darts",
+    "FixedSpace",
     "NasBench201",
     "ProductSpace",
     "Space",
     "Strengths",
     "Taken",
+    "TunedSpace",
     "build_chain",
     "build_darts",
     "build_space",

@@ -22,6 +22,8 @@ class Space(ABC):
 
     name: str
     """The `space` of its genotypes."""
+    concatenates: bool = False
+    """Whether a cell's output is all of its nodes, concatenated, rather than the last one."""
 
     @property
     @abstractmethod

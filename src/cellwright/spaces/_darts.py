@@ -26,6 +26,7 @@ class Darts(Space):
     num_nodes: int
 
     name = "darts"
+    concatenates = True
     cell_kinds = (NORMAL, REDUCE)
 
     def sources(self, node: int) -> range:

@@ -11,7 +11,9 @@ from cellwright.spec.estimators import (
     LatencyEstimator,
     LocalRunner,
     ObjectiveSection,
+    SharedWeightsEstimator,
     ShortTrainingEstimator,
+    TabularEstimator,
     WeightedPick,
     WithinPick,
     ZeroCostEstimator,
@@ -19,9 +21,20 @@ from cellwright.spec.estimators import (
 from cellwright.spec.loading import load_spec, parse_spec
 from cellwright.spec.platform import Register, Resources, Toleration, Tracking
 from cellwright.spec.retrain import Augment, Baseline, Evaluate, Retrain
-from cellwright.spec.sampled import AnySampled, RandomSearchStrategy, SampledSection
+from cellwright.spec.sampled import (
+    AnySampled,
+    AshaScheduler,
+    LocalSearchStrategy,
+    Nsga2Strategy,
+    PredictorStrategy,
+    RandomSearchStrategy,
+    RegularizedEvolutionStrategy,
+    ReinforceStrategy,
+    SampledSection,
+)
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.space import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
+from cellwright.spec.start import Start
 from cellwright.spec.strategy import (
     AlphaSection,
     AnyOneShot,
@@ -39,6 +52,7 @@ from cellwright.spec.strategy import (
     RandomWsStrategy,
     SposStrategy,
 )
+from cellwright.spec.tune import Tune
 
 __all__ = [
     "AlphaSection",
@@ -49,6 +63,7 @@ __all__ = [
     "AnySampled",
     "AnySpace",
     "AnyStrategy",
+    "AshaScheduler",
     "Augment",
     "Baseline",
     "BestPick",
@@ -73,22 +88,31 @@ __all__ = [
     "KneePick",
     "LatencyEstimator",
     "LocalRunner",
+    "LocalSearchStrategy",
     "NasBench201Space",
     "NpzData",
+    "Nsga2Strategy",
     "ObjectiveSection",
     "OneShotSection",
     "PcDartsStrategy",
+    "PredictorStrategy",
     "RandomSearchStrategy",
     "RandomWsStrategy",
     "Register",
+    "RegularizedEvolutionStrategy",
+    "ReinforceStrategy",
     "Resources",
     "Retrain",
     "SampledSection",
     "SearchSpec",
+    "SharedWeightsEstimator",
     "ShortTrainingEstimator",
     "SposStrategy",
+    "Start",
+    "TabularEstimator",
     "Toleration",
     "Tracking",
+    "Tune",
     "WeightedPick",
     "WithinPick",
     "ZeroCostEstimator",

@@ -60,6 +60,23 @@ class ShortTrainingEstimator(EstimatorSection):
         return ("accuracy",)
 
 
+class SharedWeightsEstimator(EstimatorSection):
+    """Scores with the weights of one supernet, trained before the search; gives `shared_accuracy`."""
+
+    kind: Literal["shared-weights"]
+    epochs: int = Field(default=20, ge=1)
+    """Passes over the training split, a random path for each batch."""
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: PositiveFloat = 0.05
+    score_examples: int = Field(default=1000, ge=1)
+    """Validation examples that a score is the accuracy on."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the supernet's accuracy on validation examples, restricted to the architecture."""
+        return ("shared_accuracy",)
+
+
 def _differ(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise ValueError(f"must be different ones, got {list(names)}")
@@ -112,8 +129,22 @@ class LatencyEstimator(EstimatorSection):
         return ("latency_ms", "latency_ms_at_most")
 
 
+class TabularEstimator(EstimatorSection):
+    """Looks NAS-Bench-201's cells up in its table instead of training them; needs the extra `nasbench201`."""
+
+    kind: Literal["tabular"]
+    data_set: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
+    """What the table's networks were trained on."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return what the table holds."""
+        return ("accuracy", "training_seconds", "latency_ms", "millions_of_params")
+
+
 AnyEstimator = Annotated[
-    ShortTrainingEstimator | ZeroCostEstimator | LatencyEstimator, Field(discriminator="kind")
+    ShortTrainingEstimator | SharedWeightsEstimator | ZeroCostEstimator | LatencyEstimator | TabularEstimator,
+    Field(discriminator="kind"),
 ]
 
 

@@ -50,8 +50,13 @@ def _validate(values: Any, origin: str) -> SearchSpec:
 
 
 def _absolute(spec: SearchSpec, folder: Path) -> SearchSpec:
-    paths = {field: folder / value for field, value in spec.data if isinstance(value, Path)}
-    return spec.model_copy(update={"data": spec.data.model_copy(update=paths)})
+    sections = {
+        name: section.model_copy(
+            update={field: folder / value for field, value in section if isinstance(value, Path)}
+        )
+        for name, section in (("data", spec.data), ("start", spec.start))
+    }
+    return spec.model_copy(update=sections)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -1,8 +1,9 @@
 """The whole spec."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cellwright.canonical import digest
 from cellwright.spec._section import Section
@@ -21,7 +22,9 @@ from cellwright.spec.platform import Register, Resources, Tracking
 from cellwright.spec.retrain import Augment, Evaluate, Retrain
 from cellwright.spec.sampled import SampledSection
 from cellwright.spec.space import AnySpace, DartsSpace
+from cellwright.spec.start import Start
 from cellwright.spec.strategy import AnyStrategy, BetaDartsStrategy, Budget
+from cellwright.spec.tune import Tune
 
 
 class SearchSpec(Section):
@@ -43,6 +46,8 @@ class SearchSpec(Section):
     """What a sampled search is after, the most important first; several give a Pareto front."""
     pick: AnyPick = BestPick()
     constraints: Constraints = Constraints()
+    tune: Tune | None = None
+    start: Start = Start()
     runner: LocalRunner = LocalRunner()
     """Where the trials of a sampled search run."""
     retrain: Retrain = Retrain()
@@ -59,7 +64,9 @@ class SearchSpec(Section):
     @model_validator(mode="after")
     def _sampled_search_is_whole(self) -> Self:
         if not self.is_sampled:
-            for name in ("estimators", "objectives", "pick", "constraints", "runner"):
+            if self.tune is not None and self.tune.when == "after":
+                return self
+            for name in ("estimators", "objectives", "pick", "constraints", "tune", "start", "runner"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"
@@ -87,6 +94,26 @@ class SearchSpec(Section):
         limits = getattr(self.pick, "limits", getattr(self.pick, "weights", {}))
         for name in sorted(limits.keys() - objectives):
             raise ValueError(f"pick: {name} must be an objective, of {', '.join(sorted(objectives))}")
+
+    @model_validator(mode="after")
+    def _can_be_tuned(self) -> Self:
+        for key, values in self.tune.values.items() if self.tune else ():
+            for value in values:
+                try:
+                    self.tuned({key: value})
+                except ValidationError as error:
+                    reason = error.errors(include_url=False)[0]
+                    raise ValueError(f"tune.values: {key} {reason['msg']}, got {value!r}") from error
+        return self
+
+    def tuned(self, values: Mapping[str, Any]) -> Self:
+        """Return the spec with other values of keys such as `retrain.learning_rate`; raises ValidationError."""
+        sections: dict[str, Section] = {}
+        for key, value in values.items():
+            section, _, name = key.partition(".")
+            section_now = sections.get(section, getattr(self, section))
+            sections[section] = type(section_now).model_validate({**section_now.model_dump(), name: value})
+        return self.model_copy(update=sections)
 
     @property
     def is_sampled(self) -> bool:

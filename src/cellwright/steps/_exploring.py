@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cellwright.evaluation import Evaluation, EvaluationLine
+from cellwright.evaluation import Evaluation, EvaluationLine, Suggestion
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.runners import Key, Outcome, Runner
-from cellwright.sampled import SampledStrategy
+from cellwright.sampled import Suggesting
 from cellwright.spec import SearchSpec
-from cellwright.steps._journal import Journal
+from cellwright.steps._journal import EVALUATIONS, Journal
 from cellwright.steps._screening import Screen
 from cellwright.steps.trial import EVALUATION, REQUEST, TrialRequest, trial_seed
 
@@ -32,18 +32,20 @@ class Exploration:
         data: the folder of prepared data.
         folder: where the journal and the folders of trials are.
         progress: told of each evaluation.
+        start: what is tried before the strategy is asked.
     """
 
     def __init__(
         self,
         spec: SearchSpec,
-        strategy: SampledStrategy,
+        strategy: Suggesting,
         screen: Screen,
         *,
         runner: Runner | None,
         data: Path,
         folder: Path,
         progress: Progress,
+        start: Sequence[Genotype] = (),
     ) -> None:
         self.spec = spec
         self.strategy = strategy
@@ -52,9 +54,10 @@ class Exploration:
         self.data = data
         self.folder = folder
         self.progress = progress
+        self.start = start
         self.events: list[str] = []
         self.evaluations: dict[Key, Evaluation] = {}
-        self.journal = Journal(folder / "evaluations.jsonl")
+        self.journal = Journal(folder / EVALUATIONS)
         self.parallel = spec.runner.parallel
         self.threads = max(1, spec.resources.threads // self.parallel)
         self._num_begun = self._num_ended = 0
@@ -63,13 +66,19 @@ class Exploration:
 
     def explore(self) -> None:
         """Evaluate architectures until the budget is used up, or the space."""
+        for genotype in self.start:
+            if not self._is_over():
+                self._settle_but(self.parallel - 1)
+                suggestion = Suggestion(number=len(self.evaluations), genotype=genotype).running
+                self.strategy.observe([suggestion])
+                self._begin(suggestion)
         while not self._is_over():
             self._settle_but(self.parallel - 1)
             suggestions = self.strategy.suggest(1)
             if not suggestions:
                 self.events.append(f"the space is used up after {len(self.evaluations)} architectures")
                 break
-            self._begin(Evaluation(number=len(self.evaluations), genotype=suggestions[0], state="running"))
+            self._begin(suggestions[0].running)
         self._settle_but(0)
 
     def score_again(self, finalists: Sequence[Genotype]) -> dict[Genotype, Mapping[str, float]]:
@@ -89,6 +98,11 @@ class Exploration:
             if done:
                 means[genotype] = {name: statistics.fmean(m[name] for m in done) for name in done[0]}
         return means
+
+    @property
+    def done(self) -> list[Evaluation]:
+        """Return the finished evaluations in the order of their suggestion."""
+        return [e for (_, repeat), e in sorted(self.evaluations.items()) if repeat == 0 and e.state == "done"]
 
     def close(self) -> None:
         """End what is running; the journal keeps what is done."""

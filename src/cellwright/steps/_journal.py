@@ -5,24 +5,31 @@ from pathlib import Path
 
 from cellwright.evaluation import Evaluation, EvaluationLine
 
+EVALUATIONS = "evaluations.jsonl"
+
+Entries = dict[tuple[int, int], Evaluation]
+"""Finished evaluations by number and repeat."""
+
+
+def read_evaluations(path: Path) -> Entries:
+    """Return what the file holds, which may not be there; a line that a kill cut off is left out."""
+    evaluations = map(EvaluationLine.validate_json, _whole_lines(path).splitlines())
+    return {(evaluation.number, evaluation.repeat): evaluation for evaluation in evaluations}
+
 
 class Journal:
-    """The finished evaluations of a search, by number and repeat.
+    """The finished evaluations of a search.
 
     Args:
-        path: one evaluation a line, as JSON. A line that a kill cut off is dropped.
+        path: one evaluation a line, as JSON.
     """
 
     def __init__(self, path: Path) -> None:
-        whole, _, torn = (path.read_bytes() if path.exists() else b"").rpartition(b"\n")
-        self._entries: dict[tuple[int, int], Evaluation] = {}
-        for line in whole.splitlines():
-            evaluation = EvaluationLine.validate_json(line)
-            self._entries[evaluation.number, evaluation.repeat] = evaluation
+        self._entries = read_evaluations(path)
         self._file = path.open("ab")
-        self._file.truncate(self._file.tell() - len(torn))
+        self._file.truncate(len(_whole_lines(path)))
 
-    def find(self, number: int, repeat: int = 0) -> Evaluation | None:
+    def find(self, number: int, repeat: int) -> Evaluation | None:
         """Return what became of the suggestion, if it is known."""
         return self._entries.get((number, repeat))
 
@@ -36,3 +43,8 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _whole_lines(path: Path) -> bytes:
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]

@@ -15,20 +15,25 @@ from cellwright.results import EpochRecord, FrontMember, SearchResult
 from cellwright.runners import LocalRunner, Runner
 from cellwright.sampled import build_sampled
 from cellwright.seeds import derive_seed
-from cellwright.spaces import build_space
+from cellwright.spaces import FixedSpace, Space, build_space
 from cellwright.spec import (
     AnyPick,
+    AnySampled,
     BestPick,
     KneePick,
+    PredictorStrategy,
     SampledSection,
     SearchSpec,
     ShortTrainingEstimator,
+    Start,
     WeightedPick,
     WithinPick,
 )
+from cellwright.steps._candidates import split_candidate, tuned_space
 from cellwright.steps._exploring import Exploration
 from cellwright.steps._networks import use_device
 from cellwright.steps._screening import Screen
+from cellwright.steps._starting import start_genotypes, start_worth
 from cellwright.steps.trial import setting_of
 
 
@@ -39,17 +44,48 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
         CellwrightError: no architecture is feasible, or none could be evaluated.
     """
     assert isinstance(spec.strategy, SampledSection)
-    setting = setting_of(spec, PreparedData.open(data), use_device(spec))
     space = build_space(spec.space)
+    if spec.tune and spec.tune.when == "with":
+        space = tuned_space(spec, space)
+    return _explore(spec, space, spec.strategy, data, folder, progress)
+
+
+def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progress: Progress) -> SearchResult:
+    """Search the hyperparameters of what was found, and return it with the best that fresh seeds confirm."""
+    assert spec.tune is not None
+    folder.mkdir(exist_ok=True)
+    budget = spec.budget.model_copy(update={"evaluations": spec.tune.evaluations})
+    alone = {"budget": budget, "start": Start()}
+    result = _explore(
+        spec.model_copy(update=alone),
+        tuned_space(spec, FixedSpace(Genotype.from_line(found.genotype))),
+        spec.strategy if isinstance(spec.strategy, SampledSection) else PredictorStrategy(kind="predictor"),
+        data,
+        folder,
+        progress,
+    )
+    return found.model_copy(
+        update={
+            "tuned": result.tuned,
+            "seconds": found.seconds + result.seconds,
+            "events": found.events + result.events,
+        }
+    )
+
+
+def _explore(
+    spec: SearchSpec, space: Space, section: AnySampled, data: Path, folder: Path, progress: Progress
+) -> SearchResult:
+    setting = setting_of(spec, PreparedData.open(data), use_device(spec))
     cheap = [section for section in spec.estimators if not isinstance(section, ShortTrainingEstimator)]
     seed = derive_seed(spec.seed, "estimators")
     chain = [(build_estimator(section, setting, seed=seed), section.keep) for section in cheap]
     for estimator, _ in chain:
         estimator.prepare(folder, progress)
-    screen = Screen(chain, spec.constraints, setting)
+    screen = Screen(chain, spec, setting)
     screen.require_feasible(space, random.Random(derive_seed(spec.seed, "feasible")))
     objectives = [Objective(metric=o.metric, direction=o.direction) for o in spec.objectives]
-    strategy = build_sampled(spec.strategy, space, objectives, seed=derive_seed(spec.seed, "search"))
+    strategy = build_sampled(section, space, objectives, seed=derive_seed(spec.seed, "search"))
     exploration = Exploration(
         spec,
         strategy,
@@ -58,6 +94,7 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
         data=data,
         folder=folder,
         progress=progress,
+        start=start_genotypes(spec, space),
     )
     try:
         exploration.explore()
@@ -71,14 +108,22 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
         )
     front = pareto_front(means, objectives)
     chosen = _pick(spec.pick, {genotype: means[genotype] for genotype in front}, objectives)
+    worth = start_worth(spec, objectives[0], exploration.done)
+    members = {genotype: _member(spec, genotype, means[genotype]) for genotype in front}
     return SearchResult(
-        genotype=chosen.to_line(),
+        genotype=members[chosen].genotype,
+        tuned=members[chosen].tuned,
         validation_accuracy=means[chosen].get("accuracy"),
         seconds=exploration.seconds,
         history=tuple(_history(exploration.evaluations, objectives[0])),
-        events=tuple(exploration.events),
-        front=tuple(FrontMember(genotype=g.to_line(), metrics=dict(means[g])) for g in front),
+        events=(*exploration.events, *([worth] if worth else [])),
+        front=tuple(members.values()),
     )
+
+
+def _member(spec: SearchSpec, genotype: Genotype, metrics: Mapping[str, float]) -> FrontMember:
+    architecture, tuned = split_candidate(spec, genotype)
+    return FrontMember(genotype=architecture.to_line(), tuned=tuned, metrics=dict(metrics))
 
 
 def _runner(spec: SearchSpec) -> Runner:

@@ -9,7 +9,8 @@ from cellwright.estimators import COSTS, Estimator, Setting, measure_cost
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.spaces import Space
-from cellwright.spec import Constraints
+from cellwright.spec import SearchSpec
+from cellwright.steps._candidates import split_candidate
 
 SEARCHED = 300
 """Architectures that are looked at before a space counts as without a feasible one."""
@@ -20,15 +21,14 @@ class Screen:
 
     Args:
         chain: the estimators with the share that each lets through.
-        constraints: upper limits by metric.
-        setting: what architectures are for.
+        spec: whose constraints they must meet.
+        setting: what they are for.
     """
 
-    def __init__(
-        self, chain: Sequence[tuple[Estimator, float]], constraints: Constraints, setting: Setting
-    ) -> None:
+    def __init__(self, chain: Sequence[tuple[Estimator, float]], spec: SearchSpec, setting: Setting) -> None:
         self.chain = chain
-        self.limits: dict[str, float] = constraints.model_dump(exclude_none=True)
+        self.spec = spec
+        self.limits: dict[str, float] = spec.constraints.model_dump(exclude_none=True)
         self.setting = setting
 
     def look_at(self, evaluation: Evaluation, earlier: Sequence[Evaluation], *, seed: int) -> Evaluation:
@@ -39,14 +39,15 @@ class Screen:
             earlier: what `keep` compares it with, and estimators may learn from.
             seed: of the estimators' randomness.
         """
+        went_on = any(e.genotype == evaluation.genotype for e in earlier)  # from a rung below
         try:
-            metrics: dict[str, float] = dict(measure_cost(evaluation.genotype, self.setting))
+            architecture, metrics = self._cost(evaluation.genotype)
             evaluation = replace(evaluation, metrics=metrics)
             for estimator, keep in self.chain:
                 if excess := self._excess(metrics):
                     return replace(evaluation, state="infeasible", reason=excess)
-                metrics |= estimator.estimate(evaluation.genotype, earlier, seed=seed)
-                if reason := _left_out(estimator.metrics[0], keep, metrics, earlier):
+                metrics |= estimator.estimate(architecture, earlier, seed=seed)
+                if not went_on and (reason := _left_out(estimator.metrics[0], keep, metrics, earlier)):
                     return replace(evaluation, state="pruned", reason=reason)
             if excess := self._excess(metrics):
                 return replace(evaluation, state="infeasible", reason=excess)
@@ -87,11 +88,17 @@ class Screen:
         raise CellwrightError("; ".join(broken))
 
     def _measure(self, genotype: Genotype, rng: random.Random) -> Mapping[str, float]:
-        metrics: dict[str, float] = dict(measure_cost(genotype, self.setting))
+        architecture, metrics = self._cost(genotype)
         for estimator, _ in self.chain:
             if self.limits.keys() & set(estimator.metrics):
-                metrics |= estimator.estimate(genotype, (), seed=rng.randrange(2**31))
+                metrics |= estimator.estimate(architecture, (), seed=rng.randrange(2**31))
         return metrics
+
+    def _cost(self, genotype: Genotype) -> tuple[Genotype, dict[str, float]]:
+        """Return the architecture that the genotype names, and what its final network costs."""
+        architecture, values = split_candidate(self.spec, genotype)
+        setting = replace(self.setting, final_space=self.spec.tuned(values).final_space)
+        return architecture, dict(measure_cost(architecture, setting))
 
     def _excess(self, metrics: Mapping[str, float]) -> str | None:
         for name, limit in self.limits.items():

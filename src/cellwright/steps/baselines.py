@@ -22,6 +22,7 @@ def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress
     """Train random architectures of the space, and a ResNet of the found network's size, a folder for each."""
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / search.RESULT)
+    spec = spec.tuned(found.tuned)
     for name, config in _configs(spec, data, found):
         train_network(name, config, data, spec, folder / name, progress)
 

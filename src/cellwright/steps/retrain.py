@@ -21,6 +21,7 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     """Train the derived network from scratch and export it."""
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / search.RESULT)
+    spec = spec.tuned(found.tuned)
     config = genotype_network(spec, data.manifest, found.genotype)
     train_network("found", config, data, spec, folder, progress)
     write_text(folder / search.GENOTYPE, Genotype.from_line(found.genotype).to_json())

@@ -6,9 +6,11 @@ from typing import Any
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
+from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps._one_shot_search import one_shot_search
-from cellwright.steps._sampled_search import sampled_search
+from cellwright.steps._sampled_search import sampled_search, tune
+from cellwright.steps._starting import start_genotypes
 from cellwright.steps._step import Inputs, Step
 
 GENOTYPE, RESULT = "genotype.json", "search.json"
@@ -18,6 +20,8 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
     find = sampled_search if spec.is_sampled else one_shot_search
     result = find(spec, inputs["prepare"], folder, progress)
+    if spec.tune and spec.tune.when == "after":
+        result = tune(spec, result, inputs["prepare"], folder / "tuning", progress)
     for event in result.events:
         progress.say(f"search: {event}")
     write_text(folder / GENOTYPE, Genotype.from_line(result.genotype).to_json())
@@ -26,9 +30,12 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
 
 def _settings(spec: SearchSpec) -> Any:
     sections = {"seed", "augment", "space", "strategy", "budget"}
-    if spec.is_sampled:
-        sections |= {"estimators", "objectives", "pick", "constraints", "retrain", "runner"}
-    return spec.model_dump(mode="json", include=sections)
+    settings = {}
+    if spec.start.search:
+        settings["start"] = [g.to_line() for g in start_genotypes(spec, build_space(spec.space))]
+    if spec.is_sampled or spec.tune:
+        sections |= {"estimators", "objectives", "pick", "constraints", "tune", "retrain", "runner", "start"}
+    return spec.model_dump(mode="json", include=sections) | settings
 
 
 SEARCH = Step(name="search", inputs=("prepare",), settings=_settings, run=search)

@@ -13,6 +13,7 @@ from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec, ShortTrainingEstimator, parse_spec
+from cellwright.steps._candidates import split_candidate
 from cellwright.steps._networks import task_of
 from cellwright.training.precision import best_device
 
@@ -40,13 +41,14 @@ def run_trial(folder: Path, progress: Progress) -> None:
     request = TrialRequest.load(folder / REQUEST)
     spec = parse_spec(request.spec)
     torch.set_num_threads(request.threads)
+    architecture, values = split_candidate(spec, request.evaluation.genotype)
     (settings,) = (section for section in spec.estimators if isinstance(section, ShortTrainingEstimator))
     training = train_shortly(
-        request.evaluation.genotype,
+        architecture,
         request.evaluation.fidelity,
         request.earlier,
         settings,
-        setting_of(spec, PreparedData.open(Path(request.data)), best_device()),
+        setting_of(spec.tuned(values), PreparedData.open(Path(request.data)), best_device()),
         seed=trial_seed(spec, request.evaluation),
         folder=folder,
         progress=progress,

@@ -1,0 +1,107 @@
+"""ASHA: Li et al. 2020, https://arxiv.org/abs/1810.05934."""
+
+import bisect
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from cellwright.evaluation import Evaluation, Fidelity, Suggestion
+from cellwright.genotype import Genotype
+from cellwright.sampled._base import SampledStrategy, Suggesting
+from cellwright.sampled._levelling import Levelling
+from cellwright.spec import AshaScheduler
+
+
+@dataclass(slots=True)
+class _Rung:
+    """What is done at one fidelity."""
+
+    fidelity: Fidelity
+    ranked: list[tuple[float, int]] = field(default_factory=list)
+    """Worse-is-more score and number of each finished evaluation, in order."""
+    waiting: list[tuple[float, int]] = field(default_factory=list)
+    """A heap of those that have not gone on."""
+    keys: set[str] = field(default_factory=set)
+    """Architectures that are or were evaluated here."""
+
+
+class Asha(Suggesting):
+    """Evaluates what a strategy suggests on the lowest rung, and goes on with the best of each rung.
+
+    One in `reduction` of those done on a rung is suggested once more, on the next; the strategy is asked for another
+    only where none is due. It learns from all rungs, with scores made comparable by `Levelling`. With several
+    objectives the first decides who goes on.
+
+    Args:
+        settings: how many rungs there are, and what they cost.
+        make_strategy: returns the strategy, made anew.
+    """
+
+    def __init__(self, settings: AshaScheduler, make_strategy: Callable[[], SampledStrategy]) -> None:
+        self._reduction = settings.reduction
+        self._make_strategy = make_strategy
+        self._strategy = make_strategy()
+        self.objectives = self._strategy.objectives
+        self._rungs = [
+            _Rung(Fidelity(**{settings.spends: settings.reduction**-left}))
+            for left in reversed(range(settings.rungs))
+        ]
+        self._levelling = Levelling([rung.fidelity for rung in self._rungs], self.objectives)
+        self._known: dict[int, Evaluation] = {}
+
+    def suggest(self, count: int) -> list[Suggestion]:
+        """Return as many architectures as asked, each with a fidelity; fewer in a used-up space."""
+        suggestions: list[Suggestion] = []
+        while len(suggestions) < count and (suggestion := self._next()) is not None:
+            self.observe([suggestion.running])
+            suggestions.append(suggestion)
+        return suggestions
+
+    def observe(self, evaluations: Iterable[Evaluation]) -> None:
+        """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way."""
+        for evaluation in evaluations:
+            known = self._known.get(evaluation.number)
+            if evaluation.repeat or (known is not None and known.state != "running"):
+                continue
+            self._known[evaluation.number] = evaluation
+            rung = self._rungs[self._levelling.level(evaluation)]
+            rung.keys.add(self._strategy.key(evaluation.genotype))
+            if evaluation.state == "done":
+                entry = -self._strategy.score(evaluation), evaluation.number
+                bisect.insort(rung.ranked, entry)
+                heapq.heappush(rung.waiting, entry)
+            self._tell(evaluation)
+
+    def finalists(self, count: int) -> list[Genotype]:
+        """Return those of the strategy, among what was evaluated in full if anything was."""
+        return self._strategy.finalists(count)
+
+    def _tell(self, evaluation: Evaluation) -> None:
+        """Tell the strategy; all over again where scores now mean something else."""
+        if self._levelling.observe(evaluation, self._strategy.key(evaluation.genotype)):
+            self._strategy = self._make_strategy()
+            self._strategy.observe(map(self._levelling.levelled, self._known.values()))
+        else:
+            self._strategy.observe([self._levelling.levelled(evaluation)])
+
+    def _next(self) -> Suggestion | None:
+        number = max(self._known, default=-1) + 1
+        for lower, upper in reversed(list(zip(self._rungs, self._rungs[1:], strict=False))):
+            if (due := self._due(lower, upper)) is not None:
+                return Suggestion(number=number, genotype=due, fidelity=upper.fidelity)
+        return next(
+            (replace(new, fidelity=self._rungs[0].fidelity) for new in self._strategy.suggest(1)), None
+        )
+
+    def _due(self, lower: _Rung, upper: _Rung) -> Genotype | None:
+        """Return the best that has not gone on, if it is among the best one in `reduction`."""
+        while lower.waiting:
+            entry = lower.waiting[0]
+            genotype = self._known[entry[1]].genotype
+            if self._strategy.key(genotype) in upper.keys:
+                heapq.heappop(lower.waiting)
+            elif bisect.bisect_left(lower.ranked, entry) < len(lower.ranked) // self._reduction:
+                return genotype
+            else:
+                break
+        return None

@@ -1,0 +1,80 @@
+"""What a score at one fidelity says of the score in full."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cellwright.evaluation import Evaluation, Fidelity, Objective
+
+FIRST_PAIRS = 4
+"""Architectures scored on two rungs from which on it is learnt what one score says of the other."""
+PRIOR_PAIRS = 4
+"""How many would have to contradict before a difference on one rung is not taken for the same on the next."""
+
+Line = tuple[float, float, float]
+"""Slope, and the point that the line goes through."""
+
+
+class Levelling:
+    """Brings scores of all fidelities to the level of the full one, by regression from each rung to the next.
+
+    Those that went on were chosen by the lower score alone, so a regression on it is not misled by the choice. It is
+    done again each time that twice as many have gone on.
+    """
+
+    def __init__(self, fidelities: Sequence[Fidelity], objectives: Sequence[Objective]) -> None:
+        self._fidelities = list(fidelities)
+        self._objectives = objectives
+        self._done: list[dict[str, Evaluation]] = [{} for _ in fidelities]
+        self._pairs: list[list[tuple[int, str]]] = [[] for _ in fidelities[1:]]
+        self._used: list[list[tuple[int, str]]] = [[] for _ in fidelities[1:]]
+        self._lines: list[dict[str, Line]] = [{} for _ in fidelities[1:]]
+
+    def level(self, evaluation: Evaluation) -> int:
+        """Return the rung of the evaluation's fidelity."""
+        return self._fidelities.index(evaluation.fidelity)
+
+    def observe(self, evaluation: Evaluation, key: str) -> bool:
+        """Learn from an evaluation of the architecture `key`; tell whether earlier ones now mean something else."""
+        if evaluation.state != "done":
+            return False
+        level = self.level(evaluation)
+        self._done[level].setdefault(key, evaluation)
+        for lower in (level - 1, level):
+            if 0 <= lower < len(self._pairs) and key in self._done[lower] and key in self._done[lower + 1]:
+                self._pairs[lower].append((self._done[lower + 1][key].number, key))
+                self._pairs[lower].sort()
+        changed = [self._relearn(lower) for lower in range(len(self._pairs))]
+        return any(changed)
+
+    def levelled(self, evaluation: Evaluation) -> Evaluation:
+        """Return the evaluation as its scores would be in full."""
+        if evaluation.state != "done":
+            return evaluation
+        metrics = dict(evaluation.metrics)
+        for lines in self._lines[self.level(evaluation) :]:
+            for metric, (slope, here, there) in lines.items():
+                metrics[metric] = there + slope * (metrics[metric] - here)
+        return replace(evaluation, metrics=metrics)
+
+    def _relearn(self, lower: int) -> bool:
+        """Draw the lines from a rung to the next, if it is time; tell whether they changed."""
+        pairs = self._pairs[lower]
+        used = pairs[: 1 << (len(pairs).bit_length() - 1)] if len(pairs) >= FIRST_PAIRS else []
+        if used == self._used[lower]:
+            return False
+        self._used[lower] = used
+        for metric in (objective.metric for objective in self._objectives):
+            befores, afters = (
+                [self._done[level][key].metrics[metric] for _, key in used] for level in (lower, lower + 1)
+            )
+            self._lines[lower][metric] = _line(befores, afters)
+        return True
+
+
+def _line(befores: Sequence[float], afters: Sequence[float]) -> Line:
+    """Return the least squares line, its slope drawn towards 1."""
+    before, after = sum(befores) / len(befores), sum(afters) / len(afters)
+    square = sum((x - before) ** 2 for x in befores)
+    product = sum((x - before) * (y - after) for x, y in zip(befores, afters, strict=True))
+    prior = PRIOR_PAIRS * square / len(befores)
+    return max(0.0, (product + prior) / (square + prior)) if square else 1.0, before, after

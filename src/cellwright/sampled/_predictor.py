@@ -1,0 +1,126 @@
+"""Predictor-guided mutation: a surrogate says which mutants of the best are worth an evaluation."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+
+import numpy as np
+
+from cellwright.evaluation import Evaluation, Objective
+from cellwright.genotype import Genotype
+from cellwright.sampled._base import SampledStrategy
+from cellwright.sampled._features import Features
+from cellwright.sampled._surrogate import Draws, Surrogate
+from cellwright.seeds import derive_seed
+from cellwright.spaces import Space
+from cellwright.spec import PredictorStrategy
+
+PARENTS, CHILDREN = 8, 30
+"""How many of the best are mutated, and how many mutants of each are candidates."""
+SECOND, GRANDCHILDREN = 5, 8
+"""How many of the mutants are mutated in turn, and how many mutants of each of them are candidates."""
+STRANGERS = 40
+"""Candidates that are drawn from the whole space."""
+REFITS = 20
+"""The surrogate is fitted afresh once evaluations are one part in so many more."""
+FITTED = 300
+"""Most evaluations that a surrogate is fitted to: two thirds of them the best, the rest spread over the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What suggestions are drawn from."""
+
+    numbers: list[int]
+    """Of the evaluations that it follows from."""
+    candidates: list[Genotype]
+    draws: Draws
+
+
+class Predictor(SampledStrategy):
+    """Suggests by Thompson sampling: the candidate that is best in one draw of what the scores may truly be.
+
+    Candidates are strangers and mutants of those that the surrogate, a Gaussian process, believes to be the best. So
+    where the surrogate is sure its favourites are tried, where it is not there is variety, and suggestions that run
+    beside each other differ.
+    """
+
+    settings: PredictorStrategy
+    settings_type = PredictorStrategy
+
+    def __init__(
+        self, settings: PredictorStrategy, space: Space, objectives: Sequence[Objective], *, seed: int
+    ) -> None:
+        super().__init__(settings, space, objectives, seed=seed)
+        self._features = Features(space)
+        self._neighbours = lru_cache(4 * PARENTS)(self._shuffled_neighbours)
+        self._model: _Model | None = None
+
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+        """Draw the first genotypes; then return the candidate that is best in a draw from the surrogate."""
+        size = _refit_size(len(self.done_numbers), self.settings.initial)
+        if size is None:
+            return self.space.sample(rng)
+        numbers = list(self.done_numbers[:size])
+        if self._model is None or self._model.numbers != numbers:
+            self._model = self._learn_from(numbers)
+        drawn = self._model.draws.draw(np.random.default_rng(rng.getrandbits(64)))
+        candidates = self._model.candidates
+        order: list[int] = np.argsort(-drawn, kind="stable").tolist()
+        unknown = (candidates[place] for place in order if not self.is_known(candidates[place]))
+        return next(unknown, None) or self.space.mutate(rng.choice(candidates), rng)
+
+    def finalists(self, count: int) -> list[Genotype]:
+        """Return those that the surrogate believes to be the best, not those with a lucky score."""
+        if len(self.objectives) > 1 or len(self.done_numbers) < self.settings.initial:
+            return super().finalists(count)
+        candidates = {e.genotype for e in self.most_thorough(self.done)}
+        return [genotype for genotype in self._believe(self.done)[0] if genotype in candidates][:count]
+
+    def _learn_from(self, numbers: list[int]) -> _Model:
+        best, surrogate = self._believe([self.evaluation(number) for number in numbers])
+        rng = random.Random(derive_seed(self.seed, "candidates", len(numbers)))
+        evaluated = {self.key(self.evaluation(number).genotype) for number in numbers}
+        mutants = [m for parent in best[:PARENTS] for m in self._mutants(parent, CHILDREN, evaluated)]
+        second = rng.sample(mutants, min(SECOND, len(mutants)))
+        candidates = [
+            *mutants,
+            *(m for parent in second for m in self._mutants(parent, GRANDCHILDREN, evaluated)),
+            *(self.space.sample(rng) for _ in range(STRANGERS)),
+        ]
+        by_key = {self.key(genotype): genotype for genotype in candidates}
+        new = [genotype for key, genotype in by_key.items() if key not in evaluated] or candidates
+        return _Model(numbers, new, surrogate.draws(self._features(new)))
+
+    def _believe(self, evaluations: Sequence[Evaluation]) -> tuple[list[Genotype], Surrogate]:
+        """Fit a surrogate; return the genotypes that it was fitted to, the best first."""
+        ranked = sorted(evaluations, key=self.score, reverse=True)
+        others = ranked[FITTED * 2 // 3 :]
+        stride = max(1, -(-len(others) // (FITTED // 3)))
+        fitted = ranked[: FITTED * 2 // 3] + others[::stride]
+        groups = self._features([evaluation.genotype for evaluation in fitted])
+        surrogate = Surrogate(groups, [self.score(evaluation) for evaluation in fitted])
+        order = np.argsort(-surrogate.means(groups), kind="stable")
+        return list(dict.fromkeys(fitted[place].genotype for place in order)), surrogate
+
+    def _mutants(self, parent: Genotype, count: int, evaluated: set[str]) -> list[Genotype]:
+        """Return the first new neighbours in an order of chance, the same each time: so few need new features."""
+        new = (m for m in self._neighbours(parent) if self.key(m) not in evaluated)
+        return list(islice(new, count))
+
+    def _shuffled_neighbours(self, parent: Genotype) -> list[Genotype]:
+        neighbours = list(self.space.neighbours(parent))
+        random.Random(derive_seed(self.seed, "mutants", parent.to_line())).shuffle(neighbours)
+        return neighbours
+
+
+def _refit_size(num_done: int, initial: int) -> int | None:
+    """Return the number of evaluations that the surrogate is to be fitted to; None where there are too few."""
+    size = None
+    following = initial
+    while following <= num_done:
+        size = following
+        following += max(1, following // REFITS)
+    return size
