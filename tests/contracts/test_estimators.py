@@ -29,6 +29,7 @@ SECTIONS = [
         "proxies": ["synflow", "naswot", "params"],
     },
     {"kind": "latency", "networks": 10, "rounds": 5},
+    {"kind": "shared-weights", "epochs": 1, "batch_size": 20},
     {"kind": "shared-weights", "epochs": 1, "batch_size": 30},
 ]
 

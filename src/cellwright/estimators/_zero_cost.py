@@ -53,7 +53,7 @@ class ZeroCost(Estimator):
         """Score the reference sample, or read what is in the folder."""
         path = folder / f"zero-cost-{digest(self.settings.model_dump(mode='json'))}.json"
         if not path.exists():
-            self._draw_reference(progress).save(path)
+            self.draw_reference(progress).save(path)
         self._reference = Reference.load(path)
 
     def estimate(
@@ -74,7 +74,8 @@ class ZeroCost(Estimator):
         network.to(self.setting.device).train()
         return {name: max(LOWEST, PROXIES[name](network, probe)) for name in self.settings.proxies}
 
-    def _draw_reference(self, progress: Progress) -> Reference:
+    def draw_reference(self, progress: Progress) -> Reference:
+        """Score random architectures of the space."""
         rng = random.Random(derive_seed(self.seed, "reference"))
         space = build_space(self.setting.space)
         rows = []

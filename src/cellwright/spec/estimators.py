@@ -120,7 +120,7 @@ class LatencyEstimator(EstimatorSection):
     """Always 1, since less is better: say `constraints.latency_ms`, or make it an objective."""
     networks: int = Field(default=60, ge=10)
     """Random networks that are measured before the search; others are told from their choices."""
-    rounds: int = Field(default=20, ge=5)
+    rounds: int = Field(default=10, ge=5)
     """How often each of them is measured."""
 
     @property
