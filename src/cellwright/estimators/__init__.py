@@ -3,7 +3,7 @@
 from cellwright.estimators._base import Estimator, Setting
 from cellwright.estimators._cost import COSTS, measure_cost
 from cellwright.estimators._short_training import Training, train_shortly
-from cellwright.estimators._tabular import Tabular
+from cellwright.estimators._tabular import Tabular, read_table
 from cellwright.spec import AnyEstimator, TabularEstimator
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Training",
     "build_estimator",
     "measure_cost",
+    "read_table",
     "train_shortly",
 ]
 

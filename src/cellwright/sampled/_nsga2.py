@@ -86,12 +86,11 @@ def front_numbers(scores: Array) -> NDArray[np.int_]:
     """Return for each row of scores, more being better, how many fronts are peeled off before its own."""
     no_worse = (scores[:, None] >= scores[None]).all(axis=2)
     dominates = no_worse & ~no_worse.T
-    numbers = np.full(len(scores), -1)
-    front = 0
-    while -1 in numbers:
-        left: NDArray[np.bool_] = np.equal(numbers, -1)
-        numbers[left & ~dominates[left].any(axis=0)] = front
-        front += 1
+    numbers = np.zeros(len(scores), dtype=np.int_)
+    left = np.arange(len(scores))
+    while len(left):
+        left = left[dominates[np.ix_(left, left)].any(axis=0)]
+        numbers[left] += 1
     return numbers
 
 

@@ -54,7 +54,8 @@ class Predictor(SampledStrategy):
         self, settings: PredictorStrategy, space: Space, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
-        self._features = Features(space)
+        self.features = Features(space)
+        """Strategies of one space may share them."""
         self._neighbours = lru_cache(4 * PARENTS)(self._shuffled_neighbours)
         self._model: _Model | None = None
 
@@ -92,7 +93,7 @@ class Predictor(SampledStrategy):
         ]
         by_key = {self.key(genotype): genotype for genotype in candidates}
         new = [genotype for key, genotype in by_key.items() if key not in evaluated] or candidates
-        return _Model(numbers, new, surrogate.draws(self._features(new)))
+        return _Model(numbers, new, surrogate.draws(self.features(new)))
 
     def _believe(self, evaluations: Sequence[Evaluation]) -> tuple[list[Genotype], Surrogate]:
         """Fit a surrogate; return the genotypes that it was fitted to, the best first."""
@@ -100,13 +101,13 @@ class Predictor(SampledStrategy):
         others = ranked[FITTED * 2 // 3 :]
         stride = max(1, -(-len(others) // (FITTED // 3)))
         fitted = ranked[: FITTED * 2 // 3] + others[::stride]
-        groups = self._features([evaluation.genotype for evaluation in fitted])
+        groups = self.features([evaluation.genotype for evaluation in fitted])
         surrogate = Surrogate(groups, [self.score(evaluation) for evaluation in fitted])
         order = np.argsort(-surrogate.means(groups), kind="stable")
         return list(dict.fromkeys(fitted[place].genotype for place in order)), surrogate
 
     def _mutants(self, parent: Genotype, count: int, evaluated: set[str]) -> list[Genotype]:
-        """Return the first new neighbours in an order of chance, the same each time, so that they need no new features."""
+        """Return the first new neighbours in an order of chance; it stays, so that most have been looked at before."""
         new = (m for m in self._neighbours(parent) if self.key(m) not in evaluated)
         return list(islice(new, count))
 
