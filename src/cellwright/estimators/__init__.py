@@ -23,6 +23,6 @@ def build_estimator(section: AnyEstimator, setting: Setting) -> Estimator:
     """Return the estimator that one of a spec's `estimators` describes; short training is a trial's affair."""
     match section:
         case TabularEstimator():
-            return Tabular(section, setting)
+            return Tabular(section, setting.space)
         case _:
             raise AssertionError(section)

@@ -29,7 +29,7 @@ class Features:
       average, at most and at least;
     - choices: the space's own encoding, which tells apart what these do not.
 
-    The first two are equal for isomorphic cells.
+    Paths, and what is counted on them, are equal for isomorphic cells.
 
     Args:
         space: where the genotypes are from.

@@ -84,12 +84,12 @@ class Nsga2(SampledStrategy):
 
 def front_numbers(scores: Array) -> NDArray[np.int_]:
     """Return for each row of scores, more being better, how many fronts are peeled off before its own."""
-    no_worse = (scores[:, None] >= scores[None]).all(axis=2)
+    no_worse: NDArray[np.bool_] = (scores[:, None] >= scores[None]).all(axis=2)
     dominates = no_worse & ~no_worse.T
     numbers = np.zeros(len(scores), dtype=np.int_)
     left = np.arange(len(scores))
     while len(left):
-        left = left[dominates[np.ix_(left, left)].any(axis=0)]
+        left = left[np.any(dominates[np.ix_(left, left)], axis=0)]
         numbers[left] += 1
     return numbers
 

@@ -53,11 +53,10 @@ class SampledContract:
 
     NUM_SUGGESTIONS = 24
 
-    @pytest.fixture(params=SPACES.values(), ids=SPACES.keys())
+    @pytest.fixture(params=list(SPACES))
     def space(self, request: pytest.FixtureRequest) -> Space:
         """Return one space after the other."""
-        space: Space = request.param
-        return space
+        return SPACES[request.param]
 
     def test_suggestions_lie_inside_and_are_numbered_in_order(self, build: Build, space: Space) -> None:
         """Every suggestion is of the space."""
