@@ -6,7 +6,7 @@ from cellwright.estimators._latency import Latency
 from cellwright.estimators._shared_weights import SharedWeights
 from cellwright.estimators._short_training import Training, train_shortly
 from cellwright.estimators._surrogate import SurrogateScore
-from cellwright.estimators._tabular import Tabular
+from cellwright.estimators._tabular import Tabular, read_table
 from cellwright.estimators._zero_cost import ZeroCost
 from cellwright.spec import (
     AnyEstimator,
@@ -28,6 +28,7 @@ __all__ = [
     "Training",
     "build_estimator",
     "measure_cost",
+    "read_table",
     "train_shortly",
 ]
 
@@ -44,6 +45,6 @@ def build_estimator(section: AnyEstimator, setting: Setting, *, seed: int) -> Es
         case SurrogateEstimator():
             return SurrogateScore(section, setting)
         case TabularEstimator():
-            return Tabular(section, setting)
+            return Tabular(section, setting.space)
         case ShortTrainingEstimator():
             raise AssertionError("short training runs in a trial")
