@@ -97,7 +97,8 @@ class Network(Skeleton):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return logits for raw images."""
-        older = newer = self.stem(self.standardise(x_BCHW))
+        older = newer = torch.relu(self.stem(self.standardise(x_BCHW)))
         for inputs, cell in zip(self.inputs, self.cells, strict=True):
-            older, newer = newer, cell(inputs(older, newer))
-        return self._classify(newer)
+            output_BCHW = cell(inputs(older, newer))
+            older, newer = newer, torch.relu(output_BCHW)
+        return self._classify(output_BCHW)
