@@ -37,16 +37,17 @@ class Separable(nn.Sequential):
         """Return the convolved map."""
         learns = self.training and torch.is_grad_enabled()
         if not learns or x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return super().forward(x_BCHW)
-        depthwise, pointwise = (convolution.weight for convolution in self)
+            plain: Tensor = super().forward(x_BCHW)  # type: ignore[no-untyped-call]
+            return plain
+        depthwise, pointwise = self.parameters()
         size, stride, dilation = self.size, self.stride, self.dilation
         reach = (max(x_BCHW.shape[2:]) - 1) // dilation
         unused = max(0, (size - 1) // 2 - reach)
-        if unused:
-            depthwise = depthwise[:, :, unused : size - unused, unused : size - unused]
+        taps = slice(unused, size - unused)
+        filters = depthwise[:, :, taps, taps] if unused else depthwise
         if stride == 2 and dilation == 2:
             x_BCHW, stride, dilation = x_BCHW[:, :, ::2, ::2], 1, 1
-        convolved: Tensor = _FastGradients.apply(x_BCHW, depthwise, pointwise, stride, dilation)  # type: ignore[no-untyped-call]
+        convolved: Tensor = _FastGradients.apply(x_BCHW, filters, pointwise, stride, dilation)  # type: ignore[no-untyped-call]
         return convolved
 
 
