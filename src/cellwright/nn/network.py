@@ -100,7 +100,8 @@ class Network(Skeleton):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return logits for raw images."""
-        older = newer = self.stem(self.standardise(x_BCHW))
+        newer, output_BCHW = None, self.stem(self.standardise(x_BCHW))
         for inputs, cell in zip(self.inputs, self.cells, strict=True):
-            older, newer = newer, cell(inputs(older, newer))
-        return self._classify(newer)
+            older, newer = newer, torch.relu(output_BCHW)
+            output_BCHW = cell(inputs(newer if older is None else older, newer))
+        return self._classify(output_BCHW)
