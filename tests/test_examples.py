@@ -39,3 +39,21 @@ def test_a_primitive_of_ones_own_has_a_name_in_genotypes(monkeypatch: pytest.Mon
     space = build_space(load_spec(EXAMPLES / "own_primitive.yaml").space)
     lines = [space.sample(random.Random(seed)).to_line() for seed in range(5)]
     assert any(".squeeze_excite" in line for line in lines)
+
+
+QUICK = (
+    "resources.cpu=1",
+    "data.limit=200",
+    "budget={evaluations: 2, finalists: 2, fresh_seeds: 1}",
+    "estimators=[{kind: zero-cost, keep: 0.5, reference: 4}, {kind: latency, networks: 10, rounds: 5},"
+    " {kind: short-training, epochs: 1}]",
+)
+
+
+def test_a_constrained_search_keeps_its_constraint(tmp_path: Path):
+    spec = load_spec(EXAMPLES / "constrained.yaml", QUICK)
+    found = SearchResult.load(run_until("search", spec, tmp_path, Silent())["search"] / "search.json")
+    assert found.front
+    for member in found.front:
+        assert member.metrics["params"] <= spec.constraints.params  # type: ignore[operator]
+        assert {"accuracy", "latency_ms", "zero_cost"} <= member.metrics.keys()
