@@ -2,7 +2,8 @@
 
 import random
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ class LatencyTable(Result):
     """What all networks of the space share."""
     parts: dict[str, float]
     margin: float
-    """The share by which a network, measured afresh, exceeds its expected time in one of 40 cases."""
+    """The share by which one turn of a network exceeds what a fit to others says, in one of 40 cases."""
     error: float
     """Median relative error on networks that were left out of the fit."""
 
@@ -92,7 +93,10 @@ class Latency(Estimator):
         with seeded_initialisation(0):
             networks = [self._network(genotype) for genotype in genotypes]
         times_NR = measure_in_turns(
-            networks, self.setting.task.image_shape, rounds=self.settings.rounds, progress=progress
+            networks,
+            self.setting.task.image_shape,
+            rounds=self.settings.rounds,
+            progress=progress,
         )
         return fit_table([list(parts_of(self.space, genotype)) for genotype in genotypes], times_NR)
 
@@ -114,7 +118,12 @@ def parts_of(space: Space, genotype: Genotype) -> Iterator[str]:
 
 
 def measure_in_turns(
-    networks: Sequence[nn.Module], image_shape: tuple[int, int, int], *, rounds: int, progress: Progress
+    networks: Sequence[nn.Module],
+    image_shape: tuple[int, int, int],
+    *,
+    rounds: int,
+    progress: Progress,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Floats:
     """Return milliseconds of a warm forward pass of one example, for each of N networks in each of R rounds.
 
@@ -123,7 +132,9 @@ def measure_in_turns(
     times_NR = np.empty((len(networks), rounds))
     for turn in range(rounds):
         for index, network in enumerate(networks):
-            passes = measure_latency(network, image_shape, batch_size=1, repeats=PASSES, warmup=PASSES)
+            passes = measure_latency(
+                network, image_shape, batch_size=1, repeats=PASSES, warmup=PASSES, clock=clock
+            )
             times_NR[index, turn] = statistics.median(passes)
         progress.advance("measure latencies", turn + 1, rounds, {})
     return times_NR
@@ -142,8 +153,8 @@ def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
     left_out = {penalty: _errors_left_out(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
     penalty = min(left_out, key=lambda each: float(np.mean(left_out[each] ** 2)))
     constant, costs_P = _solve(counts_NP, times_N, small_P, penalty)
-    drift_R = np.median(times_NR / times_N[:, None], axis=0)
-    excess_NR = (1 + left_out[penalty])[:, None] * drift_R - 1
+    told_N = times_N / (1 + left_out[penalty])
+    excess_NR = times_NR / told_N[:, None] - 1
     return LatencyTable(
         constant=constant,
         parts=dict(zip(names, costs_P.tolist(), strict=True)),
