@@ -150,27 +150,26 @@ def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
     counts_NP = np.array([[row.count(name) for name in names] for row in parts], dtype=float)
     times_N = np.median(times_NR, axis=1)
     small_P = np.array(["@" in name for name in names])
-    left_out = {penalty: _errors_left_out(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
-    penalty = min(left_out, key=lambda each: float(np.mean(left_out[each] ** 2)))
+    told = {penalty: _told_by_others(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
+    penalty = min(told, key=lambda each: float(np.mean((times_N / told[each] - 1) ** 2)))
     constant, costs_P = _solve(counts_NP, times_N, small_P, penalty)
-    told_N = times_N / (1 + left_out[penalty])
-    excess_NR = times_NR / told_N[:, None] - 1
+    excess_NR = times_NR / told[penalty][:, None] - 1
     return LatencyTable(
         constant=constant,
         parts=dict(zip(names, costs_P.tolist(), strict=True)),
         margin=max(0.0, float(np.quantile(excess_NR, QUANTILE))),
-        error=float(np.median(np.abs(left_out[penalty]))),
+        error=float(np.median(np.abs(told[penalty] / times_N - 1))),
     )
 
 
-def _errors_left_out(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> Floats:
-    """Return by what share each network takes longer than a fit to other networks says."""
-    errors_N = np.empty_like(times_N)
+def _told_by_others(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> Floats:
+    """Return what a fit to other networks says of each, at least half the shortest time."""
+    told_N = np.empty_like(times_N)
     for fold in range(FOLDS):
         tested_N = np.arange(len(times_N)) % FOLDS == fold
         constant, costs_P = _solve(counts_NP[~tested_N], times_N[~tested_N], small_P, penalty)
-        errors_N[tested_N] = times_N[tested_N] / (constant + counts_NP[tested_N] @ costs_P) - 1
-    return errors_N
+        told_N[tested_N] = constant + counts_NP[tested_N] @ costs_P
+    return np.maximum(told_N, times_N.min() / 2)
 
 
 def _solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> tuple[float, Floats]:
