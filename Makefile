@@ -3,10 +3,10 @@ BIN := .venv/bin
 SPEC ?= examples/digits.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types bench compile images test-cluster clean
+.PHONY: help run test lint format types bench bench-nb201 compile images test-cluster clean
 
 help: ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/ready ## Search, retrain, evaluate and register a network (SPEC=examples/digits.yaml)
 	$(BIN)/cellwright run $(SPEC)
@@ -26,6 +26,9 @@ types: .venv/ready ## Check the types
 bench: .venv/ready ## Measure search steps beside a textbook supernet, 2 threads, about five minutes
 	$(BIN)/python -m benchmarks.one_shot_steps
 	$(BIN)/python -m benchmarks.retraining
+
+bench-nb201: .venv/ready ## Compare sampled strategies on NAS-Bench-201, under ten minutes
+	$(BIN)/python -m benchmarks.nasbench201
 
 compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
 	$(BIN)/cellwright compile $(SPEC) -o pipeline.yaml

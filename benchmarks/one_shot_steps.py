@@ -90,11 +90,14 @@ class Setting:
         return TextbookSearch(net)
 
     def stepper(self, name: str) -> Callable[[], object]:
-        """Return what does one full search step."""
+        """Return what does one search step on a training batch; a sampling strategy draws anew each time."""
         section = CONTENDERS[name][0]
         if section is not None:
             strategy = self.strategy(section)
-            return lambda: strategy.train_epoch(1)
+            strategy.supernet.train()
+            strategy.begin_epoch(1)
+            (batch,) = strategy.training_batches(1)
+            return lambda: strategy.step(batch)
         search = self.textbook()
         train, validation = (
             (split.images.contiguous(), split.labels) for split in (self.data.train, self.data.validation)

@@ -1,4 +1,4 @@
-"""`python -m cellwright`."""
+"""What `python -m cellwright` runs, and so `torchrun -m cellwright`."""
 
 from cellwright.cli import main
 

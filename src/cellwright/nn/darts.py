@@ -221,11 +221,12 @@ class DartsSupernet(Skeleton, Supernet):
 
     def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
         """Return logits (B, classes) for raw images, computing what is active alone; by default everything."""
-        older = newer = self.stem(self.standardise(x_BCHW))
+        newer, output_BCHW = None, self.stem(self.standardise(x_BCHW))
         for place, inputs, cell in zip(self.places, self.inputs, self.cells, strict=True):
             chosen = active[place.kind] if active else None
-            older, newer = newer, cell(inputs(older, newer), mixture[place.kind], chosen)
-        return self._classify(newer)
+            older, newer = newer, torch.relu(output_BCHW)
+            output_BCHW = cell(inputs(newer if older is None else older, newer), mixture[place.kind], chosen)
+        return self._classify(output_BCHW)
 
     def network(self, genotype: Genotype) -> Network:
         """Return the genotype's network at the supernet's size, with new weights."""

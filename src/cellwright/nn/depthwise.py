@@ -1,4 +1,4 @@
-"""Depthwise convolution put together from the cases that are fast on a CPU.
+"""Depthwise separable convolution put together from the cases that are fast on a CPU.
 
 oneDNN has fast kernels forward; but for gradients only without dilation, for those of the weights only up to three
 columns of taps, and for none of them where the image is smaller than the filter. Whatever else takes 4 to 40 times
@@ -8,7 +8,8 @@ as long (torch 2.13, AVX-512). Every slow case has an equal that is fast:
 - stride 2 with dilation 2 reads every other row and column alone: there it is a plain convolution;
 - with stride 1 the input's gradient is the convolution of the output's gradient with the weights turned round;
 - dilation 2 is a plain convolution on each of the four images of every other row and column;
-- the weights' gradient for a wide filter is that of its columns, three at a time.
+- the weights' gradient for a wide filter is that of its columns, three at a time;
+- a pointwise convolution is a matrix product over pixels, which does not need oneDNN's preparations.
 """
 
 from typing import Any
@@ -21,47 +22,71 @@ from torch.nn import functional
 _FAST_COLUMNS = 3
 
 
-class Depthwise(nn.Conv2d):
-    """One odd filter for each channel, padded so that only the stride changes the sides."""
+class Separable(nn.Sequential):
+    """One odd filter for each channel, padded so that only the stride changes the sides; then a 1×1 convolution."""
 
     def __init__(self, channels: int, size: int, stride: int, dilation: int = 1) -> None:
         padding = dilation * (size - 1) // 2
-        super().__init__(channels, channels, size, stride, padding, dilation, groups=channels, bias=False)
+        super().__init__(
+            nn.Conv2d(channels, channels, size, stride, padding, dilation, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+        )
+        self.size, self.stride, self.dilation = size, stride, dilation
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the convolved map."""
         learns = self.training and torch.is_grad_enabled()
         if not learns or x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return super().forward(x_BCHW)
-        (size, _), (stride, _), (dilation, _) = self.kernel_size, self.stride, self.dilation
+            plain: Tensor = super().forward(x_BCHW)  # type: ignore[no-untyped-call]
+            return plain
+        depthwise, pointwise = self.parameters()
+        size, stride, dilation = self.size, self.stride, self.dilation
         reach = (max(x_BCHW.shape[2:]) - 1) // dilation
         unused = max(0, (size - 1) // 2 - reach)
-        weight = self.weight[:, :, unused : size - unused, unused : size - unused] if unused else self.weight
+        taps = slice(unused, size - unused)
+        filters = depthwise[:, :, taps, taps] if unused else depthwise
         if stride == 2 and dilation == 2:
             x_BCHW, stride, dilation = x_BCHW[:, :, ::2, ::2], 1, 1
-        convolved: Tensor = _FastGradients.apply(x_BCHW, weight, stride, dilation)  # type: ignore[no-untyped-call]
+        convolved: Tensor = _FastGradients.apply(x_BCHW, filters, pointwise, stride, dilation)  # type: ignore[no-untyped-call]
         return convolved
 
 
 class _FastGradients(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x_BCHW: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
-        ctx.save_for_backward(x_BCHW, weight)
+    def forward(
+        ctx: Any, x_BCHW: Tensor, depthwise: Tensor, pointwise: Tensor, stride: int, dilation: int
+    ) -> Tensor:
+        middle_BCHW = _convolve(x_BCHW, depthwise, stride, dilation)
+        ctx.save_for_backward(x_BCHW, depthwise, middle_BCHW if ctx.needs_input_grad[2] else None, pointwise)
         ctx.stride, ctx.dilation = stride, dilation
-        return _convolve(x_BCHW, weight, stride, dilation)
+        return _mix(middle_BCHW, pointwise.flatten(1).t())
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_BCHW: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x_BCHW, weight = ctx.saved_tensors
-        of_x, of_weight = None, None
+    def backward(ctx: Any, grad_BCHW: Tensor) -> tuple[Tensor | None, ...]:
+        x_BCHW, depthwise, middle_BCHW, pointwise = ctx.saved_tensors
+        of_x, of_depthwise, of_pointwise = None, None, None
+        if ctx.needs_input_grad[2]:
+            of_pointwise = (_pixels(grad_BCHW).t() @ _pixels(middle_BCHW)).view_as(pointwise)
+        grad_BCHW = _mix(grad_BCHW, pointwise.flatten(1))
         if ctx.needs_input_grad[0]:
-            of_x = _input_gradient(x_BCHW, weight, grad_BCHW, ctx.stride, ctx.dilation)
+            of_x = _input_gradient(x_BCHW, depthwise, grad_BCHW, ctx.stride, ctx.dilation)
         if ctx.needs_input_grad[1]:
             if ctx.dilation == 2:
                 x_BCHW, grad_BCHW = _phases(x_BCHW), _phases(grad_BCHW)
-            of_weight = _weight_gradient(x_BCHW, grad_BCHW, weight.shape[2], ctx.stride)
-        return of_x, of_weight, None, None
+            of_depthwise = _weight_gradient(x_BCHW, grad_BCHW, depthwise.shape[2], ctx.stride)
+        return of_x, of_depthwise, of_pointwise, None, None
+
+
+def _pixels(x_BCHW: Tensor) -> Tensor:
+    """Return the pixels of all images as rows."""
+    return x_BCHW.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _mix(x_BCHW: Tensor, channels_CD: Tensor) -> Tensor:
+    """Return each pixel's channels times the matrix."""
+    batch, _, height, width = x_BCHW.shape
+    return (_pixels(x_BCHW) @ channels_CD).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 def _convolve(x_BCHW: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:

@@ -17,13 +17,16 @@ class DropPath(nn.Module):
         super().__init__()
         self.rate = 0.0
         self.rng: torch.Generator | None = None
+        self.part: tuple[slice, int] | None = None
+        """Which rows of a batch of how many the maps are, where they are not all of it."""
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the map with a share of `rate` examples zeroed and the others scaled to keep the mean."""
         if not self.training or self.rate == 0:
             return x_BCHW
-        kept = torch.rand(len(x_BCHW), 1, 1, 1, device=x_BCHW.device, generator=self.rng) >= self.rate
-        return x_BCHW * (kept / (1 - self.rate))
+        rows, batch_size = self.part or (slice(None), len(x_BCHW))
+        kept = torch.rand(batch_size, 1, 1, 1, device=x_BCHW.device, generator=self.rng) >= self.rate
+        return x_BCHW * (kept[rows] / (1 - self.rate))
 
 
 class _Rectified(dict[int, Tensor]):
@@ -97,7 +100,8 @@ class Network(Skeleton):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return logits for raw images."""
-        older = newer = self.stem(self.standardise(x_BCHW))
+        newer, output_BCHW = None, self.stem(self.standardise(x_BCHW))
         for inputs, cell in zip(self.inputs, self.cells, strict=True):
-            older, newer = newer, cell(inputs(older, newer))
-        return self._classify(newer)
+            older, newer = newer, torch.relu(output_BCHW)
+            output_BCHW = cell(inputs(newer if older is None else older, newer))
+        return self._classify(output_BCHW)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cellwright.importing import load_object
-from cellwright.nn.depthwise import Depthwise
+from cellwright.nn.depthwise import Separable
 from cellwright.spec.space import primitive_name
 
 
@@ -133,30 +133,24 @@ class FactorizedReduce(Primitive):
         return torch.cat([self.even(x_BCHW), self.odd(shifted)], dim=1)
 
 
-def relu_conv_norm(in_channels: int, channels: int, affine: bool) -> nn.Sequential:
+def conv_norm(in_channels: int, channels: int, affine: bool) -> nn.Sequential:
     """Return the 1×1 convolution that brings a cell's input to its number of channels."""
-    return nn.Sequential(nn.ReLU(), nn.Conv2d(in_channels, channels, 1, bias=False), Norm(channels, affine))
-
-
-def _depthwise(channels: int, size: int, stride: int, affine: bool, dilation: int = 1) -> list[nn.Module]:
-    return [
-        Depthwise(channels, size, stride, dilation),
-        nn.Conv2d(channels, channels, 1, bias=False),
-        Norm(channels, affine),
-    ]
+    return nn.Sequential(nn.Conv2d(in_channels, channels, 1, bias=False), Norm(channels, affine))
 
 
 def _separable(size: int) -> "PrimitiveFactory":
-    def build(channels: int, stride: int, affine: bool) -> Primitive:
-        first = _depthwise(channels, size, stride, affine)
-        return Convolutions(*first, nn.ReLU(inplace=True), *_depthwise(channels, size, 1, affine))
-
-    return build
+    return lambda channels, stride, affine: Convolutions(
+        Separable(channels, size, stride),
+        Norm(channels, affine),
+        nn.ReLU(inplace=True),
+        Separable(channels, size, 1),
+        Norm(channels, affine),
+    )
 
 
 def _dilated(size: int) -> "PrimitiveFactory":
     return lambda channels, stride, affine: Convolutions(
-        *_depthwise(channels, size, stride, affine, dilation=2)
+        Separable(channels, size, stride, dilation=2), Norm(channels, affine)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cellwright.nn.primitives import FactorizedReduce, Norm, relu_conv_norm
+from cellwright.nn.primitives import FactorizedReduce, Norm, conv_norm
 
 STEM_MULTIPLIER = 3
 
@@ -63,7 +63,7 @@ def cell_places(num_cells: int, channels: int) -> list[CellPlace]:
 
 
 class CellInputs(nn.Module):
-    """Brings the outputs of the two cells before to one number of channels and one size."""
+    """Brings the rectified outputs of the two cells before to one number of channels and one size."""
 
     def __init__(
         self, channels_before: tuple[int, int], channels: int, sizes_differ: bool, affine: bool
@@ -71,11 +71,9 @@ class CellInputs(nn.Module):
         super().__init__()
         older, newer = channels_before
         self.older: nn.Module = (
-            nn.Sequential(nn.ReLU(), FactorizedReduce(older, channels, affine))
-            if sizes_differ
-            else relu_conv_norm(older, channels, affine)
+            FactorizedReduce(older, channels, affine) if sizes_differ else conv_norm(older, channels, affine)
         )
-        self.newer = relu_conv_norm(newer, channels, affine)
+        self.newer = conv_norm(newer, channels, affine)
 
     def forward(self, older_BCHW: Tensor, newer_BCHW: Tensor) -> list[Tensor]:
         """Return both feature maps, ready for the cell's nodes."""

@@ -29,6 +29,7 @@ __all__ = [
     "Suggesting",
     "Surrogate",
     "build_sampled",
+    "build_strategy",
 ]
 
 

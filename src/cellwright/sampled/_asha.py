@@ -2,7 +2,7 @@
 
 import bisect
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cellwright.evaluation import Evaluation, Fidelity, Suggestion
@@ -75,6 +75,10 @@ class Asha(Suggesting):
     def finalists(self, count: int) -> list[Genotype]:
         """Return those of the strategy, among what was evaluated in full if anything was."""
         return self._strategy.finalists(count)
+
+    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+        """Return the strategy's choice."""
+        return self._strategy.choose(again)
 
     def _tell(self, evaluation: Evaluation) -> None:
         """Tell the strategy; all over again where scores now mean something else."""

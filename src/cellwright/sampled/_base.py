@@ -5,6 +5,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from statistics import fmean
 from typing import ClassVar
 
 from cellwright.evaluation import FULL, Evaluation, Objective, Suggestion
@@ -44,6 +45,14 @@ class Suggesting(ABC):
     @abstractmethod
     def finalists(self, count: int) -> list[Genotype]:
         """Return the architectures to score again on fresh seeds, the best first."""
+
+    @abstractmethod
+    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+        """Return the best finalist by the first objective.
+
+        Args:
+            again: scores of the finalists on fresh seeds, one or more of each.
+        """
 
 
 class SampledStrategy(Suggesting):
@@ -142,6 +151,16 @@ class SampledStrategy(Suggesting):
             for genotype in front:
                 del found[genotype]
         return best[:count]
+
+    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+        """Return the best by the mean of all of a finalist's scores, so that a lucky one counts as one of several."""
+        finalists = dict.fromkeys(evaluation.genotype for evaluation in again)
+        return max(finalists, key=lambda genotype: fmean(self.scores(genotype, again)))
+
+    def scores(self, genotype: Genotype, again: Sequence[Evaluation]) -> list[float]:
+        """Return all scores of a finalist, that of the search and those on fresh seeds."""
+        evaluations = (*self.most_thorough(self.done), *again)
+        return [self.score(evaluation) for evaluation in evaluations if evaluation.genotype == genotype]
 
     @staticmethod
     def most_thorough(evaluations: Sequence[Evaluation]) -> Sequence[Evaluation]:

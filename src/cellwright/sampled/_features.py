@@ -17,6 +17,7 @@ BUCKETS = 256
 SAMPLES = 400
 """Genotypes that are drawn to see which primitives there are."""
 CACHED = 1 << 12
+"""A few kilobytes each."""
 
 
 class Features:
@@ -28,10 +29,14 @@ class Features:
       average, at most and at least;
     - choices: the space's own encoding, which tells apart what these do not.
 
-    The first two are equal for isomorphic cells.
+    Paths, and what is counted on them, are equal for isomorphic cells.
+
+    Args:
+        space: where the genotypes are from.
+        cached: how many genotypes' features are remembered, the latest used.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, *, cached: int = CACHED) -> None:
         self._space = space
         rng = random.Random(0)
         samples = [space.sample(rng) for _ in range(SAMPLES)]
@@ -44,7 +49,7 @@ class Features:
         }
         self._columns = {name: column for column, name in enumerate(sorted(primitives - {NONE, SKIP}))}
         self._num_columns = len(self._columns) + 1
-        self._of = lru_cache(CACHED)(self._compute)
+        self._of = lru_cache(cached)(self._compute)
 
     def __call__(self, genotypes: Sequence[Genotype]) -> list[Array]:
         """Return the groups, each (genotypes, features)."""

@@ -84,15 +84,13 @@ class Nsga2(SampledStrategy):
 
 def front_numbers(scores: Array) -> NDArray[np.int_]:
     """Return for each row of scores, more being better, how many fronts are peeled off before its own."""
-    no_worse = (scores[:, None] >= scores[None]).all(axis=2)
-    dominates: NDArray[np.bool_] = np.logical_and(no_worse, ~no_worse.T)
-    numbers = np.full(len(scores), -1)
-    front = 0
-    while -1 in numbers:
-        left = np.flatnonzero(np.equal(numbers, -1))
-        beaten = np.count_nonzero(dominates[np.ix_(left, left)], axis=0)
-        numbers[left[beaten == 0]] = front
-        front += 1
+    no_worse: NDArray[np.bool_] = np.asarray((scores[:, None] >= scores[None]).all(axis=2))
+    dominates = no_worse & ~no_worse.T
+    numbers = np.zeros(len(scores), dtype=np.int_)
+    left = np.arange(len(scores))
+    while len(left):
+        left = left[np.any(dominates[np.ix_(left, left)], axis=0)]
+        numbers[left] += 1
     return numbers
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from statistics import fmean
 
 import numpy as np
 
@@ -23,10 +24,13 @@ SECOND, GRANDCHILDREN = 5, 8
 """How many of the mutants are mutated in turn, and how many mutants of each of them are candidates."""
 STRANGERS = 40
 """Candidates that are drawn from the whole space."""
-REFITS = 20
+REFITS = 8
 """The surrogate is fitted afresh once evaluations are one part in so many more."""
 FITTED = 300
 """Most evaluations that a surrogate is fitted to: two thirds of them the best, the rest spread over the others."""
+
+SCORES = 0.75
+"""How much a finalist's own scores count in the choice; the rest is what the surrogate makes of all scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ class Predictor(SampledStrategy):
         self, settings: PredictorStrategy, space: Space, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
-        self._features = Features(space)
+        self.features = Features(space)
+        """Strategies of one space may share them."""
         self._neighbours = lru_cache(4 * PARENTS)(self._shuffled_neighbours)
         self._model: _Model | None = None
 
@@ -77,7 +82,18 @@ class Predictor(SampledStrategy):
         if len(self.objectives) > 1 or len(self.done_numbers) < self.settings.initial:
             return super().finalists(count)
         candidates = {e.genotype for e in self.most_thorough(self.done)}
-        return [genotype for genotype in self._believe(self.done)[0] if genotype in candidates][:count]
+        best, _ = self._believe(self.done)
+        return [genotype for genotype in best if genotype in candidates][:count]
+
+    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+        """Return the best by the mean of all scores and, where they are close, by what the surrogate believes."""
+        if len(self.done_numbers) < self.settings.initial:
+            return super().choose(again)
+        _, surrogate = self._believe([*self.done, *again])
+        finalists = list(dict.fromkeys(evaluation.genotype for evaluation in again))
+        beliefs = surrogate.means(self.features(finalists))
+        scores = surrogate.quantiles([fmean(self.scores(genotype, again)) for genotype in finalists])
+        return finalists[int(np.argmax(SCORES * scores + (1 - SCORES) * beliefs))]
 
     def _learn_from(self, numbers: list[int]) -> _Model:
         best, surrogate = self._believe([self.evaluation(number) for number in numbers])
@@ -92,7 +108,7 @@ class Predictor(SampledStrategy):
         ]
         by_key = {self.key(genotype): genotype for genotype in candidates}
         new = [genotype for key, genotype in by_key.items() if key not in evaluated] or candidates
-        return _Model(numbers, new, surrogate.draws(self._features(new)))
+        return _Model(numbers, new, surrogate.draws(self.features(new)))
 
     def _believe(self, evaluations: Sequence[Evaluation]) -> tuple[list[Genotype], Surrogate]:
         """Fit a surrogate; return the genotypes that it was fitted to, the best first."""
@@ -100,13 +116,13 @@ class Predictor(SampledStrategy):
         others = ranked[FITTED * 2 // 3 :]
         stride = max(1, -(-len(others) // (FITTED // 3)))
         fitted = ranked[: FITTED * 2 // 3] + others[::stride]
-        groups = self._features([evaluation.genotype for evaluation in fitted])
+        groups = self.features([evaluation.genotype for evaluation in fitted])
         surrogate = Surrogate(groups, [self.score(evaluation) for evaluation in fitted])
         order = np.argsort(-surrogate.means(groups), kind="stable")
         return list(dict.fromkeys(fitted[place].genotype for place in order)), surrogate
 
     def _mutants(self, parent: Genotype, count: int, evaluated: set[str]) -> list[Genotype]:
-        """Return the first new neighbours in an order of chance, the same each time: so few need new features."""
+        """Return the first new neighbours in an order of chance; it stays, so that most have been looked at before."""
         new = (m for m in self._neighbours(parent) if self.key(m) not in evaluated)
         return list(islice(new, count))
 

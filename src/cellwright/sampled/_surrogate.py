@@ -64,6 +64,10 @@ class Surrogate:
         """Return what each architecture is expected to score, as normal quantiles of the scores known."""
         return self.fit.mean + self._kernel(self._squares_to_known(self._scaled(groups))) @ self._weights
 
+    def quantiles(self, scores: Sequence[float]) -> Array:
+        """Return which normal quantiles scores are, among those known."""
+        return np.interp(np.asarray(scores, dtype=np.float64), self._scores, self._quantiles)
+
     def draws(self, groups: Sequence[Array]) -> "Draws":
         """Return what draws what lies behind the noisy scores, for all architectures together."""
         scaled = self._scaled(groups)

@@ -10,6 +10,12 @@ TUNE = "tune"
 """The cell of a genotype that holds hyperparameters: a node for each, whose primitive numbers the value."""
 
 
+def architecture_of(genotype: Genotype) -> Genotype:
+    """Return the genotype without hyperparameters."""
+    cells = {name: cell for name, cell in genotype.cells.items() if name != TUNE}
+    return Genotype(space=genotype.space, cells=cells)
+
+
 class TunedSpace(Space):
     """A space whose genotypes say the values of hyperparameters too.
 

@@ -142,8 +142,26 @@ class TabularEstimator(EstimatorSection):
         return ("accuracy", "training_seconds", "latency_ms", "millions_of_params")
 
 
+class SurrogateEstimator(EstimatorSection):
+    """Predicts the accuracy from that of the architectures trained so far; gives `predicted_accuracy`."""
+
+    kind: Literal["surrogate"]
+    initial: int = Field(default=20, ge=4)
+    """How many must have been trained before it says anything; until then all are let through."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the prediction and how unsure it is."""
+        return ("predicted_accuracy", "predicted_accuracy_deviation")
+
+
 AnyEstimator = Annotated[
-    ShortTrainingEstimator | SharedWeightsEstimator | ZeroCostEstimator | LatencyEstimator | TabularEstimator,
+    ShortTrainingEstimator
+    | SharedWeightsEstimator
+    | ZeroCostEstimator
+    | LatencyEstimator
+    | SurrogateEstimator
+    | TabularEstimator,
     Field(discriminator="kind"),
 ]
 

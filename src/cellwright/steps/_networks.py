@@ -12,6 +12,7 @@ from cellwright.progress import Progress
 from cellwright.results import TrainingResult
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
+from cellwright.training import parallel
 from cellwright.training.checkpoint import load_tensors, restore_module, save_tensors
 from cellwright.training.classifier import ClassifierTraining
 from cellwright.training.precision import best_device
@@ -45,9 +46,9 @@ def train_network(
     name: str, config: NetworkConfig, data: PreparedData, spec: SearchSpec, folder: Path, progress: Progress
 ) -> None:
     """Train on train and validation; leave the description, the weights and the result in the folder."""
-    if (folder / RESULT).exists():
+    if parallel.agreed((folder / RESULT).exists()):
         return
-    device = use_device(spec)
+    device = use_device(spec, parallel.local_count())
     network = config.build(seed=derive_seed(spec.seed, "initial weights")).to(device)
     training = ClassifierTraining(
         network,
@@ -59,6 +60,8 @@ def train_network(
         checkpoint=folder / CHECKPOINT,
     )
     training.run(f"train {name}", progress)
+    if not parallel.is_first():
+        return
     genotype = getattr(config.network, "genotype", None)
     config.save(folder / NETWORK)
     save_tensors(folder / WEIGHTS, network.state_dict())
@@ -80,7 +83,7 @@ def load_network(folder: Path) -> nn.Module:
     return network.eval()
 
 
-def use_device(spec: SearchSpec) -> torch.device:
-    """Return the device to compute on, with as many threads as the spec grants."""
-    torch.set_num_threads(spec.resources.threads)
+def use_device(spec: SearchSpec, num_processes: int = 1) -> torch.device:
+    """Return the device to compute on, with this process' part of the threads that the spec grants a machine."""
+    torch.set_num_threads(max(1, spec.resources.threads // num_processes))
     return best_device()

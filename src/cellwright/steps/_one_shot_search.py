@@ -11,13 +11,14 @@ from cellwright.seeds import derive_seed
 from cellwright.spec import SampledSection, SearchSpec
 from cellwright.steps._networks import CHECKPOINT, task_of, use_device
 from cellwright.strategies import SearchData, build_strategy
+from cellwright.training import parallel
 
 
 def one_shot_search(spec: SearchSpec, data_folder: Path, folder: Path, progress: Progress) -> SearchResult:
     """Train a supernet, from the folder's checkpoint on if it is there, and return what it is best at."""
     assert not isinstance(spec.strategy, SampledSection)
     data = PreparedData.open(data_folder)
-    device = use_device(spec)
+    device = use_device(spec, parallel.local_count())
     strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))
     with seeded_initialisation(derive_seed(spec.seed, "supernet")):
         task = task_of(data.manifest).build()

@@ -116,7 +116,7 @@ def _left_out(
     metric: str, keep: float, metrics: Mapping[str, float], earlier: Sequence[Evaluation]
 ) -> str | None:
     """Tell why an architecture is not among the best share of those seen so far; None if it is."""
-    if keep == 1:
+    if keep == 1 or metric not in metrics:
         return None
     seen = [evaluation.metrics[metric] for evaluation in earlier if metric in evaluation.metrics]
     better = sum(score > metrics[metric] for score in seen)

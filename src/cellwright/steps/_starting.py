@@ -7,7 +7,7 @@ from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.results import SearchResult
-from cellwright.spaces import TUNE, Space, TunedSpace
+from cellwright.spaces import TUNE, Space, TunedSpace, architecture_of
 from cellwright.spec import SearchSpec
 from cellwright.steps._journal import EVALUATIONS, read_evaluations
 
@@ -63,8 +63,7 @@ def _of_search(folder: Path) -> list[Genotype]:
 def _ranked(folder: Path) -> Iterator[Genotype]:
     evaluations = [e for e in _evaluations(folder) if "accuracy" in e.metrics]
     for evaluation in sorted(evaluations, key=lambda e: e.metrics["accuracy"], reverse=True):
-        cells = {name: cell for name, cell in evaluation.genotype.cells.items() if name != TUNE}
-        yield Genotype(space=evaluation.genotype.space, cells=cells)
+        yield architecture_of(evaluation.genotype)
 
 
 def _evaluations(folder: Path) -> list[Evaluation]:

@@ -2,12 +2,15 @@
 
 A step's folder is named by a key of all that its result depends on: the sections of the spec it reads, the keys of
 its inputs, and the code. The folder counts as finished when it holds `step.json`, which is written last.
+
+Of several processes (`training.parallel`) the first has the folder; the others help it or wait.
 """
 
 import functools
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from cellwright.importing import find_package
 from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.spec import SearchSpec
+from cellwright.training import parallel
 
 Inputs = Mapping[str, Path]
 """The folders of earlier steps, by step name."""
@@ -35,6 +39,8 @@ class Step:
     """What of the spec, as JSON, the result depends on."""
     run: Callable[[SearchSpec, Inputs, Path, Progress], None]
     """Fills the folder; called again on a half-filled one, it goes on from there."""
+    is_shared: bool = False
+    """Whether all processes run it together, or the first alone."""
 
 
 class StepRecord(Result):
@@ -58,20 +64,23 @@ def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, prog
     settings = step.settings(spec)
     key = digest([step.name, code_version(spec.imports), settings, keys])
     folder = workspace / f"{step.name}-{key}"
-    if (folder / "step.json").exists():
+    if parallel.agreed((folder / "step.json").exists()):
         progress.say(f"{step.name}: reusing {folder}")
         return folder
-    with locked(folder):
-        began = time.monotonic()
-        step.run(spec, inputs, folder, progress)
-        StepRecord(
-            step=step.name,
-            key=key,
-            inputs=keys,
-            settings=settings,
-            version=cellwright.__version__,
-            seconds=time.monotonic() - began,
-        ).save(folder / "step.json")
+    began = time.monotonic()
+    with locked(folder) if parallel.is_first() else nullcontext():
+        if parallel.is_first() or step.is_shared:
+            step.run(spec, inputs, folder, progress)
+        if parallel.is_first():
+            StepRecord(
+                step=step.name,
+                key=key,
+                inputs=keys,
+                settings=settings,
+                version=cellwright.__version__,
+                seconds=time.monotonic() - began,
+            ).save(folder / "step.json")
+    parallel.wait()
     return folder
 
 

@@ -51,4 +51,5 @@ BASELINES = Step(
         include={"seed": True, "augment": True, "space": True, "retrain": True, "evaluate": {"baseline"}},
     ),
     run=baselines,
+    is_shared=True,
 )

@@ -12,6 +12,7 @@ from cellwright.spec import SearchSpec
 from cellwright.steps import search
 from cellwright.steps._networks import genotype_network, load_network, train_network
 from cellwright.steps._step import Inputs, Step
+from cellwright.training import parallel
 
 ONNX, PT2 = "model.onnx", "model.pt2"
 CHECKED_EXAMPLES = 64
@@ -24,6 +25,8 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     spec = spec.tuned(found.tuned)
     config = genotype_network(spec, data.manifest, found.genotype)
     train_network("found", config, data, spec, folder, progress)
+    if not parallel.is_first():
+        return
     write_text(folder / search.GENOTYPE, Genotype.from_line(found.genotype).to_json())
     progress.say("retrain: exporting to pt2 and ONNX")
     network = load_network(folder)
@@ -37,4 +40,5 @@ RETRAIN = Step(
     inputs=("prepare", "search"),
     settings=lambda spec: spec.model_dump(mode="json", include={"seed", "augment", "space", "retrain"}),
     run=retrain,
+    is_shared=True,
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
@@ -12,14 +13,22 @@ from cellwright.steps._one_shot_search import one_shot_search
 from cellwright.steps._sampled_search import sampled_search, tune
 from cellwright.steps._starting import start_genotypes
 from cellwright.steps._step import Inputs, Step
+from cellwright.training import parallel
 
 GENOTYPE, RESULT = "genotype.json", "search.json"
 
 
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
+    if (spec.is_sampled or spec.tune) and parallel.count() > 1:
+        raise CellwrightError(
+            "a search with trials (of a sampled strategy, or to tune) must be started once, since it starts them "
+            f"itself, got {parallel.count()} processes"
+        )
     find = sampled_search if spec.is_sampled else one_shot_search
     result = find(spec, inputs["prepare"], folder, progress)
+    if not parallel.is_first():
+        return
     if spec.tune and spec.tune.when == "after":
         result = tune(spec, result, inputs["prepare"], folder / "tuning", progress)
     for event in result.events:
@@ -38,4 +47,4 @@ def _settings(spec: SearchSpec) -> Any:
     return spec.model_dump(mode="json", include=sections) | settings
 
 
-SEARCH = Step(name="search", inputs=("prepare",), settings=_settings, run=search)
+SEARCH = Step(name="search", inputs=("prepare",), settings=_settings, run=search, is_shared=True)

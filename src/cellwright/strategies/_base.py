@@ -19,6 +19,7 @@ from cellwright.nn.supernet import Active, Mixture, Supernet
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord, SearchResult
 from cellwright.spec import Augment, Budget, OneShotSection
+from cellwright.training import parallel
 from cellwright.training.augmentation import augment_images
 from cellwright.training.checkpoint import (
     load_tensors,
@@ -45,7 +46,7 @@ Batch = tuple[Tensor, Tensor]
 """Images (B, C, H, W) and labels (B)."""
 
 StepResult = tuple[Tensor, Tensor]
-"""The loss on a training batch, and its logits (B, classes)."""
+"""The loss on a training batch and its logits (B, classes), or those of this process' share of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +90,9 @@ class OneShotStrategy(ABC):
     budget, checkpoints and resuming. A resumed search repeats the epoch, or the round of selection, in which it was
     killed; so all randomness must come from generators that are made in `begin`, `begin_epoch` or a round.
 
+    Several processes may search together (`training.parallel`). Each is given whole batches, and `loss` shares them
+    out; gradients are averaged by `descend`, and those of whatever else learns must be by `parallel.average_gradients`.
+
     Args:
         settings: a section of the class's `settings_type`.
         augment: what is done to training images.
@@ -119,8 +123,9 @@ class OneShotStrategy(ABC):
         """
         self.set_up(supernet, data, budget)
         journal = Journal()
-        if checkpoint.exists():
+        if parallel.agreed(checkpoint.exists()):
             journal = self._load(checkpoint)
+        parallel.wait()  # lest the first writes what others have yet to read
         self._train(journal, checkpoint, progress)
         self._select(journal, checkpoint, progress)
         return SearchResult(
@@ -177,6 +182,7 @@ class OneShotStrategy(ABC):
         """Take a step of the weights down the loss, whose gradients reach the alphas too where it depends on them."""
         self.weight_optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        parallel.average_gradients(self.weights)
         self.follow_gradients()
 
     def follow_gradients(self) -> None:
@@ -184,11 +190,17 @@ class OneShotStrategy(ABC):
         nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
         self.weight_optimizer.step()
 
+    def loss(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
+        """Return the loss on a batch and its logits, of several processes each those of its share."""
+        x_BCHW, labels_B = batch
+        with parallel.share(len(labels_B)) as share:
+            logits_BK = self.supernet(x_BCHW[share.rows], mixture, active)
+        loss = functional.cross_entropy(logits_BK, labels_B[share.rows])
+        return share.weight * loss, logits_BK
+
     def weight_step(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
         """Descend the loss on a batch with the weights alone."""
-        x_BCHW, labels_B = batch
-        logits_BK = self.supernet(x_BCHW, mixture, active)
-        loss = functional.cross_entropy(logits_BK, labels_B)
+        loss, logits_BK = self.loss(batch, mixture, active)
         self.descend(loss)
         return loss.detach(), logits_BK.detach()
 
@@ -235,7 +247,7 @@ class OneShotStrategy(ABC):
             began = time.monotonic()
             metrics = self.train_epoch(epoch) | self.watch()
             metrics["generalisation_gap"] = metrics["train_accuracy"] - metrics["validation_accuracy"]
-            journal.seconds += time.monotonic() - began
+            journal.seconds += parallel.agreed(time.monotonic() - began)
             journal.history.append(EpochRecord(epoch=epoch, metrics=metrics))
             self._finish_epoch(journal, checkpoint)
             self._save(journal, checkpoint)
@@ -251,9 +263,10 @@ class OneShotStrategy(ABC):
         for batch in self.training_batches(epoch):
             loss, logits_BK = self.step(batch)
             losses.append(loss)
-            correct += (logits_BK.argmax(dim=1) == batch[1]).sum()
+            correct += (parallel.gather(logits_BK, len(batch[1])).argmax(dim=1) == batch[1]).sum()
             seen += len(batch[1])
-        metrics = {"train_loss": torch.stack(losses).mean().item(), "train_accuracy": correct.item() / seen}
+        train_loss = parallel.mean(torch.stack(losses).mean())
+        metrics = {"train_loss": train_loss.item(), "train_accuracy": correct.item() / seen}
         return metrics | self.end_epoch(epoch)
 
     def set_learning_rate(self, rate: float) -> None:
@@ -268,7 +281,7 @@ class OneShotStrategy(ABC):
             journal.events.append(intervention.event)
             if intervention.stops:
                 journal.is_over = True
-                if checkpoint.exists():
+                if parallel.agreed(checkpoint.exists()):
                     self._load(checkpoint)
                     return
         journal.epoch = len(journal.history)
@@ -283,7 +296,8 @@ class OneShotStrategy(ABC):
 
     def _save(self, journal: Journal, checkpoint: Path) -> None:
         journal.notes = self.notes
-        save_tensors(checkpoint, self.state(), journal.model_dump(mode="json"))
+        if parallel.is_first():
+            save_tensors(checkpoint, self.state(), journal.model_dump(mode="json"))
 
     def _load(self, checkpoint: Path) -> Journal:
         state, facts = load_tensors(checkpoint)

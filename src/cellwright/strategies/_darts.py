@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cellwright.spec import DartsStrategy
 from cellwright.strategies._alphas import frozen
 from cellwright.strategies._base import Batch, StepResult
 from cellwright.strategies._differentiable import Differentiable
+from cellwright.training import parallel
 
 
 class Darts(Differentiable):
@@ -29,9 +29,10 @@ class Darts(Differentiable):
         if self.settings.order == "first" or self.epoch <= self.settings.warmup_epochs:
             return super().step(batch)
         with frozen(list(self.alphas.values())):
-            loss, logits_BK = self._loss(batch)
+            loss, logits_BK = self.loss(batch, *self.sample())
         self.weight_optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        parallel.average_gradients(self.weights)
         gradients = self.unrolled_gradients(batch, next(self.validation))
         for alpha, gradient in zip(self.alphas.values(), gradients, strict=True):
             alpha.grad = gradient
@@ -50,21 +51,20 @@ class Darts(Differentiable):
         start = [weight.detach().clone() for weight in self.weights]
         rate: float = self.weight_optimizer.param_groups[0]["lr"]
         self._look_ahead(rate)
-        ahead = torch.autograd.grad(self._loss(validation)[0] + self.penalty(), [*alphas, *self.weights])
+        ahead = self._gradients(validation, self.penalty(), [*alphas, *self.weights])
         direct, towards = ahead[: len(alphas)], ahead[len(alphas) :]
         step = self.difference / torch.stack(torch._foreach_norm(towards)).norm()
         sides = []
         with frozen(self.weights):
             for sign in (1, -1):
                 self._put(torch._foreach_add(start, torch._foreach_mul(towards, sign * step)))
-                sides.append(torch.autograd.grad(self._loss(training)[0], alphas))
+                sides.append(self._gradients(training, torch.zeros(()), alphas))
         self._put(start)
         return [d - rate * (up - down) / (2 * step) for d, up, down in zip(direct, *sides, strict=True)]
 
-    def _loss(self, batch: Batch) -> StepResult:
-        x_BCHW, labels_B = batch
-        logits_BK = self.supernet(x_BCHW, *self.sample())
-        return functional.cross_entropy(logits_BK, labels_B), logits_BK
+    def _gradients(self, batch: Batch, penalty: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+        loss, _ = self.loss(batch, *self.sample())
+        return parallel.averaged(torch.autograd.grad(loss + penalty, parameters))
 
     @torch.no_grad()
     def _look_ahead(self, rate: float) -> None:

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cellwright.genotype import Genotype
 from cellwright.nn.supernet import Active, Mixture
@@ -32,6 +31,7 @@ from cellwright.strategies._base import (
 from cellwright.strategies._guard import objections
 from cellwright.strategies._perturbation import Perturbation
 from cellwright.strategies._scoring import calibration_images, score, score_genotype, some_examples
+from cellwright.training import parallel
 from cellwright.training.checkpoint import optimizer_tensors, prefixed, restore_optimizer, unprefixed
 from cellwright.training.randomness import generator
 
@@ -104,12 +104,15 @@ class Differentiable(OneShotStrategy):
 
     def alpha_step(self, training: Batch, validation: Batch) -> None:
         """Descend the validation loss with the alphas alone: no weight's gradient is computed."""
-        x_BCHW, labels_B = validation
         with frozen(self.weights):
-            mixture, active = self.sample()
-            loss = functional.cross_entropy(self.supernet(x_BCHW, mixture, active), labels_B)
+            loss, _ = self.loss(validation, *self.sample())
             self.alpha_optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss + self.penalty())
+        self.follow_alpha_gradients()
+
+    def follow_alpha_gradients(self) -> None:
+        """Take a step of the alphas along the gradients that they hold, averaged over the processes."""
+        parallel.average_gradients(self.alphas.values())
         self.alpha_optimizer.step()
 
     def penalty(self) -> Tensor:
@@ -203,12 +206,10 @@ class Differentiable(OneShotStrategy):
 
     def _joint_step(self, batch: Batch) -> StepResult:
         """Descend the training loss with weights and alphas at once."""
-        x_BCHW, labels_B = batch
-        logits_BK = self.supernet(x_BCHW, *self.sample())
-        loss = functional.cross_entropy(logits_BK, labels_B)
+        loss, logits_BK = self.loss(batch, *self.sample())
         self.alpha_optimizer.zero_grad(set_to_none=True)
         self.descend(loss + self.penalty())
-        self.alpha_optimizer.step()
+        self.follow_alpha_gradients()
         return loss.detach(), logits_BK.detach()
 
     def _tune(self, number: int, mixture: Mixture, active: Active) -> None:

@@ -14,6 +14,7 @@ from cellwright.strategies._base import Batch, endless_batches
 from cellwright.strategies._controller import Controller
 from cellwright.strategies._scoring import accuracy, restriction
 from cellwright.strategies._single_path import SinglePath
+from cellwright.training import parallel
 from cellwright.training.checkpoint import (
     optimizer_tensors,
     prefixed,
@@ -72,8 +73,8 @@ class Enas(SinglePath):
     @torch.no_grad()
     def reward(self, genotype: Genotype, batch: Batch) -> float:
         """Return the accuracy on a validation batch of the supernet restricted to the genotype."""
-        x_BCHW, labels_B = batch
-        return accuracy(self.supernet(x_BCHW, *restriction(self.space, genotype, self.device)), labels_B)
+        _, logits_BK = self.loss(batch, *restriction(self.space, genotype, self.device))
+        return accuracy(parallel.gather(logits_BK, len(batch[1])), batch[1])
 
     def reinforce(self, genotypes: Sequence[Genotype], rewards: Sequence[float]) -> float:
         """Update the controller by what each genotype earned; return the mean entropy."""

@@ -11,6 +11,7 @@ from cellwright.data import Split
 from cellwright.genotype import Genotype
 from cellwright.nn.supernet import Active, Mixture, Supernet
 from cellwright.spaces import Space
+from cellwright.training import parallel
 from cellwright.training.randomness import generator
 
 EVALUATION_BATCH = 256
@@ -36,7 +37,10 @@ def score(
 ) -> tuple[float, float]:
     """Return accuracy and loss on the split; leaves the supernet in eval mode."""
     supernet.eval()
-    logits_BK = torch.cat([supernet(x, mixture, active) for x, _ in split.ordered_batches(EVALUATION_BATCH)])
+    with parallel.share(len(split)) as share:
+        batches = Split(split.images[share.rows], split.labels[share.rows]).ordered_batches(EVALUATION_BATCH)
+        part_BK = torch.cat([supernet(x_BCHW, mixture, active) for x_BCHW, _ in batches])
+    logits_BK = parallel.gather(part_BK, len(split))
     loss = functional.cross_entropy(logits_BK, split.labels).item()
     return accuracy(logits_BK, split.labels), loss
 
@@ -50,8 +54,8 @@ def score_genotype(supernet: Supernet, genotype: Genotype, split: Split, images_
     mixture, active = restriction(supernet.space, genotype, images_BCHW.device)
     with _statistics_of_the_next_batch(supernet):
         supernet.train()
-        with torch.no_grad():
-            supernet(images_BCHW, mixture, active)
+        with torch.no_grad(), parallel.share(len(images_BCHW)) as share:
+            supernet(images_BCHW[share.rows], mixture, active)
         return score(supernet, split, mixture, active)[0]
 
 

@@ -18,7 +18,8 @@ def augment_images(x_BCHW: Tensor, settings: Augment, rng: torch.Generator) -> T
         rng: on the images' device.
     """
     if settings.shift or settings.rotate or settings.scale or settings.flip != "none":
-        grid = functional.affine_grid(_affine_maps(len(x_BCHW), settings, rng), list(x_BCHW.shape), False)
+        maps_B23 = _affine_maps(len(x_BCHW), settings, rng).to(x_BCHW.dtype)
+        grid = functional.affine_grid(maps_B23, list(x_BCHW.shape), False)
         moved = functional.grid_sample(x_BCHW, grid, padding_mode="border", align_corners=False)
         x_BCHW = moved.contiguous(memory_format=torch.channels_last)
     return _erase(x_BCHW, settings.erase, rng) if settings.erase else x_BCHW

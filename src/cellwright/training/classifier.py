@@ -14,6 +14,7 @@ from cellwright.nn.network import DropPath
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord
 from cellwright.spec import Augment, Retrain
+from cellwright.training import parallel
 from cellwright.training.augmentation import augment_images, mix_up
 from cellwright.training.checkpoint import (
     load_tensors,
@@ -29,7 +30,7 @@ from cellwright.training.randomness import generator
 
 
 class ClassifierTraining:
-    """Trains a network on a split, epoch by epoch, with a checkpoint after each.
+    """Trains a network on a split, epoch by epoch, with a checkpoint after each; several processes share each batch.
 
     Args:
         network: takes raw images and returns logits; on the device to train on.
@@ -53,6 +54,7 @@ class ClassifierTraining:
         checkpoint: Path,
     ) -> None:
         self.network = channels_last(network)
+        self.drop_paths = [module for module in network.modules() if isinstance(module, DropPath)]
         self.split = split
         self.settings = settings
         self.augment = augment
@@ -84,9 +86,10 @@ class ClassifierTraining:
         for epoch in range(len(self.history) + 1, self.settings.epochs + 1):
             began = time.monotonic()
             metrics = self.train_epoch(epoch) | watch(self.network)
-            self.seconds += time.monotonic() - began
+            self.seconds += parallel.agreed(time.monotonic() - began)
             self.history.append(EpochRecord(epoch=epoch, metrics=metrics))
-            self._save()
+            if parallel.is_first():
+                self._save()
             yield self.history[-1]
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
@@ -103,25 +106,33 @@ class ClassifierTraining:
                 x_BCHW = augment_images(x_BCHW, self.augment, rng)
                 targets_BK = functional.one_hot(labels_B, self.num_classes).float()
                 x_BCHW, targets_BK = mix_up(x_BCHW, targets_BK, self.settings.mixup, rng)
-            with autocast(self.settings.precision, self.device):
-                logits_BK = self.network(x_BCHW)
-                loss = functional.cross_entropy(
-                    logits_BK, targets_BK, label_smoothing=self.settings.label_smoothing
-                )
+            loss, logits_BK = self._loss(x_BCHW, targets_BK)
             self.optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
+            parallel.average_gradients(self.network.parameters())
             if self.settings.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
             self.optimizer.step()
             self._update_average(step)
             losses.append(loss.detach())
-            correct += (logits_BK.argmax(dim=1) == labels_B).sum()
+            correct += (parallel.gather(logits_BK.detach(), len(labels_B)).argmax(dim=1) == labels_B).sum()
             seen += len(labels_B)
         return {
-            "train_loss": torch.stack(losses).mean().item(),
+            "train_loss": parallel.mean(torch.stack(losses).mean()).item(),
             "train_accuracy": correct.item() / seen,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
+
+    def _loss(self, x_BCHW: Tensor, targets_BK: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and the logits, of several processes each those of its share."""
+        with parallel.share(len(x_BCHW)) as share, autocast(self.settings.precision, self.device):
+            for drop_path in self.drop_paths:
+                drop_path.part = (share.rows, len(x_BCHW))
+            logits_BK = self.network(x_BCHW[share.rows])
+            loss = functional.cross_entropy(
+                logits_BK, targets_BK[share.rows], label_smoothing=self.settings.label_smoothing
+            )
+        return share.weight * loss, logits_BK
 
     def _set_learning_rate(self, step: int) -> None:
         """Rise in a straight line while warming up, then fall along a cosine."""
@@ -135,10 +146,9 @@ class ClassifierTraining:
             group["lr"] = factor * self.settings.learning_rate
 
     def _set_drop_path(self, epoch: int) -> None:
-        for module in self.network.modules():
-            if isinstance(module, DropPath):
-                module.rate = self.settings.drop_path * epoch / self.settings.epochs
-                module.rng = generator(self.seed, "drop-path", epoch, device=self.device)
+        for drop_path in self.drop_paths:
+            drop_path.rate = self.settings.drop_path * epoch / self.settings.epochs
+            drop_path.rng = generator(self.seed, "drop-path", epoch, device=self.device)
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
@@ -159,9 +169,10 @@ class ClassifierTraining:
         )
 
     def _resume(self) -> None:
-        if not self.checkpoint.exists():
+        if not parallel.agreed(self.checkpoint.exists()):
             return
         tensors, facts = load_tensors(self.checkpoint)
+        parallel.wait()  # lest the first writes what others have yet to read
         restore_module(self.network, unprefixed("network", tensors))
         restore_optimizer(self.optimizer, unprefixed("optimizer", tensors))
         for name, tensor in unprefixed("average", tensors).items():

@@ -1,0 +1,34 @@
+"""Every sampled strategy keeps the contract that third parties' inherit, alone and within a scheduler."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from cellwright.sampled import build_sampled
+from cellwright.spec import AnySampled
+from cellwright.testing import SampledContract
+from cellwright.testing._sampled import OBJECTIVES, Build
+
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "random": {},
+    "regularized-evolution": {},
+    "local-search": {"initial": 5},
+    "reinforce": {},
+    "predictor": {"initial": 8},
+    "nsga2": {"population": 8},
+}
+SCHEDULERS: dict[str, dict[str, Any] | None] = {
+    "full": None,
+    "asha": {"kind": "asha", "rungs": 3, "reduction": 2},
+}
+PAIRS = [*((kind, "full") for kind in STRATEGIES), ("regularized-evolution", "asha"), ("predictor", "asha")]
+
+
+class TestSampled(SampledContract):
+    @pytest.fixture(params=PAIRS, ids="-".join)
+    def build(self, request: pytest.FixtureRequest) -> Build:
+        kind, scheduler = request.param
+        section = {"kind": kind, "scheduler": SCHEDULERS[scheduler], **STRATEGIES[kind]}
+        settings = TypeAdapter(AnySampled).validate_python(section)
+        return lambda space, seed: build_sampled(settings, space, OBJECTIVES, seed=seed)

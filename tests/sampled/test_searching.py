@@ -1,0 +1,97 @@
+"""What each strategy is good at, and what sets it apart."""
+
+import random
+import statistics
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cellwright.evaluation import Evaluation
+from cellwright.sampled import Reinforce
+from cellwright.spaces import CELL, Darts, NasBench201
+from tests.sampled.evaluating import build, count_3x3, search
+
+DARTS = Darts(
+    primitives=("skip_connect", "max_pool_3x3", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3"), num_nodes=4
+)
+CELLS = NasBench201()
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"kind": "regularized-evolution"},
+        {"kind": "local-search"},
+        {"kind": "reinforce"},
+        {"kind": "predictor"},
+        {"kind": "nsga2", "population": 8},
+    ],
+    ids=lambda section: section["kind"],
+)
+def test_learning_beats_chance(section: dict[str, Any]):
+    def mean_best(section: dict[str, Any]) -> float:
+        runs = (search(build(DARTS, section, seed=seed), 80, count_3x3) for seed in range(3))
+        return statistics.fmean(max(count_3x3(e.genotype) for e in run) for run in runs)
+
+    assert mean_best(section) >= mean_best({"kind": "random"}) + 1
+
+
+def test_evolution_breeds_from_the_young_only():
+    strategy = build(CELLS, {"kind": "regularized-evolution", "population": 4, "sample": 4})
+    search(strategy, 12, lambda _: -float(len(strategy.done)))
+    eldest_of_the_young = strategy.done[-4].genotype
+    assert strategy.propose(random.Random(0), 0) in CELLS.neighbours(eldest_of_the_young)
+
+
+def test_local_search_tries_neighbours_of_the_best_alone():
+    strategy = build(CELLS, {"kind": "local-search", "initial": 3})
+    search(strategy, 3, count_3x3)
+    best = max(strategy.done, key=strategy.score).genotype
+    for _ in range(10):
+        (suggestion,) = strategy.suggest(1)
+        assert suggestion.genotype in CELLS.neighbours(best)
+        strategy.observe([replace(suggestion.running, state="done", metrics={"accuracy": -1.0})])
+
+
+def test_local_search_moves_on_to_what_is_better():
+    strategy = build(CELLS, {"kind": "local-search", "initial": 1})
+    search(strategy, 5, lambda _: float(len(strategy.done)))
+    (suggestion,) = strategy.suggest(1)
+    assert suggestion.genotype in CELLS.neighbours(strategy.done[-1].genotype)
+
+
+def test_the_policy_moves_towards_what_is_rewarded():
+    strategy: Reinforce = build(CELLS, {"kind": "reinforce"})
+    search(strategy, 150, count_3x3)
+    logits = strategy.policy.logits[CELL]
+    assert (logits.argmax(axis=1) == CELLS.primitives.index("nor_conv_3x3")).all()
+
+
+def test_the_predictor_finds_in_fifty_what_chance_does_not_find_in_three_hundred():
+    def best(kind: str, rounds: int) -> float:
+        return max(count_3x3(e.genotype) for e in search(build(DARTS, {"kind": kind}), rounds, count_3x3))
+
+    assert best("predictor", 50) > best("random", 300)
+
+
+def test_the_predictor_does_not_fall_for_one_lucky_score():
+    noise = random.Random(0)
+    done = search(build(CELLS, {"kind": "predictor"}), 60, lambda g: count_3x3(g) + noise.gauss(0, 1))
+    plain = min((e.genotype for e in done), key=count_3x3)
+    strategy = build(CELLS, {"kind": "predictor"})
+    strategy.observe(replace(e, metrics={"accuracy": 20.0}) if e.genotype == plain else e for e in done)
+    assert max(strategy.done, key=strategy.score).genotype == plain
+    assert plain not in strategy.finalists(3)
+
+
+def test_scores_on_fresh_seeds_decide_among_finalists():
+    strategy = build(CELLS, {"kind": "predictor"})
+    search(strategy, 40, count_3x3)
+    finalists = strategy.finalists(3)
+    for best in finalists:
+        again = [
+            Evaluation(number=0, repeat=1, genotype=g, metrics={"accuracy": 9.0 if g == best else -9.0})
+            for g in finalists
+        ]
+        assert strategy.choose(again) == best
