@@ -169,7 +169,7 @@ def _told_by_others(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty
         tested_N = np.arange(len(times_N)) % FOLDS == fold
         constant, costs_P = _solve(counts_NP[~tested_N], times_N[~tested_N], small_P, penalty)
         told_N[tested_N] = constant + counts_NP[tested_N] @ costs_P
-    return np.maximum(told_N, times_N.min() / 2)
+    return told_N.clip(min=times_N.min() / 2)
 
 
 def _solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> tuple[float, Floats]:
