@@ -2,7 +2,8 @@
 
 import random
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ class LatencyTable(Result):
     """What all networks of the space share."""
     parts: dict[str, float]
     margin: float
-    """The share by which a network, measured afresh, exceeds its expected time in one of 40 cases."""
+    """The share by which one turn of a network exceeds what a fit to others says, in one of 40 cases."""
     error: float
     """Median relative error on networks that were left out of the fit."""
 
@@ -92,7 +93,10 @@ class Latency(Estimator):
         with seeded_initialisation(0):
             networks = [self._network(genotype) for genotype in genotypes]
         times_NR = measure_in_turns(
-            networks, self.setting.task.image_shape, rounds=self.settings.rounds, progress=progress
+            networks,
+            self.setting.task.image_shape,
+            rounds=self.settings.rounds,
+            progress=progress,
         )
         return fit_table([list(parts_of(self.space, genotype)) for genotype in genotypes], times_NR)
 
@@ -114,7 +118,12 @@ def parts_of(space: Space, genotype: Genotype) -> Iterator[str]:
 
 
 def measure_in_turns(
-    networks: Sequence[nn.Module], image_shape: tuple[int, int, int], *, rounds: int, progress: Progress
+    networks: Sequence[nn.Module],
+    image_shape: tuple[int, int, int],
+    *,
+    rounds: int,
+    progress: Progress,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Floats:
     """Return milliseconds of a warm forward pass of one example, for each of N networks in each of R rounds.
 
@@ -123,7 +132,9 @@ def measure_in_turns(
     times_NR = np.empty((len(networks), rounds))
     for turn in range(rounds):
         for index, network in enumerate(networks):
-            passes = measure_latency(network, image_shape, batch_size=1, repeats=PASSES, warmup=PASSES)
+            passes = measure_latency(
+                network, image_shape, batch_size=1, repeats=PASSES, warmup=PASSES, clock=clock
+            )
             times_NR[index, turn] = statistics.median(passes)
         progress.advance("measure latencies", turn + 1, rounds, {})
     return times_NR
@@ -139,27 +150,26 @@ def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
     counts_NP = np.array([[row.count(name) for name in names] for row in parts], dtype=float)
     times_N = np.median(times_NR, axis=1)
     small_P = np.array(["@" in name for name in names])
-    left_out = {penalty: _errors_left_out(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
-    penalty = min(left_out, key=lambda each: float(np.mean(left_out[each] ** 2)))
+    told = {penalty: _told_by_others(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
+    penalty = min(told, key=lambda each: float(np.mean((times_N / told[each] - 1) ** 2)))
     constant, costs_P = _solve(counts_NP, times_N, small_P, penalty)
-    drift_R = np.median(times_NR / times_N[:, None], axis=0)
-    excess_NR = (1 + left_out[penalty])[:, None] * drift_R - 1
+    excess_NR = times_NR / told[penalty][:, None] - 1
     return LatencyTable(
         constant=constant,
         parts=dict(zip(names, costs_P.tolist(), strict=True)),
         margin=max(0.0, float(np.quantile(excess_NR, QUANTILE))),
-        error=float(np.median(np.abs(left_out[penalty]))),
+        error=float(np.median(np.abs(told[penalty] / times_N - 1))),
     )
 
 
-def _errors_left_out(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> Floats:
-    """Return by what share each network takes longer than a fit to other networks says."""
-    errors_N = np.empty_like(times_N)
+def _told_by_others(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> Floats:
+    """Return what a fit to other networks says of each, at least half the shortest time."""
+    told_N = np.empty_like(times_N)
     for fold in range(FOLDS):
         tested_N = np.arange(len(times_N)) % FOLDS == fold
         constant, costs_P = _solve(counts_NP[~tested_N], times_N[~tested_N], small_P, penalty)
-        errors_N[tested_N] = times_N[tested_N] / (constant + counts_NP[tested_N] @ costs_P) - 1
-    return errors_N
+        told_N[tested_N] = constant + counts_NP[tested_N] @ costs_P
+    return told_N.clip(min=times_N.min() / 2)
 
 
 def _solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> tuple[float, Floats]:
