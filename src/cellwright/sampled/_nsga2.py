@@ -84,7 +84,7 @@ class Nsga2(SampledStrategy):
 
 def front_numbers(scores: Array) -> NDArray[np.int_]:
     """Return for each row of scores, more being better, how many fronts are peeled off before its own."""
-    no_worse: NDArray[np.bool_] = (scores[:, None] >= scores[None]).all(axis=2)
+    no_worse = np.asarray((scores[:, None] >= scores[None]).all(axis=2))
     dominates = no_worse & ~no_worse.T
     numbers = np.zeros(len(scores), dtype=np.int_)
     left = np.arange(len(scores))
