@@ -351,32 +351,33 @@ def accuracy_table(results: Results) -> Iterator[str]:
 
 def verdicts(results: Results) -> Iterator[str]:
     """Yield whether the bars are met."""
-    means = {
-        key: [statistics.fmean(column) for column in zip(*rows, strict=True)] for key, rows in results.items()
-    }
     for ours, theirs in ((1, 2), (0, 1)):
-        met = [
-            means["search", "predictor", data_set][ours]
-            >= means["textbook", "local-search", data_set][theirs]
-            for data_set in DATA_SETS
-        ]
-        yield _verdict(
-            f"`predictor` at {BUDGETS[ours]} queries reaches textbook local search at {BUDGETS[theirs]}", met
-        )
+        claim = f"`predictor` at {BUDGETS[ours]} queries reaches textbook local search at {BUDGETS[theirs]}"
+        yield _verdict(claim, results, ("search", "predictor", ours), ("textbook", "local-search", theirs))
     for kind in STRATEGIES:
         baseline = kind if kind in TEXTBOOKS else "random"
         for column, budget in enumerate(BUDGETS):
-            met = [
-                means["search", kind, data_set][column] >= means["textbook", baseline, data_set][column]
-                for data_set in DATA_SETS
-            ]
-            yield _verdict(f"`{kind}` at {budget} is no worse than textbook {baseline}", met)
+            pairs = [("search", kind, column), ("textbook", baseline, column)]
+            yield _verdict(f"`{kind}` at {budget} is no worse than textbook {baseline}", results, *pairs)
 
 
-def _verdict(claim: str, met: Sequence[bool]) -> str:
-    words = [
-        f"{data_set} {'yes' if is_met else 'NO'}" for data_set, is_met in zip(DATA_SETS, met, strict=True)
-    ]
+Column = tuple[str, str, int]
+"""Measure, what is measured, and the place of the budget."""
+
+
+def _verdict(claim: str, results: Results, ours: Column, theirs: Column) -> str:
+    words = []
+    for data_set in DATA_SETS:
+        one, other = (
+            [row[column] for row in results[measure, what, data_set]]
+            for measure, what, column in (ours, theirs)
+        )
+        difference = statistics.fmean(one) - statistics.fmean(other)
+        error = math.sqrt((statistics.variance(one) + statistics.variance(other)) / len(one))
+        word = (
+            "yes" if difference >= 0 else "within two standard errors" if difference >= -2 * error else "NO"
+        )
+        words.append(f"{data_set} {word}")
     return f"- {claim}: {', '.join(words)}"
 
 

@@ -75,14 +75,15 @@ def test_the_predictor_finds_in_fifty_what_chance_does_not_find_in_three_hundred
     assert best("predictor", 50) > best("random", 300)
 
 
-def test_the_predictor_does_not_fall_for_one_lucky_score():
-    noise = random.Random(0)
-    done = search(build(CELLS, {"kind": "predictor"}), 60, lambda g: count_3x3(g) + noise.gauss(0, 1))
-    plain = min((e.genotype for e in done), key=count_3x3)
-    strategy = build(CELLS, {"kind": "predictor"})
-    strategy.observe(replace(e, metrics={"accuracy": 20.0}) if e.genotype == plain else e for e in done)
-    assert max(strategy.done, key=strategy.score).genotype == plain
-    assert plain not in strategy.finalists(3)
+def test_the_predictor_believes_less_in_luck_than_scores_do():
+    believed = lucky = 0.0
+    for seed in range(8):
+        noise = random.Random(seed)
+        strategy = build(CELLS, {"kind": "predictor"}, seed=seed)
+        done = search(strategy, 40, lambda g, noise=noise: count_3x3(g) + noise.gauss(0, 2))
+        believed += count_3x3(strategy.finalists(1)[0])
+        lucky += count_3x3(max(done, key=strategy.score).genotype)
+    assert believed > lucky
 
 
 def test_scores_on_fresh_seeds_decide_among_finalists():
