@@ -20,6 +20,8 @@ ATTEMPTS = 50
 """Proposals for one suggestion that may be known already before others are looked for in the strategy's place."""
 CACHED = 1 << 13
 """Architectures whose isomorphism keys are remembered, the latest used."""
+PARENTS = 40
+"""Architectures whose neighbours are remembered, the latest used."""
 
 
 class Suggesting(ABC):
@@ -80,6 +82,7 @@ class SampledStrategy(Suggesting):
         self.objectives = tuple(objectives)
         self.seed = seed
         self.key = lru_cache(CACHED)(space.isomorphism_key)
+        self.neighbours = lru_cache(PARENTS)(lambda genotype: tuple(space.neighbours(genotype)))
         self._known: dict[int, Evaluation] = {}
         self._next_number = 0
         self._keys: set[str] = set()
@@ -133,6 +136,10 @@ class SampledStrategy(Suggesting):
     def is_known(self, genotype: Genotype) -> bool:
         """Tell whether an architecture that builds the same network is known."""
         return self.key(genotype) in self._keys
+
+    def mutate(self, genotype: Genotype, rng: random.Random) -> Genotype:
+        """Return a neighbour, each equally likely."""
+        return rng.choice(self.neighbours(genotype))
 
     def score(self, evaluation: Evaluation) -> float:
         """Return the first objective, turned so that more is better."""

@@ -24,5 +24,5 @@ class RegularizedEvolution(SampledStrategy):
         drawn = rng.sample(population, min(self.settings.sample, len(population)))
         genotype = max((self.evaluation(number) for number in drawn), key=self.score).genotype
         for _ in range(1 + attempt // 10):
-            genotype = self.space.mutate(genotype, rng)
+            genotype = self.mutate(genotype, rng)
         return genotype

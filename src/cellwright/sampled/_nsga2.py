@@ -57,7 +57,7 @@ class Nsga2(SampledStrategy):
             child = cross(self.space, child, self._winner(population, rng), rng)
         if rng.random() < self.settings.mutation or self.is_known(child):
             for _ in range(1 + attempt // 10):
-                child = self.space.mutate(child, rng)
+                child = self.mutate(child, rng)
         return child
 
     def _winner(self, population: Population, rng: random.Random) -> Genotype:

@@ -75,7 +75,7 @@ class Predictor(SampledStrategy):
         candidates = self._model.candidates
         order: list[int] = np.argsort(-drawn, kind="stable").tolist()
         unknown = (candidates[place] for place in order if not self.is_known(candidates[place]))
-        return next(unknown, None) or self.space.mutate(rng.choice(candidates), rng)
+        return next(unknown, None) or self.mutate(rng.choice(candidates), rng)
 
     def finalists(self, count: int) -> list[Genotype]:
         """Return those that the surrogate believes to be the best, not those with a lucky score."""

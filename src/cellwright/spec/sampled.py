@@ -48,7 +48,7 @@ class LocalSearchStrategy(SampledSection):
     """Local search: https://arxiv.org/abs/2005.02960."""
 
     kind: Literal["local-search"]
-    initial: int = Field(default=10, ge=1)
+    initial: int = Field(default=20, ge=1)
     """Architectures that are drawn before the neighbours of the best are tried."""
 
 
