@@ -18,7 +18,7 @@ from cellwright.nn.network import Network
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
 from cellwright.nn.supernet import Supernet
 from cellwright.progress import Silent
-from cellwright.results import EpochRecord, SearchResult
+from cellwright.results import SearchResult
 from cellwright.spaces import Darts
 from cellwright.spec import AnyStrategy, Augment, Budget
 from cellwright.strategies import OneShotStrategy, SearchData, build_strategy
