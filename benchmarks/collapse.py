@@ -26,14 +26,15 @@ import cellwright
 from benchmarks.fashion_data import DEFAULT_FOLDER, FILES, fashion_mnist
 from cellwright.canonical import digest
 from cellwright.files import atomic_path, write_text
+from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.steps import STEPS, run_step
 
-SIDE, TRAINING, VALIDATION = 7, 250, 500
+SIDE, TRAINING, VALIDATION = 8, 250, 350
 NUM_CELLS, CHANNELS = 3, 8
-EPOCHS, BATCH_SIZE, ALPHA_LEARNING_RATE = 20, 32, 0.03
+EPOCHS, WARMUP_EPOCHS, BATCH_SIZE, ALPHA_LEARNING_RATE = 40, 8, 25, 0.05
 STRATEGIES: dict[str, dict[str, object]] = {
     "darts, guard off": {"kind": "darts", "guard": {"action": "off"}},
     "darts": {"kind": "darts"},
@@ -80,7 +81,11 @@ def spec_of(name: str, seed: int, images: Path) -> SearchSpec:
             "augment": {"shift": 0, "rotate": 0, "scale": 0},
             "space": {"kind": "nasbench201", "num_cells": NUM_CELLS, "channels": CHANNELS},
             "strategy": STRATEGIES[name]
-            | {"batch_size": BATCH_SIZE, "alpha_learning_rate": ALPHA_LEARNING_RATE},
+            | {
+                "batch_size": BATCH_SIZE,
+                "warmup_epochs": WARMUP_EPOCHS,
+                "alpha_learning_rate": ALPHA_LEARNING_RATE,
+            },
             "budget": {"epochs": EPOCHS},
             "resources": {"cpu": 1},
         }
@@ -92,12 +97,13 @@ def key_of(spec: SearchSpec) -> str:
 
 
 def write_images(folder: Path, target: Path) -> None:
-    """Write the training images, reduced by averaging, and their labels."""
+    """Write the training images, padded to 32×32 and reduced by averaging, and their labels."""
     files = fashion_mnist(folder)
     pixels = np.frombuffer(gzip.decompress((files / FILES["images"]).read_bytes()), np.uint8, offset=16)
     labels = np.frombuffer(gzip.decompress((files / FILES["labels"]).read_bytes()), np.uint8, offset=8)
-    block = 28 // SIDE
-    means = pixels.reshape(-1, SIDE, block, SIDE, block).mean(axis=(2, 4))
+    padded = np.pad(pixels.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2)))
+    block = 32 // SIDE
+    means = padded.reshape(-1, SIDE, block, SIDE, block).mean(axis=(2, 4))
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         np.savez(file, images=means.round().astype(np.uint8), labels=labels)
 
@@ -108,18 +114,19 @@ def run_search(name: str, spec: SearchSpec, prepared: Path) -> Run:
     with tempfile.TemporaryDirectory() as workspace:
         folder = run_step(STEPS["search"], spec, {"prepare": prepared}, Path(workspace), Silent())
         result = SearchResult.load(folder / "search.json")
-    skips = tuple(record.metrics["skip_fraction"] for record in result.history)
+    cells = Genotype.from_line(result.genotype).cells.values()
+    primitives = [edge.primitive for cell in cells for node in cell.nodes for edge in node]
     return Run(
         spec=key_of(spec),
         strategy=name,
         seed=spec.seed,
         genotype=result.genotype,
-        skip_fraction=skips[result.epoch - 1],
+        skip_fraction=round(primitives.count("skip_connect") / len(primitives), 3),
         epoch=result.epoch,
         validation_accuracy=result.validation_accuracy,
         events=result.events,
         cpu_seconds=round(time.process_time() - began, 1),
-        skip_fractions=tuple(round(fraction, 3) for fraction in skips),
+        skip_fractions=tuple(round(record.metrics["skip_fraction"], 3) for record in result.history),
         versions=f"cellwright {cellwright.__version__}, torch {torch.__version__}, "
         f"Python {platform.python_version()}, {platform.machine()}",
     )
@@ -194,11 +201,11 @@ A search has collapsed where more than {COLLAPSED:g} of the edges of its genotyp
 {table(runs)}
 
 - Supernet: {NUM_CELLS} cells a stage, {CHANNELS} channels.
-- Data: {TRAINING} training and {VALIDATION} validation images of Fashion-MNIST, reduced to {SIDE}×{SIDE} by averaging,
-  not augmented.
-- All strategies: {EPOCHS} epochs, batches of {BATCH_SIZE}, alphas' learning rate {ALPHA_LEARNING_RATE:g}. All else is
-  as the spec has it by default, so that `beta-darts` is single-level and the others are bilevel. Guards are off but
-  for that of `darts`.
+- Data: {TRAINING} training and {VALIDATION} validation images of Fashion-MNIST, padded to 32×32 and reduced to
+  {SIDE}×{SIDE} by averaging, not augmented.
+- All strategies: {EPOCHS} epochs, in the first {WARMUP_EPOCHS} of which only the weights learn; batches of
+  {BATCH_SIZE}; alphas' learning rate {ALPHA_LEARNING_RATE:g}. All else is as the spec has it by default, so that
+  `beta-darts` is single-level and the others are bilevel. Guards are off but for that of `darts`.
 - Seeds differ in initial weights, alphas and batches, not in the data.
 - CPU seconds are of one thread; {len(runs)} searches took {minutes:.0f} minutes.
 - Versions: {"; ".join(sorted({run.versions for run in runs}))}.
