@@ -189,6 +189,13 @@ def table(runs: list[Run]) -> str:
 def document(runs: list[Run]) -> str:
     """Return the table and what it was measured with."""
     minutes = sum(run.cpu_seconds for run in runs) / 60
+    vanilla = [run.skip_fraction > COLLAPSED for run in runs if run.strategy == "darts, guard off"]
+    tells = sum(vanilla) > len(vanilla) / 2
+    verdict = f"`darts` collapsed in {sum(vanilla)} of {len(vanilla)} seeds with its guard off: " + (
+        "a setting that tells strategies apart."
+        if tells
+        else "**too few; in this setting the bar is not met.**"
+    )
     return f"""# Collapse to skip connections
 
 A search has collapsed where more than {COLLAPSED:g} of the edges of its genotype are skip connections: 5 or 6 of the
@@ -197,6 +204,8 @@ A search has collapsed where more than {COLLAPSED:g} of the edges of its genotyp
 of the searches that got so far; a search that its guard stopped gives the genotype of the epoch before.
 
 {table(runs)}
+
+{verdict}
 
 - Supernet: {NUM_CELLS} cells a stage, {CHANNELS} channels.
 - Data: {TRAINING} training and {VALIDATION} validation images of Fashion-MNIST, padded to 32×32 and reduced to
