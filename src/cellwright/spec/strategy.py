@@ -29,7 +29,8 @@ class Guard(Section):
     """What is done when a search goes wrong."""
 
     action: Literal["stop", "regularise", "off"] = "stop"
-    """Go back to the last good epoch and stop; raise the alphas' regularisation and go on; or only watch."""
+    """Go back to the last good epoch and stop, or begin the alphas anew where there is none; raise the alphas'
+    regularisation and go on; or only watch."""
     max_skip_fraction: float = Field(default=0.8, ge=0, le=1)
     """More skip connections than this share of the derived edges are a collapse."""
     max_drop: Share | None = None

@@ -145,14 +145,17 @@ class Differentiable(OneShotStrategy):
         """Do what the guard is set to where the epoch breaks one of its limits."""
         guard = self.settings.guard
         broken = "; ".join(objections(guard, record.metrics))
+        if not broken:
+            self.notes["good_epoch"] = record.epoch
         if guard.action == "off" or not broken:
             return None
         if guard.action == "stop":
-            last = record.epoch - 1
-            end = (
-                f"stopped at epoch {last}, the last good one" if last else "stopped with no good epoch before"
-            )
-            return Intervention(event=f"epoch {record.epoch}: {broken}; {end}", stops=True)
+            if last := self.notes.get("good_epoch"):
+                end = f"stopped at epoch {last}, the last good one"
+            else:
+                self._begin_alphas_anew()
+                end = "no good epoch to go back to, so the alphas began anew"
+            return Intervention(event=f"epoch {record.epoch}: {broken}; {end}", stops=bool(last))
         strength = self.guard_strength + guard.strength
         self.notes["guard_strength"] = strength
         return Intervention(
@@ -203,6 +206,13 @@ class Differentiable(OneShotStrategy):
                 self.alphas[name].copy_(alpha)
         restore_optimizer(self.alpha_optimizer, unprefixed("alpha_optimizer", state))
         self.perturbation.restore(unprefixed("perturbation", state))
+
+    @torch.no_grad()
+    def _begin_alphas_anew(self) -> None:
+        """Put the alphas where they began; the weights keep what they have learnt."""
+        for name, alpha in self.initial_alphas().items():
+            self.alphas[name].copy_(alpha)
+        self.alpha_optimizer.state.clear()
 
     def _joint_step(self, batch: Batch) -> StepResult:
         """Descend the training loss with weights and alphas at once."""

@@ -235,6 +235,33 @@ class DifferentiableContract(OneShotContract):
         )
         assert laboratory.search("guarded", settings=settings) == result
 
+    def test_a_guard_with_no_good_epoch_to_go_back_to_begins_the_alphas_anew(
+        self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Collapsed in the first epochs, the search goes on, and stops only where it can go back."""
+        settings = {"alpha_learning_rate": 0.1} | ARGMAX
+        strategy = laboratory.strategy(settings)
+        _report_skips(strategy, [1.0, 1.0, 0.0, 1.0], monkeypatch)
+        begun: list[Tensor] = []
+        begin_epoch = strategy.begin_epoch
+
+        def begin(epoch: int) -> None:
+            begun.append(torch.cat([alpha.detach().flatten() for alpha in strategy.alphas.values()]))
+            begin_epoch(epoch)
+
+        monkeypatch.setattr(strategy, "begin_epoch", begin)
+        budget = Budget(epochs=4)
+        result = laboratory.search("anew", strategy, budget=budget)
+        assert [event.partition("; ")[2] for event in result.events] == [
+            *["no good epoch to go back to, so the alphas began anew"] * 2,
+            "stopped at epoch 3, the last good one",
+        ]
+        assert begun[0].equal(begun[1])
+        assert begun[0].equal(begun[2])
+        assert not begun[0].equal(begun[3])
+        assert result.epoch == 3
+        assert laboratory.search("anew", settings=settings, budget=budget) == result
+
     def test_a_guard_raises_the_regularisation(
         self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,0 +1,250 @@
+"""How often a search collapses to skip connections: the cells of NAS-Bench-201, a little of Fashion-MNIST.
+
+Skip connections lead while the weights are still learning, and `darts` may end there. All strategies search with the
+same data, supernet, epochs, batch size and learning rates. A finished search is a line of the results file, and is
+not run again while its spec stays the same: a command that was killed goes on where it stopped.
+"""
+
+import argparse
+import gzip
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+
+import cellwright
+from benchmarks.fashion_data import DEFAULT_FOLDER, FILES, fashion_mnist
+from cellwright.canonical import digest
+from cellwright.files import atomic_path, write_text
+from cellwright.genotype import Genotype
+from cellwright.progress import Silent
+from cellwright.results import SearchResult
+from cellwright.spec import SearchSpec
+from cellwright.steps import STEPS, run_step
+
+SIDE, TRAINING, VALIDATION = 8, 120, 240
+NUM_CELLS, CHANNELS = 4, 8
+EPOCHS, WARMUP_EPOCHS, BATCH_SIZE, ALPHA_LEARNING_RATE = 7, 3, 8, 0.03
+STRATEGIES: dict[str, dict[str, object]] = {
+    "darts, guard off": {"kind": "darts", "guard": {"action": "off"}},
+    "darts": {"kind": "darts"},
+    "beta-darts": {"kind": "beta-darts", "guard": {"action": "off"}},
+    "drnas": {"kind": "drnas", "guard": {"action": "off"}},
+}
+"""Guards are off but for the one that is measured, so that the others stand for themselves."""
+COLLAPSED = 0.8
+"""Skip fractions above are a collapse."""
+
+
+class Run(BaseModel):
+    """A line of the results file."""
+
+    spec: str
+    """Digest of what the result depends on."""
+    strategy: str
+    seed: int
+    genotype: str
+    skip_fraction: float
+    """Of the genotype."""
+    epoch: int
+    """The epoch that the genotype is from."""
+    validation_accuracy: float
+    """Of the supernet, then."""
+    events: tuple[str, ...]
+    cpu_seconds: float
+    skip_fractions: tuple[float, ...]
+    """Of what would have been derived after each epoch that was trained."""
+    versions: str
+
+
+def spec_of(name: str, seed: int, images: Path) -> SearchSpec:
+    return SearchSpec.model_validate(
+        {
+            "name": "collapse",
+            "seed": seed,
+            "data": {
+                "source": "npz",
+                "path": str(images),
+                "limit": TRAINING + VALIDATION,
+                "validation_fraction": VALIDATION / (TRAINING + VALIDATION),
+            },
+            "augment": {"shift": 0, "rotate": 0, "scale": 0},
+            "space": {"kind": "nasbench201", "num_cells": NUM_CELLS, "channels": CHANNELS},
+            "strategy": STRATEGIES[name]
+            | {
+                "batch_size": BATCH_SIZE,
+                "warmup_epochs": WARMUP_EPOCHS,
+                "alpha_learning_rate": ALPHA_LEARNING_RATE,
+            },
+            "budget": {"epochs": EPOCHS},
+            "resources": {"cpu": 1},
+        }
+    )
+
+
+def key_of(spec: SearchSpec) -> str:
+    return digest([STEPS["search"].settings(spec), spec.data.model_dump(mode="json", exclude={"path"})])
+
+
+def write_images(folder: Path, target: Path) -> None:
+    """Write the training images, padded to 32×32 and reduced by averaging, and their labels."""
+    files = fashion_mnist(folder)
+    pixels = np.frombuffer(gzip.decompress((files / FILES["images"]).read_bytes()), np.uint8, offset=16)
+    labels = np.frombuffer(gzip.decompress((files / FILES["labels"]).read_bytes()), np.uint8, offset=8)
+    padded = np.pad(pixels.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2)))
+    block = 32 // SIDE
+    means = padded.reshape(-1, SIDE, block, SIDE, block).mean(axis=(2, 4))
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        np.savez(file, images=means.round().astype(np.uint8), labels=labels)
+
+
+def run_search(name: str, spec: SearchSpec, prepared: Path) -> Run:
+    """Search as `cellwright run` does, on one thread."""
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as workspace:
+        folder = run_step(STEPS["search"], spec, {"prepare": prepared}, Path(workspace), Silent())
+        result = SearchResult.load(folder / "search.json")
+    cells = Genotype.from_line(result.genotype).cells.values()
+    primitives = [edge.primitive for cell in cells for node in cell.nodes for edge in node]
+    return Run(
+        spec=key_of(spec),
+        strategy=name,
+        seed=spec.seed,
+        genotype=result.genotype,
+        skip_fraction=round(primitives.count("skip_connect") / len(primitives), 3),
+        epoch=result.epoch,
+        validation_accuracy=result.validation_accuracy,
+        events=result.events,
+        cpu_seconds=round(time.process_time() - began, 1),
+        skip_fractions=tuple(round(record.metrics["skip_fraction"], 3) for record in result.history),
+        versions=f"cellwright {cellwright.__version__}, torch {torch.__version__}, "
+        f"Python {platform.python_version()}, {platform.machine()}",
+    )
+
+
+def read_runs(results: Path) -> list[Run]:
+    if not results.exists():
+        return []
+    return [Run.model_validate_json(line) for line in results.read_text().splitlines()]
+
+
+def run_searches(specs: Iterable[tuple[str, SearchSpec]], prepared: Path, results: Path, jobs: int) -> None:
+    """Append a line to the results for each search as it ends."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(run_search, name, spec, prepared) for name, spec in specs]):
+            run = done.result()
+            with results.open("a") as file:
+                file.write(run.model_dump_json() + "\n")
+            print(
+                f"{run.strategy}, seed {run.seed}: {run.skip_fraction:.2f}, {run.cpu_seconds:.0f} s",
+                flush=True,
+            )
+
+
+def table(runs: list[Run]) -> str:
+    """Return the result in Markdown."""
+    learning = range(WARMUP_EPOCHS + 1, EPOCHS + 1)
+    header = (
+        "strategy",
+        "collapsed",
+        "skip fraction, mean (largest)",
+        *(f"after epoch {epoch}" for epoch in learning),
+        "stopped by the guard",
+        "validation accuracy",
+        "CPU s",
+    )
+    rows = [header, ("---", *["---:"] * (len(header) - 1))]
+    for name in STRATEGIES:
+        chosen = [run for run in runs if run.strategy == name]
+        if not chosen:
+            continue
+        found = [run.skip_fraction for run in chosen]
+        curves = [
+            [run.skip_fractions[e - 1] for run in chosen if e <= len(run.skip_fractions)] for e in learning
+        ]
+        rows.append(
+            (
+                f"`{name}`",
+                f"{sum(fraction > COLLAPSED for fraction in found)} of {len(chosen)}",
+                f"{statistics.mean(found):.2f} ({max(found):.2f})",
+                *(f"{statistics.mean(curve):.2f}" if curve else "" for curve in curves),
+                str(sum("stopped" in event for run in chosen for event in run.events)),
+                f"{statistics.mean(run.validation_accuracy for run in chosen):.3f}",
+                f"{statistics.mean(run.cpu_seconds for run in chosen):.0f}",
+            )
+        )
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def document(runs: list[Run]) -> str:
+    """Return the table and what it was measured with."""
+    minutes = sum(run.cpu_seconds for run in runs) / 60
+    vanilla = [run.skip_fraction > COLLAPSED for run in runs if run.strategy == "darts, guard off"]
+    tells = sum(vanilla) > len(vanilla) / 2
+    verdict = f"`darts` collapsed in {sum(vanilla)} of {len(vanilla)} seeds with its guard off: " + (
+        "a setting that tells strategies apart."
+        if tells
+        else "**too few; in this setting the bar is not met.**"
+    )
+    return f"""# Collapse to skip connections
+
+A search has collapsed where more than {COLLAPSED:g} of the edges of its genotype are skip connections: 5 or 6 of the
+6 edges of a NAS-Bench-201 cell. The bar: `darts` collapses with its guard off, and `darts` with its guard,
+`beta-darts` and `drnas` do in no seed. "After epoch" is the mean skip fraction of what would then have been derived,
+of the searches that got so far; a search that its guard stopped gives the genotype of the epoch before.
+
+{table(runs)}
+
+{verdict}
+
+- Supernet: {NUM_CELLS} cells a stage, {CHANNELS} channels.
+- Data: {TRAINING} training and {VALIDATION} validation images of Fashion-MNIST, padded to 32×32 and reduced to
+  {SIDE}×{SIDE} by averaging, not augmented.
+- All strategies: {EPOCHS} epochs, in the first {WARMUP_EPOCHS} of which only the weights learn; batches of
+  {BATCH_SIZE}; alphas' learning rate {ALPHA_LEARNING_RATE:g}. All else is as the spec has it by default, so that
+  `beta-darts` is single-level and the others are bilevel. Guards are off but for that of `darts`.
+- Seeds differ in initial weights, alphas and batches, not in the data.
+- CPU seconds are of one thread; {len(runs)} searches took {minutes:.0f} minutes.
+- Versions: {"; ".join(sorted({run.versions for run in runs}))}.
+
+Every search is a line of [collapse.jsonl](collapse.jsonl). Made by `python -m benchmarks.collapse --write`.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=2, help="searches at a time, one thread each")
+    parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER, help="where Fashion-MNIST is, or is put")
+    parser.add_argument("--workspace", type=Path, default=Path("runs/collapse"))
+    parser.add_argument("--results", type=Path, default=Path("docs/benchmarks/collapse.jsonl"))
+    parser.add_argument("--write", action="store_true", help="write the table beside the results too")
+    given = parser.parse_args()
+    images = given.workspace / f"fashion-{SIDE}x{SIDE}.npz"
+    if not images.exists():
+        write_images(given.data, images)
+    specs = {(name, seed): spec_of(name, seed, images) for seed in range(given.seeds) for name in STRATEGIES}
+    keys = {key_of(spec) for spec in specs.values()}
+    finished = {(run.strategy, run.seed) for run in read_runs(given.results) if run.spec in keys}
+    given.results.parent.mkdir(parents=True, exist_ok=True)
+    prepared = run_step(STEPS["prepare"], next(iter(specs.values())), {}, given.workspace, Silent())
+    left = [(name, spec) for (name, seed), spec in specs.items() if (name, seed) not in finished]
+    run_searches(left, prepared, given.results, given.jobs)
+    runs = [run for run in read_runs(given.results) if run.spec in keys]
+    print(table(runs))
+    if given.write:
+        write_text(given.results.with_suffix(".md"), document(runs))
+
+
+if __name__ == "__main__":
+    main()
