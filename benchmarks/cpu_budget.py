@@ -1,0 +1,86 @@
+"""How many epochs fit into seconds of CPU time, found by measuring a few steps of the search or network at hand."""
+
+import itertools
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cellwright.data import PreparedData, Split
+from cellwright.nn.build import NetworkConfig, build_supernet
+from cellwright.nn.skeleton import seeded_initialisation
+from cellwright.spec import Budget, EnasStrategy, OneShotSection, RandomWsStrategy, SearchSpec, SposStrategy
+from cellwright.steps._networks import task_of
+from cellwright.strategies import OneShotStrategy, SearchData, build_strategy
+from cellwright.training.classifier import ClassifierTraining
+
+STEPS = 8
+"""That are measured, after one that warms up."""
+CANDIDATES = 3
+
+
+def search_epochs(spec: SearchSpec, data: PreparedData, seconds: float) -> int:
+    """Return how many epochs the spec's search can train and yet end, selection included, within the CPU time.
+
+    The measurement's own time is part of it.
+    """
+    began = time.process_time()
+    strategy = build_strategy(spec.strategy, spec.augment, seed=0)
+    with seeded_initialisation(0):
+        task = task_of(data.manifest).build()
+        supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction)
+    splits = SearchData(train=data.train, validation=data.validation)
+    strategy.set_up(supernet, splits, Budget(epochs=2))
+    supernet.train()
+    strategy.begin_epoch(1)
+    warm_up, *batches = itertools.islice(strategy.training_batches(1), STEPS + 1)
+    strategy.step(warm_up)
+    step = _each(strategy.step, batches)
+    num_steps = len(data.train) // strategy.batch_size
+    epoch = num_steps * step + _each(strategy.end_epoch, [1]) + _each(lambda _: strategy.watch(), [1])
+    left = seconds - _selection(spec.strategy, strategy) - (time.process_time() - began)
+    return max(1, int(left / epoch))
+
+
+def training_epochs(spec: SearchSpec, config: NetworkConfig, data: PreparedData, seconds: float) -> int:
+    """Return the number of epochs of retraining that ends nearest to the CPU time, this measurement included."""
+    began = time.process_time()
+    split = data.train_and_validation()
+    few = Split(*(tensor[: STEPS * spec.retrain.batch_size] for tensor in (split.images, split.labels)))
+    with tempfile.TemporaryDirectory() as folder:
+        training = ClassifierTraining(
+            config.build(seed=0),
+            few,
+            spec.retrain,
+            spec.augment,
+            num_classes=data.manifest.num_classes,
+            seed=0,
+            checkpoint=Path(folder) / "checkpoint",
+        )
+    training.train_epoch(1)
+    step = _each(training.train_epoch, [2]) / STEPS
+    left = seconds - (time.process_time() - began)
+    return max(1, round(left / (step * (len(split) // spec.retrain.batch_size))))
+
+
+def _selection(section: OneShotSection, strategy: OneShotStrategy) -> float:
+    """Return the CPU seconds that choosing among candidates will take."""
+    match section:
+        case SposStrategy():
+            count = section.population * section.generations
+        case RandomWsStrategy() | EnasStrategy():
+            count = section.candidates
+        case _:
+            return 0.0
+    rng = random.Random(0)
+    return count * _each(strategy.score, [strategy.space.sample(rng) for _ in range(CANDIDATES)])
+
+
+def _each(function: Callable[[Any], object], arguments: Sequence[Any]) -> float:
+    """Return the mean CPU seconds of a call."""
+    began = time.process_time()
+    for argument in arguments:
+        function(argument)
+    return (time.process_time() - began) / len(arguments)
