@@ -1,5 +1,6 @@
 """What every one-shot strategy must do."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -165,7 +166,8 @@ class OneShotContract:
         for _ in range(2):
             result = laboratory.search("late", budget=Budget(epochs=3, max_seconds=1e-9))
             assert result.epoch == 1
-            assert result.events == ("stopped after 1 of 3 epochs: 0 s of 1e-09 s were used",)
+            (event,) = result.events
+        assert re.fullmatch(r"stopped after 1 of 3 epochs: \d+ s of 1e-09 s were used", event)
 
     def test_weights_gather_gradients_from_training_batches_alone(self, laboratory: Laboratory) -> None:
         """No gradient that a validation batch gave ever reaches a weight."""
