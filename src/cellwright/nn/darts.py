@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Genotype
+from cellwright.nn.feature import Feature
 from cellwright.nn.network import Network
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.skeleton import ImageTask, Skeleton
@@ -83,14 +84,14 @@ class MixedCell(nn.Module):
         sums: list[Tensor | None],
     ) -> None:
         """Add to the nodes that read the source what its edges give."""
-        feature = _Feature(x_BCHW)
+        feature = Feature(x_BCHW)
         for edge, (start, end) in enumerate(self.edges):
             if start == source:
                 for index in active[edge]:
                     sums[end] = self._add(sums[end], feature, weights, edge, index)
 
     def _add(
-        self, total: Tensor | None, feature: "_Feature", weights: "_Weights", edge: int, index: int
+        self, total: Tensor | None, feature: Feature, weights: "_Weights", edge: int, index: int
     ) -> Tensor:
         """Return the node's sum with one more primitive; the sum that was given is overwritten."""
         name = self.primitives[index]
@@ -98,7 +99,7 @@ class MixedCell(nn.Module):
             primitive: Primitive = self.on_edges[edge][name]  # type: ignore[index]
             term = primitive.times(weights.of_channels[edge][index], feature.read_by(primitive))
             return term if total is None else total.add_(term)
-        output = feature.output_of(self.on_sources[key])  # type: ignore[arg-type]
+        output = feature.apply(name, self.on_sources[key])  # type: ignore[arg-type]
         weight = weights.of_maps[edge][index]
         return weight * output if total is None else total.addcmul_(output, weight)
 
@@ -116,29 +117,6 @@ class _Weights:
         self.of_channels = [
             row_PC.unbind() for row_PC in mixture_EP[:, :, None].repeat(1, 1, channels).unbind()
         ]
-
-
-class _Feature:
-    """A feature map, and what is computed from it for all edges at once, when it is first asked for."""
-
-    def __init__(self, x_BCHW: Tensor) -> None:
-        self.x_BCHW = x_BCHW
-        self.rectified: Tensor | None = None
-        self.outputs: dict[Primitive, Tensor] = {}
-
-    def read_by(self, primitive: Primitive) -> Tensor:
-        """Return what the primitive takes."""
-        if not primitive.reads_relu:
-            return self.x_BCHW
-        if self.rectified is None:
-            self.rectified = torch.relu(self.x_BCHW)
-        return self.rectified
-
-    def output_of(self, primitive: Primitive) -> Tensor:
-        """Return what a primitive without weights gives."""
-        if primitive not in self.outputs:
-            self.outputs[primitive] = primitive(self.read_by(primitive))
-        return self.outputs[primitive]
 
 
 class PartialCell(MixedCell):

@@ -5,12 +5,12 @@ The skeleton has the benchmark's layers, so that numbers of parameters equal the
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Genotype
+from cellwright.nn.feature import Feature
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
 from cellwright.nn.skeleton import ImageTask, Standardise
 from cellwright.nn.supernet import Active, Mixture, Supernet
@@ -41,26 +41,6 @@ BENCHMARK_PRIMITIVES: Mapping[str, PrimitiveFactory] = {
 """All but `none`, which needs no module."""
 
 
-class _Source:
-    """A feature map of a cell, and what all edges that read it share."""
-
-    def __init__(self, x_BCHW: Tensor) -> None:
-        self.x_BCHW = x_BCHW
-        self._outputs: dict[str, Tensor] = {}
-
-    @cached_property
-    def rectified(self) -> Tensor:
-        return torch.relu(self.x_BCHW)
-
-    def apply(self, name: str, primitive: Primitive) -> Tensor:
-        if name in self._outputs:
-            return self._outputs[name]
-        output: Tensor = primitive(self.rectified if primitive.reads_relu else self.x_BCHW)
-        if not primitive.has_weights:
-            self._outputs[name] = output
-        return output
-
-
 class BenchmarkCell(nn.Module):
     """A cell whose edges have some of the primitives each: all of them in a supernet, one in a network."""
 
@@ -84,7 +64,7 @@ class BenchmarkCell(nn.Module):
         active: Sequence[Sequence[int]] | None = None,
     ) -> Tensor:
         """Return the last node. Without a mixture, each primitive of an edge has weight 1."""
-        sources = [_Source(x_BCHW)]
+        sources = [Feature(x_BCHW)]
         for node in range(NUM_NODES):
             terms = [
                 term
@@ -92,13 +72,13 @@ class BenchmarkCell(nn.Module):
                 if end == node
                 for term in self._terms(edge, sources[source], mixture_EP, active)
             ]
-            sources.append(_Source(sum(terms[1:], terms[0]) if terms else torch.zeros_like(x_BCHW)))
+            sources.append(Feature(sum(terms[1:], terms[0]) if terms else torch.zeros_like(x_BCHW)))
         return sources[-1].x_BCHW
 
     def _terms(
         self,
         edge: int,
-        source: _Source,
+        source: Feature,
         mixture_EP: Tensor | None,
         active: Sequence[Sequence[int]] | None,
     ) -> Iterator[Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Cell, Genotype
+from cellwright.nn.feature import Feature
 from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
 from cellwright.nn.skeleton import CellPlace, ImageTask, Skeleton
 
@@ -27,18 +28,6 @@ class DropPath(nn.Module):
         rows, batch_size = self.part or (slice(None), len(x_BCHW))
         kept = torch.rand(batch_size, 1, 1, 1, device=x_BCHW.device, generator=self.rng) >= self.rate
         return x_BCHW * (kept[rows] / (1 - self.rate))
-
-
-class _Rectified(dict[int, Tensor]):
-    """The ReLU of each source, computed when first asked for."""
-
-    def __init__(self, sources: list[Tensor]) -> None:
-        super().__init__()
-        self.sources = sources
-
-    def __missing__(self, source: int) -> Tensor:
-        self[source] = torch.relu(self.sources[source])
-        return self[source]
 
 
 class GenotypeCell(nn.Module):
@@ -65,16 +54,15 @@ class GenotypeCell(nn.Module):
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         """Return the concatenated nodes."""
-        sources = list(inputs)
-        rectified = _Rectified(sources)
+        features = [Feature(x_BCHW) for x_BCHW in inputs]
         primitives = iter(self.primitives)
         for node in self.cell.nodes:
             outputs = []
             for edge, primitive in zip(node, primitives, strict=False):
-                output = primitive((rectified if primitive.reads_relu else sources)[edge.source])
+                output = primitive(features[edge.source].read_by(primitive))  # type: ignore[arg-type]
                 outputs.append(output if isinstance(primitive, Identity) else self.drop_path(output))
-            sources.append(sum(outputs[1:], start=outputs[0]))
-        return torch.cat(sources[self.cell.num_inputs :], dim=1)
+            features.append(Feature(sum(outputs[1:], start=outputs[0])))
+        return torch.cat([feature.x_BCHW for feature in features[self.cell.num_inputs :]], dim=1)
 
 
 class Network(Skeleton):

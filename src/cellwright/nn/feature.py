@@ -1,0 +1,34 @@
+"""A feature map that several edges of a cell read."""
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from cellwright.nn.primitives import Primitive
+
+
+class Feature:
+    """A feature map, and what is computed from it for all edges at once, when it is first asked for."""
+
+    def __init__(self, x_BCHW: Tensor) -> None:
+        self.x_BCHW = x_BCHW
+        self._outputs: dict[str, Tensor] = {}
+
+    @cached_property
+    def rectified(self) -> Tensor:
+        """Return its ReLU."""
+        return torch.relu(self.x_BCHW)
+
+    def read_by(self, primitive: Primitive) -> Tensor:
+        """Return what the primitive takes."""
+        return self.rectified if primitive.reads_relu else self.x_BCHW
+
+    def apply(self, name: str, primitive: Primitive) -> Tensor:
+        """Return what the primitive of that name gives; those without weights are computed once."""
+        if name in self._outputs:
+            return self._outputs[name]
+        output: Tensor = primitive(self.read_by(primitive))
+        if not primitive.has_weights:
+            self._outputs[name] = output
+        return output
