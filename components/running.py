@@ -5,19 +5,16 @@ parent of a local run. It ends by itself when nobody reads them any more: kfp.lo
 shell, so a parent that is killed has no other way to take them along.
 """
 
-import os
-import select
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellwright.files import link_tree
-from cellwright.report import LineProgress, explain, naming
+from cellwright.report import LineProgress, ending_in_words, naming
 from cellwright.results import EvaluationResult
 from cellwright.spec import parse_spec
+from cellwright.tether import die_with_peer
 
 if TYPE_CHECKING:
     from kfp import dsl
@@ -36,10 +33,10 @@ def run(step: str, spec: str, workspace: str, *, inputs: Mapping[str, str], outp
     Raises:
         SystemExit: the user has something to mend, which the last line says.
     """
-    die_with_reader(sys.stdout.fileno())
+    die_with_peer(sys.stdout.fileno())
     progress = LineProgress(sys.stdout)
     try:
-        with naming(Path(workspace)):
+        with ending_in_words(progress), naming(Path(workspace)):
             from cellwright.steps import STEPS, run_step
 
             folders = {name: Path(path) for name, path in inputs.items()}
@@ -47,12 +44,6 @@ def run(step: str, spec: str, workspace: str, *, inputs: Mapping[str, str], outp
             link_tree(folder, Path(output))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except Exception as error:
-        mistake = explain(error)
-        if mistake is None:
-            raise
-        progress.fail(mistake)
-        raise SystemExit(1) from None
 
 
 def publish_scores(scores: str, metrics: "dsl.Metrics", confusion: "dsl.ClassificationMetrics") -> None:
@@ -69,16 +60,3 @@ def publish_scores(scores: str, metrics: "dsl.Metrics", confusion: "dsl.Classifi
 def report_end(state: str) -> None:
     """Tell the pipeline's final state, SUCCEEDED, FAILED or CANCELLED."""
     LineProgress(sys.stdout).say(f"pipeline: {state.lower()}")
-
-
-def die_with_reader(descriptor: int) -> None:
-    """Kill this process as soon as the pipe that it writes to is closed at the other end; files never are."""
-    watched = os.dup(descriptor)  # the number itself may come to stand for another file
-
-    def watch() -> None:
-        poll = select.poll()
-        poll.register(watched, 0)
-        poll.poll()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -11,12 +11,11 @@ def prepare(word: str, workspace: str, data: dsl.Output[dsl.Dataset]):
     import time
     from pathlib import Path
 
-    from cellwright_components.running import die_with_reader
-
     from cellwright.files import write_json
     from cellwright.report import LineProgress
+    from cellwright.tether import die_with_peer
 
-    die_with_reader(sys.stdout.fileno())
+    die_with_peer(sys.stdout.fileno())
     progress = LineProgress(sys.stdout)
     progress.say(f"word: {word}")
     progress.advance("prepare", 1, 2, {"loss": 0.5})

@@ -1,13 +1,12 @@
 """The entry point of a trial's process."""
 
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cellwright.tether import die_with_peer
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,22 +20,10 @@ def trial(
 ) -> None:
     """Evaluate the one architecture that a search asks for."""
     if tethered:
-        threading.Thread(target=_die_with_input, daemon=True).start()
-    from cellwright.report import LineProgress, explain
+        die_with_peer(sys.stdin.fileno())
+    from cellwright.report import LineProgress, ending_in_words
     from cellwright.steps.trial import run_trial
 
     progress = LineProgress(sys.stdout)
-    try:
+    with ending_in_words(progress):
         run_trial(folder, progress)
-    except Exception as error:
-        mistake = explain(error)
-        if mistake is None:
-            raise
-        progress.fail(mistake)
-        raise typer.Exit(1) from error
-
-
-def _die_with_input() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGKILL)

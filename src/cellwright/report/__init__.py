@@ -4,7 +4,7 @@ from cellwright.report.drawing import draw_cells
 from cellwright.report.latest import LatestRun
 from cellwright.report.lines import Advance, Event, LineProgress, Message, Mistake, read_line, write_line
 from cellwright.report.live import LiveProgress
-from cellwright.report.mistakes import explain, naming
+from cellwright.report.mistakes import ending_in_words, explain, naming
 from cellwright.report.summary import summarise
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Message",
     "Mistake",
     "draw_cells",
+    "ending_in_words",
     "explain",
     "naming",
     "read_line",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellwright.errors import CellwrightError
+from cellwright.report.lines import LineProgress
 
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _FULL = ("No space left on device", "os error 28", "disk is full")
@@ -22,6 +23,23 @@ def explain(error: BaseException) -> str | None:
             return f"cannot {verb} {error.filename}: {reason}" if error.filename else reason
         case _:
             return None
+
+
+@contextmanager
+def ending_in_words(progress: LineProgress) -> Iterator[None]:
+    """Tell a mistake of the user's as a line, and end the process; leave a bug of ours its traceback.
+
+    Raises:
+        SystemExit: there was a mistake.
+    """
+    try:
+        yield
+    except Exception as error:
+        mistake = explain(error)
+        if mistake is None:
+            raise
+        progress.fail(mistake)
+        raise SystemExit(1) from None
 
 
 @contextmanager
