@@ -20,6 +20,7 @@ from cellwright.progress import Progress
 from cellwright.seeds import derive_seed
 from cellwright.spec import ShortTrainingEstimator
 from cellwright.training.classifier import ClassifierTraining, predict
+from cellwright.training.scoring import accuracy
 
 CHECKPOINT = "checkpoint.safetensors"
 SMALLEST_SIDE = 8
@@ -82,8 +83,7 @@ def train_shortly(
     pruned = None
 
     def watch(network: nn.Module) -> dict[str, float]:
-        predicted = predict(network.eval(), validation).argmax(dim=1)
-        return {"validation_accuracy": (predicted == validation.labels).float().mean().item()}
+        return {"validation_accuracy": accuracy(predict(network.eval(), validation), validation.labels)}
 
     for record in itertools.chain(tuple(training.history), training.epochs(watch)):
         curve.append(record.metrics["validation_accuracy"])

@@ -12,7 +12,7 @@ from cellwright.seeds import derive_seed
 from cellwright.spec import EnasStrategy
 from cellwright.strategies._base import Batch, endless_batches
 from cellwright.strategies._controller import Controller
-from cellwright.strategies._scoring import accuracy, restriction
+from cellwright.strategies._scoring import restriction
 from cellwright.strategies._single_path import SinglePath
 from cellwright.training import parallel
 from cellwright.training.checkpoint import (
@@ -22,6 +22,7 @@ from cellwright.training.checkpoint import (
     restore_optimizer,
     unprefixed,
 )
+from cellwright.training.scoring import accuracy
 
 
 class Enas(SinglePath):

@@ -10,9 +10,10 @@ from torch.nn import functional
 from cellwright.data import Split
 from cellwright.genotype import Genotype
 from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.training import parallel
-from cellwright.training.randomness import generator
+from cellwright.training.scoring import accuracy
 
 EVALUATION_BATCH = 256
 
@@ -61,23 +62,13 @@ def score_genotype(supernet: Supernet, genotype: Genotype, split: Split, images_
 
 def some_examples(split: Split, count: int, seed: int) -> Split:
     """Return examples drawn without replacement, or the split if it has no more."""
-    if count >= len(split):
-        return split
-    rng = generator(seed, "examples")
-    chosen = torch.randperm(len(split), generator=rng)[:count].to(split.labels.device)
-    return Split(split.images[chosen], split.labels[chosen])
+    return split.sample(count, seed=derive_seed(seed, "examples"))
 
 
 def calibration_images(train: Split, seed: int) -> Tensor:
     """Return training images that give norms their statistics."""
     images_BCHW, _ = next(some_examples(train, EVALUATION_BATCH, seed).ordered_batches(EVALUATION_BATCH))
     return images_BCHW
-
-
-@torch.no_grad()
-def accuracy(logits_BK: Tensor, labels_B: Tensor) -> float:
-    """Return the share of rows whose largest logit is the label's."""
-    return (logits_BK.argmax(dim=1) == labels_B).float().mean().item()
 
 
 @contextmanager

@@ -10,6 +10,12 @@ from cellwright.results import ClassScore, Interval
 Z95 = 1.959963984540054
 
 
+@torch.no_grad()
+def accuracy(logits_BK: Tensor, labels_B: Tensor) -> float:
+    """Return the share of rows whose largest logit is the label's."""
+    return (logits_BK.argmax(dim=1) == labels_B).float().mean().item()
+
+
 def wilson_interval(successes: int, trials: int) -> Interval:
     """Return the 95 % interval of a proportion: Wilson 1927, https://doi.org/10.2307/2276774."""
     share, spread = successes / trials, Z95**2 / trials
