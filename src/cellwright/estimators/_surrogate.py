@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from cellwright.estimators._base import Estimator, Setting
 from cellwright.evaluation import FULL, Evaluation
 from cellwright.genotype import Genotype
-from cellwright.sampled import Features, Surrogate
+from cellwright.sampled import Features, Surrogate, refit_size
 from cellwright.spaces import architecture_of, build_space
 from cellwright.spec import SurrogateEstimator
 
@@ -33,19 +33,12 @@ class SurrogateScore(Estimator):
     ) -> Mapping[str, float]:
         """Return the predicted accuracy and its standard deviation; nothing while there is too little to learn from."""
         done = [e for e in earlier if e.state == "done" and e.fidelity == FULL]
-        if len(done) < self.settings.initial:
+        size = refit_size(len(done), self.settings.initial, REFITS)
+        if size is None:
             return {}
-        size = self._refit_size(len(done))
         if self._model is None or size != self._num_fitted:
             groups = self._features([architecture_of(e.genotype) for e in done[:size]])
             self._model = Surrogate(groups, [e.metrics["accuracy"] for e in done[:size]])
             self._num_fitted = size
         means, deviations = self._model.predict(self._features([genotype]))
         return dict(zip(self.metrics, (float(means[0]), float(deviations[0])), strict=True))
-
-    def _refit_size(self, num_done: int) -> int:
-        """Return how many evaluations to fit to, a function of how many there are alone."""
-        size: int = self.settings.initial
-        while (following := size + max(1, size // REFITS)) <= num_done:
-            size = following
-        return size

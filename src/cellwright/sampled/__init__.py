@@ -12,9 +12,9 @@ from cellwright.sampled._nsga2 import Nsga2
 from cellwright.sampled._predictor import Predictor
 from cellwright.sampled._random import RandomSearch
 from cellwright.sampled._reinforce import Reinforce
-from cellwright.sampled._surrogate import Surrogate
+from cellwright.sampled._surrogate import Surrogate, refit_size
 from cellwright.spaces import Space
-from cellwright.spec import AnySampled
+from cellwright.spec import AnySampled, SampledSection
 
 __all__ = [
     "Asha",
@@ -30,7 +30,15 @@ __all__ = [
     "Surrogate",
     "build_sampled",
     "build_strategy",
+    "refit_size",
 ]
+
+
+STRATEGIES: dict[type[SampledSection], type[SampledStrategy]] = {
+    strategy.settings_type: strategy
+    for strategy in (RandomSearch, RegularizedEvolution, LocalSearch, Reinforce, Predictor, Nsga2)
+}
+"""Each strategy by the type of its section."""
 
 
 def build_sampled(
@@ -48,16 +56,4 @@ def build_strategy(
     section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
 ) -> SampledStrategy:
     """Return the strategy itself."""
-    match section.kind:
-        case "random":
-            return RandomSearch(section, space, objectives, seed=seed)
-        case "regularized-evolution":
-            return RegularizedEvolution(section, space, objectives, seed=seed)
-        case "local-search":
-            return LocalSearch(section, space, objectives, seed=seed)
-        case "reinforce":
-            return Reinforce(section, space, objectives, seed=seed)
-        case "predictor":
-            return Predictor(section, space, objectives, seed=seed)
-        case "nsga2":
-            return Nsga2(section, space, objectives, seed=seed)
+    return STRATEGIES[type(section)](section, space, objectives, seed=seed)

@@ -2,7 +2,7 @@
 
 import bisect
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cellwright.evaluation import Evaluation, Fidelity, Suggestion
@@ -41,36 +41,12 @@ class Asha(Suggesting):
         self._reduction = settings.reduction
         self._make_strategy = make_strategy
         self._strategy = make_strategy()
-        self.objectives = self._strategy.objectives
+        super().__init__(self._strategy.objectives)
         self._rungs = [
             _Rung(Fidelity(**{settings.spends: settings.reduction**-left}))
             for left in reversed(range(settings.rungs))
         ]
         self._levelling = Levelling([rung.fidelity for rung in self._rungs], self.objectives)
-        self._known: dict[int, Evaluation] = {}
-
-    def suggest(self, count: int) -> list[Suggestion]:
-        """Return as many architectures as asked, each with a fidelity; fewer in a used-up space."""
-        suggestions: list[Suggestion] = []
-        while len(suggestions) < count and (suggestion := self._next()) is not None:
-            self.observe([suggestion.running])
-            suggestions.append(suggestion)
-        return suggestions
-
-    def observe(self, evaluations: Iterable[Evaluation]) -> None:
-        """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way."""
-        for evaluation in evaluations:
-            known = self._known.get(evaluation.number)
-            if evaluation.repeat or (known is not None and known.state != "running"):
-                continue
-            self._known[evaluation.number] = evaluation
-            rung = self._rungs[self._levelling.level(evaluation)]
-            rung.keys.add(self._strategy.key(evaluation.genotype))
-            if evaluation.state == "done":
-                entry = -self._strategy.score(evaluation), evaluation.number
-                bisect.insort(rung.ranked, entry)
-                heapq.heappush(rung.waiting, entry)
-            self._tell(evaluation)
 
     def finalists(self, count: int) -> list[Genotype]:
         """Return those of the strategy, among what was evaluated in full if anything was."""
@@ -79,6 +55,15 @@ class Asha(Suggesting):
     def choose(self, again: Sequence[Evaluation]) -> Genotype:
         """Return the strategy's choice."""
         return self._strategy.choose(again)
+
+    def _take_in(self, evaluation: Evaluation) -> None:
+        rung = self._rungs[self._levelling.level(evaluation)]
+        rung.keys.add(self._strategy.key(evaluation.genotype))
+        if evaluation.state == "done":
+            entry = -self._strategy.score(evaluation), evaluation.number
+            bisect.insort(rung.ranked, entry)
+            heapq.heappush(rung.waiting, entry)
+        self._tell(evaluation)
 
     def _tell(self, evaluation: Evaluation) -> None:
         """Tell the strategy; all over again where scores now mean something else."""
@@ -89,10 +74,9 @@ class Asha(Suggesting):
             self._strategy.observe([self._levelling.levelled(evaluation)])
 
     def _next(self) -> Suggestion | None:
-        number = max(self._known, default=-1) + 1
         for lower, upper in reversed(list(zip(self._rungs, self._rungs[1:], strict=False))):
             if (due := self._due(lower, upper)) is not None:
-                return Suggestion(number=number, genotype=due, fidelity=upper.fidelity)
+                return Suggestion(number=self._next_number, genotype=due, fidelity=upper.fidelity)
         return next(
             (replace(new, fidelity=self._rungs[0].fidelity) for new in self._strategy.suggest(1)), None
         )

@@ -27,22 +27,43 @@ PARENTS = 40
 class Suggesting(ABC):
     """What a search talks to: a strategy, or a scheduler of fidelities around one."""
 
-    objectives: tuple[Objective, ...]
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.objectives = tuple(objectives)
+        self._known: dict[int, Evaluation] = {}
+        self._next_number = 0
 
-    @abstractmethod
     def suggest(self, count: int) -> list[Suggestion]:
         """Return as many architectures as asked, unlike each other and all that run; fewer in a used-up space.
 
         Each counts as running from here on, under its number.
         """
+        suggestions: list[Suggestion] = []
+        while len(suggestions) < count and (suggestion := self._next()) is not None:
+            self.observe([suggestion.running])
+            suggestions.append(suggestion)
+        return suggestions
 
-    @abstractmethod
     def observe(self, evaluations: Iterable[Evaluation]) -> None:
         """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way.
 
         Only `done` ones are learnt from. What a number gave first holds; scores on fresh seeds (`repeat`) are not for
         a strategy, which must not know more of some architectures than of others.
         """
+        for evaluation in evaluations:
+            known = self._known.get(evaluation.number)
+            if evaluation.repeat or (known is not None and known.state != "running"):
+                continue
+            self._known[evaluation.number] = evaluation
+            self._next_number = max(self._next_number, evaluation.number + 1)
+            self._take_in(evaluation)
+
+    @abstractmethod
+    def _next(self) -> Suggestion | None:
+        """Return the suggestion of the next number; None where the space is used up."""
+
+    @abstractmethod
+    def _take_in(self, evaluation: Evaluation) -> None:
+        """Take note of an evaluation that is new, or was running."""
 
     @abstractmethod
     def finalists(self, count: int) -> list[Genotype]:
@@ -77,39 +98,15 @@ class SampledStrategy(Suggesting):
     def __init__(
         self, settings: SampledSection, space: Space, objectives: Sequence[Objective], *, seed: int
     ) -> None:
+        super().__init__(objectives)
         self.settings = settings
         self.space = space
-        self.objectives = tuple(objectives)
         self.seed = seed
         self.key = lru_cache(CACHED)(space.isomorphism_key)
         self.neighbours = lru_cache(PARENTS)(lambda genotype: tuple(space.neighbours(genotype)))
-        self._known: dict[int, Evaluation] = {}
-        self._next_number = 0
         self._keys: set[str] = set()
         self._done: list[int] = []
         self._walk = Walk(space, random.Random(derive_seed(seed, "walk")))
-
-    def suggest(self, count: int) -> list[Suggestion]:
-        """Return as many architectures as asked, unlike each other and all known ones; fewer in a used-up space."""
-        suggestions: list[Suggestion] = []
-        while len(suggestions) < count and (genotype := self._unknown_one()) is not None:
-            suggestion = Suggestion(number=self._next_number, genotype=genotype)
-            self.observe([suggestion.running])
-            suggestions.append(suggestion)
-        return suggestions
-
-    def observe(self, evaluations: Iterable[Evaluation]) -> None:
-        """Learn from evaluations, and remember all of them."""
-        for evaluation in evaluations:
-            known = self._known.get(evaluation.number)
-            if evaluation.repeat or (known is not None and known.state != "running"):
-                continue
-            self._known[evaluation.number] = evaluation
-            self._next_number = max(self._next_number, evaluation.number + 1)
-            self._keys.add(self.key(evaluation.genotype))
-            if evaluation.state == "done":
-                bisect.insort(self._done, evaluation.number)
-                self.learn(evaluation)
 
     def learn(self, evaluation: Evaluation) -> None:  # noqa: B027 - optional
         """Take note of a finished evaluation; called once for each, in any order."""
@@ -182,6 +179,16 @@ class SampledStrategy(Suggesting):
             rng: for this suggestion.
             attempt: how many of its proposals were known already; the more, the further afield one should look.
         """
+
+    def _next(self) -> Suggestion | None:
+        genotype = self._unknown_one()
+        return None if genotype is None else Suggestion(number=self._next_number, genotype=genotype)
+
+    def _take_in(self, evaluation: Evaluation) -> None:
+        self._keys.add(self.key(evaluation.genotype))
+        if evaluation.state == "done":
+            bisect.insort(self._done, evaluation.number)
+            self.learn(evaluation)
 
     def _unknown_one(self) -> Genotype | None:
         rng = random.Random(derive_seed(self.seed, "suggest", self._next_number))

@@ -13,7 +13,7 @@ from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.sampled._base import SampledStrategy
 from cellwright.sampled._features import Features
-from cellwright.sampled._surrogate import Draws, Surrogate
+from cellwright.sampled._surrogate import Draws, Surrogate, refit_size
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.spec import PredictorStrategy
@@ -65,7 +65,7 @@ class Predictor(SampledStrategy):
 
     def propose(self, rng: random.Random, attempt: int) -> Genotype:
         """Draw the first genotypes; then return the candidate that is best in a draw from the surrogate."""
-        size = _refit_size(len(self.done_numbers), self.settings.initial)
+        size = refit_size(len(self.done_numbers), self.settings.initial, REFITS)
         if size is None:
             return self.space.sample(rng)
         numbers = list(self.done_numbers[:size])
@@ -130,13 +130,3 @@ class Predictor(SampledStrategy):
         neighbours = list(self.space.neighbours(parent))
         random.Random(derive_seed(self.seed, "mutants", parent.to_line())).shuffle(neighbours)
         return neighbours
-
-
-def _refit_size(num_done: int, initial: int) -> int | None:
-    """Return the number of evaluations that the surrogate is to be fitted to; None where there are too few."""
-    size = None
-    following = initial
-    while following <= num_done:
-        size = following
-        following += max(1, following // REFITS)
-    return size

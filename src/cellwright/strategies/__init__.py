@@ -1,6 +1,6 @@
 """Search strategies: what proposes architectures."""
 
-from cellwright.spec import AnyOneShot, Augment
+from cellwright.spec import AnyOneShot, Augment, CustomStrategy, OneShotSection
 from cellwright.strategies._base import (
     Batch,
     Intervention,
@@ -42,24 +42,15 @@ __all__ = [
 ]
 
 
+STRATEGIES: dict[type[OneShotSection], type[OneShotStrategy]] = {
+    strategy.settings_type: strategy
+    for strategy in (Darts, PcDarts, Gdas, Drnas, BetaDarts, Spos, RandomWs, Enas)
+}
+"""Each strategy by the type of its section."""
+
+
 def build_strategy(section: AnyOneShot, augment: Augment, *, seed: int) -> OneShotStrategy:
     """Return the strategy that a spec's `strategy` section describes."""
-    match section.kind:
-        case "darts":
-            return Darts(section, augment, seed=seed)
-        case "pc-darts":
-            return PcDarts(section, augment, seed=seed)
-        case "gdas":
-            return Gdas(section, augment, seed=seed)
-        case "drnas":
-            return Drnas(section, augment, seed=seed)
-        case "beta-darts":
-            return BetaDarts(section, augment, seed=seed)
-        case "spos":
-            return Spos(section, augment, seed=seed)
-        case "random-ws":
-            return RandomWs(section, augment, seed=seed)
-        case "enas":
-            return Enas(section, augment, seed=seed)
-        case "custom":
-            return build_custom(section, augment, seed=seed)
+    if isinstance(section, CustomStrategy):
+        return build_custom(section, augment, seed=seed)
+    return STRATEGIES[type(section)](section, augment, seed=seed)
