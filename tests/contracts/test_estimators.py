@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,13 @@ import torch
 from pydantic import TypeAdapter
 from torch import nn
 
-from cellwright.data import Split
 from cellwright.estimators import COSTS, Estimator, Setting, build_estimator, measure_cost
 from cellwright.genotype import Genotype
 from cellwright.nn.build import build_network
 from cellwright.nn.cost import count_macs, count_params
-from cellwright.nn.skeleton import ImageTask
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
-from cellwright.spec import AnyEstimator, AnySpace, Augment, Retrain
+from cellwright.spec import AnyEstimator, AnySpace
 
 SECTIONS = [
     {"kind": "zero-cost", "reference": 4, "batch_size": 8},
@@ -40,17 +39,8 @@ def section(request: pytest.FixtureRequest) -> AnyEstimator:
 
 
 @pytest.fixture
-def setting(space_section: AnySpace, tiny_task: ImageTask, bars: Split) -> Setting:
-    return Setting(
-        task=tiny_task,
-        space=space_section,
-        final_space=space_section,
-        train=bars,
-        validation=bars,
-        augment=Augment(),
-        retrain=Retrain(),
-        device=torch.device("cpu"),
-    )
+def setting(space_section: AnySpace, tiny_setting: Setting) -> Setting:
+    return replace(tiny_setting, space=space_section, final_space=space_section)
 
 
 @pytest.fixture

@@ -1,17 +1,15 @@
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from cellwright.data import Split
 from cellwright.estimators import Setting, build_estimator
 from cellwright.estimators._latency import fit_table, parts_of
-from cellwright.nn.skeleton import ImageTask
 from cellwright.progress import Silent
 from cellwright.spaces import Darts
-from cellwright.spec import Augment, DartsSpace, LatencyEstimator, Retrain
+from cellwright.spec import DartsSpace, LatencyEstimator
 from cellwright.spec.space import DARTS_PRIMITIVES
 
 SPACE = Darts(primitives=DARTS_PRIMITIVES, num_nodes=4)
@@ -63,18 +61,9 @@ def test_a_device_that_is_slow_at_times_widens_the_margin(noisy: tuple[list[list
     assert fit_table(rows, slowed).margin > 0.25 > fit_table(rows, times_NR).margin
 
 
-def test_a_finished_table_is_read_and_not_measured_again(tmp_path: Path, tiny_task: ImageTask, bars: Split):
+def test_a_finished_table_is_read_and_not_measured_again(tmp_path: Path, tiny_setting: Setting):
     section = DartsSpace(num_nodes=1, num_cells=3, channels=4)
-    setting = Setting(
-        task=tiny_task,
-        space=section,
-        final_space=section,
-        train=bars,
-        validation=bars,
-        augment=Augment(),
-        retrain=Retrain(),
-        device=torch.device("cpu"),
-    )
+    setting = replace(tiny_setting, space=section, final_space=section)
     settings = LatencyEstimator(kind="latency", networks=10, rounds=5)
     build_estimator(settings, setting, seed=0).prepare(tmp_path, Silent())
     (path,) = tmp_path.iterdir()

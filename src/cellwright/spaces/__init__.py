@@ -7,7 +7,7 @@ from cellwright.spaces._chain import Chain
 from cellwright.spaces._darts import Darts
 from cellwright.spaces._nasbench201 import NONE, SKIP, NasBench201
 from cellwright.spaces._product import CELL, ProductSpace, Taken
-from cellwright.spaces._tuned import TUNE, FixedSpace, TunedSpace, architecture_of
+from cellwright.spaces._tuned import TUNE, FixedSpace, TunedSpace, architecture_of, split_genotype
 from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "build_chain",
     "build_darts",
     "build_space",
+    "split_genotype",
 ]
 
 

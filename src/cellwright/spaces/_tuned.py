@@ -1,7 +1,7 @@
 """Hyperparameters that are searched together with the architecture, or for one that is fixed."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from cellwright.genotype import Cell, Edge, Genotype, GenotypeError
 from cellwright.spaces._base import Choices, Space, Strengths
@@ -14,6 +14,20 @@ def architecture_of(genotype: Genotype) -> Genotype:
     """Return the genotype without hyperparameters."""
     cells = {name: cell for name, cell in genotype.cells.items() if name != TUNE}
     return Genotype(space=genotype.space, cells=cells)
+
+
+def split_genotype(genotype: Genotype, names: Sequence[str]) -> tuple[Genotype, dict[str, int]]:
+    """Return the architecture, and the number of each named hyperparameter's value; raises GenotypeError."""
+    try:
+        chosen = [edge.primitive.rpartition("-") for (edge,) in genotype.cells[TUNE].nodes]
+        values = {name: int(value) for name, (_, _, value) in zip(names, chosen, strict=True)}
+    except (KeyError, ValueError) as error:
+        raise GenotypeError(
+            f"the cell {TUNE!r} must have a node for each of {', '.join(names)}, got {genotype.to_line()}"
+        ) from error
+    if [group for group, _, _ in chosen] != [_group(name) for name in names]:
+        raise GenotypeError(f"the cell {TUNE!r} must hold {', '.join(names)}, got {genotype.to_line()}")
+    return architecture_of(genotype), values
 
 
 class TunedSpace(Space):
@@ -98,20 +112,7 @@ class TunedSpace(Space):
 
     def split(self, genotype: Genotype) -> tuple[Genotype, dict[str, int]]:
         """Return the architecture, and the number of each hyperparameter's value; raises GenotypeError."""
-        cells = dict(genotype.cells)
-        try:
-            chosen = [edge.primitive.rpartition("-") for (edge,) in cells.pop(TUNE).nodes]
-            values = {name: int(value) for name, (_, _, value) in zip(self.num_values, chosen, strict=True)}
-        except (KeyError, ValueError) as error:
-            raise GenotypeError(
-                f"the cell {TUNE!r} must have a node for each of {', '.join(self.num_values)}, got "
-                f"{genotype.to_line()}"
-            ) from error
-        if [group for group, _, _ in chosen] != [_group(name) for name in self.num_values]:
-            raise GenotypeError(
-                f"the cell {TUNE!r} must hold {', '.join(self.num_values)}, got {genotype.to_line()}"
-            )
-        return Genotype(space=genotype.space, cells=cells), values
+        return split_genotype(genotype, tuple(self.num_values))
 
 
 class FixedSpace(Space):

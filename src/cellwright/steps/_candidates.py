@@ -3,7 +3,7 @@
 from typing import Any
 
 from cellwright.genotype import Genotype
-from cellwright.spaces import TUNE, Space, TunedSpace, build_space
+from cellwright.spaces import TUNE, Space, TunedSpace, split_genotype
 from cellwright.spec import SearchSpec
 
 
@@ -17,5 +17,5 @@ def split_candidate(spec: SearchSpec, genotype: Genotype) -> tuple[Genotype, dic
     """Return the architecture, and the values of the hyperparameters that the genotype names."""
     if spec.tune is None or TUNE not in genotype.cells:
         return genotype, {}
-    architecture, numbers = tuned_space(spec, build_space(spec.space)).split(genotype)
+    architecture, numbers = split_genotype(genotype, tuple(spec.tune.values))
     return architecture, {name: spec.tune.values[name][number] for name, number in numbers.items()}

@@ -13,7 +13,7 @@ from cellwright.progress import Progress
 from cellwright.runners import Key, Outcome, Runner
 from cellwright.sampled import Suggesting
 from cellwright.spec import SearchSpec
-from cellwright.steps._journal import EVALUATIONS, Journal
+from cellwright.steps._journal import EVALUATIONS, Journal, finished
 from cellwright.steps._screening import Screen
 from cellwright.steps.trial import EVALUATION, REQUEST, TrialRequest, trial_seed
 
@@ -60,7 +60,7 @@ class Exploration:
         self.journal = Journal(folder / EVALUATIONS)
         self.parallel = spec.runner.parallel
         self.threads = max(1, spec.resources.threads // self.parallel)
-        self._num_begun = self._num_ended = 0
+        self._num_begun = 0
         self._open: deque[Key] = deque()
         self._ended: dict[Key, Evaluation] = {}
 
@@ -102,7 +102,7 @@ class Exploration:
     @property
     def done(self) -> list[Evaluation]:
         """Return the finished evaluations in the order of their suggestion."""
-        return [e for (_, repeat), e in sorted(self.evaluations.items()) if repeat == 0 and e.state == "done"]
+        return finished(self.evaluations)
 
     def close(self) -> None:
         """End what is running; the journal keeps what is done."""
@@ -146,7 +146,6 @@ class Exploration:
         self._num_begun += evaluation.repeat == 0
         self._open.append(key)
         if known is not None:
-            self._num_ended += evaluation.repeat == 0
             self._ended[key] = known
         elif self.runner:
             self._start(self.runner, screened, earlier)
@@ -196,8 +195,8 @@ class Exploration:
         )
         total = self.spec.budget.evaluations
         if evaluation.repeat == 0:
-            self._num_ended += 1
-            self.progress.advance("search", self._num_ended, total, metrics)
+            num_running = sum(key not in self._ended for key in self._open)
+            self.progress.advance("search", self._num_begun - num_running, total, metrics)
 
     def _trial_folder(self, number: int, repeat: int) -> Path:
         return self.folder / f"trial-{number}-{repeat}"

@@ -17,6 +17,11 @@ def read_evaluations(path: Path) -> Entries:
     return {(evaluation.number, evaluation.repeat): evaluation for evaluation in evaluations}
 
 
+def finished(entries: Entries) -> list[Evaluation]:
+    """Return what was evaluated to the end, in the order of suggestion, without scores on fresh seeds."""
+    return [e for (_, repeat), e in sorted(entries.items()) if repeat == 0 and e.state == "done"]
+
+
 class Journal:
     """The finished evaluations of a search.
 

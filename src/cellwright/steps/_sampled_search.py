@@ -1,7 +1,7 @@
 """A sampled search, from the spec to its result."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellwright.data import PreparedData
@@ -115,7 +115,7 @@ def _explore(
         tuned=members[chosen].tuned,
         validation_accuracy=means[chosen].get("accuracy"),
         seconds=exploration.seconds,
-        history=tuple(_history(exploration.evaluations, objectives[0])),
+        history=tuple(_history(exploration.done, objectives[0])),
         events=(*exploration.events, *([worth] if worth else [])),
         front=tuple(members.values()),
     )
@@ -151,19 +151,15 @@ def _pick(
             )
 
 
-def _history(evaluations: Mapping[tuple[int, int], Evaluation], objective: Objective) -> list[EpochRecord]:
+def _history(evaluations: Sequence[Evaluation], objective: Objective) -> list[EpochRecord]:
     """Return each finished evaluation with the best so far."""
     records: list[EpochRecord] = []
-    best: float | None = None
-    for (number, repeat), evaluation in sorted(evaluations.items()):
-        if repeat == 0 and evaluation.state == "done":
-            score = evaluation.metrics[objective.metric]
-            if best is None or objective.score({objective.metric: score}) > objective.score(
-                {objective.metric: best}
-            ):
-                best = score
-            metrics = {**evaluation.metrics, f"best_{objective.metric}": best}
-            records.append(EpochRecord(epoch=number + 1, metrics=metrics))
+    best: Evaluation | None = None
+    for evaluation in evaluations:
+        if best is None or objective.score(evaluation.metrics) > objective.score(best.metrics):
+            best = evaluation
+        metrics = {**evaluation.metrics, f"best_{objective.metric}": best.metrics[objective.metric]}
+        records.append(EpochRecord(epoch=evaluation.number + 1, metrics=metrics))
     return records
 
 

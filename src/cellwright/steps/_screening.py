@@ -39,7 +39,6 @@ class Screen:
             earlier: what `keep` compares it with, and estimators may learn from.
             seed: of the estimators' randomness.
         """
-        went_on = any(e.genotype == evaluation.genotype for e in earlier)  # from a rung below
         try:
             architecture, metrics = self._cost(evaluation.genotype)
             evaluation = replace(evaluation, metrics=metrics)
@@ -47,7 +46,7 @@ class Screen:
                 if excess := self._excess(metrics):
                     return replace(evaluation, state="infeasible", reason=excess)
                 metrics |= estimator.estimate(architecture, earlier, seed=seed)
-                if not went_on and (reason := _left_out(estimator.metrics[0], keep, metrics, earlier)):
+                if reason := _left_out(evaluation, estimator.metrics[0], keep, earlier):
                     return replace(evaluation, state="pruned", reason=reason)
             if excess := self._excess(metrics):
                 return replace(evaluation, state="infeasible", reason=excess)
@@ -112,16 +111,18 @@ def _at_most(metrics: Mapping[str, float], name: str) -> float:
     return metrics.get(f"{name}_at_most", metrics.get(name, 0.0))
 
 
-def _left_out(
-    metric: str, keep: float, metrics: Mapping[str, float], earlier: Sequence[Evaluation]
-) -> str | None:
-    """Tell why an architecture is not among the best share of those seen so far; None if it is."""
-    if keep == 1 or metric not in metrics:
+def _left_out(evaluation: Evaluation, metric: str, keep: float, earlier: Sequence[Evaluation]) -> str | None:
+    """Tell why an architecture is not among the best share of those seen so far.
+
+    None if it is, or if it was let through before and comes from a rung below.
+    """
+    if keep == 1 or metric not in evaluation.metrics:
         return None
-    seen = [evaluation.metrics[metric] for evaluation in earlier if metric in evaluation.metrics]
-    better = sum(score > metrics[metric] for score in seen)
+    if any(known.genotype == evaluation.genotype for known in earlier):
+        return None
+    score = evaluation.metrics[metric]
+    seen = [known.metrics[metric] for known in earlier if metric in known.metrics]
+    better = sum(other > score for other in seen)
     if better < keep * (len(seen) + 1):
         return None
-    return (
-        f"{metric} {metrics[metric]:.4g} is less than that of {better} in {len(seen)} earlier architectures"
-    )
+    return f"{metric} {score:.4g} is less than that of {better} in {len(seen)} earlier architectures"

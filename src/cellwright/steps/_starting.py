@@ -9,7 +9,7 @@ from cellwright.genotype import Genotype
 from cellwright.results import SearchResult
 from cellwright.spaces import TUNE, Space, TunedSpace, architecture_of
 from cellwright.spec import SearchSpec
-from cellwright.steps._journal import EVALUATIONS, read_evaluations
+from cellwright.steps._journal import EVALUATIONS, finished, read_evaluations
 
 RESULT = "search.json"
 
@@ -67,9 +67,8 @@ def _ranked(folder: Path) -> Iterator[Genotype]:
 
 
 def _evaluations(folder: Path) -> list[Evaluation]:
-    """Return the finished evaluations of a sampled search in their order; those of a one-shot search are none."""
-    known = read_evaluations(folder / EVALUATIONS)
-    return [e for (_, repeat), e in sorted(known.items()) if repeat == 0 and e.state == "done"]
+    """Return the finished evaluations of a sampled search; those of a one-shot search are none."""
+    return finished(read_evaluations(folder / EVALUATIONS))
 
 
 def _tuned(space: Space, genotype: Genotype) -> Genotype:

@@ -9,13 +9,13 @@ from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
+from cellwright.steps import _starting
 from cellwright.steps._one_shot_search import one_shot_search
 from cellwright.steps._sampled_search import sampled_search, tune
-from cellwright.steps._starting import start_genotypes
 from cellwright.steps._step import Inputs, Step
 from cellwright.training import parallel
 
-GENOTYPE, RESULT = "genotype.json", "search.json"
+GENOTYPE, RESULT = "genotype.json", _starting.RESULT
 
 
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
@@ -41,7 +41,7 @@ def _settings(spec: SearchSpec) -> Any:
     sections = {"seed", "augment", "space", "strategy", "budget"}
     settings = {}
     if spec.start.search:
-        settings["start"] = [g.to_line() for g in start_genotypes(spec, build_space(spec.space))]
+        settings["start"] = [g.to_line() for g in _starting.start_genotypes(spec, build_space(spec.space))]
     if spec.is_sampled or spec.tune:
         sections |= {"estimators", "objectives", "pick", "constraints", "tune", "retrain", "runner", "start"}
     return spec.model_dump(mode="json", include=sections) | settings
