@@ -30,7 +30,7 @@ class Slimmable(nn.Module):
         widest, *narrower = sorted(set(widths), reverse=True)
         self.widest = build(widest)
         with torch.device("meta"):
-            self._shapes_of = {width: _Shape(build(width)) for width in narrower}
+            self._shapes_of = {width: _Shape(build(width), self.widest) for width in narrower}
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return what the module for the map's number of channels gives."""
@@ -39,16 +39,23 @@ class Slimmable(nn.Module):
         return output
 
 
+def _norms(module: nn.Module) -> list[nn.BatchNorm2d]:
+    return [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+
+
 class _Shape:
     """A module without weights of its own; no nn.Module, lest its parent count it among its parts."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, widest: nn.Module) -> None:
         self.module = module
+        self.norms = list(zip(_norms(module), _norms(widest), strict=True))
         self.sizes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
     def call(self, widest: nn.Module, x_BCHW: Tensor) -> Tensor:
         """Return what the module gives with the leading slices of the widest one's weights."""
         self.module.train(widest.training)
+        for norm, widest_norm in self.norms:
+            norm.momentum = widest_norm.momentum
         tensors = dict(widest.named_parameters()) | dict(widest.named_buffers())
         sliced = {name: leading(tensors[name], *sizes) for name, sizes in self.sizes.items()}
         output: Tensor = functional_call(self.module, sliced, (x_BCHW,))

@@ -130,7 +130,7 @@ class Differentiable(OneShotStrategy):
     def watch(self) -> dict[str, float]:
         """Return what shows a collapse: on the validation split, of the alphas, and of the network they lead to."""
         split = self.data.validation
-        accuracy, loss = score(self.supernet, split, *self.representative())
+        accuracy, loss = score(self.supernet, split, *self.representative(), self.calibration)
         leading = derive_by_argmax(self.space, self.mixture())
         derived = score_genotype(self.supernet, leading, split, self.calibration)
         return {
@@ -174,7 +174,7 @@ class Differentiable(OneShotStrategy):
             mixture = self.mixture()
         rounds = self.perturbation.rounds(
             mixture,
-            score=lambda mixture, active: score(self.supernet, split, mixture, active),
+            score=lambda mixture, active: score(self.supernet, split, mixture, active, self.calibration),
             rng=generator(self.seed, "perturbation"),
         )
         for done in rounds:

@@ -34,30 +34,33 @@ def restriction(space: Space, genotype: Genotype, device: torch.device) -> tuple
 
 @torch.no_grad()
 def score(
-    supernet: Supernet, split: Split, mixture: Mixture, active: Active | None = None
+    supernet: Supernet, split: Split, mixture: Mixture, active: Active | None, calibration_BCHW: Tensor
 ) -> tuple[float, float]:
-    """Return accuracy and loss on the split; leaves the supernet in eval mode."""
-    supernet.eval()
-    with parallel.share(len(split)) as share:
-        batches = Split(split.images[share.rows], split.labels[share.rows]).ordered_batches(EVALUATION_BATCH)
-        part_BK = torch.cat([supernet(x_BCHW, mixture, active) for x_BCHW, _ in batches])
+    """Return accuracy and loss on the split; leaves the supernet in eval mode.
+
+    Feature maps have statistics of their own where the mixture is not the one that was trained: it may be drawn anew
+    for each batch, or be a part of it. So norms are given the statistics of the calibration images, which should
+    be training images, and get their old ones back.
+    """
+    with _statistics_of_the_next_batch(supernet):
+        supernet.train()
+        with parallel.share(len(calibration_BCHW)) as share:
+            supernet(calibration_BCHW[share.rows], mixture, active)
+        supernet.eval()
+        with parallel.share(len(split)) as share:
+            batches = Split(split.images[share.rows], split.labels[share.rows]).ordered_batches(
+                EVALUATION_BATCH
+            )
+            part_BK = torch.cat([supernet(x_BCHW, mixture, active) for x_BCHW, _ in batches])
     logits_BK = parallel.gather(part_BK, len(split))
     loss = functional.cross_entropy(logits_BK, split.labels).item()
     return accuracy(logits_BK, split.labels), loss
 
 
-def score_genotype(supernet: Supernet, genotype: Genotype, split: Split, images_BCHW: Tensor) -> float:
-    """Return the accuracy on the split of the supernet restricted to the genotype.
-
-    Feature maps of a part of the supernet have statistics of their own, so its norms are given those of the images,
-    which should be training images, and get their old ones back.
-    """
-    mixture, active = restriction(supernet.space, genotype, images_BCHW.device)
-    with _statistics_of_the_next_batch(supernet):
-        supernet.train()
-        with torch.no_grad(), parallel.share(len(images_BCHW)) as share:
-            supernet(images_BCHW[share.rows], mixture, active)
-        return score(supernet, split, mixture, active)[0]
+def score_genotype(supernet: Supernet, genotype: Genotype, split: Split, calibration_BCHW: Tensor) -> float:
+    """Return the accuracy on the split of the supernet restricted to the genotype."""
+    restricted = restriction(supernet.space, genotype, calibration_BCHW.device)
+    return score(supernet, split, *restricted, calibration_BCHW)[0]
 
 
 def some_examples(split: Split, count: int, seed: int) -> Split:
