@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cellwright.spec import AnySpace, ChainSpace, NasBench201Space
 from cellwright.testing import DifferentiableContract, OneShotContract
 
 DIFFERENTIABLE = [
@@ -21,6 +22,20 @@ SINGLE_PATH = [
     {"kind": "spos", "population": 4, "generations": 2, "parents": 2},
     {"kind": "random-ws", "candidates": 8},
     {"kind": "enas", "hidden": 8, "controller_steps": 2, "samples": 2, "candidates": 5},
+]
+ALL_KINDS_BUT_PC_DARTS = [
+    {"kind": "darts"},
+    {"kind": "darts", "order": "second"},
+    {"kind": "beta-darts"},
+    {"kind": "gdas"},
+    {"kind": "drnas"},
+]
+"""Partial channels are for DARTS cells alone."""
+OTHER_SPACES: list[AnySpace] = [
+    NasBench201Space(kind="nasbench201", num_cells=1, channels=4),
+    ChainSpace(
+        kind="chain", primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=3, channels=8
+    ),
 ]
 
 
@@ -40,3 +55,21 @@ class TestSinglePath(OneShotContract):
     @classmethod
     def section(cls, request: pytest.FixtureRequest) -> Mapping[str, Any]:
         return request.param
+
+
+class InOtherSpaces:
+    @pytest.fixture(params=OTHER_SPACES, ids=lambda space: space.kind, scope="class")
+    @classmethod
+    def space(cls, request: pytest.FixtureRequest) -> AnySpace:
+        return request.param
+
+
+class TestDifferentiableInOtherSpaces(InOtherSpaces, DifferentiableContract):
+    @pytest.fixture(params=ALL_KINDS_BUT_PC_DARTS, ids=spell, scope="class")
+    @classmethod
+    def section(cls, request: pytest.FixtureRequest) -> Mapping[str, Any]:
+        return request.param
+
+
+class TestSinglePathInOtherSpaces(InOtherSpaces, TestSinglePath):
+    pass

@@ -14,17 +14,16 @@ from torch import Tensor, nn
 
 from cellwright.data import Split
 from cellwright.genotype import Genotype
-from cellwright.nn.darts import DartsSupernet
-from cellwright.nn.network import Network
+from cellwright.nn.build import build_network, build_supernet
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
 from cellwright.nn.supernet import Supernet
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
-from cellwright.spaces import Darts
-from cellwright.spec import AnyOneShot, Augment, Budget
+from cellwright.spaces import build_space
+from cellwright.spec import AnyOneShot, AnySpace, Augment, Budget, DartsSpace
 from cellwright.strategies import OneShotStrategy, SearchData, build_strategy
 
-SPACE = Darts(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2)
+CELLS = DartsSpace(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2, num_cells=3, channels=4)
 TASK = ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
 STANDSTILL = 1e-30
 """A learning rate so small that nothing is learnt."""
@@ -48,9 +47,11 @@ def _bars() -> SearchData:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """Runs tiny searches with one section of a spec."""
+    """Runs tiny searches with two sections of a spec."""
 
     section: Mapping[str, Any]
+    """That of the strategy."""
+    space: AnySpace
     folder: Path
     data: SearchData
     forwards: list[int] = field(default_factory=list)
@@ -68,9 +69,7 @@ class Laboratory:
     def supernet(self, strategy: OneShotStrategy) -> Supernet:
         """Return a supernet whose weights are always the same."""
         with seeded_initialisation(0):
-            return DartsSupernet(
-                TASK, SPACE, num_cells=3, channels=4, channel_fraction=strategy.channel_fraction
-            )
+            return build_supernet(self.space, TASK, channel_fraction=strategy.channel_fraction)
 
     def search(
         self,
@@ -99,7 +98,10 @@ class Laboratory:
 
 
 class OneShotContract:
-    """Inherit it, and give the strategy's section of the spec as the fixture `section`."""
+    """Inherit it, and give the strategy's section of the spec as the fixture `section`.
+
+    Searches are in small DARTS cells, unless the fixture `space` gives the section of another space.
+    """
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -109,9 +111,17 @@ class OneShotContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def laboratory(cls, section: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
-        """Return what runs searches; its folder is shared by the tests of one section."""
-        return Laboratory(section, tmp_path_factory.mktemp("searches"), _bars())
+    def space(cls) -> AnySpace:
+        """Return the `space` section to search."""
+        return CELLS
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def laboratory(
+        cls, section: Mapping[str, Any], space: AnySpace, tmp_path_factory: pytest.TempPathFactory
+    ) -> Laboratory:
+        """Return what runs searches; its folder is shared by the tests of one pair of sections."""
+        return Laboratory(section, space, tmp_path_factory.mktemp("searches"), _bars())
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -121,16 +131,18 @@ class OneShotContract:
         with _counting(supernet, laboratory.forwards):
             return laboratory.search("undisturbed", supernet=supernet)
 
-    def test_finds_a_genotype_of_the_space_that_builds(self, undisturbed: SearchResult) -> None:
+    def test_finds_a_genotype_of_the_space_that_builds(
+        self, space: AnySpace, undisturbed: SearchResult
+    ) -> None:
         """The genotype is one line that the space and the network accept."""
         genotype = Genotype.from_line(undisturbed.genotype)
-        SPACE.check(genotype)
-        logits_BK = Network(TASK, genotype, num_cells=3, channels=4)(torch.zeros(2, *TASK.image_shape))
+        build_space(space).check(genotype)
+        logits_BK = build_network(space, TASK, genotype)(torch.zeros(2, *TASK.image_shape))
         torch.autograd.backward(logits_BK.sum())
 
     def test_learns(self, laboratory: Laboratory) -> None:
         """The training loss falls."""
-        history = laboratory.search("learning", budget=Budget(epochs=6)).history
+        history = laboratory.search("learning", budget=Budget(epochs=12)).history
         assert min(r.metrics["train_loss"] for r in history) < 0.9 * history[0].metrics["train_loss"]
 
     def test_measures_each_epoch(self, undisturbed: SearchResult) -> None:
