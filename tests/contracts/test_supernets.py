@@ -74,6 +74,23 @@ def test_restricted_to_a_genotype_it_gives_the_logits_of_that_network(
         torch.testing.assert_close(skipping, expected, rtol=1e-10, atol=1e-10)
 
 
+def test_what_is_active_learns_as_it_does_among_all_choices(supernet: Supernet, genotypes: list[Genotype]):
+    def gradients(genotype: Genotype, active: Active | None) -> list[torch.Tensor]:
+        mixture = {g: rows.requires_grad_() for g, rows in one_hot(supernet.space, genotype).items()}
+        learning = [*supernet.parameters(), *mixture.values()]
+        loss = supernet(images(1), mixture, active).square().sum()
+        found = torch.autograd.grad(loss, learning, allow_unused=True, materialize_grads=True)
+        of_weights, of_mixture = found[: -len(mixture)], found[-len(mixture) :]
+        return [
+            *of_weights,
+            *(of_rows * rows for of_rows, rows in zip(of_mixture, mixture.values(), strict=True)),
+        ]
+
+    for genotype in genotypes:
+        ours, theirs = (gradients(genotype, active) for active in (only(supernet.space, genotype), None))
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
 def test_what_is_not_active_costs_nothing(supernet: Supernet, genotypes: list[Genotype]):
     for genotype in genotypes:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:

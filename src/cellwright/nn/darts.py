@@ -58,7 +58,7 @@ class MixedCell(nn.Module):
         """
         if active is None:
             active = [range(len(self.primitives))] * len(self.edges)
-        weights = _Weights(mixture_EP, self.channels)
+        weights = _Weights(mixture_EP, active, self.channels)
         sums: list[Tensor | None] = [None] * self.num_nodes
         sources = list(inputs)
         for source in range(len(inputs) + self.num_nodes):
@@ -97,26 +97,29 @@ class MixedCell(nn.Module):
         name = self.primitives[index]
         if (key := f"{self.edges[edge][0]}-{name}") not in self.on_sources:
             primitive: Primitive = self.on_edges[edge][name]  # type: ignore[index]
-            term = primitive.times(weights.of_channels[edge][index], feature.read_by(primitive))
+            term = primitive.times(weights.of_channels[edge, index], feature.read_by(primitive))
             return term if total is None else total.add_(term)
         output = feature.apply(name, self.on_sources[key])  # type: ignore[arg-type]
-        weight = weights.of_maps[edge][index]
+        weight = weights.of_map[edge, index]
         return weight * output if total is None else total.addcmul_(output, weight)
 
 
 class _Weights:
-    """The mixture taken apart at once, since a gradient put together from single elements costs a pass for each.
+    """What is active of the mixture, taken apart at once: a gradient put together piece by piece costs a pass for each.
 
     Args:
         mixture_EP: weights on edges E of primitives P.
+        active: for each edge the primitives to compute.
         channels: of each map.
     """
 
-    def __init__(self, mixture_EP: Tensor, channels: int) -> None:
-        self.of_maps = [row_P.unbind() for row_P in mixture_EP.unbind()]
-        self.of_channels = [
-            row_PC.unbind() for row_PC in mixture_EP[:, :, None].repeat(1, 1, channels).unbind()
-        ]
+    def __init__(self, mixture_EP: Tensor, active: Sequence[Sequence[int]], channels: int) -> None:
+        places = [(edge, index) for edge, indices in enumerate(active) for index in indices]
+        edges, indices = zip(*places, strict=True)
+        weights_A = mixture_EP[edges, indices]
+        self.of_map = dict(zip(places, weights_A.unbind(), strict=True))
+        self.of_channels = dict(zip(places, weights_A[:, None].repeat(1, channels).unbind(), strict=True))
+        self.of_edge = mixture_EP.sum(dim=1).unbind()
 
 
 class PartialCell(MixedCell):
@@ -154,7 +157,7 @@ class PartialCell(MixedCell):
         for edge, (start, node) in enumerate(self.edges):
             part = mixed[node]
             if start == source and part is not None:
-                weight = torch.stack(weights.of_maps[edge]).sum()
+                weight = weights.of_edge[edge]
                 term = torch.cat([weight * rest_BCHW, part], dim=1)
                 total = sums[node]
                 sums[node] = term if total is None else total + term

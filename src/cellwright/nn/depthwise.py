@@ -39,7 +39,7 @@ class Separable(nn.Sequential):
         if not learns or x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             plain: Tensor = super().forward(x_BCHW)  # type: ignore[no-untyped-call]
             return plain
-        depthwise, pointwise = self.parameters()
+        depthwise, pointwise = (convolution.weight for convolution in self)
         size, stride, dilation = self.size, self.stride, self.dilation
         reach = (max(x_BCHW.shape[2:]) - 1) // dilation
         unused = max(0, (size - 1) // 2 - reach)
@@ -85,8 +85,7 @@ def _pixels(x_BCHW: Tensor) -> Tensor:
 
 def _mix(x_BCHW: Tensor, channels_CD: Tensor) -> Tensor:
     """Return each pixel's channels times the matrix."""
-    batch, _, height, width = x_BCHW.shape
-    return (_pixels(x_BCHW) @ channels_CD).view(batch, height, width, -1).permute(0, 3, 1, 2)
+    return (x_BCHW.permute(0, 2, 3, 1) @ channels_CD).permute(0, 3, 1, 2)
 
 
 def _convolve(x_BCHW: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
