@@ -39,7 +39,8 @@ class Separable(nn.Sequential):
         if not learns or x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             plain: Tensor = super().forward(x_BCHW)  # type: ignore[no-untyped-call]
             return plain
-        depthwise, pointwise = (convolution.weight for convolution in self)
+        depthwise: Tensor
+        depthwise, pointwise = (convolution.weight for convolution in self)  # type: ignore[assignment]
         size, stride, dilation = self.size, self.stride, self.dilation
         reach = (max(x_BCHW.shape[2:]) - 1) // dilation
         unused = max(0, (size - 1) // 2 - reach)
