@@ -3,7 +3,7 @@ BIN := .venv/bin
 SPEC ?= examples/digits.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types bench bench-nb201 bench-fashion compile images test-cluster clean
+.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion compile images test-cluster clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: .venv/ready ## Measure search steps beside a textbook supernet, 2 threads
 
 bench-nb201: .venv/ready ## Compare sampled strategies on NAS-Bench-201, under ten minutes
 	$(BIN)/python -m benchmarks.nasbench201
+
+bench-collapse: .venv/ready ## Count how often searches collapse to skips, about ten minutes on 2 cores; goes on where it stopped
+	$(BIN)/python -m benchmarks.collapse --write
 
 bench-fashion: .venv/ready ## Compare all strategies on Fashion-MNIST, over two hours on 2 cores; goes on where it stopped
 	$(BIN)/python -m benchmarks.fashion_mnist --jobs 2
