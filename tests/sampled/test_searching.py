@@ -96,3 +96,17 @@ def test_scores_on_fresh_seeds_decide_among_finalists():
             for g in finalists
         ]
         assert strategy.choose(again) == best
+
+
+def test_the_score_of_the_search_counts_as_one_of_several_among_finalists():
+    strategy = build(CELLS, {"kind": "random"})
+    one, other = (strategy.suggest(1)[0] for _ in range(2))
+    strategy.observe(
+        replace(suggestion.running, state="done", metrics={"accuracy": accuracy})
+        for suggestion, accuracy in ((one, 0.9), (other, 0.2))
+    )
+    again = [
+        Evaluation(number=0, repeat=1, genotype=suggestion.genotype, metrics={"accuracy": accuracy})
+        for suggestion, accuracy in ((one, 0.5), (other, 0.6))
+    ]
+    assert strategy.choose(again) == one.genotype
