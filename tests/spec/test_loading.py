@@ -89,7 +89,9 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         (GOOD + "tune: {when: with, values: {retrain.epochs: [1, 2]}}", ["tune must be left out"]),
         (
             GOOD + TUNE_AFTER + "start: {genotypes: [a]}",
-            ["start must be left out: strategy.kind beta-darts is one-shot"],
+            [
+                "start may have search alone, whose alphas are taken over: strategy.kind beta-darts is one-shot"
+            ],
         ),
         (
             GOOD + TUNE_AFTER + "objectives: [{metric: accurcy}]",
@@ -98,6 +100,10 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         (
             GOOD + TUNE_AFTER + "constraints: {latency_ms: 5}",
             ["constraints: latency_ms must be measured by one of the estimators"],
+        ),
+        (
+            GOOD + "strategy: {kind: random}\nstart: {model: champion}",
+            ["start.model: String should match pattern", "got 'champion'"],
         ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (

@@ -68,11 +68,16 @@ class SearchSpec(Section):
             trials = (
                 () if tunes_after else ("estimators", "objectives", "pick", "constraints", "tune", "runner")
             )
-            for name in (*trials, "start"):
+            for name in trials:
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"
                     )
+            if self.start != Start(search=self.start.search):
+                raise ValueError(
+                    "start may have search alone, whose alphas are taken over: strategy.kind "
+                    f"{self.strategy.kind} is one-shot"
+                )
             if not tunes_after:
                 return self
         if any(isinstance(section, ShortTrainingEstimator) for section in self.estimators[:-1]):
