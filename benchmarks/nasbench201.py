@@ -30,7 +30,7 @@ from cellwright.estimators import read_table
 from cellwright.evaluation import FULL, Evaluation, Objective
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
-from cellwright.sampled import Asha, Features, Predictor, Suggesting, Surrogate, build_strategy
+from cellwright.sampled import Asha, Features, Nsga2, Predictor, Suggesting, Surrogate, build_strategy
 from cellwright.spaces import CELL, NasBench201, Taken
 from cellwright.spec import AnySampled, AshaScheduler
 
@@ -163,7 +163,7 @@ class Trial:
 def build(kind: str, seed: int, objectives: Sequence[Objective] = (ACCURACY,)) -> Any:
     settings = TypeAdapter(AnySampled).validate_python({"kind": kind})
     strategy = build_strategy(settings, SPACE, objectives, seed=seed)
-    if isinstance(strategy, Predictor):
+    if isinstance(strategy, Predictor | Nsga2):
         strategy.features = features()
     return strategy
 

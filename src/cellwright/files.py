@@ -1,6 +1,7 @@
 """Files that are either whole or not there, and folders that one process has to itself."""
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -39,6 +40,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically, indented for people."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes; raises CellwrightError naming it."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CellwrightError(f"{path} must be a file that can be read: {error.strerror}") from error
 
 
 def link_tree(source: Path, target: Path) -> None:

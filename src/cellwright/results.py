@@ -69,6 +69,19 @@ class SearchResult(Result):
     """The finalists of a sampled search that nothing dominates, best by the first objective first."""
 
 
+class WeightsStart(Result):
+    """What a training began with that was trained before."""
+
+    source: str
+    """A registered model's version, or a path."""
+    taken: tuple[str, ...]
+    """Names of the tensors that were taken over."""
+    left: tuple[str, ...]
+    """Names of those that were not: the network has none of that name and shape."""
+    new: tuple[str, ...]
+    """Names of the network's own that began from nothing."""
+
+
 class TrainingResult(Result):
     """What training one network from scratch gave."""
 
@@ -82,6 +95,8 @@ class TrainingResult(Result):
     """Multiply-accumulates of one example."""
     seconds: float
     history: tuple[EpochRecord, ...]
+    start: WeightsStart | None = None
+    """What it began with; None for a training from nothing."""
 
 
 class Interval(Result):

@@ -61,6 +61,20 @@ def test_local_search_moves_on_to_what_is_better():
     assert suggestion.genotype in CELLS.neighbours(strategy.done[-1].genotype)
 
 
+def test_local_search_mostly_draws_afresh_at_a_local_optimum():
+    strategy = build(CELLS, {"kind": "local-search", "initial": 1})
+    (optimum,) = strategy.suggest(1)
+    strategy.observe([replace(optimum.running, state="done", metrics={"accuracy": 1.0})])
+    around = {CELLS.isomorphism_key(neighbour) for neighbour in CELLS.neighbours(optimum.genotype)}
+    around.discard(CELLS.isomorphism_key(optimum.genotype))
+    search(strategy, len(around), lambda _: 0.0)
+    assert {CELLS.isomorphism_key(e.genotype) for e in strategy.done[1:]} == around
+    later = search(strategy, 30, lambda _: 0.0)[-30:]
+    known = [e.genotype for e in strategy.done[:-30]]
+    afresh = sum(not any(e.genotype in CELLS.neighbours(near) for near in known) for e in later)
+    assert 15 < afresh < 30
+
+
 def test_the_policy_moves_towards_what_is_rewarded():
     strategy: Reinforce = build(CELLS, {"kind": "reinforce"})
     search(strategy, 150, count_3x3)
@@ -96,3 +110,17 @@ def test_scores_on_fresh_seeds_decide_among_finalists():
             for g in finalists
         ]
         assert strategy.choose(again) == best
+
+
+def test_the_score_of_the_search_counts_as_one_of_several_among_finalists():
+    strategy = build(CELLS, {"kind": "random"})
+    one, other = (strategy.suggest(1)[0] for _ in range(2))
+    strategy.observe(
+        replace(suggestion.running, state="done", metrics={"accuracy": accuracy})
+        for suggestion, accuracy in ((one, 0.9), (other, 0.2))
+    )
+    again = [
+        Evaluation(number=0, repeat=1, genotype=suggestion.genotype, metrics={"accuracy": accuracy})
+        for suggestion, accuracy in ((one, 0.5), (other, 0.6))
+    ]
+    assert strategy.choose(again) == one.genotype

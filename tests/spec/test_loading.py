@@ -6,6 +6,7 @@ from cellwright.errors import SpecError
 from cellwright.spec import IdxData, SearchSpec, load_spec, parse_spec
 
 GOOD = "name: shoes\ndata: {source: digits}\n"
+TUNE_AFTER = "tune: {when: after, values: {retrain.epochs: [1, 2]}}\n"
 
 
 def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
@@ -86,6 +87,24 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             ["tune.values: retrain.learnin_rate Extra inputs are not permitted, got 0.1"],
         ),
         (GOOD + "tune: {when: with, values: {retrain.epochs: [1, 2]}}", ["tune must be left out"]),
+        (
+            GOOD + TUNE_AFTER + "start: {genotypes: [a]}",
+            [
+                "start may have search alone, whose alphas are taken over: strategy.kind beta-darts is one-shot"
+            ],
+        ),
+        (
+            GOOD + TUNE_AFTER + "objectives: [{metric: accurcy}]",
+            ["objectives: accurcy must be measured by one of the estimators, which give accuracy, depth"],
+        ),
+        (
+            GOOD + TUNE_AFTER + "constraints: {latency_ms: 5}",
+            ["constraints: latency_ms must be measured by one of the estimators"],
+        ),
+        (
+            GOOD + "strategy: {kind: random}\nstart: {model: champion}",
+            ["start.model: String should match pattern", "got 'champion'"],
+        ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (
             "name: a\ndata: {source: idx, images: i, labels: l, test_images: t}",

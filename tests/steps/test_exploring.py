@@ -245,12 +245,12 @@ def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, s
     )
     exploration.explore()
     finalists = exploration.strategy.finalists(2)
-    means = exploration.score_again(finalists)
+    again = exploration.score_again(finalists)
     exploration.close()
-    assert list(means) == finalists
-    for genotype, metrics in means.items():
-        fresh = [random.Random(f"{genotype.to_line()} {repeat}").random() for repeat in (1, 2)]
-        assert metrics["accuracy"] == pytest.approx(sum(fresh) / 2)
+    assert [(e.genotype, e.repeat) for e in again] == [(g, repeat) for repeat in (1, 2) for g in finalists]
+    for evaluation in again:
+        fresh = random.Random(f"{evaluation.genotype.to_line()} {evaluation.repeat}").random()
+        assert evaluation.metrics["accuracy"] == fresh
 
 
 def test_a_space_without_a_feasible_member_says_so(spec: SearchSpec, setting):

@@ -25,9 +25,9 @@ class Fold(Generic[State]):
         self._folded: list[int] = []
         self._snapshots = [start]
 
-    def over(self, strategy: SampledStrategy) -> State:
-        """Return the state after all evaluations that are done."""
-        numbers = strategy.done_numbers
+    def over(self, strategy: SampledStrategy, *, first: int | None = None) -> State:
+        """Return the state after all evaluations that are done, or after the first so many of them."""
+        numbers = strategy.done_numbers[:first]
         if numbers[: len(self._folded)] != self._folded:
             self._unwind(numbers)
         for number in numbers[len(self._folded) :]:

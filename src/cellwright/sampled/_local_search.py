@@ -1,6 +1,7 @@
 """Local search: White et al. 2021, https://arxiv.org/abs/2005.02960."""
 
 import heapq
+import math
 import random
 from collections.abc import Sequence
 
@@ -11,12 +12,16 @@ from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.spec import LocalSearchStrategy
 
+FRESH = 0.8
+"""How often one is drawn afresh while the best is a local optimum."""
+
 
 class LocalSearch(SampledStrategy):
     """Tries the neighbours of the best architecture, and moves on as soon as one is better.
 
-    At a local optimum, all of whose neighbours are known, it goes on with those of the next best instead of starting
-    afresh. So what is tried follows from which architectures are known, not from a path through them.
+    While the best is a local optimum, all of whose neighbours are known, it mostly draws afresh and else goes on with
+    the neighbours of the next best. So what is tried follows from which architectures are known, not from a path
+    through them.
     """
 
     settings: LocalSearchStrategy
@@ -27,18 +32,22 @@ class LocalSearch(SampledStrategy):
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         self._ranked: list[tuple[float, int]] = []
+        self._best = (math.inf, 0)
         self._centre: tuple[int, list[Genotype]] = (-1, [])
 
     def learn(self, evaluation: Evaluation) -> None:
         """Rank the evaluation among those whose neighbours are left to try."""
-        heapq.heappush(self._ranked, (-self.score(evaluation), evaluation.number))
+        entry = -self.score(evaluation), evaluation.number
+        heapq.heappush(self._ranked, entry)
+        self._best = min(self._best, entry)
 
     def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Draw the first genotypes; then return an unknown neighbour of the best that has one."""
+        """Draw the first genotypes; then return an unknown neighbour of the best, or leave it if it has none."""
         if self.num_known >= self.settings.initial:
             while self._ranked:
                 if (neighbour := self._unknown_neighbour(self._ranked[0][1])) is not None:
-                    return neighbour
+                    leaves = self._ranked[0] != self._best and rng.random() < FRESH
+                    return self.space.sample(rng) if leaves else neighbour
                 heapq.heappop(self._ranked)
         return self.space.sample(rng)
 

@@ -1,4 +1,4 @@
-"""NSGA-II: Deb et al. 2002, https://doi.org/10.1109/4235.996017; for architectures Lu et al. 2019."""
+"""NSGA-II: Deb et al. 2002, https://doi.org/10.1109/4235.996017; with a surrogate Lu et al. 2020, NSGANetV2."""
 
 import random
 from collections.abc import Sequence
@@ -10,11 +10,22 @@ from numpy.typing import NDArray
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.sampled._base import SampledStrategy
+from cellwright.sampled._features import Features
 from cellwright.sampled._fold import Fold
+from cellwright.sampled._surrogate import Draws, Surrogate, refit_size
+from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.spec import Nsga2Strategy
 
 Array = NDArray[np.float64]
+
+CHILDREN = 100
+"""How many are bred for the surrogates to choose from, and each how often is tried anew if it is known."""
+BREEDINGS = 5
+REFITS = 8
+"""Children are bred and surrogates fitted afresh once evaluations are one part in so many more."""
+LATEST, EARLIER = 200, 100
+"""Evaluations that surrogates are fitted to, besides the population: the latest, and others spread over the earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +42,33 @@ class Population:
         """Return what tournaments go by: the larger wins."""
         return -self.fronts[place], self.crowding[place]
 
+    @property
+    def front(self) -> list[Evaluation]:
+        """Return the members that no other dominates."""
+        return [member for member, front in zip(self.members, self.fronts, strict=True) if front == 0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Brood:
+    """Children to choose from, with what their scores may be."""
+
+    numbers: list[int]
+    """Of the evaluations that they were bred and are judged from."""
+    children: list[Genotype]
+    surrogates: list[tuple[Surrogate, Draws]]
+    """One for each objective."""
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        """Return one draw of all scores, (children, objectives)."""
+        return np.stack([surrogate.scores(draws.draw(rng)) for surrogate, draws in self.surrogates], axis=1)
+
 
 class Nsga2(SampledStrategy):
     """Breeds from the fronts that are left when what dominates is peeled off, those in sparse places first.
 
-    The steady-state form: each evaluation enters the population at once and the worst member leaves.
+    The steady-state form: each evaluation enters the population at once and the worst member leaves. Of many children
+    one is evaluated: surrogates of the objectives, Gaussian processes, say in one draw of what the scores may truly be
+    which would be on the front, and one in a sparse place of it is likely to be taken.
     """
 
     settings: Nsga2Strategy
@@ -45,20 +78,58 @@ class Nsga2(SampledStrategy):
         self, settings: Nsga2Strategy, space: Space, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
-        self._fold = Fold(Population(), self._enter)
+        self.features = Features(space)
+        """Strategies of one space may share them."""
+        self._population = Fold(Population(), self._enter)
+        self._parents = Fold(Population(), self._enter)
+        self._brood: _Brood | None = None
 
     def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Draw the first genotypes; then cross the winners of two tournaments, or mutate one's."""
-        population = self._fold.over(self)
-        if self.num_known < self.settings.population or not population.members:
+        """Draw the first genotypes; then return a child that may be on the front."""
+        size = refit_size(len(self.done_numbers), self.settings.population, REFITS)
+        if size is None:
             return self.space.sample(rng)
+        numbers = list(self.done_numbers[:size])
+        if self._brood is None or self._brood.numbers != numbers:
+            self._brood = self._breed(numbers)
+        children = self._brood.children
+        drawn = self._brood.draw(np.random.default_rng(rng.getrandbits(64)))
+        unknown = [place for place, child in enumerate(children) if not self.is_known(child)]
+        if not unknown:
+            return self.mutate(rng.choice(children), rng)
+        front = self._population.over(self).front
+        return children[unknown[_on_front(drawn[unknown], self._scores(front), rng)]]
+
+    def _breed(self, numbers: list[int]) -> _Brood:
+        """Return unlike children of the population after these evaluations, none of them known by then."""
+        rng = random.Random(derive_seed(self.seed, "children", len(numbers)))
+        population = self._parents.over(self, first=len(numbers))
+        evaluated = {self.key(self.evaluation(number).genotype) for number in numbers}
+        children: dict[str, Genotype] = {}
+        for _ in range(CHILDREN):
+            child = self._child(population, rng)
+            for _ in range(BREEDINGS):
+                if (key := self.key(child)) not in evaluated and key not in children:
+                    break
+                child = self.mutate(child, rng)
+            children[self.key(child)] = child
+        new = [child for key, child in children.items() if key not in evaluated] or list(children.values())
+        earlier = numbers[:-LATEST]
+        spread = earlier[:: max(1, len(earlier) // EARLIER)]
+        fitted = [
+            self.evaluation(number)
+            for number in sorted({*spread, *numbers[-LATEST:], *(m.number for m in population.members)})
+        ]
+        known, unknown = self.features([evaluation.genotype for evaluation in fitted]), self.features(new)
+        surrogates = [Surrogate(known, column.tolist()) for column in self._scores(fitted).T]
+        return _Brood(numbers, new, [(surrogate, surrogate.draws(unknown)) for surrogate in surrogates])
+
+    def _child(self, population: Population, rng: random.Random) -> Genotype:
+        """Cross the winners of two tournaments, or take one, and mutate it."""
         child = self._winner(population, rng)
         if rng.random() < self.settings.crossover:
             child = cross(self.space, child, self._winner(population, rng), rng)
-        if rng.random() < self.settings.mutation or self.is_known(child):
-            for _ in range(1 + attempt // 10):
-                child = self.mutate(child, rng)
-        return child
+        return self.mutate(child, rng) if rng.random() < self.settings.mutation else child
 
     def _winner(self, population: Population, rng: random.Random) -> Genotype:
         """Return the fitter of two members."""
@@ -68,7 +139,7 @@ class Nsga2(SampledStrategy):
     def _enter(self, population: Population, evaluation: Evaluation) -> Population:
         key = self.key(evaluation.genotype)
         members = [m for m in population.members if self.key(m.genotype) != key] + [evaluation]
-        scores = np.array([[objective.score(m.metrics) for objective in self.objectives] for m in members])
+        scores = self._scores(members)
         fronts = front_numbers(scores)
         crowding = np.zeros(len(members))
         for front in np.unique(fronts):
@@ -80,6 +151,28 @@ class Nsga2(SampledStrategy):
             tuple(fronts[order].tolist()),
             tuple(crowding[order].tolist()),
         )
+
+    def _scores(self, evaluations: Sequence[Evaluation]) -> Array:
+        """Return all objectives, more being better, (evaluations, objectives)."""
+        return np.array([[o.score(e.metrics) for o in self.objectives] for e in evaluations])
+
+
+def _on_front(drawn: Array, front: Array, rng: random.Random) -> int:
+    """Return the row of one that would be on the foremost front, with a chance in proportion to the gap it stands in.
+
+    Args:
+        drawn: scores of those to choose from, (children, objectives).
+        front: scores of those that are there already, (members, objectives).
+        rng: decides.
+    """
+    scores = np.concatenate([drawn, front])
+    fronts = front_numbers(scores)
+    here = np.flatnonzero(fronts == fronts[: len(drawn)].min())
+    gaps = np.minimum(crowding_distances(scores[here]), scores.shape[1])
+    rows = here[here < len(drawn)]
+    chances = gaps[: len(rows)] + 1e-9
+    (chosen,) = rng.choices(range(len(rows)), weights=chances.tolist())
+    return int(rows[chosen])
 
 
 def front_numbers(scores: Array) -> NDArray[np.int_]:

@@ -44,7 +44,7 @@ class Surrogate:
     """
 
     def __init__(self, groups: Sequence[Array], scores: Sequence[float]) -> None:
-        self._scores, places = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
+        self._known, places = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
         self._quantiles = _normal_quantiles(places)
         targets = self._quantiles[places]
         self._scales = [_scale(group, by_column=place not in (0, 2)) for place, group in enumerate(groups)]
@@ -66,7 +66,19 @@ class Surrogate:
 
     def quantiles(self, scores: Sequence[float]) -> Array:
         """Return which normal quantiles scores are, among those known."""
-        return np.interp(np.asarray(scores, dtype=np.float64), self._scores, self._quantiles)
+        return np.interp(np.asarray(scores, dtype=np.float64), self._known, self._quantiles)
+
+    def scores(self, quantiles: Array) -> Array:
+        """Return the scores at these quantiles; beyond the known ones, on the line through the outer halves."""
+        scores: Array = np.interp(quantiles, self._quantiles, self._known)
+        for end in (slice(0, len(self._known) // 2 + 1), slice(len(self._known) // 2, None)):
+            xs, ys = self._quantiles[end], self._known[end]
+            if len(xs) > 1:
+                slope = (ys[-1] - ys[0]) / (xs[-1] - xs[0])
+                edge = 0 if end.start == 0 else -1
+                beyond = quantiles < xs[0] if edge == 0 else quantiles > xs[-1]
+                scores = np.where(beyond, ys[edge] + slope * (quantiles - xs[edge]), scores)
+        return scores
 
     def draws(self, groups: Sequence[Array]) -> "Draws":
         """Return what draws what lies behind the noisy scores, for all architectures together."""
@@ -86,8 +98,8 @@ class Surrogate:
         solved = np.linalg.solve(self._cholesky, cross.T)
         mean = self.fit.mean + cross @ self._weights
         deviation = np.sqrt(self.fit.variance * np.maximum(1 - np.sum(solved**2, axis=0), JITTER))
-        low, high = self._as_scores(mean - deviation), self._as_scores(mean + deviation)
-        return self._as_scores(mean), (high - low) / 2
+        low, high = self.scores(mean - deviation), self.scores(mean + deviation)
+        return self.scores(mean), (high - low) / 2
 
     def _scaled(self, groups: Sequence[Array]) -> list[Array]:
         return [group * scale for group, scale in zip(groups, self._scales, strict=True)]
@@ -97,18 +109,6 @@ class Surrogate:
 
     def _kernel(self, squares: Sequence[Array]) -> Array:
         return _matern(_mix(squares, self.fit.choices), self.fit.length)
-
-    def _as_scores(self, quantiles: Array) -> Array:
-        """Return the scores at these quantiles; beyond the known ones, on the line through the outer halves."""
-        scores: Array = np.interp(quantiles, self._quantiles, self._scores)
-        for end in (slice(0, len(self._scores) // 2 + 1), slice(len(self._scores) // 2, None)):
-            xs, ys = self._quantiles[end], self._scores[end]
-            if len(xs) > 1:
-                slope = (ys[-1] - ys[0]) / (xs[-1] - xs[0])
-                edge = 0 if end.start == 0 else -1
-                beyond = quantiles < xs[0] if edge == 0 else quantiles > xs[-1]
-                scores = np.where(beyond, ys[edge] + slope * (quantiles - xs[edge]), scores)
-        return scores
 
 
 class Draws:

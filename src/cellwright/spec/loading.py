@@ -54,7 +54,7 @@ def _absolute(spec: SearchSpec, folder: Path) -> SearchSpec:
         name: section.model_copy(
             update={field: folder / value for field, value in section if isinstance(value, Path)}
         )
-        for name, section in (("data", spec.data), ("start", spec.start))
+        for name, section in (("data", spec.data), ("start", spec.start), ("retrain", spec.retrain))
     }
     return spec.model_copy(update=sections)
 

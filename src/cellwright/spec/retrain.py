@@ -1,10 +1,12 @@
 """The `augment`, `retrain` and `evaluate` sections."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from cellwright.spec._section import Section
+from cellwright.spec.start import ModelAddress
 from cellwright.spec.strategy import NonNegativeFloat, PositiveFloat
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -51,6 +53,9 @@ class Retrain(Section):
     """Cells of the final network, as the space counts them; the space's unless said."""
     channels: int | None = Field(default=None, ge=1)
     """Channels of the final network's first cell; the space's unless said."""
+    start: ModelAddress | Path | None = None
+    """Where the found network, not its baselines, takes weights from that have the same names and shapes: a registered
+    model such as `models:/shoes@champion`, or the folder of an earlier retrain step; null to start from nothing."""
     mixup: NonNegativeFloat = 0.0
     """Parameter of the Beta distribution of mixup, https://arxiv.org/abs/1710.09412; 0 for none."""
 

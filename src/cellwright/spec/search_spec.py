@@ -64,14 +64,22 @@ class SearchSpec(Section):
     @model_validator(mode="after")
     def _sampled_search_is_whole(self) -> Self:
         if not self.is_sampled:
-            if self.tune is not None and self.tune.when == "after":
-                return self
-            for name in ("estimators", "objectives", "pick", "constraints", "tune", "start", "runner"):
+            tunes_after = self.tune is not None and self.tune.when == "after"
+            trials = (
+                () if tunes_after else ("estimators", "objectives", "pick", "constraints", "tune", "runner")
+            )
+            for name in trials:
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"
                     )
-            return self
+            if self.start != Start(search=self.start.search):
+                raise ValueError(
+                    "start may have search alone, whose alphas are taken over: strategy.kind "
+                    f"{self.strategy.kind} is one-shot"
+                )
+            if not tunes_after:
+                return self
         if any(isinstance(section, ShortTrainingEstimator) for section in self.estimators[:-1]):
             raise ValueError("estimators must have short-training last: it is what the others save")
         self._check_metrics()

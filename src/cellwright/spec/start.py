@@ -1,18 +1,25 @@
-"""The `start` section: what a sampled search takes over from an earlier one."""
+"""The `start` section: what a search takes over from an earlier one."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
 from cellwright.spec._section import Section
 
+ModelAddress = Annotated[str, Field(pattern=r"^models:/[^/@]+(@[^/@]+|/[0-9]+)$")]
+"""A registered model, `models:/NAME@ALIAS` or `models:/NAME/VERSION`, in the registry of `tracking.uri`."""
+
 
 class Start(Section):
-    """Architectures that are tried first, before the strategy suggests any."""
+    """What is known before: architectures that are tried first, or the alphas that a one-shot search begins with."""
 
     search: Path | None = None
-    """The folder of an earlier search step, perhaps on other data: its best architectures are tried, best first."""
+    """The folder of an earlier search step, perhaps on other data. A sampled search tries its best architectures, best
+    first; a one-shot search with alphas begins with those that the earlier one ended with."""
+    model: ModelAddress | None = None
+    """A registered model, whose architecture is tried before those of an earlier search."""
     genotypes: tuple[str, ...] = ()
-    """Architectures in their one-line form, tried before those of an earlier search."""
+    """Architectures in their one-line form, tried before all others."""
     architectures: int = Field(default=5, ge=1)
     """How many are taken from the earlier search."""

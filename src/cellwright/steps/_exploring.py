@@ -1,9 +1,8 @@
 """The loop of a sampled search: suggest, screen, try, learn; then score the best few again on fresh seeds."""
 
 import shutil
-import statistics
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,23 +80,19 @@ class Exploration:
             self._begin(suggestions[0].running)
         self._settle_but(0)
 
-    def score_again(self, finalists: Sequence[Genotype]) -> dict[Genotype, Mapping[str, float]]:
-        """Return the means of what each finalist gives on fresh seeds, without those that fail."""
+    def score_again(self, finalists: Sequence[Genotype]) -> list[Evaluation]:
+        """Return what the finalists give on fresh seeds, without what fails."""
         suggested = {e.genotype: e for e in self.evaluations.values() if e.state == "done"}
-        repeats: dict[Genotype, list[Key]] = {genotype: [] for genotype in finalists}
+        keys: list[Key] = []
         for repeat in range(1, self.spec.budget.fresh_seeds + 1):
-            for genotype, keys in repeats.items():
+            for genotype in finalists:
                 self._settle_but(self.parallel - 1)
                 number = suggested[genotype].number
                 self._begin(Evaluation(number=number, genotype=genotype, state="running", repeat=repeat))
                 keys.append((number, repeat))
         self._settle_but(0)
-        means: dict[Genotype, Mapping[str, float]] = {}
-        for genotype, keys in repeats.items():
-            done = [self.evaluations[key].metrics for key in keys if self.evaluations[key].state == "done"]
-            if done:
-                means[genotype] = {name: statistics.fmean(m[name] for m in done) for name in done[0]}
-        return means
+        again = [self.evaluations[key] for key in keys]
+        return [evaluation for evaluation in again if evaluation.state == "done"]
 
     @property
     def done(self) -> list[Evaluation]:

@@ -12,17 +12,13 @@ from cellwright.progress import Progress
 from cellwright.results import TrainingResult
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
+from cellwright.steps._weights import WEIGHTS, StartingWeights
 from cellwright.training import parallel
 from cellwright.training.checkpoint import load_tensors, restore_module, save_tensors
 from cellwright.training.classifier import ClassifierTraining
 from cellwright.training.precision import best_device
 
-NETWORK, WEIGHTS, RESULT, CHECKPOINT = (
-    "network.json",
-    "model.safetensors",
-    "training.json",
-    "checkpoint.safetensors",
-)
+NETWORK, RESULT, CHECKPOINT = "network.json", "training.json", "checkpoint.safetensors"
 
 
 def task_of(manifest: DataManifest) -> TaskConfig:
@@ -43,13 +39,26 @@ def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: str) ->
 
 
 def train_network(
-    name: str, config: NetworkConfig, data: PreparedData, spec: SearchSpec, folder: Path, progress: Progress
+    name: str,
+    config: NetworkConfig,
+    data: PreparedData,
+    spec: SearchSpec,
+    folder: Path,
+    progress: Progress,
+    *,
+    start: StartingWeights | None = None,
 ) -> None:
     """Train on train and validation; leave the description, the weights and the result in the folder."""
     if parallel.agreed((folder / RESULT).exists()):
         return
     device = use_device(spec, parallel.local_count())
     network = config.build(seed=derive_seed(spec.seed, "initial weights")).to(device)
+    taken = start.put_into(network) if start else None
+    if taken:
+        progress.say(
+            f"train {name}: took {len(taken.taken)} tensors of {taken.source}; "
+            f"{len(taken.new)} begin from nothing, {len(taken.left)} of its own had no place"
+        )
     training = ClassifierTraining(
         network,
         data.train_and_validation().to(device),
@@ -72,6 +81,7 @@ def train_network(
         macs=count_macs(network, config.network.task.image_shape),
         seconds=training.seconds,
         history=tuple(training.history),
+        start=taken,
     ).save(folder / RESULT)
     (folder / CHECKPOINT).unlink()
 

@@ -1,6 +1,7 @@
 """A sampled search, from the spec to its result."""
 
 import random
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -99,14 +100,15 @@ def _explore(
     try:
         exploration.explore()
         progress.say(f"search: scoring {spec.budget.finalists} finalists again")
-        means = exploration.score_again(strategy.finalists(spec.budget.finalists))
+        again = exploration.score_again(strategy.finalists(spec.budget.finalists))
     finally:
         exploration.close()
-    if not means:
+    if not again:
         raise CellwrightError(
             f"search: no architecture could be evaluated: {_last_reason(exploration.evaluations)}"
         )
-    front = pareto_front(means, objectives)
+    means = _means(again)
+    front = pareto_front(means, objectives) if len(objectives) > 1 else [strategy.choose(again)]
     chosen = _pick(spec.pick, {genotype: means[genotype] for genotype in front}, objectives)
     worth = start_worth(spec, objectives[0], exploration.done)
     members = {genotype: _member(spec, genotype, means[genotype]) for genotype in front}
@@ -119,6 +121,17 @@ def _explore(
         events=(*exploration.events, *([worth] if worth else [])),
         front=tuple(members.values()),
     )
+
+
+def _means(again: Sequence[Evaluation]) -> dict[Genotype, Mapping[str, float]]:
+    """Return for each finalist the means of what it gave on fresh seeds, which its luck in the search is not in."""
+    found: dict[Genotype, list[Mapping[str, float]]] = {}
+    for evaluation in again:
+        found.setdefault(evaluation.genotype, []).append(evaluation.metrics)
+    return {
+        genotype: {name: statistics.fmean(m[name] for m in metrics) for name in metrics[0]}
+        for genotype, metrics in found.items()
+    }
 
 
 def _member(spec: SearchSpec, genotype: Genotype, metrics: Mapping[str, float]) -> FrontMember:

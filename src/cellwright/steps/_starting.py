@@ -1,7 +1,11 @@
-"""What a search starts from: architectures that did well before, perhaps on other data."""
+"""What a search starts from: architectures that did well before, perhaps on other data, or alphas."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from torch import Tensor
 
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, Objective
@@ -10,8 +14,11 @@ from cellwright.results import SearchResult
 from cellwright.spaces import TUNE, Space, TunedSpace, architecture_of
 from cellwright.spec import SearchSpec
 from cellwright.steps._journal import EVALUATIONS, finished, read_evaluations
+from cellwright.steps._models import download
+from cellwright.steps._networks import CHECKPOINT
+from cellwright.training.checkpoint import load_tensors, unprefixed
 
-RESULT = "search.json"
+GENOTYPE, RESULT = "genotype.json", "search.json"
 
 
 def start_genotypes(spec: SearchSpec, space: Space) -> list[Genotype]:
@@ -23,6 +30,8 @@ def start_genotypes(spec: SearchSpec, space: Space) -> list[Genotype]:
     given = [Genotype.from_line(line) for line in spec.start.genotypes]
     for genotype in given:
         space.check(_tuned(space, genotype))
+    if spec.start.model:
+        given.append(_of_model(spec, spec.start.model, space))
     earlier = _of_search(spec.start.search) if spec.start.search else []
     inside = [genotype for genotype in earlier if space.contains(_tuned(space, genotype))]
     if earlier and not inside:
@@ -50,6 +59,36 @@ def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation])
         f"the earlier search's best {objective.metric}, {best.metrics[objective.metric]:.4g} after "
         f"{before.index(best) + 1} evaluations, was {reached}"
     )
+
+
+def start_alphas(folder: Path, space: Space) -> dict[str, Tensor]:
+    """Return the alphas that an earlier one-shot search ended with.
+
+    Raises:
+        CellwrightError: it has none of the space's decisions.
+    """
+    tensors, _ = load_tensors(folder / CHECKPOINT)
+    alphas = unprefixed("alphas", tensors)
+    shapes = {name: tuple(alpha.shape) for name, alpha in alphas.items()}
+    for group, shape in space.decisions.items():
+        if shapes.get(group) != tuple(shape):
+            raise CellwrightError(
+                f"start.search must have alphas of this space, {group} of {tuple(shape)}, got {shapes or 'none'}"
+            )
+    return alphas
+
+
+def _of_model(spec: SearchSpec, address: str, space: Space) -> Genotype:
+    """Return the architecture that is stored with a registered model."""
+    with TemporaryDirectory(prefix="cellwright-") as folder:
+        genotype = Genotype.from_dict(
+            json.loads(download(spec, address, GENOTYPE, Path(folder)).read_bytes())
+        )
+    if not space.contains(_tuned(space, genotype)):
+        raise CellwrightError(
+            f"start.model must hold an architecture of this space, got {address} with {genotype.to_line()}"
+        )
+    return genotype
 
 
 def _of_search(folder: Path) -> list[Genotype]:

@@ -22,6 +22,7 @@ from cellwright.importing import find_package
 from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.spec import SearchSpec
+from cellwright.steps._models import placed
 from cellwright.training import parallel
 
 Inputs = Mapping[str, Path]
@@ -61,6 +62,7 @@ def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, prog
         CellwrightError: an input is not finished, or another process is at this step.
     """
     keys = {name: StepRecord.load(inputs[name] / "step.json").key for name in step.inputs}
+    spec = placed(spec, workspace)
     settings = step.settings(spec)
     key = digest([step.name, code_version(spec.imports), settings, keys])
     folder = workspace / f"{step.name}-{key}"

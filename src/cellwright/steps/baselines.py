@@ -49,6 +49,7 @@ BASELINES = Step(
     settings=lambda spec: spec.model_dump(
         mode="json",
         include={"seed": True, "augment": True, "space": True, "retrain": True, "evaluate": {"baseline"}},
+        exclude={"retrain": {"start"}},
     ),
     run=baselines,
     is_shared=True,

@@ -19,7 +19,8 @@ from cellwright.results import (
     TrainingResult,
 )
 from cellwright.spec import SearchSpec
-from cellwright.steps import _networks, evaluate, retrain, search
+from cellwright.steps import _networks, _weights, evaluate, retrain, search
+from cellwright.steps._models import default_tracking_uri
 from cellwright.steps._step import Inputs, Step
 from cellwright.tracking import MlflowTracker, RunRecord
 
@@ -42,7 +43,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         input_example=data.train.images[:EXAMPLES].float().numpy(),
         tags=record.tags,
         extra_files={
-            name: inputs["retrain"] / name for name in (search.GENOTYPE, _networks.WEIGHTS, _networks.NETWORK)
+            name: inputs["retrain"] / name for name in (search.GENOTYPE, _weights.WEIGHTS, _networks.NETWORK)
         },
         key=record.key,
     )
@@ -55,11 +56,6 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         tracking_uri=uri,
         mlflow_run_id=mlflow_run_id,
     ).save(folder / RESULT)
-
-
-def default_tracking_uri(workspace: Path) -> str:
-    """Return the SQLite database that all workspaces of a folder of runs share."""
-    return f"sqlite:///{workspace.parent.resolve() / 'mlflow.db'}"
 
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path, manifest: DataManifest) -> RunRecord:
@@ -88,8 +84,7 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path, manifest: DataManife
             "manifest.json": inputs["prepare"] / "manifest.json",
             **{name: inputs["search"] / name for name in (search.RESULT, search.GENOTYPE)},
             **{
-                name: inputs["retrain"] / name
-                for name in (retrain.ONNX, _networks.WEIGHTS, _networks.NETWORK)
+                name: inputs["retrain"] / name for name in (retrain.ONNX, _weights.WEIGHTS, _networks.NETWORK)
             },
             evaluate.RESULT: inputs["evaluate"] / evaluate.RESULT,
         },

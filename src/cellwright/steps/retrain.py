@@ -12,6 +12,7 @@ from cellwright.spec import SearchSpec
 from cellwright.steps import search
 from cellwright.steps._networks import genotype_network, load_network, train_network
 from cellwright.steps._step import Inputs, Step
+from cellwright.steps._weights import started_from, starting_weights
 from cellwright.training import parallel
 
 ONNX, PT2 = "model.onnx", "model.pt2"
@@ -19,12 +20,12 @@ CHECKED_EXAMPLES = 64
 
 
 def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    """Train the derived network from scratch and export it."""
+    """Train the derived network, from scratch unless said, and export it."""
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / search.RESULT)
     spec = spec.tuned(found.tuned)
     config = genotype_network(spec, data.manifest, found.genotype)
-    train_network("found", config, data, spec, folder, progress)
+    train_network("found", config, data, spec, folder, progress, start=starting_weights(spec))
     if not parallel.is_first():
         return
     write_text(folder / search.GENOTYPE, Genotype.from_line(found.genotype).to_json())
@@ -38,7 +39,10 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
 RETRAIN = Step(
     name="retrain",
     inputs=("prepare", "search"),
-    settings=lambda spec: spec.model_dump(mode="json", include={"seed", "augment", "space", "retrain"}),
+    settings=lambda spec: {
+        **spec.model_dump(mode="json", include={"seed", "augment", "space", "retrain"}),
+        "start": started_from(spec),
+    },
     run=retrain,
     is_shared=True,
 )

@@ -4,18 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.errors import CellwrightError
-from cellwright.files import write_text
+from cellwright.files import file_digest, write_text
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.spaces import build_space
-from cellwright.spec import SearchSpec
+from cellwright.spec import Retrain, SearchSpec
 from cellwright.steps import _starting
+from cellwright.steps._networks import CHECKPOINT
 from cellwright.steps._one_shot_search import one_shot_search
 from cellwright.steps._sampled_search import sampled_search, tune
 from cellwright.steps._step import Inputs, Step
 from cellwright.training import parallel
 
-GENOTYPE, RESULT = "genotype.json", _starting.RESULT
+GENOTYPE, RESULT = _starting.GENOTYPE, _starting.RESULT
 
 
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
@@ -38,13 +39,18 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
 
 
 def _settings(spec: SearchSpec) -> Any:
-    sections = {"seed", "augment", "space", "strategy", "budget"}
-    settings = {}
-    if spec.start.search:
-        settings["start"] = [g.to_line() for g in _starting.start_genotypes(spec, build_space(spec.space))]
+    sections: dict[str, Any] = dict.fromkeys(("seed", "augment", "space", "strategy", "budget"), True)
     if spec.is_sampled or spec.tune:
-        sections |= {"estimators", "objectives", "pick", "constraints", "tune", "retrain", "runner", "start"}
-    return spec.model_dump(mode="json", include=sections) | settings
+        sections |= dict.fromkeys(("estimators", "objectives", "pick", "constraints", "tune", "runner"), True)
+        sections["retrain"] = set(Retrain.model_fields) - {"start"}
+    return spec.model_dump(mode="json", include=sections) | {"start": _started_from(spec)}
+
+
+def _started_from(spec: SearchSpec) -> Any:
+    """Return the content of what the search starts from, wherever it lies."""
+    if not spec.is_sampled:
+        return file_digest(spec.start.search / CHECKPOINT) if spec.start.search else None
+    return [genotype.to_line() for genotype in _starting.start_genotypes(spec, build_space(spec.space))]
 
 
 SEARCH = Step(name="search", inputs=("prepare",), settings=_settings, run=search, is_shared=True)

@@ -108,6 +108,8 @@ class OneShotStrategy(ABC):
         self.augment = augment
         self.seed = seed
         self.notes: dict[str, Any] = {}
+        self.start: Mapping[str, Tensor] = {}
+        """Alphas of an earlier search to begin with, by name; those of another shape are left."""
 
     def fit(
         self, supernet: Supernet, data: SearchData, budget: Budget, checkpoint: Path, progress: Progress

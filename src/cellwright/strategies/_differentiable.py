@@ -75,6 +75,10 @@ class Differentiable(OneShotStrategy):
     def begin(self) -> None:
         """Make alphas, their optimizer, and what derivation by perturbation remembers."""
         self.alphas = self.initial_alphas()
+        with torch.no_grad():
+            for name, alpha in self.alphas.items():
+                if name in self.start and self.start[name].shape == alpha.shape:
+                    alpha.copy_(self.start[name])
         self.alpha_optimizer = torch.optim.Adam(
             self.alphas.values(),
             lr=self.settings.alpha_learning_rate,

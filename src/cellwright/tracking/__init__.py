@@ -5,7 +5,14 @@ imported when the first `MlflowTracker` is made.
 """
 
 from cellwright.tracking._record import RegisteredModel, RunRecord
-from cellwright.tracking._tracker import MlflowTracker
+from cellwright.tracking._tracker import MlflowTracker, download_model_file, model_version
 from cellwright.tracking._uri import ui_command
 
-__all__ = ["MlflowTracker", "RegisteredModel", "RunRecord", "ui_command"]
+__all__ = [
+    "MlflowTracker",
+    "RegisteredModel",
+    "RunRecord",
+    "download_model_file",
+    "model_version",
+    "ui_command",
+]

@@ -36,15 +36,13 @@ PROBE_RETRIES = 2
 
 
 @contextmanager
-def explained(uri: str, experiment: str) -> Iterator[None]:
-    """Turn what MLflow raises into one line that names the URI and the experiment."""
+def explained(uri: str, subject: str) -> Iterator[None]:
+    """Turn what MLflow raises into one line that names the URI and what was asked of it."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise CellwrightError(
-            without_credentials(f"MLflow at {uri}, experiment {experiment!r}: {reason}")
-        ) from error
+        raise CellwrightError(without_credentials(f"MLflow at {uri}, {subject}: {reason}")) from error
 
 
 @contextmanager

@@ -13,6 +13,33 @@ if TYPE_CHECKING:
     import torch
 
 
+def model_version(uri: str, address: str) -> str:
+    """Return `NAME/VERSION` of the registered model that `models:/NAME@ALIAS` or `models:/NAME/VERSION` names now.
+
+    Raises:
+        CellwrightError: there is none, or no registry; names the address.
+    """
+    from cellwright.tracking import _connection, _registry
+
+    with _connection.explained(uri, address):
+        version = _registry.find_version(_connection.connect(uri), address)
+    return f"{version.name}/{version.version}"
+
+
+def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path:
+    """Return the local copy, in the folder, of a file that was registered among the model's `extra_files`.
+
+    Raises:
+        CellwrightError: there is no such model or file, or no registry; names the address.
+    """
+    from cellwright.tracking import _connection, _registry
+
+    with _connection.explained(uri, address):
+        client = _connection.connect(uri)
+        version = _registry.find_version(client, address)
+        return _registry.download(client, uri, version, f"extra_files/{name}", folder)
+
+
 class MlflowTracker:
     """Writes to one MLflow experiment, which is made on first use.
 
@@ -31,7 +58,7 @@ class MlflowTracker:
         """
         from cellwright.tracking import _connection
 
-        self._explained = partial(_connection.explained, uri, experiment)
+        self._explained = partial(_connection.explained, uri, f"experiment {experiment!r}")
         with self._explained():
             self._client = _connection.connect(uri)
             self._experiment_id = _connection.experiment_id(

@@ -1,0 +1,34 @@
+"""Registered models that a spec starts from, in the registry that it registers in."""
+
+from pathlib import Path
+
+from cellwright.spec import SearchSpec
+from cellwright.tracking import download_model_file, model_version
+
+
+def default_tracking_uri(workspace: Path) -> str:
+    """Return the SQLite database that all workspaces of a folder of runs share."""
+    return f"sqlite:///{workspace.parent.resolve() / 'mlflow.db'}"
+
+
+def placed(spec: SearchSpec, workspace: Path) -> SearchSpec:
+    """Return the spec, with the registry written in where it starts from a model of it."""
+    if spec.tracking.uri or not (spec.start.model or isinstance(spec.retrain.start, str)):
+        return spec
+    tracking = spec.tracking.model_copy(update={"uri": default_tracking_uri(workspace)})
+    return spec.model_copy(update={"tracking": tracking})
+
+
+def version_of(spec: SearchSpec, address: str) -> str:
+    """Return `NAME/VERSION` of a model in the registry of a spec that is placed."""
+    return model_version(_registry(spec), address)
+
+
+def download(spec: SearchSpec, address: str, name: str, folder: Path) -> Path:
+    """Return the copy, in the folder, of a file that was registered with a model."""
+    return download_model_file(_registry(spec), address, name, folder)
+
+
+def _registry(spec: SearchSpec) -> str:
+    assert spec.tracking.uri is not None
+    return spec.tracking.uri
