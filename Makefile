@@ -1,9 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SPEC ?= examples/digits.yaml
+VERSION = $(shell sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion compile images test-cluster clean
+.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion compile proto images test-cluster clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +40,13 @@ bench-fashion: .venv/ready ## Compare all strategies on Fashion-MNIST, over two 
 compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
 	$(BIN)/cellwright compile $(SPEC) -o pipeline.yaml
 
+proto: ## Turn src/cellwright/katib/api.proto into Python; needs `pip install "grpcio-tools>=1.81,<1.82"`
+	$(PYTHON) -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/cellwright/katib/api.proto
+
 images: ## Build the container images
-	DOCKER_BUILDKIT=1 docker build -f images/cellwright/Dockerfile -t ghcr.io/cellwright/cellwright:$$(sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py) .
+	for image in cellwright suggestion; do \
+		DOCKER_BUILDKIT=1 docker build -f images/$$image/Dockerfile -t ghcr.io/cellwright/$$image:$(VERSION) . || exit; \
+	done
 
 test-cluster: .venv/ready ## Run tests/cluster against the cluster that KUBECONFIG names
 	$(BIN)/pytest -o addopts="-q --strict-markers" tests/cluster

@@ -21,6 +21,9 @@ COMMANDS = {
     "compile": ["--output", "--set", "-o", "SPEC"],
     "schema": [],
     "show": ["--runs", "GENOTYPE_OR_RUN"],
+    "manifest": ["--runs", "--set", "--stage", "SPEC"],
+    "doctor": ["--katib-namespace", "--set", "SPEC"],
+    "register-suggestions": ["--image", "--katib-namespace"],
 }
 
 IMPORTED = """
@@ -31,7 +34,7 @@ for arguments in json.loads(sys.argv[1]):
         app(arguments)
     except SystemExit as end:
         assert not end.code, arguments
-heavy = {"torch", "kfp", "mlflow", "numpy", "sklearn", "yaml"} & set(sys.modules)
+heavy = {"torch", "kfp", "mlflow", "numpy", "sklearn", "yaml", "kubernetes", "boto3"} & set(sys.modules)
 sys.exit(f"imported for help: {heavy}" if heavy else 0)
 """
 

@@ -39,3 +39,19 @@ def test_compile_writes_the_pipeline(cellwright, spec, tmp_path):
         "name": "other",
         "description": "Neural architecture search: other",
     }
+
+
+def test_manifest_prints_what_katib_would_get(cellwright, tmp_path):
+    spec = tmp_path / "search.yaml"
+    spec.write_text(
+        "name: shoes\ndata: {source: digits}\nrunner: {kind: katib}\nstore: {uri: 's3://bucket'}\n"
+    )
+    experiment = yaml.safe_load(cellwright("manifest", str(spec)).stdout)
+    assert experiment["kind"] == "Experiment"
+    assert experiment["spec"]["algorithm"]["algorithmName"] == "cellwright-beta-darts"
+
+
+def test_manifest_needs_a_runner_on_a_cluster(cellwright, spec):
+    result = cellwright("manifest", str(spec))
+    assert result.exit_code == 1
+    assert "runner.kind must be katib or jobs, got local" in result.stderr

@@ -39,6 +39,26 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             ["strategy.guard.acton: unknown key; did you mean 'action'?"],
         ),
         (
+            GOOD + "strategy: {kind: random}\nestimators: [{kind: zero-cost, refrence: 3}]",
+            ["estimators.0.refrence: unknown key; did you mean 'reference'?"],
+        ),
+        (
+            GOOD + "runner: {kind: katib}",
+            ["store must be said: runner.kind katib has trials on other machines"],
+        ),
+        (
+            GOOD + "runner: {kind: jobs}\nstore: {uri: /shared}",
+            ["store.claim must be said for a path and for nothing else, got None and /shared"],
+        ),
+        (
+            GOOD
+            + "strategy: {kind: random}\nestimators: [{kind: zero-cost}]\nobjectives: [{metric: zero_cost}]\n"
+            "runner: {kind: jobs}\nstore: {uri: 's3://a'}",
+            ["estimators must have short-training or tabular last for runner.kind jobs", "got zero-cost"],
+        ),
+        (GOOD + "runner: {kind: kattib}", ["runner.kind: must be one of", "did you mean 'katib'?"]),
+        (GOOD + "store: {uri: bucket/nas}", ["store.uri: must match pattern"]),
+        (
             GOOD + "strategy: {kind: bta-darts}",
             ["strategy.kind: must be one of", "did you mean 'beta-darts'?"],
         ),
@@ -103,7 +123,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "strategy: {kind: random}\nstart: {model: champion}",
-            ["start.model: String should match pattern", "got 'champion'"],
+            ["start.model: must match pattern", "got 'champion'"],
         ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (

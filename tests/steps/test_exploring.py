@@ -50,7 +50,7 @@ class Stage(Runner):
         self.most = 0
         self.started: list[Key] = []
 
-    def start(self, key: Key, folder: Path) -> None:
+    def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         self.running[key] = folder
         self.started.append(key)
         self.most = max(self.most, len(self.running))
@@ -291,3 +291,35 @@ def test_what_it_starts_from_is_tried_first(spec: SearchSpec, tmp_path: Path, se
     exploration.close()
     assert [e.genotype for e in exploration.done[:2]] == start
     assert len(exploration.done) == 12
+
+
+def test_a_goal_that_is_reached_ends_the_search(spec, setting, tmp_path: Path):
+    best = max(e.metrics["accuracy"] for e in explore(spec, tmp_path / "all", setting, Stage()).done)
+    objective = spec.objectives[0].model_copy(update={"goal": best - 0.2})
+    bounded = spec.model_copy(update={"objectives": (objective,)})
+    exploration = explore(bounded, tmp_path / "some", setting, Stage())
+    assert len(exploration.done) < 12
+    assert max(e.metrics["accuracy"] for e in exploration.done) >= best - 0.2
+    assert exploration.events[-1].startswith("stopped at evaluation ")
+
+
+def test_too_many_failures_end_the_search_with_their_cause(spec, setting, tmp_path: Path):
+    strict = spec.model_copy(update={"runner": spec.runner.model_copy(update={"max_failures": 1})})
+    with pytest.raises(
+        CellwrightError, match="2 trials failed, where runner.max_failures is 1; the last: out of luck"
+    ):
+        explore(strict, tmp_path, setting, Stage(failing=[1, 4, 6]))
+
+
+def test_a_runner_is_told_what_needs_no_trial(spec, setting, tmp_path: Path):
+    class Told(Stage):
+        passed_over: list[int] = []
+
+        def pass_over(self, evaluation: Evaluation) -> None:
+            self.passed_over.append(evaluation.number)
+
+    runner = Told()
+    exploration = explore(spec, tmp_path, setting, runner, constraints=Constraints(params=1500))
+    infeasible = [e.number for e in exploration.evaluations.values() if e.state == "infeasible"]
+    assert infeasible and runner.passed_over == infeasible
+    assert not set(infeasible) & {number for number, _ in runner.started}

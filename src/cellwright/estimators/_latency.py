@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LinearRegression
 from torch import nn
 
 from cellwright.canonical import digest
@@ -178,6 +177,8 @@ def _solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) 
     rows = np.column_stack([np.ones(size), counts_NP]) / times_N[:, None]
     weights = np.concatenate([[0.0], np.where(small_P, 1.0, 0.1)])
     shrinking = np.diag(weights * np.sqrt(penalty * size) / mean)
+    from sklearn.linear_model import LinearRegression  # takes longer to import than a trial to start
+
     model = LinearRegression(fit_intercept=False, positive=True)
     model.fit(np.vstack([rows, shrinking]), np.concatenate([np.ones(size), np.zeros(len(weights))]))
     return float(model.coef_[0]), model.coef_[1:]

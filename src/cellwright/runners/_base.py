@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellwright.evaluation import Evaluation
+
 Key = tuple[int, int]
 """Number and repeat of an evaluation."""
 
@@ -22,8 +24,17 @@ class Runner(ABC):
     """Where trials run."""
 
     @abstractmethod
-    def start(self, key: Key, folder: Path) -> None:
-        """Begin the trial whose request is in the folder, where `evaluation.json` will be."""
+    def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
+        """Begin the trial whose request is in the folder, where `evaluation.json` will be.
+
+        Args:
+            key: number and repeat of the trial; begun again after a kill, it is found where it still runs.
+            folder: is complete when the trial has ended well.
+            evaluation: what is evaluated; None for a whole one-shot search.
+        """
+
+    def pass_over(self, evaluation: Evaluation) -> None:  # noqa: B027 - most need not know
+        """Take note of a suggestion that needs no trial, since it was left out before."""
 
     @abstractmethod
     def wait(self) -> Outcome:
@@ -32,3 +43,18 @@ class Runner(ABC):
     @abstractmethod
     def stop(self) -> None:
         """End what is running."""
+
+
+def search_place(search: str) -> str:
+    """Return a search's folder in a store."""
+    return f"searches/{search}"
+
+
+def trial_place(search: str, trial: str) -> str:
+    """Return a trial's folder in a store."""
+    return f"{search_place(search)}/trials/{trial}"
+
+
+def data_place(folder: str) -> str:
+    """Return the place in a store of a folder of prepared data, whose name says what it holds."""
+    return f"data/{Path(folder).name}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from cellwright.evaluation import Evaluation
 from cellwright.report import Mistake, read_line
 from cellwright.runners._base import Key, Outcome, Runner
 
@@ -48,7 +49,7 @@ class LocalRunner(Runner):
         self.command = command
         self._running: list[_Running] = []
 
-    def start(self, key: Key, folder: Path) -> None:
+    def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         """Begin the trial whose request is in the folder."""
         log = (folder / LOG).open("wb")
         process = subprocess.Popen(

@@ -13,6 +13,7 @@ from cellwright.sampled._predictor import Predictor
 from cellwright.sampled._random import RandomSearch
 from cellwright.sampled._reinforce import Reinforce
 from cellwright.sampled._surrogate import Surrogate, refit_size
+from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.spec import AnySampled, SampledSection
 
@@ -44,10 +45,18 @@ STRATEGIES: dict[type[SampledSection], type[SampledStrategy]] = {
 def build_sampled(
     section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
 ) -> Suggesting:
-    """Return the strategy that a spec's `strategy` section describes, within its scheduler if it has one."""
+    """Return the strategy that a spec's `strategy` section describes, within its scheduler if it has one.
+
+    Args:
+        section: what is built.
+        space: where architectures come from.
+        objectives: what is optimised, the most important one first.
+        seed: the spec's.
+    """
+    own_seed = derive_seed(seed, "search")
 
     def make() -> SampledStrategy:
-        return build_strategy(section, space, objectives, seed=seed)
+        return build_strategy(section, space, objectives, seed=own_seed)
 
     return make() if section.scheduler is None else Asha(section.scheduler, make)
 

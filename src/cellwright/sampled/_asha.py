@@ -47,14 +47,15 @@ class Asha(Suggesting):
             for left in reversed(range(settings.rungs))
         ]
         self._levelling = Levelling([rung.fidelity for rung in self._rungs], self.objectives)
+        self._is_outdated = False
 
     def finalists(self, count: int) -> list[Genotype]:
         """Return those of the strategy, among what was evaluated in full if anything was."""
-        return self._strategy.finalists(count)
+        return self._told_strategy().finalists(count)
 
     def choose(self, again: Sequence[Evaluation]) -> Genotype:
         """Return the strategy's choice."""
-        return self._strategy.choose(again)
+        return self._told_strategy().choose(again)
 
     def _take_in(self, evaluation: Evaluation) -> None:
         rung = self._rungs[self._levelling.level(evaluation)]
@@ -66,19 +67,25 @@ class Asha(Suggesting):
         self._tell(evaluation)
 
     def _tell(self, evaluation: Evaluation) -> None:
-        """Tell the strategy; all over again where scores now mean something else."""
-        if self._levelling.observe(evaluation, self._strategy.key(evaluation.genotype)):
+        """Tell the strategy, unless what it was told means something else by now."""
+        self._is_outdated |= self._levelling.observe(evaluation, self._strategy.key(evaluation.genotype))
+        if not self._is_outdated:
+            self._strategy.observe([self._levelling.levelled(evaluation)])
+
+    def _told_strategy(self) -> SampledStrategy:
+        """Return the strategy, made anew and told all over again where scores now mean something else."""
+        if self._is_outdated:
             self._strategy = self._make_strategy()
             self._strategy.observe(map(self._levelling.levelled, self._known.values()))
-        else:
-            self._strategy.observe([self._levelling.levelled(evaluation)])
+            self._is_outdated = False
+        return self._strategy
 
     def _next(self) -> Suggestion | None:
         for lower, upper in reversed(list(zip(self._rungs, self._rungs[1:], strict=False))):
             if (due := self._due(lower, upper)) is not None:
                 return Suggestion(number=self._next_number, genotype=due, fidelity=upper.fidelity)
         return next(
-            (replace(new, fidelity=self._rungs[0].fidelity) for new in self._strategy.suggest(1)), None
+            (replace(new, fidelity=self._rungs[0].fidelity) for new in self._told_strategy().suggest(1)), None
         )
 
     def _due(self, lower: _Rung, upper: _Rung) -> Genotype | None:

@@ -1,5 +1,6 @@
 """The spec: what a user writes, checked once and frozen."""
 
+from cellwright.spec._section import Section
 from cellwright.spec.data import AnyData, DataSection, DigitsData, IdxData, ImagesData, NpzData
 from cellwright.spec.estimators import (
     AnyEstimator,
@@ -9,7 +10,6 @@ from cellwright.spec.estimators import (
     EstimatorSection,
     KneePick,
     LatencyEstimator,
-    LocalRunner,
     ObjectiveSection,
     SharedWeightsEstimator,
     ShortTrainingEstimator,
@@ -19,9 +19,10 @@ from cellwright.spec.estimators import (
     WithinPick,
     ZeroCostEstimator,
 )
-from cellwright.spec.loading import load_spec, parse_spec
-from cellwright.spec.platform import Register, Resources, Toleration, Tracking
+from cellwright.spec.loading import load_spec, mistakes, parse_spec
+from cellwright.spec.platform import Register, Resources, Toleration, Tracking, count_bytes
 from cellwright.spec.retrain import Augment, Baseline, Evaluate, Retrain
+from cellwright.spec.runner import AnyRunner, ClusterRunner, JobsRunner, KatibRunner, LocalRunner, Store
 from cellwright.spec.sampled import (
     AnySampled,
     AshaScheduler,
@@ -61,6 +62,7 @@ __all__ = [
     "AnyEstimator",
     "AnyOneShot",
     "AnyPick",
+    "AnyRunner",
     "AnySampled",
     "AnySpace",
     "AnyStrategy",
@@ -71,6 +73,7 @@ __all__ = [
     "BetaDartsStrategy",
     "Budget",
     "ChainSpace",
+    "ClusterRunner",
     "Constraints",
     "CustomSpace",
     "CustomStrategy",
@@ -86,6 +89,8 @@ __all__ = [
     "Guard",
     "IdxData",
     "ImagesData",
+    "JobsRunner",
+    "KatibRunner",
     "KneePick",
     "LatencyEstimator",
     "LocalRunner",
@@ -106,10 +111,12 @@ __all__ = [
     "Retrain",
     "SampledSection",
     "SearchSpec",
+    "Section",
     "SharedWeightsEstimator",
     "ShortTrainingEstimator",
     "SposStrategy",
     "Start",
+    "Store",
     "SurrogateEstimator",
     "TabularEstimator",
     "Toleration",
@@ -118,6 +125,8 @@ __all__ = [
     "WeightedPick",
     "WithinPick",
     "ZeroCostEstimator",
+    "count_bytes",
     "load_spec",
+    "mistakes",
     "parse_spec",
 ]

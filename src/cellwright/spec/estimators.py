@@ -1,4 +1,4 @@
-"""The `estimators`, `objectives`, `constraints` and `runner` sections: how sampled architectures are scored."""
+"""The `estimators`, `objectives`, `constraints` and `pick` sections: how sampled architectures are scored."""
 
 from abc import abstractmethod
 from typing import Annotated, Literal
@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from cellwright.spec._section import Section
-from cellwright.spec.platform import Memory, count_bytes
 from cellwright.spec.strategy import PositiveFloat, Share
 
 COSTS = ("params", "macs", "depth", "memory_mb")
@@ -171,6 +170,8 @@ class ObjectiveSection(Section):
 
     metric: str = "accuracy"
     direction: Literal["maximize", "minimize"] = "maximize"
+    goal: float | None = None
+    """Value of the first objective at which the search has found enough and stops."""
 
 
 class Constraints(Section):
@@ -186,23 +187,6 @@ class Constraints(Section):
     """Median time of a warm forward pass of one example on this device."""
     memory_mb: PositiveFloat | None = None
     """Peak of a forward pass of one example through the final network, 10⁶ bytes, weights included."""
-
-
-class LocalRunner(Section):
-    """Trials are processes on this machine."""
-
-    kind: Literal["local"] = "local"
-    parallel: int = Field(default=1, ge=1)
-    """Trials at a time, each with an equal share of the step's CPUs."""
-    max_seconds: PositiveFloat | None = None
-    """Time limit of a trial."""
-    max_memory: Memory | None = None
-    """Memory limit of a trial."""
-
-    @property
-    def max_memory_bytes(self) -> int | None:
-        """Return the memory limit in bytes."""
-        return None if self.max_memory is None else count_bytes(self.max_memory)
 
 
 class BestPick(Section):

@@ -45,8 +45,13 @@ def _validate(values: Any, origin: str) -> SearchSpec:
     try:
         return SearchSpec.model_validate(values)
     except ValidationError as error:
-        lines = [_describe(details, values) for details in error.errors(include_url=False)]
+        lines = mistakes(error, values, SearchSpec)
         raise SpecError("\n".join(f"{origin}: {line}" for line in lines)) from error
+
+
+def mistakes(error: ValidationError, values: Any, model: type[BaseModel]) -> list[str]:
+    """Return a line for each mistake in values that were to be a `model`: its path, the value, the rule."""
+    return [_describe(details, values, model) for details in error.errors(include_url=False)]
 
 
 def _absolute(spec: SearchSpec, folder: Path) -> SearchSpec:
@@ -96,13 +101,13 @@ def _apply(values: dict[str, Any], override: str) -> None:
     values[last] = _load_yaml(text, f"--set {override}")
 
 
-def _describe(details: ErrorDetails, values: Any) -> str:
+def _describe(details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:
     """Say one mistake: the path in the file, the value, the rule."""
-    location = _file_path(details["loc"], values)
+    location = _file_path(details["loc"], values, root)
     path = ".".join(map(str, location)) or "the spec"
     match details["type"]:
         case "extra_forbidden":
-            known = _fields_at(location[:-1], values)
+            known = _fields_at(location[:-1], values, root)
             near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
             return f"{path}: unknown key; {hint}"
@@ -125,11 +130,11 @@ def _describe(details: ErrorDetails, values: Any) -> str:
             return f"{path}: {rule}, got {details['input']!r:.80}"
 
 
-def _file_path(location: tuple[int | str, ...], values: Any) -> list[int | str]:
+def _file_path(location: tuple[int | str, ...], values: Any, root: type[BaseModel]) -> list[int | str]:
     """Drop from pydantic's location the names of union members, which stand in no file."""
     path: list[int | str] = []
     for part in location:
-        model = _model_at(path, values)
+        model = _model_at(path, values, root)
         if isinstance(part, str) and isinstance(values_at := _value_at(path, values), Mapping):
             is_tag = part in (values_at.get("kind"), values_at.get("source"))
             if is_tag and part not in values_at and (model is None or part not in model.model_fields):
@@ -147,18 +152,19 @@ def _value_at(path: list[int | str], values: Any) -> Any:
     return values
 
 
-def _model_at(path: list[int | str], values: Any) -> type[BaseModel] | None:
+def _model_at(path: list[int | str], values: Any, root: type[BaseModel]) -> type[BaseModel] | None:
     """Return the section that describes the value at `path`, choosing union members by their tag."""
-    model: type[BaseModel] = SearchSpec
+    model, members = root, [root]
     for depth, part in enumerate(path, start=1):
-        by_name = {field.alias or name: field for name, field in model.model_fields.items()}
-        if part not in by_name:
-            return None
-        members = [m for m in _members(by_name[str(part)].annotation) if issubclass(m, BaseModel)]
-        value = _value_at(path[:depth], values)
-        tagged = [m for m in members if isinstance(value, Mapping) and _has_tag(m, value)]
+        if isinstance(part, str):
+            by_name = {field.alias or name: field for name, field in model.model_fields.items()}
+            if part not in by_name:
+                return None
+            members = [m for m in _members(by_name[part].annotation) if issubclass(m, BaseModel)]
         if not members:
             return None
+        value = _value_at(path[:depth], values)
+        tagged = [m for m in members if isinstance(value, Mapping) and _has_tag(m, value)]
         model = (tagged or members)[0]
     return model
 
@@ -174,6 +180,6 @@ def _has_tag(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
     return any(value.get(name) in get_args(tag.annotation) for name in ("kind", "source") for tag in tags)
 
 
-def _fields_at(path: list[int | str], values: Any) -> list[str]:
-    model = _model_at(path, values)
+def _fields_at(path: list[int | str], values: Any, root: type[BaseModel]) -> list[str]:
+    model = _model_at(path, values, root)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []

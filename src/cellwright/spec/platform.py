@@ -1,7 +1,7 @@
 """The `register`, `tracking` and `resources` sections: what surrounds the search."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -68,6 +68,14 @@ class Resources(Section):
     """Name of the extended resource that stands for a GPU."""
     node_selector: dict[str, str] = {}
     tolerations: tuple[Toleration, ...] = ()
+    affinity: dict[str, Any] = {}
+    """A Kubernetes affinity, as it stands in a pod."""
+    priority_class: str | None = None
+    service_account: str | None = None
+    image_pull_secrets: tuple[str, ...] = ()
+    spot: bool = False
+    """On nodes that may be taken away: a pod that is evicted begins again, from its checkpoint, without counting as
+    failed."""
 
     @property
     def threads(self) -> int:

@@ -14,12 +14,13 @@ from cellwright.spec.estimators import (
     AnyPick,
     BestPick,
     Constraints,
-    LocalRunner,
     ObjectiveSection,
     ShortTrainingEstimator,
+    TabularEstimator,
 )
 from cellwright.spec.platform import Register, Resources, Tracking
 from cellwright.spec.retrain import Augment, Evaluate, Retrain
+from cellwright.spec.runner import AnyRunner, ClusterRunner, LocalRunner, Store
 from cellwright.spec.sampled import SampledSection
 from cellwright.spec.space import AnySpace, DartsSpace
 from cellwright.spec.start import Start
@@ -48,8 +49,10 @@ class SearchSpec(Section):
     constraints: Constraints = Constraints()
     tune: Tune | None = None
     start: Start = Start()
-    runner: LocalRunner = LocalRunner()
-    """Where the trials of a sampled search run."""
+    runner: AnyRunner = LocalRunner()
+    """Where trials run: each of a sampled search, or a whole one-shot search for each of its seeds."""
+    store: Store | None = None
+    """Where a cluster keeps what steps and trials share."""
     retrain: Retrain = Retrain()
     evaluate: Evaluate = Evaluate()
     register_: Register = Field(default=Register(), alias="register")
@@ -65,10 +68,9 @@ class SearchSpec(Section):
     def _sampled_search_is_whole(self) -> Self:
         if not self.is_sampled:
             tunes_after = self.tune is not None and self.tune.when == "after"
-            trials = (
-                () if tunes_after else ("estimators", "objectives", "pick", "constraints", "tune", "runner")
-            )
-            for name in trials:
+            trials = () if tunes_after else ("estimators", "objectives", "pick", "constraints", "tune")
+            here = () if tunes_after or isinstance(self.runner, ClusterRunner) else ("runner",)
+            for name in (*trials, *here):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"
@@ -83,6 +85,30 @@ class SearchSpec(Section):
         if any(isinstance(section, ShortTrainingEstimator) for section in self.estimators[:-1]):
             raise ValueError("estimators must have short-training last: it is what the others save")
         self._check_metrics()
+        return self
+
+    @model_validator(mode="after")
+    def _can_run_on_a_cluster(self) -> Self:
+        if not isinstance(self.runner, ClusterRunner):
+            return self
+        if self.store is None:
+            raise ValueError(
+                f"store must be said: runner.kind {self.runner.kind} has trials on other machines"
+            )
+        if self.store.uri.startswith("/") != (self.store.claim is not None):
+            raise ValueError(
+                f"store.claim must be said for a path and for nothing else, got {self.store.claim} and {self.store.uri}"
+            )
+        if self.start.search and not self.is_sampled:
+            raise ValueError(
+                "start.search must be left out: it is a folder of this machine, and a one-shot search with runner.kind "
+                f"{self.runner.kind} is done elsewhere"
+            )
+        if self.has_trials and self.trial_estimator is None:
+            raise ValueError(
+                f"estimators must have short-training or tabular last for runner.kind {self.runner.kind}: the others "
+                f"are estimated by the search itself, got {self.estimators[-1].kind}"
+            )
         return self
 
     def _check_metrics(self) -> None:
@@ -127,6 +153,27 @@ class SearchSpec(Section):
     def is_sampled(self) -> bool:
         """Tell whether architectures are evaluated one by one, not in one supernet."""
         return isinstance(self.strategy, SampledSection)
+
+    @property
+    def has_trials(self) -> bool:
+        """Tell whether architectures, or hyperparameters, are evaluated one by one."""
+        return self.is_sampled or self.tune is not None
+
+    @property
+    def trial_estimator(self) -> ShortTrainingEstimator | TabularEstimator | None:
+        """Return the estimator that runs in trials; those before it run in the search's own process."""
+        last = self.estimators[-1]
+        if isinstance(last, ShortTrainingEstimator):
+            return last
+        return last if isinstance(last, TabularEstimator) and isinstance(self.runner, ClusterRunner) else None
+
+    @property
+    def trial_resources(self) -> Resources:
+        """Return what one trial may use."""
+        if isinstance(self.runner, ClusterRunner):
+            return self.runner.resources or self.resources
+        share = max(1, self.resources.threads // self.runner.parallel)
+        return self.resources.model_copy(update={"cpu": str(share)})
 
     @property
     def final_space(self) -> AnySpace:

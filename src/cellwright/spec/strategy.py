@@ -190,6 +190,8 @@ class Budget(Section):
 
     epochs: int = Field(default=20, ge=1)
     """Passes over the training split, of a one-shot search."""
+    seeds: int = Field(default=1, ge=1)
+    """How often a one-shot search is done, from another seed each time; the best on validation is taken."""
     evaluations: int = Field(default=50, ge=1)
     """Architectures that a sampled search tries; those that are infeasible or pruned untrained do not count."""
     finalists: int = Field(default=3, ge=1)

@@ -6,9 +6,11 @@ from pathlib import Path
 from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
+from cellwright.steps._runner import share
 from cellwright.steps._step import Step, run_step
 from cellwright.steps.baselines import BASELINES
 from cellwright.steps.evaluate import EVALUATE
+from cellwright.steps.manifests import trial_pods
 from cellwright.steps.prepare import PREPARE
 from cellwright.steps.register import REGISTER
 from cellwright.steps.retrain import RETRAIN
@@ -19,7 +21,7 @@ STEPS: Mapping[str, Step] = {
 }
 """Every step, each after its inputs."""
 
-__all__ = ["STEPS", "Step", "run_step", "run_until"]
+__all__ = ["STEPS", "Step", "run_step", "run_until", "stage_search"]
 
 
 def run_until(name: str, spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
@@ -35,6 +37,12 @@ def run_until(name: str, spec: SearchSpec, workspace: Path, progress: Progress) 
         step = STEPS[needed]
         folders[needed] = run_step(step, spec, {i: folders[i] for i in step.inputs}, workspace, progress)
     return folders
+
+
+def stage_search(spec: SearchSpec, workspace: Path, progress: Progress) -> None:
+    """Prepare the data and store it for an Experiment that is created by hand from the spec's manifest."""
+    data = run_until("prepare", spec, workspace, progress)["prepare"]
+    share(spec, trial_pods(spec).search, data, workspace, progress)
 
 
 def _with_inputs(name: str) -> list[str]:

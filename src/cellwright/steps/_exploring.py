@@ -1,12 +1,14 @@
 """The loop of a sampled search: suggest, screen, try, learn; then score the best few again on fresh seeds."""
 
 import shutil
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cellwright.evaluation import Evaluation, EvaluationLine, Suggestion
+from cellwright.errors import CellwrightError
+from cellwright.evaluation import FULL, Evaluation, EvaluationLine, Suggestion
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.runners import Key, Outcome, Runner
@@ -58,8 +60,9 @@ class Exploration:
         self.evaluations: dict[Key, Evaluation] = {}
         self.journal = Journal(folder / EVALUATIONS)
         self.parallel = spec.runner.parallel
-        self.threads = max(1, spec.resources.threads // self.parallel)
-        self._num_begun = 0
+        self.threads = spec.trial_resources.threads
+        self._num_begun = self._num_failed = 0
+        self._clock = time.monotonic()
         self._open: deque[Key] = deque()
         self._ended: dict[Key, Evaluation] = {}
 
@@ -114,12 +117,28 @@ class Exploration:
         total, limit = self.spec.budget.evaluations, self.spec.budget.max_seconds
         if self._num_begun >= total:
             return True
-        if limit is None or self.seconds < limit:
+        if goal_reached := self._goal_reached():
+            self.events.append(goal_reached)
+            return True
+        used = max(self.seconds, time.monotonic() - self._clock)
+        if limit is None or used < limit:
             return False
         self.events.append(
-            f"stopped after {self._num_begun} of {total} evaluations: {self.seconds:.0f} s of {limit:g} s were used"
+            f"stopped after {self._num_begun} of {total} evaluations: {used:.0f} s of {limit:g} s were used"
         )
         return True
+
+    def _goal_reached(self) -> str | None:
+        """Tell which evaluation reached the first objective's goal, if there is one and one has."""
+        section, objective = self.spec.objectives[0], self.strategy.objectives[0]
+        if section.goal is None:
+            return None
+        goal = {section.metric: section.goal}
+        for evaluation in self.done:
+            if evaluation.fidelity == FULL and objective.score(evaluation.metrics) >= objective.score(goal):
+                found = evaluation.metrics[section.metric]
+                return f"stopped at evaluation {evaluation.number}: {section.metric} {found:g} reaches {section.goal:g}"
+        return None
 
     def _begin(self, evaluation: Evaluation) -> None:
         """Screen the suggestion and start its trial, or take from the journal what became of it."""
@@ -137,11 +156,13 @@ class Exploration:
             self.strategy.observe([screened])
             if known is None:
                 self.journal.add(screened)
+            if self.runner:
+                self.runner.pass_over(screened)
             return
         self._num_begun += evaluation.repeat == 0
         self._open.append(key)
         if known is not None:
-            self._ended[key] = known
+            self._note_end(known)
         elif self.runner:
             self._start(self.runner, screened, earlier)
         else:
@@ -157,7 +178,7 @@ class Exploration:
             earlier=tuple(e for e in earlier if e.curve),
             threads=self.threads,
         ).save(folder / REQUEST)
-        runner.start((evaluation.number, evaluation.repeat), folder)
+        runner.start((evaluation.number, evaluation.repeat), folder, evaluation)
 
     def _settle_but(self, count: int) -> None:
         """Wait until all trials but the last so many have ended, and only now make known what they gave."""
@@ -182,7 +203,7 @@ class Exploration:
 
     def _end(self, evaluation: Evaluation) -> None:
         self.journal.add(evaluation)
-        self._ended[evaluation.number, evaluation.repeat] = evaluation
+        self._note_end(evaluation)
         metrics = (
             {o.metric: evaluation.metrics[o.metric] for o in self.strategy.objectives}
             if evaluation.state == "done"
@@ -192,6 +213,16 @@ class Exploration:
         if evaluation.repeat == 0:
             num_running = sum(key not in self._ended for key in self._open)
             self.progress.advance("search", self._num_begun - num_running, total, metrics)
+
+    def _note_end(self, evaluation: Evaluation) -> None:
+        self._ended[evaluation.number, evaluation.repeat] = evaluation
+        self._num_failed += evaluation.state == "failed"
+        most = self.spec.runner.max_failures
+        if most is not None and self._num_failed > most:
+            raise CellwrightError(
+                f"search: {self._num_failed} trials failed, where runner.max_failures is {most}; the last: "
+                f"{evaluation.reason}"
+            )
 
     def _trial_folder(self, number: int, repeat: int) -> Path:
         return self.folder / f"trial-{number}-{repeat}"

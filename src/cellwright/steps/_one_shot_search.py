@@ -1,45 +1,95 @@
-"""A one-shot search, from the spec to its result."""
+"""A one-shot search, from the spec to its result: here, or in a trial for each seed."""
 
 from pathlib import Path
 
-from cellwright.data import PreparedData
 from cellwright.errors import CellwrightError
-from cellwright.nn.build import build_supernet
-from cellwright.nn.skeleton import seeded_initialisation
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
+from cellwright.runners import Outcome
 from cellwright.seeds import derive_seed
-from cellwright.spaces import build_space
-from cellwright.spec import SampledSection, SearchSpec
-from cellwright.steps._networks import CHECKPOINT, task_of, use_device
-from cellwright.steps._starting import start_alphas
-from cellwright.strategies import Differentiable, SearchData, build_strategy
-from cellwright.training import parallel
+from cellwright.spec import ClusterRunner, SearchSpec
+from cellwright.steps._runner import build_runner
+from cellwright.steps._supernet import train_supernet
+from cellwright.steps.manifests import search_settings
+from cellwright.steps.trial import FOUND, REQUEST, TrialRequest
 
 
-def one_shot_search(spec: SearchSpec, data_folder: Path, folder: Path, progress: Progress) -> SearchResult:
-    """Train a supernet, from the folder's checkpoint on if it is there, and return what it is best at."""
-    assert not isinstance(spec.strategy, SampledSection)
-    data = PreparedData.open(data_folder)
-    device = use_device(spec, parallel.local_count())
-    strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))
-    if spec.start.search:
-        if not isinstance(strategy, Differentiable):
-            raise CellwrightError(
-                f"start.search must be left out: strategy.kind {spec.strategy.kind} has no alphas to begin with"
-            )
-        strategy.start = start_alphas(spec.start.search, build_space(spec.space))
-    with seeded_initialisation(derive_seed(spec.seed, "supernet")):
-        task = task_of(data.manifest).build()
-        supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction).to(device)
-    found = strategy.fit(
-        supernet,
-        SearchData(train=data.train.to(device), validation=data.validation.to(device)),
-        spec.budget,
-        folder / CHECKPOINT,
-        progress,
+def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
+    """Search from each of the budget's seeds, here or in trials, and return the best."""
+    if isinstance(spec.runner, ClusterRunner):
+        return best_of(search_in_trials(spec, data, folder, progress))
+    folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
+    return best_of(
+        [train_supernet(of_seed(spec, n), data, place, progress) for n, place in enumerate(folders)]
     )
-    if not spec.start.search:
-        return found
-    began = f"began with the alphas {', '.join(sorted(strategy.start))} of {spec.start.search}"
-    return found.model_copy(update={"events": (began, *found.events)})
+
+
+def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> list[SearchResult]:
+    """Return what the searches of all seeds found, each in a trial, without those that failed.
+
+    Raises:
+        CellwrightError: all failed, or more than the runner's `max_failures`.
+    """
+    runner = build_runner(spec, data, folder, progress, settings=search_settings(spec))
+    found: dict[int, SearchResult] = {}
+    failures: list[str] = []
+
+    def take(outcome: Outcome) -> None:
+        number, _ = outcome.key
+        if outcome.failure is None:
+            found[number] = SearchResult.load(folder / f"trial-{number}-0" / FOUND)
+            accuracy = found[number].validation_accuracy
+            progress.advance(
+                "search", len(found), spec.budget.seeds, {"validation_accuracy": accuracy or 0.0}
+            )
+            return
+        failures.append(f"search {number}: {outcome.failure}")
+        progress.say(f"search: {failures[-1]}")
+        if spec.runner.max_failures is not None and len(failures) > spec.runner.max_failures:
+            raise CellwrightError(
+                f"search: more than runner.max_failures, {spec.runner.max_failures}: {failures[-1]}"
+            )
+
+    try:
+        for number in range(spec.budget.seeds):
+            if number - len(found) - len(failures) >= spec.runner.parallel:
+                take(runner.wait())
+            place = folder / f"trial-{number}-0"
+            place.mkdir(exist_ok=True)
+            TrialRequest(
+                spec=of_seed(spec, number).model_dump_json(by_alias=True),
+                data=str(data),
+                threads=spec.trial_resources.threads,
+            ).save(place / REQUEST)
+            runner.start((number, 0), place)
+        while len(found) + len(failures) < spec.budget.seeds:
+            take(runner.wait())
+    finally:
+        runner.stop()
+    if not found:
+        raise CellwrightError("; ".join(failures))
+    return [found[number] for number in sorted(found)]
+
+
+def of_seed(spec: SearchSpec, number: int) -> SearchSpec:
+    """Return the spec of the number-th of several searches that differ in nothing but the seed."""
+    seed = derive_seed(spec.seed, "search", number) % 2**31 if number else spec.seed
+    return spec.model_copy(update={"seed": seed})
+
+
+def best_of(results: list[SearchResult]) -> SearchResult:
+    """Return the result that is best on validation, with what all of them took."""
+    if len(results) == 1:
+        return results[0]
+    accuracies = [result.validation_accuracy or 0.0 for result in results]
+    best = max(range(len(results)), key=accuracies.__getitem__)
+    said = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
+    return results[best].model_copy(
+        update={
+            "seconds": sum(result.seconds for result in results),
+            "events": (
+                *results[best].events,
+                f"search {best} of {len(results)} is the best: {said} on validation",
+            ),
+        }
+    )

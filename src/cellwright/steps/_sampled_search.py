@@ -10,10 +10,10 @@ from cellwright.errors import CellwrightError
 from cellwright.estimators import build_estimator
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
+from cellwright.katib.settings import SearchSettings
 from cellwright.pareto import knee, pareto_front, weighted
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord, FrontMember, SearchResult
-from cellwright.runners import LocalRunner, Runner
 from cellwright.sampled import build_sampled
 from cellwright.seeds import derive_seed
 from cellwright.spaces import FixedSpace, Space, build_space
@@ -25,7 +25,6 @@ from cellwright.spec import (
     PredictorStrategy,
     SampledSection,
     SearchSpec,
-    ShortTrainingEstimator,
     Start,
     WeightedPick,
     WithinPick,
@@ -33,8 +32,10 @@ from cellwright.spec import (
 from cellwright.steps._candidates import split_candidate, tuned_space
 from cellwright.steps._exploring import Exploration
 from cellwright.steps._networks import use_device
+from cellwright.steps._runner import build_runner
 from cellwright.steps._screening import Screen
 from cellwright.steps._starting import start_genotypes, start_worth
+from cellwright.steps.manifests import search_settings
 from cellwright.steps.trial import setting_of
 
 
@@ -48,7 +49,8 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
     space = build_space(spec.space)
     if spec.tune and spec.tune.when == "with":
         space = tuned_space(spec, space)
-    return _explore(spec, space, spec.strategy, data, folder, progress)
+    settings = search_settings(spec, start_genotypes(spec, space))
+    return _explore(spec, space, spec.strategy, data, folder, progress, settings=settings)
 
 
 def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progress: Progress) -> SearchResult:
@@ -75,10 +77,17 @@ def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progre
 
 
 def _explore(
-    spec: SearchSpec, space: Space, section: AnySampled, data: Path, folder: Path, progress: Progress
+    spec: SearchSpec,
+    space: Space,
+    section: AnySampled,
+    data: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    settings: SearchSettings | None = None,
 ) -> SearchResult:
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
-    cheap = [section for section in spec.estimators if not isinstance(section, ShortTrainingEstimator)]
+    cheap = [section for section in spec.estimators if section is not spec.trial_estimator]
     seed = derive_seed(spec.seed, "estimators")
     chain = [(build_estimator(section, setting, seed=seed), section.keep) for section in cheap]
     for estimator, _ in chain:
@@ -86,12 +95,14 @@ def _explore(
     screen = Screen(chain, spec, setting)
     screen.require_feasible(space, random.Random(derive_seed(spec.seed, "feasible")))
     objectives = [Objective(metric=o.metric, direction=o.direction) for o in spec.objectives]
-    strategy = build_sampled(section, space, objectives, seed=derive_seed(spec.seed, "search"))
+    strategy = build_sampled(section, space, objectives, seed=spec.seed)
     exploration = Exploration(
         spec,
         strategy,
         screen,
-        runner=_runner(spec) if len(cheap) < len(spec.estimators) else None,
+        runner=build_runner(spec, data, folder, progress, settings=settings)
+        if spec.trial_estimator
+        else None,
         data=data,
         folder=folder,
         progress=progress,
@@ -137,10 +148,6 @@ def _means(again: Sequence[Evaluation]) -> dict[Genotype, Mapping[str, float]]:
 def _member(spec: SearchSpec, genotype: Genotype, metrics: Mapping[str, float]) -> FrontMember:
     architecture, tuned = split_candidate(spec, genotype)
     return FrontMember(genotype=architecture.to_line(), tuned=tuned, metrics=dict(metrics))
-
-
-def _runner(spec: SearchSpec) -> Runner:
-    return LocalRunner(max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes)
 
 
 def _pick(

@@ -21,7 +21,7 @@ GENOTYPE, RESULT = _starting.GENOTYPE, _starting.RESULT
 
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
-    if (spec.is_sampled or spec.tune) and parallel.count() > 1:
+    if spec.has_trials and parallel.count() > 1:
         raise CellwrightError(
             "a search with trials (of a sampled strategy, or to tune) must be started once, since it starts them "
             f"itself, got {parallel.count()} processes"
@@ -40,10 +40,13 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
 
 def _settings(spec: SearchSpec) -> Any:
     sections: dict[str, Any] = dict.fromkeys(("seed", "augment", "space", "strategy", "budget"), True)
-    if spec.is_sampled or spec.tune:
-        sections |= dict.fromkeys(("estimators", "objectives", "pick", "constraints", "tune", "runner"), True)
+    settings = {"start": _started_from(spec)}
+    if spec.has_trials:
+        sections |= dict.fromkeys(("estimators", "objectives", "pick", "constraints", "tune"), True)
         sections["retrain"] = set(Retrain.model_fields) - {"start"}
-    return spec.model_dump(mode="json", include=sections) | {"start": _started_from(spec)}
+        limits = ("parallel", "max_seconds", "max_memory")
+        settings["runner"] = {name: getattr(spec.runner, name, None) for name in limits}
+    return spec.model_dump(mode="json", include=sections) | settings
 
 
 def _started_from(spec: SearchSpec) -> Any:

@@ -1,4 +1,4 @@
-"""One trial: a process that trains one architecture shortly, and can be killed and begun again."""
+"""One trial: a process that evaluates one architecture, or does one whole one-shot search, and can be begun again."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,18 +6,20 @@ from pathlib import Path
 import torch
 
 from cellwright.data import PreparedData
-from cellwright.estimators import Setting, train_shortly
+from cellwright.estimators import Setting, build_estimator, train_shortly
 from cellwright.evaluation import Evaluation, EvaluationLine
 from cellwright.files import write_text
+from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.seeds import derive_seed
-from cellwright.spec import SearchSpec, ShortTrainingEstimator, parse_spec
+from cellwright.spec import SearchSpec, ShortTrainingEstimator, TabularEstimator, parse_spec
 from cellwright.steps._candidates import split_candidate
 from cellwright.steps._networks import task_of
+from cellwright.steps._supernet import train_supernet
 from cellwright.training.precision import best_device
 
-REQUEST, EVALUATION = "trial.json", "evaluation.json"
+REQUEST, EVALUATION, FOUND = "trial.json", "evaluation.json", "found.json"
 
 
 class TrialRequest(Result):
@@ -27,41 +29,79 @@ class TrialRequest(Result):
     """As JSON."""
     data: str
     """The folder of prepared data."""
-    evaluation: Evaluation
-    """As the search knows it so far."""
-    earlier: tuple[Evaluation, ...]
+    evaluation: Evaluation | None = None
+    """As the search knows it so far; None for a whole one-shot search."""
+    earlier: tuple[Evaluation, ...] = ()
     """What it may be compared with."""
     threads: int
 
 
-def run_trial(folder: Path, progress: Progress) -> None:
-    """Do what the folder's request says, and leave the evaluation beside it."""
+def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> None:
+    """Do what the folder's request says, and leave `evaluation.json` beside it.
+
+    Args:
+        folder: of the trial.
+        progress: told how far it is.
+        data: where the prepared data is, if not where the request says.
+    """
     if (folder / EVALUATION).exists():
         return
     request = TrialRequest.load(folder / REQUEST)
+    if data is not None:
+        request = request.model_copy(update={"data": str(data)})
     spec = parse_spec(request.spec)
     torch.set_num_threads(request.threads)
-    architecture, values = split_candidate(spec, request.evaluation.genotype)
-    (settings,) = (section for section in spec.estimators if isinstance(section, ShortTrainingEstimator))
-    training = train_shortly(
-        architecture,
-        request.evaluation.fidelity,
-        request.earlier,
-        settings,
-        setting_of(spec.tuned(values), PreparedData.open(Path(request.data)), best_device()),
-        seed=trial_seed(spec, request.evaluation),
-        folder=folder,
-        progress=progress,
-    )
-    evaluation = replace(
-        request.evaluation,
-        state="done" if training.pruned is None else "pruned",
-        metrics={**request.evaluation.metrics, "accuracy": training.accuracy},
-        curve=training.curve,
-        seconds=training.seconds,
-        reason=training.pruned,
-    )
+    if request.evaluation is None:
+        evaluation = _search(spec, Path(request.data), folder, progress)
+    else:
+        evaluation = _evaluate(spec, request, request.evaluation, folder, progress)
     write_text(folder / EVALUATION, EvaluationLine.dump_json(evaluation).decode())
+
+
+def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Evaluation:
+    """Do the spec's one-shot search, and leave its result as `found.json`."""
+    found = train_supernet(spec, data, folder, progress)
+    found.save(folder / FOUND)
+    assert found.validation_accuracy is not None
+    return Evaluation(
+        number=0,
+        genotype=Genotype.from_line(found.genotype),
+        metrics={"accuracy": found.validation_accuracy},
+        seconds=found.seconds,
+    )
+
+
+def _evaluate(
+    spec: SearchSpec, request: TrialRequest, evaluation: Evaluation, folder: Path, progress: Progress
+) -> Evaluation:
+    architecture, values = split_candidate(spec, evaluation.genotype)
+    seed = trial_seed(spec, evaluation)
+    setting = setting_of(spec.tuned(values), PreparedData.open(Path(request.data)), best_device())
+    match spec.trial_estimator:
+        case TabularEstimator() as section:
+            score = build_estimator(section, setting, seed=seed).estimate(architecture, (), seed=seed)
+            return replace(evaluation, state="done", metrics={**evaluation.metrics, **score})
+        case ShortTrainingEstimator() as section:
+            training = train_shortly(
+                architecture,
+                evaluation.fidelity,
+                request.earlier,
+                section,
+                setting,
+                seed=seed,
+                folder=folder,
+                progress=progress,
+            )
+            return replace(
+                evaluation,
+                state="done" if training.pruned is None else "pruned",
+                metrics={**evaluation.metrics, "accuracy": training.accuracy},
+                curve=training.curve,
+                seconds=training.seconds,
+                reason=training.pruned,
+            )
+        case None:
+            raise AssertionError("no estimator of this spec runs in trials")
 
 
 def trial_seed(spec: SearchSpec, evaluation: Evaluation) -> int:

@@ -1,0 +1,97 @@
+"""Commands about clusters: what a search would create there, and whether it could."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cellwright.cli import options
+from cellwright.cli.loading import load
+
+if TYPE_CHECKING:
+    pass
+
+KatibNamespace = Annotated[str, typer.Option(metavar="NAME", help="Where Katib itself is installed.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    options.add(
+        app, "manifest", manifest, "cellwright manifest search.yaml | kubectl apply --dry-run=server -f -"
+    )
+    options.add(app, "doctor", doctor, "cellwright doctor search.yaml")
+    options.add(app, "register-suggestions", register, "cellwright register-suggestions")
+
+
+def manifest(
+    spec: options.Spec,
+    overrides: options.Overrides = None,
+    stage: Annotated[
+        bool, typer.Option("--stage", help="Also prepare the data and store it, so that trials find it.")
+    ] = False,
+    runs: options.Runs = options.RUNS,
+) -> None:
+    """Print what the search of a spec would create on a cluster, as YAML.
+
+    A Katib Experiment where the runner is katib, with room for all its trials, and the Job of a first trial where
+    it is jobs. With --stage it can be created by hand.
+    """
+    import yaml
+
+    from cellwright.steps.manifests import search_manifest
+
+    loaded = load(spec, overrides)
+    described = search_manifest(loaded)
+    if stage:
+        from cellwright.report import LineProgress
+        from cellwright.steps import stage_search
+
+        stage_search(loaded, runs / loaded.name, LineProgress(sys.stderr))
+    typer.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
+
+
+def doctor(
+    spec: options.Spec, overrides: options.Overrides = None, katib_namespace: KatibNamespace = "kubeflow"
+) -> None:
+    """Say what is missing on the cluster for the search of a spec.
+
+    Looks for Katib, its configuration, permissions, what trials refer to, GPU nodes and the store, with the
+    identity and from the place where it is called. Ends with 1 if anything is missing.
+    """
+    from cellwright.errors import CellwrightError
+    from cellwright.runners.on_kubernetes import Cluster, look_over
+    from cellwright.steps.manifests import cluster_runner, trial_pods
+
+    loaded = load(spec, overrides)
+    cluster = Cluster(cluster_runner(loaded).namespace, typer.echo)
+    findings = look_over(
+        cluster,
+        trial_pods(loaded),
+        algorithm=f"cellwright-{loaded.strategy.kind}",
+        katib_namespace=katib_namespace,
+    )
+    missing = 0
+    for finding in findings:
+        typer.echo(f"{'ok     ' if finding.mistake is None else 'MISSING'} {finding.what}")
+        if finding.mistake is not None:
+            typer.echo(f"        {finding.mistake}")
+            missing += 1
+    if missing:
+        raise CellwrightError(f"{missing} of what the search needs on the cluster is missing")
+
+
+def register(
+    katib_namespace: KatibNamespace = "kubeflow",
+    image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Of the suggestion service, if not the released one.")
+    ] = None,
+) -> None:
+    """Register the suggestion service with Katib, once, as an administrator.
+
+    Adds the algorithms cellwright-STRATEGY to Katib's configuration, and restarts its controller, which reads it
+    only when it starts. What runs there goes on.
+    """
+    from cellwright.runners.on_kubernetes import SUGGESTION_IMAGE, Cluster, register_suggestions
+
+    changed = register_suggestions(Cluster(katib_namespace, typer.echo), image or SUGGESTION_IMAGE)
+    typer.echo(f"Katib in {katib_namespace} {'now knows' if changed else 'knew'} the algorithms cellwright-…")

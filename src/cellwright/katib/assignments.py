@@ -1,0 +1,140 @@
+"""Evaluations as Katib's parameters and metrics, all of them texts: what a trial is told, and what it tells."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
+
+from cellwright.errors import CellwrightError
+from cellwright.evaluation import FULL, Evaluation, Fidelity, Objective, State, Suggestion
+from cellwright.genotype import Genotype
+
+STATE, SECONDS = "state", "seconds"
+"""What a trial reports beside its metrics: what became of it, and how long it took."""
+ENDS: dict[str, State] = {state: state for state in get_args(State) if state != "running"}
+UNAVAILABLE = "unavailable"
+"""Katib's word for a metric that was not reported."""
+UNMEASURED = {"maximize": "-inf", "minimize": "inf"}
+"""Reported for an objective that was not measured: Katib keeps trials without one from the suggestion service."""
+MOMENT = 1.0
+"""Fewest seconds of a trial that did not tell: 0 would say that nothing was trained."""
+
+
+def assign(suggestion: Suggestion) -> dict[str, str]:
+    """Return the parameters of the trial that evaluates the suggestion."""
+    return {
+        "number": str(suggestion.number),
+        "genotype": suggestion.genotype.to_line(),
+        "fidelity": spell_fidelity(suggestion.fidelity),
+    }
+
+
+def read_suggestion(assignments: Mapping[str, str]) -> Suggestion:
+    """Read what `assign` returned; raises CellwrightError."""
+    number = read_number(assignments)
+    missing = [name for name in ("genotype", "fidelity") if name not in assignments]
+    if missing:
+        raise CellwrightError(
+            f"trial {number} must have the parameters genotype and fidelity, lacks {', '.join(missing)}"
+        )
+    return Suggestion(
+        number=number,
+        genotype=Genotype.from_line(assignments["genotype"]),
+        fidelity=read_fidelity(assignments["fidelity"]),
+    )
+
+
+def read_number(assignments: Mapping[str, str]) -> int:
+    """Return a trial's place in the order of suggestions; raises CellwrightError."""
+    text = assignments.get("number", "")
+    if not (text.isascii() and text.isdecimal()):
+        raise CellwrightError(f"a trial's parameter number must be a whole number from 0, got {text!r}")
+    return int(text)
+
+
+def spell_fidelity(fidelity: Fidelity) -> str:
+    """Return `full`, or what is less than that: `epochs:0.5,data:0.25`."""
+    shares = {name: getattr(fidelity, name) for name in Fidelity.__slots__}
+    return ",".join(f"{name}:{share!r}" for name, share in shares.items() if share != 1) or "full"
+
+
+def read_fidelity(text: str) -> Fidelity:
+    """Read what `spell_fidelity` wrote; raises CellwrightError."""
+    if text == "full":
+        return FULL
+    try:
+        shares = [part.split(":") for part in text.split(",")]
+        return Fidelity(**{name: float(share) for name, share in shares})
+    except (TypeError, ValueError) as error:
+        raise CellwrightError(
+            f"fidelity must be 'full' or shares of {', '.join(Fidelity.__slots__)} above 0 and at most 1, such as "
+            f"'epochs:0.5,data:0.25', got {text!r}"
+        ) from error
+
+
+def observation(evaluation: Evaluation, objectives: Iterable[Objective]) -> list[tuple[str, str]]:
+    """Return what the trial of a finished evaluation reports, each objective among it."""
+    unmeasured = {o.metric: UNMEASURED[o.direction] for o in objectives}
+    measured = {name: repr(float(value)) for name, value in _finite(evaluation.metrics).items()}
+    told = {STATE: evaluation.state, SECONDS: repr(float(evaluation.seconds))}
+    return list({**unmeasured, **measured, **told}.items())
+
+
+def read_evaluation(
+    suggestion: Suggestion,
+    condition: str,
+    reported: Mapping[str, str],
+    objectives: Sequence[Objective],
+    *,
+    seconds: float,
+) -> Evaluation:
+    """Return what became of a suggestion.
+
+    Args:
+        suggestion: what its trial evaluates.
+        condition: the trial's latest one, by Katib's name.
+        reported: its metrics.
+        objectives: what it must have measured.
+        seconds: how long it took, seen from outside; holds where it did not tell.
+    """
+    match condition.lower():
+        case "succeeded":
+            return _read_observation(suggestion, reported, objectives, max(seconds, MOMENT))
+        case "failed" | "killed" | "earlystopped" as end:
+            reason = f"its trial ended as {end}"
+            return replace(suggestion.running, state="failed", seconds=max(seconds, MOMENT), reason=reason)
+        case _:
+            return suggestion.running
+
+
+def _read_observation(
+    suggestion: Suggestion, reported: Mapping[str, str], objectives: Sequence[Objective], seconds: float
+) -> Evaluation:
+    told = {name: value for name, value in reported.items() if value != UNAVAILABLE}
+    word = told.pop(STATE, "done")
+    metrics = _finite({name: _float(value) for name, value in told.items()})
+    seconds = metrics.pop(SECONDS, seconds)
+    missing = [objective.metric for objective in objectives if objective.metric not in metrics]
+    state, reason = ENDS.get(word, "failed"), None
+    if word not in ENDS:
+        reason = f"its trial reported the state {word!r}"
+    elif state == "done" and missing:
+        state, reason = "failed", f"its trial reported no {', '.join(missing)}"
+    return replace(
+        suggestion.running,
+        state=state,
+        metrics=metrics,
+        seconds=max(seconds, MOMENT) if reason else seconds,
+        reason=reason,
+    )
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

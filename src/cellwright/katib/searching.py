@@ -1,0 +1,122 @@
+"""What a search suggests next, from what became of its earlier suggestions alone."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from cellwright.errors import CellwrightError
+from cellwright.evaluation import Evaluation, Suggestion
+from cellwright.genotype import Genotype, GenotypeError
+from cellwright.katib.settings import SearchSettings
+from cellwright.sampled import Suggesting, build_sampled
+from cellwright.spec import SampledSection
+
+
+class NotYetError(CellwrightError):
+    """A trial has to end before the search can go on."""
+
+
+class UsedUpError(CellwrightError):
+    """There is no architecture left to suggest."""
+
+
+def next_numbers(taken: Iterable[int], count: int) -> list[int]:
+    """Return the first numbers from 0 on that are not taken."""
+    gone = set(taken)
+    return [number for number in range(len(gone) + count) if number not in gone][:count]
+
+
+class Search:
+    """A sampled search without its loop: suggests what the loop in `steps` would.
+
+    The suggestion of a number follows from the evaluations of the numbers below it. Those of the last `parallel - 1`
+    trials to begin count as running, whether or not they have ended.
+
+    Args:
+        settings: of a sampled strategy.
+
+    Raises:
+        CellwrightError: names the genotypes to start from that lie outside the space, or why there is no space.
+    """
+
+    def __init__(self, settings: SearchSettings) -> None:
+        assert isinstance(settings.strategy, SampledSection)
+        self._settings = settings
+        self._section = settings.strategy
+        self.objectives = settings.build_objectives()
+        self._space = settings.build_space()
+        self._start = self._read_start()
+        self._strategy = self._build_strategy()
+        self._told: dict[int, Evaluation] = {}
+
+    def suggest(self, evaluations: Iterable[Evaluation], count: int) -> list[Suggestion]:
+        """Return suggestions of the first numbers that have no evaluation; of several of one the first ended holds.
+
+        Raises:
+            NotYetError: one that takes longer has to end first.
+            UsedUpError: there are fewer left.
+        """
+        known: dict[int, Evaluation] = {}
+        for evaluation in sorted(evaluations, key=lambda e: e.state == "running"):
+            known.setdefault(evaluation.number, evaluation)
+        new: dict[int, Suggestion] = {}
+        for number in next_numbers(known, count):
+            new[number] = self._suggest(number, self._known_at(number, known, new))
+            known[number] = new[number].running
+        return list(new.values())
+
+    def _known_at(
+        self, number: int, known: Mapping[int, Evaluation], new: Collection[int]
+    ) -> dict[int, Evaluation]:
+        """Return what the suggestion of that number may follow from; `new` ones, not begun yet, cannot be awaited."""
+        begun = [n for n in range(number) if _was_begun(known[n])]
+        settled = begun[: max(0, len(begun) - self._settings.parallel + 1)]
+        late = [n for n in settled if known[n].state == "running" and n not in new]
+        if late and self._settings.in_order:
+            raise NotYetError(
+                f"suggestion {number} has to wait until trial {late[0]} has ended: in_order is true, and parallel "
+                f"is {self._settings.parallel}"
+            )
+        open_now = set(begun[len(settled) :])
+        return {n: _running(known[n]) if n in open_now else known[n] for n in range(number)}
+
+    def _suggest(self, number: int, known: dict[int, Evaluation]) -> Suggestion:
+        if number < len(self._start):
+            return Suggestion(number=number, genotype=self._start[number])
+        self._tell(known)
+        suggestions = self._strategy.suggest(1)
+        if not suggestions:
+            raise UsedUpError(f"the space is used up after {number} architectures")
+        self._told[number] = suggestions[0].running
+        return suggestions[0]
+
+    def _tell(self, known: dict[int, Evaluation]) -> None:
+        """Tell the strategy what is new; make it anew where it knows what is not so, or not yet."""
+        if not all(n in known and told in (known[n], _running(known[n])) for n, told in self._told.items()):
+            self._strategy = self._build_strategy()
+            self._told = {}
+        self._strategy.observe(e for n, e in known.items() if self._told.get(n) != e)
+        self._told = known
+
+    def _build_strategy(self) -> Suggesting:
+        return build_sampled(self._section, self._space, self.objectives, seed=self._settings.seed)
+
+    def _read_start(self) -> list[Genotype]:
+        genotypes, wrong = [], []
+        for place, line in enumerate(self._settings.start):
+            try:
+                genotypes.append(Genotype.from_line(line))
+                self._space.check(genotypes[-1])
+            except GenotypeError as error:
+                wrong.append(f"start.{place}: {error}")
+        if wrong:
+            raise CellwrightError("; ".join(wrong))
+        return genotypes
+
+
+def _was_begun(evaluation: Evaluation) -> bool:
+    """Tell whether the suggestion passed the screen, or still may."""
+    return evaluation.state in ("running", "done") or evaluation.seconds > 0
+
+
+def _running(evaluation: Evaluation) -> Evaluation:
+    return replace(evaluation, state="running", metrics={}, seconds=0.0, reason=None)

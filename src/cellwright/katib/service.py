@@ -1,0 +1,214 @@
+"""The suggestion service: what Katib's controller asks, over gRPC.
+
+Katib runs one for each Experiment and sends all trials with every request, so the service may be restarted at any time.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from cellwright.errors import CellwrightError
+from cellwright.katib.api_pb2 import (
+    Experiment,
+    GetSuggestionsReply,
+    GetSuggestionsRequest,
+    ObjectiveType,
+    ParameterAssignment,
+    Trial,
+    TrialStatus,
+    ValidateAlgorithmSettingsReply,
+    ValidateAlgorithmSettingsRequest,
+)
+from cellwright.katib.assignments import assign, read_evaluation, read_number, read_suggestion
+from cellwright.katib.searching import NotYetError, Search, UsedUpError, next_numbers
+from cellwright.katib.seeing import PATIENCE, Sight
+from cellwright.katib.settings import SearchSettings
+
+PORT = 6789
+SERVICE = "api.v1.beta1.Suggestion"
+HEALTH = "manager.v1beta1.Suggestion"
+"""What Katib's probes ask for."""
+MAX_REQUEST = 64 << 20
+"""Bytes; a trial takes about one thousand, and gRPC's own limit is 4 MiB."""
+DIRECTIONS = {ObjectiveType.MAXIMIZE: "maximize", ObjectiveType.MINIMIZE: "minimize"}
+
+logger = logging.getLogger(__name__)
+
+
+class SuggestionService:
+    """Answers Katib's two questions: what to try next, and whether an Experiment can be run at all.
+
+    What is not foreseen becomes the status UNKNOWN, as gRPC does it, and the service goes on.
+
+    Args:
+        patience: seconds to wait for trials that are suggested and not seen yet.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._lock = threading.Lock()
+        self._sight = Sight(patience)
+        self._search: tuple[SearchSettings, Search] | None = None
+        """The latest, with what it has been told, so that not all trials are learnt from each time."""
+
+    def get_suggestions(
+        self, request: GetSuggestionsRequest, context: grpc.ServicerContext
+    ) -> GetSuggestionsReply:
+        """Return the parameters of as many trials as are asked for."""
+        began = time.monotonic()
+        try:
+            with self._lock:
+                trials = self._next_trials(request)
+        except NotYetError as error:
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except UsedUpError as error:
+            context.abort(grpc.StatusCode.OUT_OF_RANGE, str(error))
+        except CellwrightError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        logger.info(
+            "%s: suggested %s after %d trials in %.2f s",
+            request.experiment.name,
+            ", ".join(trial["number"] for trial in trials),
+            len(request.trials),
+            time.monotonic() - began,
+        )
+        return GetSuggestionsReply(
+            parameter_assignments=[
+                GetSuggestionsReply.ParameterAssignments(
+                    assignments=[ParameterAssignment(name=n, value=v) for n, v in trial.items()]
+                )
+                for trial in trials
+            ]
+        )
+
+    def validate_algorithm_settings(
+        self, request: ValidateAlgorithmSettingsRequest, context: grpc.ServicerContext
+    ) -> ValidateAlgorithmSettingsReply:
+        """End the Experiment with a message if anything about it is wrong."""
+        try:
+            check_experiment(request.experiment)
+        except CellwrightError as error:
+            logger.warning("%s: refused: %s", request.experiment.name, error)
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        return ValidateAlgorithmSettingsReply()
+
+    def _next_trials(self, request: GetSuggestionsRequest) -> list[dict[str, str]]:
+        settings = _read_settings(request.experiment)
+        count = request.current_request_number
+        self._sight.require_all(request.total_request_number - count, len(request.trials))
+        if not settings.is_sampled:
+            taken = [read_number(_assignments(trial)) for trial in request.trials]
+            return [{"number": str(number)} for number in next_numbers(taken, count)]
+        if self._search is None or self._search[0] != settings:
+            self._search = settings, Search(settings)
+        search = self._search[1]
+        first_to_end = sorted(request.trials, key=lambda t: (t.status.completion_time or "~", t.name))
+        return [
+            assign(suggestion)
+            for suggestion in search.suggest(
+                (
+                    read_evaluation(
+                        read_suggestion(_assignments(trial)),
+                        TrialStatus.TrialConditionType.Name(trial.status.condition),
+                        {metric.name: metric.value for metric in trial.status.observation.metrics},
+                        search.objectives,
+                        seconds=_seconds(trial.status),
+                    )
+                    for trial in first_to_end
+                ),
+                count,
+            )
+        ]
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """Raise CellwrightError where the Experiment is not one that the service can run; names every mistake."""
+    settings = _read_settings(experiment)
+    spec, (first, *others) = experiment.spec, settings.objectives
+    mistakes = []
+    if spec.algorithm.algorithm_name != settings.algorithm_name:
+        mistakes.append(
+            f"algorithmName must be {settings.algorithm_name}, as the setting strategy has it, got "
+            f"{spec.algorithm.algorithm_name}"
+        )
+    names = Counter(parameter.name for parameter in spec.parameter_specs.parameters)
+    if names != Counter(settings.parameters):
+        mistakes.append(
+            f"parameters must be {', '.join(settings.parameters)}, got {', '.join(names) or 'none'}"
+        )
+    objective = spec.objective.objective_metric_name, DIRECTIONS.get(spec.objective.type)
+    if objective != (first.metric, first.direction):
+        mistakes.append(
+            f"objective must be to {first.direction} {first.metric}, as the setting objectives has it, got "
+            f"{objective[1]} {objective[0]}"
+        )
+    missing = {o.metric for o in others} - set(spec.objective.additional_metric_names)
+    if missing:
+        mistakes.append(
+            f"objective.additionalMetricNames must have {', '.join(sorted(missing))}: the setting objectives has them"
+        )
+    if settings.is_sampled:
+        if settings.in_order and spec.parallel_trial_count > settings.parallel:
+            mistakes.append(
+                f"parallelTrialCount must be at most the setting parallel, which is {settings.parallel}, where "
+                f"in_order is true, got {spec.parallel_trial_count}"
+            )
+        try:
+            Search(settings)
+        except CellwrightError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise CellwrightError("; ".join(mistakes))
+
+
+def serve(port: int = PORT, *, patience: float = PATIENCE) -> tuple[grpc.Server, int]:
+    """Start a server; return it, and the port that it listens on, which 0 leaves open."""
+    service = SuggestionService(patience)
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=4), options=[("grpc.max_receive_message_length", MAX_REQUEST)]
+    )
+    handlers = {
+        "GetSuggestions": grpc.unary_unary_rpc_method_handler(
+            service.get_suggestions,
+            request_deserializer=GetSuggestionsRequest.FromString,
+            response_serializer=GetSuggestionsReply.SerializeToString,
+        ),
+        "ValidateAlgorithmSettings": grpc.unary_unary_rpc_method_handler(
+            service.validate_algorithm_settings,
+            request_deserializer=ValidateAlgorithmSettingsRequest.FromString,
+            response_serializer=ValidateAlgorithmSettingsReply.SerializeToString,
+        ),
+    }
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
+    healthy = health.HealthServicer()
+    for name in ("", HEALTH):
+        healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    bound = server.add_insecure_port(f"[::]:{port}")
+    server.start()
+    return server, bound
+
+
+def _read_settings(experiment: Experiment) -> SearchSettings:
+    settings = experiment.spec.algorithm.algorithm_settings
+    try:
+        return SearchSettings.from_settings({setting.name: setting.value for setting in settings})
+    except CellwrightError as error:
+        raise CellwrightError(f"algorithmSettings: {error}") from error
+
+
+def _assignments(trial: Trial) -> dict[str, str]:
+    return {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
+
+
+def _seconds(status: TrialStatus) -> float:
+    """Return how long an ended trial took, to the second."""
+    if not (status.start_time and status.completion_time):
+        return 0.0
+    took = datetime.fromisoformat(status.completion_time) - datetime.fromisoformat(status.start_time)
+    return took.total_seconds()

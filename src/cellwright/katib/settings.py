@@ -1,0 +1,94 @@
+"""The search that a suggestion service runs, as the `algorithmSettings` of an Experiment.
+
+Whoever makes the Experiment writes them, the service reads them; people may write them by hand.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError
+
+from cellwright.errors import CellwrightError
+from cellwright.evaluation import Objective
+from cellwright.spaces import Space, TunedSpace, build_space
+from cellwright.spec import AnySpace, AnyStrategy, ObjectiveSection, SampledSection, Section, mistakes
+
+PARAMETERS = ("number", "genotype", "fidelity")
+"""What Katib hands to a trial of a sampled search; to one of a one-shot search the number alone."""
+
+
+class SearchSettings(Section):
+    """A search: what it may find, how, and how far Katib runs it in order."""
+
+    strategy: AnyStrategy
+    space: AnySpace
+    objectives: tuple[ObjectiveSection, ...] = Field(default=(ObjectiveSection(),), min_length=1)
+    """What is optimised, the most important first: that one is the Experiment's objective."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """The spec's."""
+    start: tuple[str, ...] = ()
+    """Genotypes in their one-line form that are tried first."""
+    tune: dict[str, Annotated[int, Field(ge=2)]] = {}
+    """For each hyperparameter that is searched with the architecture, from how many values to choose."""
+    parallel: int = Field(default=1, ge=1)
+    """Trials at a time. A suggestion does not know of the last `parallel - 1` to begin, so that it does not matter
+    which of several ends first."""
+    in_order: bool = True
+    """Wait for a trial that takes longer than those after it, so that the same seed gives the same search; else go on
+    without what it gives."""
+
+    @property
+    def is_sampled(self) -> bool:
+        """Tell whether a trial is one architecture, not a whole search."""
+        return isinstance(self.strategy, SampledSection)
+
+    @property
+    def algorithm_name(self) -> str:
+        """Return the name that the service is registered under for this strategy."""
+        return f"cellwright-{self.strategy.kind}"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names of the Experiment's parameters."""
+        return PARAMETERS if self.is_sampled else PARAMETERS[:1]
+
+    def build_objectives(self) -> list[Objective]:
+        """Return the objectives as strategies take them."""
+        return [Objective(metric=o.metric, direction=o.direction) for o in self.objectives]
+
+    def build_space(self) -> Space:
+        """Return the space of architectures, with the hyperparameters if any; raises CellwrightError."""
+        space = build_space(self.space)
+        return TunedSpace(space, self.tune) if self.tune else space
+
+    def to_settings(self) -> dict[str, str]:
+        """Return the settings, one JSON text for each field, defaults included.
+
+        Keys keep their order: that of `tune` is the order of the hyperparameters in a genotype.
+        """
+        return {
+            name: json.dumps(value, separators=(",", ":"), allow_nan=False)
+            for name, value in self.model_dump(mode="json").items()
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str]) -> Self:
+        """Read what `to_settings` wrote, or a person, who may give a kind alone and leave the quotes of texts out.
+
+        Raises:
+            CellwrightError: names each setting that breaks a rule, its value and the rule.
+        """
+        values = {name: _value(name, text) for name, text in settings.items()}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise CellwrightError("; ".join(mistakes(error, values, cls))) from error
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    return {"kind": value} if name in ("strategy", "space") and isinstance(value, str) else value

@@ -1,0 +1,55 @@
+"""The runner of a spec, ready to run the trials of a search."""
+
+import uuid
+from pathlib import Path
+
+from cellwright.files import write_text
+from cellwright.katib.settings import SearchSettings
+from cellwright.progress import Progress
+from cellwright.runners import LocalRunner, Runner, data_place, search_place
+from cellwright.spec import KatibRunner, SearchSpec
+from cellwright.spec import LocalRunner as LocalSection
+from cellwright.steps.manifests import katib_experiment, trial_pods
+from cellwright.steps.trial import REQUEST, TrialRequest
+from cellwright.stores import open_store
+
+RUN = "run"
+"""The file that tells a search from others of the same spec."""
+
+
+def build_runner(
+    spec: SearchSpec, data: Path, folder: Path, progress: Progress, *, settings: SearchSettings | None
+) -> Runner:
+    """Return the spec's runner for the search in the folder.
+
+    Args:
+        spec: whose `runner` section.
+        data: the folder of prepared data, which trials elsewhere get a copy of.
+        folder: of the search; begun again there, it finds its trials.
+        progress: told what troubles trials.
+        settings: the search as Katib's suggestion service can do it too; None where it cannot.
+    """
+    if isinstance(spec.runner, LocalSection):
+        return LocalRunner(max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes)
+    from cellwright.runners import on_kubernetes
+
+    if not (folder / RUN).exists():
+        write_text(folder / RUN, uuid.uuid4().hex)
+    pods = trial_pods(spec, (folder / RUN).read_text())
+    share(spec, pods.search, data, folder, progress)
+    cluster = on_kubernetes.Cluster(spec.runner.namespace, progress.say)
+    if isinstance(spec.runner, KatibRunner) and settings is not None:
+        experiment = katib_experiment(spec, settings, pods, max_trials=1, max_failures=None)
+        return on_kubernetes.KatibRunner(experiment, pods, cluster, progress)
+    return on_kubernetes.JobsRunner(pods, cluster, progress)
+
+
+def share(spec: SearchSpec, search: str, data: Path, folder: Path, progress: Progress) -> None:
+    """Store what all trials of a search have in common: the prepared data, and a request without an architecture."""
+    assert spec.store is not None
+    store = open_store(spec.store.uri, spec.store.endpoint)
+    progress.say(f"search: storing {data.name} in {spec.store.uri}")
+    store.push(data, data_place(data.name), last="step.json")
+    spec_text, threads = spec.model_dump_json(by_alias=True), spec.trial_resources.threads
+    TrialRequest(spec=spec_text, data=data.name, threads=threads).save(folder / REQUEST)
+    store.put(folder / REQUEST, f"{search_place(search)}/{REQUEST}")

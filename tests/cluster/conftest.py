@@ -1,0 +1,69 @@
+"""A namespace with what `manifests/overlays/testcluster` puts there, our images, and Katib that knows our service."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE, BUCKET, KEY = "cellwright", "cellwright", "testcluster"
+
+
+def kubectl(*words: str, stdin: str | None = None) -> str:
+    done = subprocess.run(["kubectl", *words], input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+def cluster_ip(service: str, namespace: str) -> str:
+    return kubectl("get", "service", service, "-n", namespace, "-o", "jsonpath={.spec.clusterIP}")
+
+
+@pytest.fixture(scope="session")
+def images() -> None:
+    subprocess.run(["make", "images"], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """The environment that reaches the store from here, and its bucket."""
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{cluster_ip('s3', 'platform')}:9000",
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": KEY,
+    }
+    before = dict(os.environ)
+    os.environ.update(environment)
+    client = boto3.client("s3", region_name="us-east-1")
+    if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+        client.create_bucket(Bucket=BUCKET)
+    yield environment
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def namespace(images: None) -> Iterator[str]:
+    kubectl("apply", "-k", str(ROOT / "manifests" / "overlays" / "testcluster"))
+    subprocess.run([sys.executable, "-m", "cellwright", "register-suggestions"], check=True)
+    kubectl("rollout", "status", "deployment/katib-controller", "-n", "kubeflow", "--timeout=120s")
+    yield NAMESPACE
+    for kind in ("experiments.kubeflow.org", "jobs"):
+        kubectl("delete", kind, "--all", "-n", NAMESPACE, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def identity(namespace: str, tmp_path_factory) -> Path:
+    """A kubeconfig that is no more than the service account of a search."""
+    config = yaml.safe_load(kubectl("config", "view", "--raw", "--flatten", "--minify"))
+    token = kubectl("create", "token", "cellwright-search", "-n", namespace, "--duration=2h").strip()
+    config["users"][0]["user"] = {"token": token}
+    config["contexts"][0]["context"]["namespace"] = namespace
+    path = tmp_path_factory.mktemp("identity") / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path

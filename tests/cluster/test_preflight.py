@@ -1,0 +1,88 @@
+"""Looking a cluster over, and what the identity of a search may do there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.conftest import kubectl
+from tests.cluster.searching import SAMPLED, on
+
+
+def doctor(
+    spec: dict[str, Any], folder: Path, identity: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    path = folder / "search.yaml"
+    path.write_text(yaml.safe_dump(spec))
+    environment = {**os.environ, **({"KUBECONFIG": str(identity)} if identity else {})}
+    command = [sys.executable, "-m", "cellwright", "doctor", str(path)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def missing(done: "subprocess.CompletedProcess[str]") -> str:
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout[done.stdout.index("MISSING") :]
+
+
+def test_nothing_is_missing_for_an_administrator_and_for_a_search(store, identity, tmp_path):
+    spec = on("katib", SAMPLED, namespace="cellwright", profile={"gpus": 1})
+    for who in (None, identity):
+        done = doctor(spec, tmp_path, who)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "MISSING" not in done.stdout
+
+
+def test_what_is_missing_is_named_with_a_remedy(store, namespace, tmp_path):
+    runner = {"namespace": "default", "profile": {"service_account": "nobody", "gpus": 99}}
+    spec = on("katib", {**SAMPLED, "strategy": {"kind": "custom", "path": "a:B"}}, **runner)
+    del spec["estimators"], spec["constraints"]
+    found = missing(doctor({**spec, "store": {**spec["store"], "uri": "s3://no-such-bucket"}}, tmp_path))
+    assert "Secret default/cellwright-store\n        is not there" in found
+    assert "ServiceAccount default/nobody\n        is not there" in found
+    assert "a node with 99 nvidia.com/gpu\n        the best of 1 such nodes has 4" in found
+    assert "S3 says NoSuchBucket" in found
+
+
+def test_another_identity_lacks_the_permissions(store, identity, tmp_path):
+    config = yaml.safe_load(identity.read_text())
+    config["users"][0]["user"]["token"] = kubectl("create", "token", "default", "-n", "cellwright").strip()
+    other = tmp_path / "kubeconfig"
+    other.write_text(yaml.safe_dump(config))
+    found = missing(doctor(on("katib", SAMPLED), tmp_path, other))
+    assert "create, get, patch, delete is refused: bind the Role cellwright-search of manifests/base" in found
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("get", "secrets"),
+        ("create", "pods"),
+        ("delete", "namespaces"),
+        ("list", "nodes"),
+        ("patch", "deployments"),
+    ],
+)
+@pytest.mark.parametrize("account", ["cellwright-search", "cellwright-trial"])
+def test_nobody_may_more_than_it_must(account: str, verb: str, resource: str, namespace):
+    who = f"system:serviceaccount:cellwright:{account}"
+    asked = subprocess.run(
+        ["kubectl", "auth", "can-i", verb, resource, "-n", "cellwright", "--as", who],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.stdout.strip() == "no"
+
+
+def test_katib_takes_the_manifest(store, namespace, tmp_path):
+    path = tmp_path / "search.yaml"
+    path.write_text(yaml.safe_dump(on("katib", SAMPLED)))
+    command = [sys.executable, "-m", "cellwright", "manifest", str(path)]
+    experiment = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "created (server dry run)" in kubectl(
+        "create", "--dry-run=server", "-n", namespace, "-f", "-", stdin=experiment
+    )

@@ -1,0 +1,186 @@
+"""Searches whose trials are pods: the same as on one machine, whatever is killed meanwhile."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import kubectl
+from tests.cluster.searching import ONE_SHOT, SAMPLED, TABULAR, Search, evaluations, found, on
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, store) -> Path:
+    """The folder of the sampled search, done on this machine."""
+    return Search(SAMPLED, tmp_path_factory.mktemp("local")).finish()
+
+
+def objects(kind: str, selector: str = "") -> list[dict[str, Any]]:
+    words = ["get", kind, "-n", "cellwright", "-o", "json", *(["-l", selector] if selector else [])]
+    return json.loads(kubectl(*words))["items"]
+
+
+def experiment_of(search: Search) -> str:
+    """Return the name of the search's Experiment once it has one."""
+    search.until(lambda: "Katib Experiment" in search.text())
+    return search.text().split("Katib Experiment cellwright/")[1].split('"')[0]
+
+
+@pytest.mark.parametrize("kind", ["jobs", "katib"])
+def test_every_runner_gives_the_same(kind: str, undisturbed, store, identity, tmp_path):
+    folder = Search(on(kind, SAMPLED), tmp_path, identity).finish()
+    assert evaluations(folder) == evaluations(undisturbed)
+    assert found(folder) == found(undisturbed)
+
+
+def test_a_search_outlives_whatever_is_killed(undisturbed, store, identity, tmp_path):
+    search = Search(on("katib", SAMPLED), tmp_path, identity)
+    name = experiment_of(search)
+    trials = f"cellwright.dev/search={name}"
+
+    search.until(lambda: any(pod["status"]["phase"] == "Running" for pod in objects("pods", trials)))
+    running = [pod for pod in objects("pods", trials) if pod["status"]["phase"] == "Running"]
+    kubectl("delete", "pod", running[0]["metadata"]["name"], "-n", "cellwright", "--wait=false")
+
+    search.until(lambda: search.text().count("accuracy=") >= 2)
+    search.kill()
+    kubectl(
+        "delete",
+        "pod",
+        "-n",
+        "cellwright",
+        "-l",
+        f"katib.kubeflow.org/experiment={name}",
+        "--wait=false",
+        "--field-selector=status.phase=Running",
+    )
+    kubectl("rollout", "restart", "deployment/katib-controller", "-n", "kubeflow")
+    search.begin()
+
+    folder = search.finish()
+    assert "found the Katib Experiment" in search.text()
+    assert evaluations(folder) == evaluations(undisturbed)
+    assert len(objects("trials", f"katib.kubeflow.org/experiment={name}")) == len(
+        [key for key in evaluations(undisturbed) if key[1] == 0]
+    )
+
+
+def test_a_one_shot_search_is_one_trial(store, identity, tmp_path):
+    here = Search(ONE_SHOT, tmp_path / "local").finish()
+    there = Search(on("katib", ONE_SHOT), tmp_path, identity)
+    name = experiment_of(there)
+    assert found(there.finish()) == found(here)
+    (trial,) = objects("trials", f"katib.kubeflow.org/experiment={name}")
+    metrics = {metric["name"]: metric["latest"] for metric in trial["status"]["observation"]["metrics"]}
+    assert float(metrics["accuracy"]) == found(here)["validation_accuracy"]
+
+
+def test_sixty_short_trials_lose_no_metrics(store, identity, tmp_path):
+    search = Search(on("katib", TABULAR, profile={"cpu": "300m"}), tmp_path, identity)
+    name = experiment_of(search)
+    folder = search.finish(600)
+    assert found(folder) == found(Search(TABULAR, tmp_path / "local").finish())
+    trials = objects("trials", f"katib.kubeflow.org/experiment={name}")
+    assert len(trials) == 60
+    for trial in trials:
+        metrics = {metric["name"]: metric["latest"] for metric in trial["status"]["observation"]["metrics"]}
+        assert 0 < float(metrics["accuracy"]) < 1
+        assert metrics["state"] == "done"
+
+
+@pytest.mark.parametrize("kind", ["jobs", "katib"])
+@pytest.mark.parametrize(
+    ("profile", "runner", "cause"),
+    [
+        ({}, {"image": "ghcr.io/cellwright/no-such-image:0"}, "image"),
+        ({"node_selector": {"no-such": "node"}}, {}, "Unschedulable: 0/1 nodes are available"),
+        ({"memory": "90Mi"}, {}, "OOMKilled: used more than its memory limit, 90Mi"),
+        ({"cpu": "50m"}, {"max_seconds": 5}, "took longer than runner.max_seconds, 5 s"),
+    ],
+    ids=["no image", "no node", "no memory", "no time"],
+)
+def test_a_failing_trial_is_told_with_its_cause(profile, runner, cause, kind, store, identity, tmp_path):
+    limits = {"max_failures": 0, "pending_seconds": 15, "parallel": 1, **runner}
+    search = Search(on(kind, SAMPLED, profile=profile, **limits), tmp_path, identity)
+    search.until(lambda: objects("pods", "cellwright.dev/search"))
+    mistake = search.mistake()
+    assert cause in mistake
+    assert "runner.max_failures is 0" in mistake
+
+
+def test_wrong_keys_of_the_store_are_told(store, identity, tmp_path):
+    kubectl(
+        "create",
+        "secret",
+        "generic",
+        "wrong",
+        "-n",
+        "cellwright",
+        "--from-literal=AWS_ACCESS_KEY_ID=wrong",
+        "--from-literal=AWS_SECRET_ACCESS_KEY=wrong",
+    )
+    spec = on("jobs", SAMPLED, max_failures=0)
+    try:
+        mistake = Search(
+            {**spec, "store": {**spec["store"], "secret": "wrong"}}, tmp_path, identity
+        ).mistake()
+    finally:
+        kubectl("delete", "secret", "wrong", "-n", "cellwright")
+    assert "s3://cellwright/test/searches/" in mistake and "S3 says" in mistake
+
+
+def test_an_interrupted_search_takes_its_trials_along(store, identity, tmp_path):
+    import signal
+
+    search = Search(on("katib", SAMPLED), tmp_path, identity)
+    name = experiment_of(search)
+    search.until(lambda: objects("pods", f"cellwright.dev/search={name}"))
+    search.process.send_signal(signal.SIGINT)
+    assert search.process.wait(60) == 130
+    deadline = time.monotonic() + 60
+    while objects("experiments") and any(e["metadata"]["name"] == name for e in objects("experiments")):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def test_a_profile_reaches_the_pods(store, identity, tmp_path):
+    profile = {
+        "gpus": 1,
+        "node_selector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [
+                        {
+                            "matchExpressions": [
+                                {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}
+                            ]
+                        }
+                    ]
+                }
+            }
+        },
+        "spot": True,
+    }
+    spec = {**SAMPLED, "name": "on-gpus", "budget": {"evaluations": 1, "finalists": 1, "fresh_seeds": 1}}
+    Search(on("katib", spec, profile=profile), tmp_path, identity).finish()
+    pods = [p for p in objects("pods", "cellwright.dev/search") if "on-gpus" in p["metadata"]["name"]]
+    assert len(pods) == 2
+    for pod in pods:
+        assert pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+        assert pod["spec"]["nodeSelector"] == profile["node_selector"]
+        assert profile["tolerations"][0] in pod["spec"]["tolerations"]
+        assert pod["spec"]["affinity"] == profile["affinity"]
+        assert pod["spec"]["serviceAccountName"] == "cellwright-trial"
+        assert pod["spec"]["nodeName"]
+
+
+@pytest.mark.parametrize("kind", ["jobs", "katib"])
+def test_a_search_that_waits_for_nothing_says_so(kind: str, store, identity, tmp_path):
+    runner = {"stall_seconds": 20, "profile": {"service_account": "nobody"}}
+    mistake = Search(on(kind, SAMPLED, **runner), tmp_path, identity).mistake()
+    assert "nothing has happened for runner.stall_seconds, 20 s" in mistake
+    assert 'serviceaccount "nobody" not found' in mistake

@@ -1,0 +1,77 @@
+"""A search as texts in an Experiment."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from cellwright.errors import CellwrightError
+from cellwright.katib.settings import SearchSettings
+from cellwright.spec import AnyStrategy, BetaDartsStrategy, NasBench201Space, RandomSearchStrategy
+from tests.contracts.sections import SECTIONS
+
+KINDS = ["darts", "beta-darts", "enas", "random", "regularized-evolution", "reinforce", "predictor", "nsga2"]
+
+
+@given(
+    strategy=st.sampled_from(KINDS),
+    space=st.sampled_from(list(SECTIONS.values())),
+    seed=st.integers(0, 2**31 - 1),
+    start=st.lists(st.text(max_size=8), max_size=2),
+    tune=st.dictionaries(st.text(max_size=8), st.integers(2, 9), max_size=3),
+    parallel=st.integers(1, 99),
+    in_order=st.booleans(),
+)
+def test_they_come_back_as_they_went(strategy, **fields):
+    section = TypeAdapter(AnyStrategy).validate_python({"kind": strategy})
+    settings = SearchSettings(strategy=section, **fields)
+    back = SearchSettings.from_settings(settings.to_settings())
+    assert back == settings
+    assert list(back.tune) == list(settings.tune), "the order of hyperparameters is that of a genotype"
+
+
+def test_they_may_be_written_by_hand():
+    settings = SearchSettings.from_settings(
+        {"strategy": "random", "space": "nasbench201", "seed": "3", "in_order": "false", "parallel": "2"}
+    )
+    assert settings == SearchSettings(
+        strategy=RandomSearchStrategy(kind="random"),
+        space=NasBench201Space(kind="nasbench201"),
+        seed=3,
+        in_order=False,
+        parallel=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "strategy: must be given; space: must be given"),
+        (
+            {"strategy": "random", "space": "darts", "paralel": "2", "seed": "x"},
+            "seed: must be a valid integer, unable to parse string as an integer, got 'x'; "
+            "paralel: unknown key; did you mean 'parallel'?",
+        ),
+        (
+            {"strategy": '{"kind": "predictor", "initial": 1}', "space": '{"kind": "darts", "num_node": 2}'},
+            "strategy.initial: must be greater than or equal to 2, got 1; "
+            "space.num_node: unknown key; did you mean 'num_nodes'?",
+        ),
+        (
+            {"strategy": "random", "space": "darts", "tune": '{"retrain.learning_rate": 1}', "parallel": "0"},
+            "tune.retrain.learning_rate: must be greater than or equal to 2, got 1; "
+            "parallel: must be greater than or equal to 1, got 0",
+        ),
+        ({"strategy": "random", "space": '{"kind": "darts"'}, "space.kind: must be one of"),
+    ],
+)
+def test_mistakes_are_named_all_at_once(settings, message):
+    with pytest.raises(CellwrightError) as caught:
+        SearchSettings.from_settings(settings)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_one_shot_search_needs_its_number_alone():
+    settings = SearchSettings(strategy=BetaDartsStrategy(), space=NasBench201Space(kind="nasbench201"))
+    assert settings.parameters == ("number",)
+    assert settings.algorithm_name == "cellwright-beta-darts"
