@@ -103,7 +103,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "strategy: {kind: random}\nstart: {model: champion}",
-            ["start.model: String should match pattern", "got 'champion'"],
+            ["start.model: must match pattern", "got 'champion'"],
         ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (
