@@ -217,6 +217,8 @@ of the epoch before.
 - All strategies: {EPOCHS} epochs, batches of {BATCH_SIZE}, learning rate {LEARNING_RATE:g} of the weights and
   {ALPHA_LEARNING_RATE:g} of the alphas. All else is as the spec has it by default, so that `beta-darts` is
   single-level and the others are bilevel. Guards are off but for that of `darts`.
+- This is a short search at a high rate, with alphas that stay near uniform: it is noise that decides for skips early,
+  not the long amplification that the papers describe.
 - Seeds differ in initial weights, alphas and batches, not in the data.
 - CPU seconds are of one thread; {len(runs)} searches took {minutes:.0f} minutes.
 - Versions: {"; ".join(sorted({run.versions for run in runs}))}.
