@@ -1,10 +1,11 @@
 """Trained networks that the found one must beat."""
 
-from cellwright_components._image import IMAGE
 from kfp import dsl
 
+from cellwright.images import CELLWRIGHT
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+
+@dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
 def baselines(
     spec: str,
     workspace: str,

@@ -1,10 +1,11 @@
 """Scores on the test split, for the found network and its baselines."""
 
-from cellwright_components._image import IMAGE
 from kfp import dsl
 
+from cellwright.images import CELLWRIGHT
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+
+@dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
 def evaluate(
     spec: str,
     workspace: str,

@@ -1,10 +1,11 @@
 """Prepared data, from the source that the spec names."""
 
-from cellwright_components._image import IMAGE
 from kfp import dsl
 
+from cellwright.images import CELLWRIGHT
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+
+@dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
 def prepare(spec: str, workspace: str, data: dsl.Output[dsl.Dataset]):
     """Split and normalise the data.
 

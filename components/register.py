@@ -1,10 +1,11 @@
 """A version of the registered model, from a trained and evaluated one."""
 
-from cellwright_components._image import IMAGE
 from kfp import dsl
 
+from cellwright.images import CELLWRIGHT
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+
+@dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
 def register(
     spec: str,
     workspace: str,

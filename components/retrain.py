@@ -1,10 +1,11 @@
 """A trained model, from a genotype."""
 
-from cellwright_components._image import IMAGE
 from kfp import dsl
 
+from cellwright.images import CELLWRIGHT
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+
+@dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
 def retrain(
     spec: str,
     workspace: str,

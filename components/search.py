@@ -1,10 +1,11 @@
 """A genotype, from prepared data."""
 
-from cellwright_components._image import IMAGE
 from kfp import dsl
 
+from cellwright.images import CELLWRIGHT
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+
+@dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
 def search(spec: str, workspace: str, data: dsl.Input[dsl.Dataset], found: dsl.Output[dsl.Artifact]):
     """Search for an architecture on the training and validation splits.
 

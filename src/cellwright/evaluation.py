@@ -1,12 +1,15 @@
 """What a sampled search learns about one architecture, and what it is after."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
+from cellwright.files import write_text
 from cellwright.genotype import Genotype
+from cellwright.spec import ObjectiveSection
 
 GenotypeLine = Annotated[
     Genotype,
@@ -29,6 +32,11 @@ class Objective:
     def score(self, metrics: Mapping[str, float]) -> float:
         """Return the metric turned so that more is better."""
         return metrics[self.metric] if self.direction == "maximize" else -metrics[self.metric]
+
+
+def build_objectives(sections: Iterable[ObjectiveSection]) -> list[Objective]:
+    """Return what the `objectives` of a spec ask for."""
+    return [Objective(metric=section.metric, direction=section.direction) for section in sections]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +76,11 @@ class Evaluation:
     reason: str | None = None
     """Why it failed, was pruned or is infeasible."""
 
+    @property
+    def was_begun(self) -> bool:
+        """Tell whether it passed the screen, or still may."""
+        return self.state in ("running", "done") or self.seconds > 0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suggestion:
@@ -86,3 +99,13 @@ class Suggestion:
 
 EvaluationLine = TypeAdapter(Evaluation)
 """Evaluations as JSON."""
+
+
+def save_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write the evaluation as a JSON file."""
+    write_text(path, EvaluationLine.dump_json(evaluation).decode())
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """Read what `save_evaluation` wrote."""
+    return EvaluationLine.validate_json(path.read_bytes())

@@ -11,14 +11,14 @@ from cellwright.estimators import Estimator
 from cellwright.evaluation import Evaluation, EvaluationLine, Objective
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
-from cellwright.runners import Key, Outcome, Runner
+from cellwright.runners import EVALUATION, Key, Outcome, Runner
 from cellwright.sampled import RandomSearch, SampledStrategy
 from cellwright.spaces import Space, build_space
 from cellwright.spec import Constraints, SearchSpec
 from cellwright.spec.sampled import RandomSearchStrategy
 from cellwright.steps._exploring import Exploration
 from cellwright.steps._screening import Screen
-from cellwright.steps.trial import EVALUATION, REQUEST, TrialRequest
+from cellwright.steps.trial import REQUEST, TrialRequest
 
 UNBOUND = Constraints()
 

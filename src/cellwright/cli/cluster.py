@@ -1,15 +1,12 @@
 """Commands about clusters: what a search would create there, and whether it could."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cellwright.cli import options
 from cellwright.cli.loading import load
-
-if TYPE_CHECKING:
-    pass
 
 KatibNamespace = Annotated[str, typer.Option(metavar="NAME", help="Where Katib itself is installed.")]
 
@@ -59,6 +56,7 @@ def doctor(
     identity and from the place where it is called. Ends with 1 if anything is missing.
     """
     from cellwright.errors import CellwrightError
+    from cellwright.katib.settings import ALGORITHMS
     from cellwright.runners.on_kubernetes import Cluster, look_over
     from cellwright.steps.manifests import cluster_runner, trial_pods
 
@@ -67,7 +65,7 @@ def doctor(
     findings = look_over(
         cluster,
         trial_pods(loaded),
-        algorithm=f"cellwright-{loaded.strategy.kind}",
+        algorithm=ALGORITHMS + loaded.strategy.kind,
         katib_namespace=katib_namespace,
     )
     missing = 0
@@ -91,7 +89,8 @@ def register(
     Adds the algorithms cellwright-STRATEGY to Katib's configuration, and restarts its controller, which reads it
     only when it starts. What runs there goes on.
     """
-    from cellwright.runners.on_kubernetes import SUGGESTION_IMAGE, Cluster, register_suggestions
+    from cellwright.images import SUGGESTION
+    from cellwright.runners.on_kubernetes import Cluster, register_suggestions
 
-    changed = register_suggestions(Cluster(katib_namespace, typer.echo), image or SUGGESTION_IMAGE)
+    changed = register_suggestions(Cluster(katib_namespace, typer.echo), image or SUGGESTION)
     typer.echo(f"Katib in {katib_namespace} {'now knows' if changed else 'knew'} the algorithms cellwright-…")

@@ -68,7 +68,7 @@ class Search:
         self, number: int, known: Mapping[int, Evaluation], new: Collection[int]
     ) -> dict[int, Evaluation]:
         """Return what the suggestion of that number may follow from; `new` ones, not begun yet, cannot be awaited."""
-        begun = [n for n in range(number) if _was_begun(known[n])]
+        begun = [n for n in range(number) if known[n].was_begun]
         settled = begun[: max(0, len(begun) - self._settings.parallel + 1)]
         late = [n for n in settled if known[n].state == "running" and n not in new]
         if late and self._settings.in_order:
@@ -111,11 +111,6 @@ class Search:
         if wrong:
             raise CellwrightError("; ".join(wrong))
         return genotypes
-
-
-def _was_begun(evaluation: Evaluation) -> bool:
-    """Tell whether the suggestion passed the screen, or still may."""
-    return evaluation.state in ("running", "done") or evaluation.seconds > 0
 
 
 def _running(evaluation: Evaluation) -> Evaluation:

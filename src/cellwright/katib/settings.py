@@ -10,10 +10,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError
 
 from cellwright.errors import CellwrightError
-from cellwright.evaluation import Objective
+from cellwright.evaluation import Objective, build_objectives
 from cellwright.spaces import Space, TunedSpace, build_space
 from cellwright.spec import AnySpace, AnyStrategy, ObjectiveSection, SampledSection, Section, mistakes
 
+ALGORITHMS = "cellwright-"
+"""What the names of our algorithms begin with; the strategy's kind follows."""
 PARAMETERS = ("number", "genotype", "fidelity")
 """What Katib hands to a trial of a sampled search; to one of a one-shot search the number alone."""
 
@@ -46,7 +48,7 @@ class SearchSettings(Section):
     @property
     def algorithm_name(self) -> str:
         """Return the name that the service is registered under for this strategy."""
-        return f"cellwright-{self.strategy.kind}"
+        return ALGORITHMS + self.strategy.kind
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -55,7 +57,7 @@ class SearchSettings(Section):
 
     def build_objectives(self) -> list[Objective]:
         """Return the objectives as strategies take them."""
-        return [Objective(metric=o.metric, direction=o.direction) for o in self.objectives]
+        return build_objectives(self.objectives)
 
     def build_space(self) -> Space:
         """Return the space of architectures, with the hyperparameters if any; raises CellwrightError."""

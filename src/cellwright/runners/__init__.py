@@ -1,6 +1,15 @@
 """Runners: where trials run."""
 
-from cellwright.runners._base import Key, Outcome, Runner, data_place, search_place, trial_place
+from cellwright.runners._base import EVALUATION, Key, Outcome, Runner, data_place, search_place, trial_place
 from cellwright.runners._local import LocalRunner
 
-__all__ = ["Key", "LocalRunner", "Outcome", "Runner", "data_place", "search_place", "trial_place"]
+__all__ = [
+    "EVALUATION",
+    "Key",
+    "LocalRunner",
+    "Outcome",
+    "Runner",
+    "data_place",
+    "search_place",
+    "trial_place",
+]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from cellwright.evaluation import Evaluation
 
+EVALUATION = "evaluation.json"
+"""What a trial that ended well leaves in its folder."""
 Key = tuple[int, int]
 """Number and repeat of an evaluation."""
 

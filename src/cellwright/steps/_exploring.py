@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from cellwright.errors import CellwrightError
-from cellwright.evaluation import FULL, Evaluation, EvaluationLine, Suggestion
+from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
-from cellwright.runners import Key, Outcome, Runner
+from cellwright.runners import EVALUATION, Key, Outcome, Runner
 from cellwright.sampled import Suggesting
 from cellwright.spec import SearchSpec
 from cellwright.steps._journal import EVALUATIONS, Journal, finished
 from cellwright.steps._screening import Screen
-from cellwright.steps.trial import EVALUATION, REQUEST, TrialRequest, trial_seed
+from cellwright.steps.trial import REQUEST, TrialRequest, trial_seed
 
 
 class Exploration:
@@ -60,7 +60,6 @@ class Exploration:
         self.evaluations: dict[Key, Evaluation] = {}
         self.journal = Journal(folder / EVALUATIONS)
         self.parallel = spec.runner.parallel
-        self.threads = spec.trial_resources.threads
         self._num_begun = self._num_failed = 0
         self._clock = time.monotonic()
         self._open: deque[Key] = deque()
@@ -147,7 +146,7 @@ class Exploration:
         known = self.journal.find(*key)
         if known is None:
             screened = self.screen.look_at(evaluation, earlier, seed=trial_seed(self.spec, evaluation))
-        elif _was_begun(known):
+        elif known.was_begun:
             screened = replace(evaluation, metrics=self.screen.own(known.metrics))
         else:
             screened = known
@@ -171,13 +170,8 @@ class Exploration:
     def _start(self, runner: Runner, evaluation: Evaluation, earlier: Sequence[Evaluation]) -> None:
         folder = self._trial_folder(evaluation.number, evaluation.repeat)
         folder.mkdir(exist_ok=True)
-        TrialRequest(
-            spec=self.spec.model_dump_json(by_alias=True),
-            data=str(self.data),
-            evaluation=evaluation,
-            earlier=tuple(e for e in earlier if e.curve),
-            threads=self.threads,
-        ).save(folder / REQUEST)
+        with_curves = tuple(e for e in earlier if e.curve)
+        TrialRequest.of(self.spec, self.data, evaluation, with_curves).save(folder / REQUEST)
         runner.start((evaluation.number, evaluation.repeat), folder, evaluation)
 
     def _settle_but(self, count: int) -> None:
@@ -194,7 +188,7 @@ class Exploration:
         """Read what a trial left, or note why it failed."""
         folder = self._trial_folder(*outcome.key)
         if outcome.failure is None:
-            evaluation = EvaluationLine.validate_json((folder / EVALUATION).read_bytes())
+            evaluation = load_evaluation(folder / EVALUATION)
         else:
             evaluation = replace(self.evaluations[outcome.key], state="failed", reason=outcome.failure)
             self.progress.say(f"search: evaluation {evaluation.number} failed: {outcome.failure}")
@@ -226,8 +220,3 @@ class Exploration:
 
     def _trial_folder(self, number: int, repeat: int) -> Path:
         return self.folder / f"trial-{number}-{repeat}"
-
-
-def _was_begun(evaluation: Evaluation) -> bool:
-    """Tell whether a journaled evaluation passed the screen."""
-    return evaluation.state == "done" or evaluation.seconds > 0

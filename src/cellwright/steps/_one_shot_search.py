@@ -56,11 +56,7 @@ def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progr
                 take(runner.wait())
             place = folder / f"trial-{number}-0"
             place.mkdir(exist_ok=True)
-            TrialRequest(
-                spec=of_seed(spec, number).model_dump_json(by_alias=True),
-                data=str(data),
-                threads=spec.trial_resources.threads,
-            ).save(place / REQUEST)
+            TrialRequest.of(of_seed(spec, number), data).save(place / REQUEST)
             runner.start((number, 0), place)
         while len(found) + len(failures) < spec.budget.seeds:
             take(runner.wait())

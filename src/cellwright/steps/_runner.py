@@ -50,6 +50,5 @@ def share(spec: SearchSpec, search: str, data: Path, folder: Path, progress: Pro
     store = open_store(spec.store.uri, spec.store.endpoint)
     progress.say(f"search: storing {data.name} in {spec.store.uri}")
     store.push(data, data_place(data.name), last="step.json")
-    spec_text, threads = spec.model_dump_json(by_alias=True), spec.trial_resources.threads
-    TrialRequest(spec=spec_text, data=data.name, threads=threads).save(folder / REQUEST)
+    TrialRequest.of(spec, data).save(folder / REQUEST)
     store.put(folder / REQUEST, f"{search_place(search)}/{REQUEST}")

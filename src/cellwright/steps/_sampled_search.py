@@ -8,7 +8,7 @@ from pathlib import Path
 from cellwright.data import PreparedData
 from cellwright.errors import CellwrightError
 from cellwright.estimators import build_estimator
-from cellwright.evaluation import Evaluation, Objective
+from cellwright.evaluation import Evaluation, Objective, build_objectives
 from cellwright.genotype import Genotype
 from cellwright.katib.settings import SearchSettings
 from cellwright.pareto import knee, pareto_front, weighted
@@ -16,7 +16,7 @@ from cellwright.progress import Progress
 from cellwright.results import EpochRecord, FrontMember, SearchResult
 from cellwright.sampled import build_sampled
 from cellwright.seeds import derive_seed
-from cellwright.spaces import FixedSpace, Space, build_space
+from cellwright.spaces import FixedSpace, Space
 from cellwright.spec import (
     AnyPick,
     AnySampled,
@@ -29,7 +29,7 @@ from cellwright.spec import (
     WeightedPick,
     WithinPick,
 )
-from cellwright.steps._candidates import split_candidate, tuned_space
+from cellwright.steps._candidates import candidate_space, split_candidate, tuned_space
 from cellwright.steps._exploring import Exploration
 from cellwright.steps._networks import use_device
 from cellwright.steps._runner import build_runner
@@ -46,11 +46,10 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
         CellwrightError: no architecture is feasible, or none could be evaluated.
     """
     assert isinstance(spec.strategy, SampledSection)
-    space = build_space(spec.space)
-    if spec.tune and spec.tune.when == "with":
-        space = tuned_space(spec, space)
-    settings = search_settings(spec, start_genotypes(spec, space))
-    return _explore(spec, space, spec.strategy, data, folder, progress, settings=settings)
+    space = candidate_space(spec)
+    start = start_genotypes(spec, space)
+    settings = search_settings(spec, start)
+    return _explore(spec, space, spec.strategy, data, folder, progress, start=start, settings=settings)
 
 
 def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progress: Progress) -> SearchResult:
@@ -84,6 +83,7 @@ def _explore(
     folder: Path,
     progress: Progress,
     *,
+    start: Sequence[Genotype] = (),
     settings: SearchSettings | None = None,
 ) -> SearchResult:
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
@@ -94,7 +94,7 @@ def _explore(
         estimator.prepare(folder, progress)
     screen = Screen(chain, spec, setting)
     screen.require_feasible(space, random.Random(derive_seed(spec.seed, "feasible")))
-    objectives = [Objective(metric=o.metric, direction=o.direction) for o in spec.objectives]
+    objectives = build_objectives(spec.objectives)
     strategy = build_sampled(section, space, objectives, seed=spec.seed)
     exploration = Exploration(
         spec,
@@ -106,7 +106,7 @@ def _explore(
         data=data,
         folder=folder,
         progress=progress,
-        start=start_genotypes(spec, space),
+        start=start,
     )
     try:
         exploration.explore()

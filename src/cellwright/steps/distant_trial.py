@@ -5,15 +5,14 @@ from pathlib import Path
 
 from cellwright.data import PreparedData
 from cellwright.errors import CellwrightError
-from cellwright.evaluation import Evaluation, EvaluationLine, Objective
-from cellwright.files import write_text
+from cellwright.evaluation import Evaluation, build_objectives, load_evaluation, save_evaluation
 from cellwright.katib.assignments import observation, read_suggestion
 from cellwright.katib.reporting import report
 from cellwright.progress import Progress
-from cellwright.runners import data_place, search_place, trial_place
+from cellwright.runners import EVALUATION, data_place, search_place, trial_place
 from cellwright.spec import parse_spec
 from cellwright.steps._screening import Screen
-from cellwright.steps.trial import EVALUATION, REQUEST, TrialRequest, run_trial, setting_of, trial_seed
+from cellwright.steps.trial import REQUEST, TrialRequest, run_trial, setting_of, trial_seed
 from cellwright.stores import Store, mirroring
 from cellwright.training.precision import best_device
 
@@ -48,14 +47,11 @@ class DistantTrial:
                 self.store.pull(data_place(request.data), self.data)
                 if self._passes(request):
                     run_trial(self.folder, progress, data=self.data)
-        return EvaluationLine.validate_json((self.folder / EVALUATION).read_bytes())
+        return load_evaluation(self.folder / EVALUATION)
 
     def report(self, evaluation: Evaluation, db_manager: str, katib_trial: str) -> None:
         """Tell Katib what became of the trial."""
-        objectives = [
-            Objective(metric=o.metric, direction=o.direction)
-            for o in parse_spec(self._request().spec).objectives
-        ]
+        objectives = build_objectives(parse_spec(self._request().spec).objectives)
         report(katib_trial, observation(evaluation, objectives), db_manager)
 
     def _request(self) -> TrialRequest:
@@ -85,7 +81,7 @@ class DistantTrial:
         seed = trial_seed(spec, request.evaluation)
         screened = Screen([], spec, setting).look_at(request.evaluation, (), seed=seed)
         if screened.state != "running":
-            write_text(self.folder / EVALUATION, EvaluationLine.dump_json(screened).decode())
+            save_evaluation(screened, self.folder / EVALUATION)
             return False
         request.model_copy(update={"evaluation": screened}).save(self.folder / REQUEST)
         return True

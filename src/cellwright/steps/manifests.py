@@ -3,22 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cellwright import __version__
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
 from cellwright.estimators import COSTS
 from cellwright.genotype import Genotype
+from cellwright.images import CELLWRIGHT
 from cellwright.katib.settings import SearchSettings
-from cellwright.spaces import build_space
 from cellwright.spec import ClusterRunner, KatibRunner, SearchSpec
-from cellwright.steps._candidates import tuned_space
+from cellwright.steps._candidates import candidate_space
 from cellwright.steps._starting import start_genotypes
 
 if TYPE_CHECKING:
     from cellwright.runners.on_kubernetes import Experiment, TrialPods
 
-IMAGE = f"ghcr.io/cellwright/cellwright:{__version__}"
-"""What trials run in unless the spec names another image."""
 LONGEST_NAME = 40
 """What Katib lets pass as the name of an Experiment."""
 
@@ -34,11 +31,7 @@ def search_manifest(spec: SearchSpec) -> Mapping[str, Any]:
     if not isinstance(runner, KatibRunner):
         job = pods.job("0-0", keep_seconds=runner.keep_seconds)
         return {**job, "metadata": {"name": f"{pods.search}-0-0", **job["metadata"]}}
-    start: list[Genotype] = []
-    if spec.is_sampled:
-        space = build_space(spec.space)
-        tuned = spec.tune is not None and spec.tune.when == "with"
-        start = start_genotypes(spec, tuned_space(spec, space) if tuned else space)
+    start = start_genotypes(spec, candidate_space(spec)) if spec.is_sampled else ()
     trials = spec.budget.evaluations if spec.is_sampled else spec.budget.seeds
     experiment = katib_experiment(
         spec, search_settings(spec, start), pods, max_trials=trials, max_failures=runner.max_failures
@@ -68,7 +61,7 @@ def trial_pods(spec: SearchSpec, run: str = "") -> "TrialPods":
         search=f"{spec.name[: LONGEST_NAME - 9].rstrip('-')}-{tail}",
         runner=spec.runner,
         store=spec.store,
-        image=IMAGE,
+        image=CELLWRIGHT,
         resources=spec.resources,
     )
 

@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import torch
 
 from cellwright.data import PreparedData
 from cellwright.estimators import Setting, build_estimator, train_shortly
-from cellwright.evaluation import Evaluation, EvaluationLine
-from cellwright.files import write_text
+from cellwright.evaluation import Evaluation, save_evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.results import Result
+from cellwright.runners import EVALUATION
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec, ShortTrainingEstimator, TabularEstimator, parse_spec
 from cellwright.steps._candidates import split_candidate
@@ -19,7 +20,7 @@ from cellwright.steps._networks import task_of
 from cellwright.steps._supernet import train_supernet
 from cellwright.training.precision import best_device
 
-REQUEST, EVALUATION, FOUND = "trial.json", "evaluation.json", "found.json"
+REQUEST, FOUND = "trial.json", "found.json"
 
 
 class TrialRequest(Result):
@@ -34,6 +35,23 @@ class TrialRequest(Result):
     earlier: tuple[Evaluation, ...] = ()
     """What it may be compared with."""
     threads: int
+
+    @classmethod
+    def of(
+        cls,
+        spec: SearchSpec,
+        data: Path,
+        evaluation: Evaluation | None = None,
+        earlier: tuple[Evaluation, ...] = (),
+    ) -> Self:
+        """Return the request of a trial that may use what the spec grants one."""
+        return cls(
+            spec=spec.model_dump_json(by_alias=True),
+            data=str(data),
+            evaluation=evaluation,
+            earlier=earlier,
+            threads=spec.trial_resources.threads,
+        )
 
 
 def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> None:
@@ -55,7 +73,7 @@ def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> 
         evaluation = _search(spec, Path(request.data), folder, progress)
     else:
         evaluation = _evaluate(spec, request, request.evaluation, folder, progress)
-    write_text(folder / EVALUATION, EvaluationLine.dump_json(evaluation).decode())
+    save_evaluation(evaluation, folder / EVALUATION)
 
 
 def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Evaluation:

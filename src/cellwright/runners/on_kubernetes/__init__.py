@@ -8,11 +8,9 @@ from cellwright.runners.on_kubernetes._jobs import JobsRunner
 from cellwright.runners.on_kubernetes._katib import KatibRunner
 from cellwright.runners.on_kubernetes._pods import TrialPods
 from cellwright.runners.on_kubernetes._preflight import Finding, look_over
-from cellwright.runners.on_kubernetes._registration import IMAGE as SUGGESTION_IMAGE
 from cellwright.runners.on_kubernetes._registration import register_suggestions
 
 __all__ = [
-    "SUGGESTION_IMAGE",
     "Cluster",
     "Experiment",
     "Finding",

@@ -62,7 +62,7 @@ class KubernetesRunner(Runner):
             ended = self.ended()
             pods = self._pods()
             for key, running in self.running.items():
-                self._look_at(key, running, pods.get(_label(key)))
+                self._look_at(key, running, pods.get(label_of(key)))
             for key in self.running:
                 if (end := ended.get(key)) is not None:
                     return self._take(key, end)
@@ -83,7 +83,7 @@ class KubernetesRunner(Runner):
 
     def place(self, key: Key) -> str:
         """Return the trial's folder in the store."""
-        return trial_place(self.pods.search, _label(key))
+        return trial_place(self.pods.search, label_of(key))
 
     def jobs(self) -> Mapping[str, Any]:
         """Return the job of each trial, by its label."""
@@ -99,7 +99,7 @@ class KubernetesRunner(Runner):
 
     def cut_short(self, key: Key) -> None:
         """Make the trial's job fail now: deleted, it would be made anew."""
-        job = self.jobs().get(_label(key))
+        job = self.jobs().get(label_of(key))
         if job is not None:
             self.cluster.find(
                 self.cluster.batch.patch_namespaced_job,
@@ -138,7 +138,7 @@ class KubernetesRunner(Runner):
 
     def _check_for_stall(self, pods: Mapping[str, Any], ended: Mapping[Key, Outcome]) -> None:
         seen = {label: pod.status.phase for label, pod in pods.items()}, set(ended)
-        phases = {pods[label].status.phase for label in map(_label, self.running) if label in pods}
+        phases = {pods[label].status.phase for label in map(label_of, self.running) if label in pods}
         if seen != self._seen or "Running" in phases:
             self._seen, self._last_change = seen, time.monotonic()
         limit = self.pods.runner.stall_seconds
@@ -158,7 +158,7 @@ class KubernetesRunner(Runner):
     def _events(self) -> list[str]:
         """Return the latest warning about each of the jobs that are waited for."""
         jobs = self.jobs()
-        names = {jobs[label].metadata.name for label in map(_label, self.running) if label in jobs}
+        names = {jobs[label].metadata.name for label in map(label_of, self.running) if label in jobs}
         events = self.cluster.ask(
             self.cluster.core.list_namespaced_event, self.cluster.namespace, field_selector="type=Warning"
         )
@@ -170,7 +170,8 @@ class KubernetesRunner(Runner):
         return f"{SEARCH}={self.pods.search}"
 
 
-def _label(key: Key) -> str:
+def label_of(key: Key) -> str:
+    """Return how a trial's label spells its key."""
     return f"{key[0]}-{key[1]}"
 
 

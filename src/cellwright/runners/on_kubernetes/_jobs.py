@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cellwright.evaluation import Evaluation
 from cellwright.runners._base import Key, Outcome
-from cellwright.runners.on_kubernetes._base import KubernetesRunner
+from cellwright.runners.on_kubernetes._base import KubernetesRunner, label_of
 
 
 class JobsRunner(KubernetesRunner):
@@ -12,8 +12,8 @@ class JobsRunner(KubernetesRunner):
 
     def begin(self, key: Key, evaluation: Evaluation | None) -> None:
         """Create the trial's Job, unless there is one."""
-        job = self.pods.job(f"{key[0]}-{key[1]}", keep_seconds=self.pods.runner.keep_seconds)
-        job["metadata"]["name"] = f"{self.pods.search}-{key[0]}-{key[1]}"
+        job = self.pods.job(label_of(key), keep_seconds=self.pods.runner.keep_seconds)
+        job["metadata"]["name"] = self._name(key)
         self.cluster.create(self.cluster.batch.create_namespaced_job, self.cluster.namespace, job)
 
     def ended(self) -> Mapping[Key, Outcome]:
@@ -23,11 +23,14 @@ class JobsRunner(KubernetesRunner):
     def stop(self) -> None:
         """Delete the Jobs of running trials, if the spec says so."""
         if self.pods.runner.delete_on_cancel:
-            for number, repeat in self.running:
+            for key in self.running:
                 self.cluster.find(
                     self.cluster.batch.delete_namespaced_job,
-                    f"{self.pods.search}-{number}-{repeat}",
+                    self._name(key),
                     self.cluster.namespace,
                     propagation_policy="Background",
                 )
         self.running.clear()
+
+    def _name(self, key: Key) -> str:
+        return f"{self.pods.search}-{label_of(key)}"

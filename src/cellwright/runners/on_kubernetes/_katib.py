@@ -14,10 +14,10 @@ from typing import Any
 from kubeflow_katib_api.models import V1beta1Experiment as Experiment
 
 from cellwright.errors import CellwrightError
-from cellwright.evaluation import Evaluation, EvaluationLine
+from cellwright.evaluation import Evaluation, save_evaluation
 from cellwright.katib.assignments import read_number
 from cellwright.progress import Progress
-from cellwright.runners._base import Key, Outcome
+from cellwright.runners._base import EVALUATION, Key, Outcome
 from cellwright.runners.on_kubernetes._api import Cluster
 from cellwright.runners.on_kubernetes._base import POLL_SECONDS, KubernetesRunner, seconds_between
 from cellwright.runners.on_kubernetes._experiment import GROUP, VERSION
@@ -38,7 +38,6 @@ class KatibRunner(KubernetesRunner):
     def __init__(self, experiment: Experiment, pods: TrialPods, cluster: Cluster, progress: Progress) -> None:
         super().__init__(pods, cluster, progress)
         self.experiment = experiment
-        self._parallel = pods.runner.parallel
         self._proposed: dict[int, Evaluation] = {}
         self._again = JobsRunner(pods, cluster, progress)
         self._max_trials = 0
@@ -56,8 +55,8 @@ class KatibRunner(KubernetesRunner):
     def pass_over(self, evaluation: Evaluation) -> None:
         """Let Katib go on to a trial that finds its evaluation done."""
         with TemporaryDirectory() as folder:
-            path = Path(folder) / "evaluation.json"
-            path.write_bytes(EvaluationLine.dump_json(evaluation))
+            path = Path(folder) / EVALUATION
+            save_evaluation(evaluation, path)
             self.store.put(path, f"{self.place((evaluation.number, 0))}/{path.name}")
         self._make_room(evaluation.number)
 
@@ -68,11 +67,10 @@ class KatibRunner(KubernetesRunner):
             self._check_proposal(number, trial)
             if (outcome := _outcome(number, trial)) is not None:
                 outcomes[number, 0] = outcome
-        if any(outcomes[key].failure for key in self.running.keys() & outcomes.keys()):
-            jobs = self.jobs_ended()  # which say more of a failure than Katib
-            outcomes |= {key: jobs[key] for key, known in outcomes.items() if known.failure and key in jobs}
-        if any(repeat for _, repeat in self.running):
-            outcomes |= {key: outcome for key, outcome in self._again.ended().items() if key[1]}
+        failed = {key for key, outcome in outcomes.items() if outcome.failure}
+        if failed & self.running.keys() or any(repeat for _, repeat in self.running):
+            jobs = self.jobs_ended()  # of fresh seeds; of a failure they say more than Katib
+            outcomes |= {key: jobs[key] for key in jobs if key[1] or key in failed}
         self._check_experiment()
         return outcomes
 
@@ -108,12 +106,7 @@ class KatibRunner(KubernetesRunner):
         """Return how many trials the Experiment has room for."""
         body = self.experiment.to_dict()
         created = self.cluster.create(
-            self.cluster.objects.create_namespaced_custom_object,
-            GROUP,
-            VERSION,
-            self.cluster.namespace,
-            "experiments",
-            body,
+            self.cluster.objects.create_namespaced_custom_object, *self._kinds, "experiments", body
         )
         where = f"{self.cluster.namespace}/{self.pods.search}"
         self.progress.say(f"search: {'created' if created else 'found'} the Katib Experiment {where}")
@@ -131,13 +124,11 @@ class KatibRunner(KubernetesRunner):
             self._max_trials += 1
             counts = {
                 "maxTrialCount": self._max_trials,
-                "parallelTrialCount": min(self._parallel, self._max_trials),
+                "parallelTrialCount": min(self.pods.runner.parallel, self._max_trials),
             }
             self.cluster.ask(
                 self.cluster.objects.patch_namespaced_custom_object,
-                GROUP,
-                VERSION,
-                self.cluster.namespace,
+                *self._kinds,
                 "experiments",
                 self.pods.search,
                 {"spec": counts},
@@ -179,34 +170,24 @@ class KatibRunner(KubernetesRunner):
     def _trials(self) -> Mapping[int, Mapping[str, Any]]:
         found = self.cluster.ask(
             self.cluster.objects.list_namespaced_custom_object,
-            GROUP,
-            VERSION,
-            self.cluster.namespace,
+            *self._kinds,
             "trials",
             label_selector=f"katib.kubeflow.org/experiment={self.pods.search}",
         )
         return {read_number(_assignments(trial)): trial for trial in found["items"]}
 
     def _get(self, plural: str) -> Mapping[str, Any]:
-        found = self.cluster.find(
-            self.cluster.objects.get_namespaced_custom_object,
-            GROUP,
-            VERSION,
-            self.cluster.namespace,
-            plural,
-            self.pods.search,
-        )
-        return found or {}
+        get = self.cluster.objects.get_namespaced_custom_object
+        return self.cluster.find(get, *self._kinds, plural, self.pods.search) or {}
 
     def _delete(self, plural: str) -> None:
-        self.cluster.find(
-            self.cluster.objects.delete_namespaced_custom_object,
-            GROUP,
-            VERSION,
-            self.cluster.namespace,
-            plural,
-            self.pods.search,
-        )
+        delete = self.cluster.objects.delete_namespaced_custom_object
+        self.cluster.find(delete, *self._kinds, plural, self.pods.search)
+
+    @property
+    def _kinds(self) -> tuple[str, str, str]:
+        """Return what the address of each of Katib's objects begins with."""
+        return GROUP, VERSION, self.cluster.namespace
 
 
 def _assignments(trial: Mapping[str, Any]) -> Mapping[str, str]:

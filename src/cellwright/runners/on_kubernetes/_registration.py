@@ -6,12 +6,11 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from cellwright import __version__
 from cellwright.errors import CellwrightError
+from cellwright.katib.settings import ALGORITHMS
 from cellwright.runners.on_kubernetes._api import Cluster
 from cellwright.spec import AnyStrategy
 
-IMAGE = f"ghcr.io/cellwright/suggestion:{__version__}"
 CONFIG_MAP, CONFIG_KEY, CONTROLLER = "katib-config", "katib-config.yaml", "katib-controller"
 MEMORY = "128Mi"
 """Of the service: Katib's own default of 100Mi is little, and a service that is killed says nothing."""
@@ -20,7 +19,7 @@ MEMORY = "128Mi"
 def algorithm_names() -> list[str]:
     """Return what Katib calls our strategies."""
     kinds = TypeAdapter(AnyStrategy).json_schema()["discriminator"]["mapping"]
-    return [f"cellwright-{kind}" for kind in sorted(kinds)]
+    return [ALGORITHMS + kind for kind in sorted(kinds)]
 
 
 def entry(algorithm: str, image: str) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def register_suggestions(cluster: Cluster, image: str) -> bool:
     """
     config = read_config(cluster)
     runtime = config.setdefault("runtime", {})
-    others = [s for s in runtime.get("suggestions", ()) if not s["algorithmName"].startswith("cellwright-")]
+    others = [s for s in runtime.get("suggestions", ()) if not s["algorithmName"].startswith(ALGORITHMS)]
     wanted = others + [entry(name, image) for name in algorithm_names()]
     if wanted == runtime.get("suggestions"):
         return False
