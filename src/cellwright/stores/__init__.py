@@ -2,10 +2,11 @@
 
 from cellwright.stores._base import Store
 from cellwright.stores._folder import FolderStore
+from cellwright.stores._lease import leased, release
 from cellwright.stores._mirror import mirroring
 from cellwright.stores._s3 import S3Store
 
-__all__ = ["FolderStore", "S3Store", "Store", "mirroring", "open_store"]
+__all__ = ["FolderStore", "S3Store", "Store", "leased", "mirroring", "open_store", "release"]
 
 
 def open_store(uri: str, endpoint: str | None = None) -> Store:

@@ -64,6 +64,36 @@ class S3Store(Store):
             for name in self.sizes(folder):
                 self.client.delete_object(Bucket=self.bucket, Key=f"{self.prefix}{folder}/{name}")
 
+    def remove(self, name: str) -> None:
+        """Delete an object, if there is one of that name."""
+        with self._in_words(name):
+            self.client.delete_object(Bucket=self.bucket, Key=self.prefix + name)
+
+    def look(self, name: str) -> tuple[str, str] | None:
+        """Return the text of a small object and its ETag."""
+        try:
+            with self._in_words(name):
+                found = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
+                return found["Body"].read().decode(), found["ETag"]
+        except CellwrightError as error:
+            if _status(error) == 404:
+                return None
+            raise
+
+    def swap(self, name: str, text: str, tag: str | None) -> str | None:
+        """Write a small object in place of the version with the ETag, by a conditional request."""
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        try:
+            with self._in_words(name):
+                put = self.client.put_object(
+                    Bucket=self.bucket, Key=self.prefix + name, Body=text.encode(), **condition
+                )
+                return str(put["ETag"])
+        except CellwrightError as error:
+            if _status(error) in (404, 409, 412):  # gone, being written by another, another version
+                return None
+            raise
+
     def _uri(self, name: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{name}"
 
@@ -76,3 +106,10 @@ class S3Store(Store):
             raise CellwrightError(f"{self._uri(name)}: S3 says {code}: {message or error}") from error
         except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
             raise CellwrightError(f"{self._uri(name)}: {error}") from error
+
+
+def _status(error: CellwrightError) -> int | None:
+    """Return the HTTP status of S3's answer behind an error, if it answered."""
+    response = getattr(error.__cause__, "response", {})
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return None if status is None else int(status)
