@@ -8,8 +8,8 @@ STEP_LABEL = "cellwright.dev/step"
 """Label of a task's pod."""
 FINISH = Resources(cpu="500m", memory="1Gi")
 """The exit handler's profile: it does nothing but delete."""
-STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-TRACKING_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+TRACKING_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 LONGEST_RETRYING = "31536000s"
 """Argo counts this from the first attempt's start, and begins no attempt after it; KFP calls it the longest wait."""
 
@@ -56,5 +56,5 @@ def _give_profile(task: dsl.PipelineTask, resources: Resources) -> None:
 
 
 def _give_secret(task: dsl.PipelineTask, name: str, keys: tuple[str, ...]) -> None:
-    """Put those of the keys that the Secret has into the environment."""
-    kubernetes.use_secret_as_env(task, name, {key: key for key in keys}, optional=True)
+    """Put keys of the Secret, which must have all of them, into the environment."""
+    kubernetes.use_secret_as_env(task, name, {key: key for key in keys})

@@ -46,8 +46,7 @@ class Tracking(Section):
     experiment: str | None = None
     """Name of the MLflow experiment; the spec's name unless said."""
     secret: str | None = None
-    """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or
-    MLFLOW_TRACKING_TOKEN."""
+    """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     tags: dict[str, str] = {}
     """Tags for the MLflow run and the model version; the command line adds the commit of the spec's folder."""
 
