@@ -157,7 +157,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
 def test_relative_paths_count_from_the_spec(tmp_path: Path):
     spec = load(tmp_path, "name: a\ndata: {source: idx, images: x/i.gz, labels: /l.gz}")
     assert isinstance(spec.data, IdxData)
-    assert spec.data.paths == (tmp_path / "x/i.gz", Path("/l.gz"))
+    assert spec.data.places == {"images": tmp_path / "x/i.gz", "labels": Path("/l.gz")}
 
 
 def test_overrides_are_applied_over_the_file(tmp_path: Path):
