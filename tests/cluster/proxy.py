@@ -26,7 +26,7 @@ class Proxy:
         self._upstream = (address.hostname or "", address.port or 80)
         self._breaking: tuple[Break, int, int] | None = None
         self._busy = False
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.received = 0
         self.connections = 0
         self.hung = threading.Event()
@@ -85,8 +85,8 @@ class Proxy:
         await self._drop()
 
     async def _drop(self) -> None:
-        for writer in self._open:
-            writer.transport.abort()
+        for client in self._open.values():
+            client.transport.abort()
 
     async def _cancel(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -95,9 +95,10 @@ class Proxy:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._open[task] = client  # asyncio itself lets go of the tasks of connections that are lost
         self.connections += 1
-        self._open.add(client)
-        server = None
         try:
             if self._busy:
                 await reader.readuntil(b"\r\n\r\n")
@@ -105,16 +106,22 @@ class Proxy:
                 await client.drain()
                 return
             answers, server = await asyncio.open_connection(*self._upstream)
-            upwards = asyncio.ensure_future(_pump(reader, server))
-            await self._answer(answers, client)
-            upwards.cancel()
+            both = [
+                asyncio.ensure_future(_pump(reader, server)),
+                asyncio.ensure_future(self._answer(answers, client)),
+            ]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in both:
+                    one.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
+                server.close()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._open.discard(client)
             client.close()
-            if server:
-                server.close()
+            del self._open[task]
 
     async def _answer(self, answers: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         sent = 0
@@ -146,4 +153,3 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while data := await reader.read(1 << 16):
         writer.write(data)
         await writer.drain()
-    writer.write_eof()

@@ -38,7 +38,7 @@ class Patience:
         """Once it is set, nothing is repeated any more."""
         self._what = what
         self._say = say
-        self._is_told = False
+        self._waiting: set[int] = set()
         self._lock = threading.Lock()
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(may_pass),
@@ -51,15 +51,16 @@ class Patience:
 
     def __call__(self, request: Callable[[], T]) -> T:
         """Return what the request does, or raise what it raises for good."""
-        answer = self._retrying(request)
-        self._is_told = False
-        return answer
+        try:
+            return self._retrying(request)
+        finally:
+            self._waiting.discard(threading.get_ident())
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         with self._lock:
-            if not self._is_told and state.outcome:
-                self._is_told = True
+            if not self._waiting and state.outcome:
                 self._say(f"waiting for {self._what}: {state.outcome.exception()}")
+            self._waiting.add(threading.get_ident())
 
 
 def may_pass(error: BaseException) -> bool:
