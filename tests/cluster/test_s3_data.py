@@ -106,7 +106,7 @@ def prepare(spec: Path) -> tuple[DataManifest, str]:
     result = CliRunner().invoke(app, ["prepare", str(spec), "--runs", str(spec.parent / "runs")])
     assert result.exit_code == 0, result.output
     folder = max(spec.parent.glob("runs/tiny/prepare-*"), key=lambda found: found.stat().st_mtime)
-    assert not (folder / "source").exists()
+    assert not (folder / ".source").exists()
     return DataManifest.load(folder), result.output
 
 
@@ -146,7 +146,7 @@ def test_a_killed_download_goes_on(put, proxy, tmp_path: Path):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     assert proxy.hung.wait(60)
     (folder,) = tmp_path.glob("runs/tiny/prepare-*")
-    wait_until(lambda: any(part.stat().st_size > 2.5 * MB for part in folder.glob("source/*/parts/*")))
+    wait_until(lambda: any(part.stat().st_size > 2.5 * MB for part in folder.glob(".source/*/parts/*")))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     proxy.heal()

@@ -162,7 +162,8 @@ def test_relative_paths_count_from_the_spec(tmp_path: Path):
 
 def test_a_place_in_s3_is_no_path(tmp_path: Path):
     spec = load(
-        tmp_path, "name: a\ndata: {source: npz, path: 's3://b/k//x y.npz', test_path: t.npz, endpoint: http://e}"
+        tmp_path,
+        "name: a\ndata: {source: npz, path: 's3://b/k//x y.npz', test_path: t.npz, endpoint: http://e}",
     )
     assert spec.data.places == {"path": "s3://b/k//x y.npz", "test_path": tmp_path / "t.npz"}
     assert parse_spec(spec.model_dump_json(by_alias=True)) == spec

@@ -20,7 +20,7 @@ from cellwright.spec.estimators import (
     ZeroCostEstimator,
 )
 from cellwright.spec.loading import load_spec, mistakes, parse_spec
-from cellwright.spec.platform import Register, Resources, Toleration, Tracking, count_bytes
+from cellwright.spec.platform import Pipeline, Register, Resources, Toleration, Tracking, count_bytes
 from cellwright.spec.retrain import Augment, Baseline, Evaluate, Retrain
 from cellwright.spec.runner import AnyRunner, ClusterRunner, JobsRunner, KatibRunner, LocalRunner, Store
 from cellwright.spec.sampled import (
@@ -104,6 +104,7 @@ __all__ = [
     "PredictorStrategy",
     "RandomSearchStrategy",
     "RandomWsStrategy",
+    "Pipeline",
     "Register",
     "RegularizedEvolutionStrategy",
     "ReinforceStrategy",

@@ -1,4 +1,4 @@
-"""The `register`, `tracking` and `resources` sections: what surrounds the search."""
+"""The `register`, `tracking`, `resources` and `pipeline` sections: what surrounds the search."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -45,6 +45,9 @@ class Tracking(Section):
     """Tracking URI; a SQLite database in the folder of runs unless said."""
     experiment: str | None = None
     """Name of the MLflow experiment; the spec's name unless said."""
+    secret: str | None = None
+    """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or
+    MLFLOW_TRACKING_TOKEN."""
     tags: dict[str, str] = {}
     """Tags for the MLflow run and the model version; the command line adds the commit of the spec's folder."""
 
@@ -61,6 +64,9 @@ class Toleration(Section):
 class Resources(Section):
     """What one step may use; on one machine, `cpu` bounds its threads."""
 
+    profile: str | None = None
+    """A profile of these keys by its name, of those that cellwright knows or of the file `profiles`; keys beside it are
+    put over it."""
     cpu: Cpu = "2"
     memory: Memory = "2Gi"
     gpus: int = Field(default=0, ge=0)
@@ -82,3 +88,23 @@ class Resources(Section):
         """Return the whole number of CPUs, at least 1."""
         number, milli = re.match(r"([0-9.]+)(m?)", self.cpu).groups()  # type: ignore[union-attr]
         return max(1, int(float(number) / (1000 if milli else 1)))
+
+
+StepName = Literal["prepare", "search", "retrain", "baselines", "evaluate", "register"]
+
+
+class Pipeline(Section):
+    """The steps as tasks of Kubeflow Pipelines."""
+
+    image: str | None = None
+    """Image of the steps; the released one of this version unless said."""
+    service_account: str | None = None
+    """Identity of the steps' pods, in the namespace of the pipeline's runs; KFP's own unless said."""
+    resources: dict[StepName, Resources] = {}
+    """What single steps may use; the spec's `resources` for the others."""
+    max_seconds: int = Field(default=7 * 86400, ge=1)
+    """Time limit of one attempt at a step."""
+    retries: int = Field(default=2, ge=0)
+    """How often a step that failed is begun again, from its checkpoint."""
+    spot_retries: int = Field(default=20, ge=0)
+    """The same for steps on spot nodes, which are taken away now and then."""

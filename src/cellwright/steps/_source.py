@@ -13,8 +13,8 @@ from cellwright.progress import Progress
 from cellwright.spec import AnyData, ImagesData, StoredData
 from cellwright.stores import S3Object, S3Reader
 
-SOURCE = "source"
-"""The folder within prepare's that has the data while it is read."""
+SOURCE = ".source"
+"""The folder within prepare's that has the data while it is read; hidden, so that no store gets a copy."""
 MIB = 1 << 20
 
 Listing = dict[str, dict[str, S3Object]]

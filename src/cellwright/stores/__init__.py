@@ -5,6 +5,7 @@ from collections.abc import Callable
 from cellwright.stores._base import Store
 from cellwright.stores._client import NoCredentials
 from cellwright.stores._folder import FolderStore
+from cellwright.stores._lease import leased, release
 from cellwright.stores._mirror import mirroring
 from cellwright.stores._patience import SECONDS, say_line
 from cellwright.stores._reading import S3Object, S3Reader
@@ -17,8 +18,10 @@ __all__ = [
     "S3Reader",
     "S3Store",
     "Store",
+    "leased",
     "mirroring",
     "open_store",
+    "release",
 ]
 
 

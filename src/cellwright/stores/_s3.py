@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
 from cellwright.stores._base import Store
 from cellwright.stores._client import connect, in_words
@@ -57,11 +58,12 @@ class S3Store(Store):
 
     def put(self, path: Path, name: str) -> None:
         """Store a file, in place of what had that name."""
+        size = path.stat().st_size
         with self._in_words(name):
             self.patience(lambda: self._upload(path, self.prefix + name))
-            if path.stat().st_size >= UPLOADING.multipart_threshold:
-                with suppress(ClientError):  # may be denied; leftovers do no harm
-                    self._abort_leftovers(self.prefix + name)
+        if size >= UPLOADING.multipart_threshold:
+            with suppress(ClientError, BotoCoreError):  # may be denied; leftovers do no harm
+                self._abort_leftovers(self.prefix + name)
 
     def get(self, name: str, path: Path) -> None:
         """Write an object to the path."""
@@ -77,10 +79,42 @@ class S3Store(Store):
 
     def delete(self, folder: str) -> None:
         """Delete every object below the folder."""
-        with self._in_words(folder):
-            for name in self.sizes(folder):
-                key = f"{self.prefix}{folder}/{name}"
-                self.patience(partial(self.client.delete_object, Bucket=self.bucket, Key=key))
+        for name in self.sizes(folder):
+            self.remove(f"{folder}/{name}")
+
+    def remove(self, name: str) -> None:
+        """Delete an object, if there is one of that name."""
+        request = partial(self.client.delete_object, Bucket=self.bucket, Key=self.prefix + name)
+        with self._in_words(name):
+            self.patience(request)
+
+    def look(self, name: str) -> tuple[str, str] | None:
+        """Return the text of a small object and its ETag."""
+
+        def read() -> tuple[str, str]:
+            found = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
+            return found["Body"].read().decode(), found["ETag"]
+
+        try:
+            with self._in_words(name):
+                return self.patience(read)
+        except CellwrightError as error:
+            if _status(error) == 404:
+                return None
+            raise
+
+    def swap(self, name: str, text: str, tag: str | None) -> str | None:
+        """Write a small object in place of the version with the ETag, by a conditional request."""
+        place = {"Bucket": self.bucket, "Key": self.prefix + name}
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        try:
+            with self._in_words(name):
+                put = self.patience(partial(self.client.put_object, **place, Body=text.encode(), **condition))
+                return str(put["ETag"])
+        except CellwrightError as error:
+            if _status(error) in (404, 409, 412):  # gone, being written by another, another version
+                return None
+            raise
 
     def _upload(self, path: Path, key: str) -> None:
         with create_transfer_manager(self.client, UPLOADING) as manager:
@@ -98,3 +132,10 @@ class S3Store(Store):
 
     def _in_words(self, name: str = "") -> AbstractContextManager[None]:
         return in_words(self._uri(name))
+
+
+def _status(error: CellwrightError) -> int | None:
+    """Return the HTTP status of S3's answer behind an error, if it answered."""
+    response = getattr(error.__cause__, "response", {})
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return None if status is None else int(status)

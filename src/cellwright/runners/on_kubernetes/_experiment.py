@@ -43,7 +43,7 @@ def build_experiment(
     return Experiment(
         apiVersion=f"{GROUP}/{VERSION}",
         kind="Experiment",
-        metadata=models.IoK8sApimachineryPkgApisMetaV1ObjectMeta(name=pods.search),
+        metadata=models.IoK8sApimachineryPkgApisMetaV1ObjectMeta(name=pods.search, labels=pods.labels),
         spec=models.V1beta1ExperimentSpec(
             objective=models.V1beta1ObjectiveSpec(
                 type=first.direction,
