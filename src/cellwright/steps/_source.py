@@ -1,7 +1,7 @@
 """Bringing the data that lies in S3 to this machine, for as long as `prepare` reads it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,19 @@ def remote_contents(section: AnyData) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def on_this_machine(section: AnyData, folder: Path, progress: Progress) -> Iterator[AnyData]:
-    """Give the section with files of this machine in place of objects.
+def on_this_machine(
+    section: AnyData, folder: Path, progress: Progress
+) -> Iterator[tuple[AnyData, Callable[[str], None]]]:
+    """Give the section with files of this machine in place of objects, and a way to say facts about the objects.
 
     What was downloaded is deleted at the end of the block, or when the data is refused; a download that is killed goes
-    on where it was. Errors in the data name the objects.
+    on where it was. Errors in the data name the objects too.
 
     Raises:
         CellwrightError: an object cannot be had.
     """
     if not isinstance(section, StoredData) or not section.uris:
-        yield section
+        yield section, progress.say
         return
     reader = S3Reader(section.endpoint, say=progress.say)
     listing = _list(section, reader)
@@ -47,16 +49,19 @@ def on_this_machine(section: AnyData, folder: Path, progress: Progress) -> Itera
     places = {key: root / key / Path(uri).name for key, uri in section.uris.items()}
     objects = {places[key] / name: found for key, files in listing.items() for name, found in files.items()}
     size = sum(found.size for found in objects.values()) / MIB
-    progress.say(f"downloading {size:.1f} MiB, {len(objects)} objects")
+    progress.say(f"downloading {', '.join(section.uris.values())}: {len(objects)} objects, {size:.1f} MiB")
     reader.download(objects, root / "parts", progress)
-    try:
-        yield section.model_copy(update=places)
-    except DataError as error:
-        shutil.rmtree(folder / SOURCE)
-        message = str(error)
+
+    def of_objects(message: str) -> str:
         for key, place in places.items():
             message = message.replace(str(place), section.uris[key])
-        raise DataError(message) from error
+        return message
+
+    try:
+        yield section.model_copy(update=places), lambda fact: progress.say(of_objects(fact))
+    except DataError as error:
+        shutil.rmtree(folder / SOURCE)
+        raise DataError(of_objects(str(error))) from error
     shutil.rmtree(folder / SOURCE)
 
 

@@ -12,8 +12,8 @@ from cellwright.steps._step import Inputs, Step
 
 def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Write the manifest and the shards of the prepared data."""
-    with on_this_machine(spec.data, folder, progress) as section:
-        prepare_data(section, folder, progress.say)
+    with on_this_machine(spec.data, folder, progress) as (section, say):
+        prepare_data(section, folder, say)
 
 
 PREPARE = Step(

@@ -36,7 +36,10 @@ def connect(endpoint: str | None) -> Any:
     own = None if any(name in os.environ for name in ENDPOINT_VARIABLES) else endpoint
     session = boto3.Session()
     region = session.region_name or os.environ.get("AWS_REGION", "us-east-1")
-    return session.client("s3", endpoint_url=own, region_name=region, config=CONFIG)
+    try:
+        return session.client("s3", endpoint_url=own, region_name=region, config=CONFIG)
+    except ValueError as error:  # of botocore's, which knows no better
+        raise CellwrightError(f"the endpoint of S3 must be http://HOST or https://HOST: {error}") from error
 
 
 @contextmanager

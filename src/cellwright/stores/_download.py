@@ -77,6 +77,8 @@ class Download:
     def _complete(self, patience: Patience) -> None:
         self._part.touch()
         while self._size is None or self._held < self._size:
+            if patience.ended.is_set():
+                raise GivenUp(f"{self.uri}: given up")
             try:
                 patience(lambda: self._append(patience.ended))
             except Exception as error:
@@ -112,7 +114,7 @@ class Download:
                     file.write(chunk)
                     self._advance(len(chunk))
                     if ended.is_set():
-                        raise GivenUp(f"{self.uri}: given up")
+                        return
         except Exception as error:
             if not may_pass(error) or self._held == held:
                 raise
