@@ -1,7 +1,7 @@
 """The spec: what a user writes, checked once and frozen."""
 
 from cellwright.spec._section import Section
-from cellwright.spec.data import AnyData, DataSection, DigitsData, IdxData, ImagesData, NpzData
+from cellwright.spec.data import AnyData, DataSection, DigitsData, IdxData, ImagesData, NpzData, StoredData
 from cellwright.spec.estimators import (
     AnyEstimator,
     AnyPick,
@@ -118,6 +118,7 @@ __all__ = [
     "SposStrategy",
     "Start",
     "Store",
+    "StoredData",
     "SurrogateEstimator",
     "TabularEstimator",
     "Toleration",

@@ -45,7 +45,7 @@ def build_runner(
 def share(spec: SearchSpec, search: str, data: Path, folder: Path, progress: Progress) -> None:
     """Store what all trials of a search have in common: the prepared data, and a request without an architecture."""
     assert spec.store is not None
-    store = open_store(spec.store.uri, spec.store.endpoint)
+    store = open_store(spec.store.uri, spec.store.endpoint, say=progress.say)
     progress.say(f"search: storing {data.name} in {spec.store.uri}")
     store.push(data, data_place(data.name), last=FINISHED)
     TrialRequest.of(spec, data).save(folder / REQUEST)
