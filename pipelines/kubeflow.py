@@ -133,7 +133,7 @@ class Kubeflow:
         node = _last_attempt(run, step)
         if node is None:
             return ""
-        response, _, _ = self._ask(
+        response = self._ask(
             f"log of {step}",
             self.runs_api.api_client.call_api,
             f"/apis/v1alpha1/runs/{run.run_id}/nodes/{node}/log",
@@ -144,8 +144,9 @@ class Kubeflow:
         return str(response.data.decode(errors="replace"))
 
     def link(self, run_id: str) -> str:
-        """Return the address of a run's page."""
-        return f"{self.client._get_url_prefix()}/#/runs/details/{run_id}"
+        """Return the address of a run's page, where a person's browser reaches KFP at the address of its API."""
+        prefix = self.client._get_url_prefix()
+        return f"{prefix}/#/runs/details/{run_id}" if prefix.startswith("http") else ""
 
     def follow(self, run_id: str, seconds: float = 5.0) -> Iterator[PipelineRun]:
         """Yield how a run stands, again and again until it has ended."""
@@ -329,7 +330,7 @@ def check_for_cluster(spec: SearchSpec) -> None:
             "tracking.uri must be the http(s) address of an MLflow server that steps on other machines reach, got "
             f"{spec.tracking.uri}"
         )
-    for path in (path for path in spec.data.paths if isinstance(path, Path)):
+    for path in (place for place in spec.data.places.values() if isinstance(place, Path)):
         on_volume = spec.store.claim is not None and path.is_relative_to(spec.store.uri)
         if path.exists() and not on_volume:
             raise CellwrightError(

@@ -210,7 +210,7 @@ def _name(spec: str) -> str:
 
 
 def _begin(kubeflow: "Kubeflow", run_id: str, follow: bool) -> None:
-    typer.echo(f"run {run_id}: {kubeflow.link(run_id)}")
+    typer.echo(f"run {run_id} {kubeflow.link(run_id)}".rstrip())
     if follow:
         _follow(kubeflow, run_id)
 

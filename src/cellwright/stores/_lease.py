@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from cellwright.errors import CellwrightError
 from cellwright.stores._base import Store
 
-SECONDS = 120.0
-"""How long a lease may stand still: longer than a store is likely not to answer."""
+SECONDS = 300.0
+"""How long a lease may stand still: longer than its holder waits for a store that does not answer."""
 LOST = 75
 """Exit code of a process whose lease was taken over; begun again, it waits its turn."""
 
