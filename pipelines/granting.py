@@ -41,7 +41,7 @@ def grant(task: dsl.PipelineTask, spec: SearchSpec) -> None:
 
 
 def _give_profile(task: dsl.PipelineTask, resources: Resources) -> None:
-    task.set_cpu_limit(resources.cpu).set_cpu_request(resources.cpu)
+    task.set_cpu_limit(resources.cpu).set_cpu_request(resources.cpu_request or resources.cpu)
     task.set_memory_limit(resources.memory).set_memory_request(resources.memory)
     if resources.gpus:
         task.set_accelerator_type(resources.gpu_resource).set_accelerator_limit(resources.gpus)

@@ -13,6 +13,8 @@ from cellwright.cli.loading import load
 if TYPE_CHECKING:
     from cellwright_pipelines.kubeflow import Kubeflow, PipelineRun
 
+    from cellwright.runners.on_kubernetes import StepPods
+
 Run = Annotated[
     str, typer.Argument(metavar="RUN", show_default=False, help="Id of a run, as submit and runs print it.")
 ]
@@ -216,17 +218,21 @@ def _begin(kubeflow: "Kubeflow", run_id: str, follow: bool) -> None:
 
 
 def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
-    """Tell each change of a step's state; raise where the run did not succeed, after the logs of what failed."""
+    """Tell each change of a step's state; raise where the run did not succeed, with the cause of what failed."""
     from cellwright.errors import CellwrightError
 
     told: dict[str, str] = {}
     run = kubeflow.run(run_id)
+    pods = _pods(kubeflow, run_id)
     for run in kubeflow.follow(run_id):
         for step, state in run.steps.items():
-            if told.get(step) != state.state:
-                told[step] = state.state
-                after = "" if state.state in ("RUNNING", "PENDING") else f" after {state.seconds:.0f} s"
-                typer.echo(f"{step}: {state.state.lower()}{after}")
+            is_at_work = state.state in ("RUNNING", "PENDING")
+            trouble = pods.trouble(step) if pods and state.state == "RUNNING" else None
+            after = "" if is_at_work else f" after {state.seconds:.0f} s"
+            line = f"{state.state.lower()}{after}" if trouble is None else trouble
+            if told.get(step) != line and state.state != "PENDING":
+                told[step] = line
+                typer.echo(f"{step}: {line}")
     if run.state == "SUCCEEDED":
         typer.echo(f"succeeded: {run.name}")
         return
@@ -256,10 +262,21 @@ def _log(kubeflow: "Kubeflow", run: "PipelineRun", step: str) -> str:
     text: str = kubeflow.log(run, step)
     if text:
         return text
-    from cellwright.runners.on_kubernetes import Cluster, read_log
-
     try:
-        cluster = Cluster(kubeflow.namespace or "kubeflow", typer.echo)
-        return read_log(cluster, f"pipeline/runid={run.run_id},cellwright.dev/step={step}", "main")
+        pods = _pods(kubeflow, run.run_id)
+        return pods.log(step) if pods else ""
     except CellwrightError as error:
         return f"the log cannot be read: {error}"
+
+
+def _pods(kubeflow: "Kubeflow", run_id: str) -> "StepPods | None":
+    """Return the pods of a run, if this may look at them."""
+    from cellwright.errors import CellwrightError
+    from cellwright.runners.on_kubernetes import Cluster, StepPods
+
+    try:
+        pods = StepPods(Cluster(kubeflow.namespace or "kubeflow", typer.echo), run_id)
+        pods.trouble("prepare")
+    except CellwrightError:
+        return None
+    return pods

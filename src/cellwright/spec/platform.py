@@ -67,6 +67,8 @@ class Resources(Section):
     """A profile of these keys by its name, of those that cellwright knows or of the file `profiles`; keys beside it are
     put over it."""
     cpu: Cpu = "2"
+    cpu_request: Cpu | None = None
+    """What is set aside of a node's CPUs; all of `cpu` unless said."""
     memory: Memory = "2Gi"
     gpus: int = Field(default=0, ge=0)
     gpu_resource: str = "nvidia.com/gpu"

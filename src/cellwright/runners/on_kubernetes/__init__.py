@@ -7,10 +7,10 @@ from cellwright.runners.on_kubernetes._cleaning import delete_unfinished
 from cellwright.runners.on_kubernetes._experiment import build_experiment
 from cellwright.runners.on_kubernetes._jobs import JobsRunner
 from cellwright.runners.on_kubernetes._katib import KatibRunner
-from cellwright.runners.on_kubernetes._logs import read_log
 from cellwright.runners.on_kubernetes._pods import TrialPods
 from cellwright.runners.on_kubernetes._preflight import Finding, look_over
 from cellwright.runners.on_kubernetes._registration import register_suggestions
+from cellwright.runners.on_kubernetes._steps import StepPods
 
 __all__ = [
     "Cluster",
@@ -18,10 +18,10 @@ __all__ = [
     "Finding",
     "JobsRunner",
     "KatibRunner",
+    "StepPods",
     "TrialPods",
     "build_experiment",
     "delete_unfinished",
     "look_over",
-    "read_log",
     "register_suggestions",
 ]

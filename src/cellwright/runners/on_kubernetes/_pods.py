@@ -111,7 +111,10 @@ class TrialPods:
             "imagePullPolicy": "IfNotPresent",
             "command": command,
             "env": [{"name": name, "value": value} for name, value in environment.items()],
-            "resources": {"limits": amounts, "requests": amounts},
+            "resources": {
+                "limits": amounts,
+                "requests": {**amounts, "cpu": profile.cpu_request or profile.cpu},
+            },
             "volumeMounts": mounts,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": {
