@@ -18,6 +18,7 @@ CONFIG = Config(
     connect_timeout=10,
     read_timeout=30,
     max_pool_connections=THREADS,
+    request_checksum_calculation="when_required",  # servers other than Amazon's know no others
     response_checksum_validation="when_required",  # files are checked when they are whole
 )
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
