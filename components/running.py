@@ -5,6 +5,7 @@ parent of a local run. It ends by itself when nobody reads them any more: kfp.lo
 shell, so a parent that is killed has no other way to take them along.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,8 @@ def run(step: str, spec: str, workspace: str, *, inputs: Mapping[str, str], outp
             from cellwright.steps import STEPS, run_step
 
             folders = {name: Path(path) for name, path in inputs.items()}
-            folder = run_step(STEPS[step], parse_spec(spec), folders, Path(workspace), progress)
+            completed = parse_spec(spec).completed(os.environ)
+            folder = run_step(STEPS[step], completed, folders, Path(workspace), progress)
             link_tree(folder, Path(output))
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -63,7 +63,8 @@ def compile_pipeline(spec: SearchSpec, path: Path) -> None:
 
 
 def _grant(task: dsl.PipelineTask, resources: Resources) -> None:
-    """Give the task what the spec grants each step."""
+    """Give the task what the spec grants each step, and the name of its run."""
+    kubernetes.use_field_path_as_env(task, "KFP_RUN_ID", "metadata.labels['pipeline/runid']")
     task.set_cpu_limit(resources.cpu).set_memory_limit(resources.memory)
     if resources.gpus:
         task.set_accelerator_type(resources.gpu_resource).set_accelerator_limit(resources.gpus)

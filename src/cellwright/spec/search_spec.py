@@ -192,5 +192,9 @@ class SearchSpec(Section):
 
     @property
     def digest(self) -> str:
-        """Return 16 hex digits that name this spec, defaults included."""
-        return digest(self.model_dump(mode="json", by_alias=True))
+        """Return 16 hex digits that name this spec, defaults included, wherever it is tracked."""
+        return digest(self.model_dump(mode="json", by_alias=True, exclude={"tracking"}))
+
+    def completed(self, environ: Mapping[str, str]) -> Self:
+        """Return the spec with what the environment of a step says of tracking."""
+        return self.model_copy(update={"tracking": self.tracking.completed(environ)})

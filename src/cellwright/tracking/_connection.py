@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
@@ -33,7 +32,7 @@ from sqlalchemy.exc import OperationalError, SADeprecationWarning, SQLAlchemyErr
 
 from cellwright.errors import CellwrightError  # noqa: E402
 from cellwright.tracking._patience import MlflowAway  # noqa: E402
-from cellwright.tracking._uri import sqlite_path, without_credentials  # noqa: E402
+from cellwright.tracking._uri import is_server, sqlite_path, without_credentials  # noqa: E402
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
@@ -106,7 +105,7 @@ def connect(uri: str) -> MlflowClient:
             _create_database(path)
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
             database.execute("PRAGMA schema_version")
-    elif urlsplit(uri).scheme in ("http", "https"):
+    elif is_server(uri):
         _probe(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 

@@ -4,7 +4,6 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mlflow import MlflowClient
@@ -51,15 +50,13 @@ class LoggedRun:
         client: of the server.
         run: as it was read just now.
         owned: whether the status is this package's to set.
-        at_once: how many trials are sent at once.
     """
 
-    def __init__(self, client: MlflowClient, run: Run, *, owned: bool, at_once: int):
+    def __init__(self, client: MlflowClient, run: Run, *, owned: bool):
         self._client = client
         self._run_id: str = run.info.run_id
         self._experiment_id: str = run.info.experiment_id
         self._owned = owned
-        self._at_once = at_once
         self._status: str = run.info.status
         self._params: dict[str, str] = dict(run.data.params)
         self._tags: dict[str, str] = dict(run.data.tags)
@@ -110,17 +107,15 @@ class LoggedRun:
                 yield Metric(name, value, now, 0)
 
     def _complete_trials(self, trials: Sequence[TrialRecord]) -> None:
-        left = [trial for trial in trials if trial.key not in self._ended]
-        if not left:
+        if all(trial.key in self._ended for trial in trials):
             return
         if self._trials is None:
             self._trials = _nested(self._client, self._experiment_id, self._run_id)
-        known = self._trials
-        left = [trial for trial in left if trial.key not in known or known[trial.key].info.status == "RUNNING"]
-        with ThreadPoolExecutor(self._at_once) as pool:
-            for _ in pool.map(lambda trial: self._complete_trial(trial, known.get(trial.key)), left):
-                pass
-        self._ended |= {trial.key for trial in trials}
+        for trial in trials:
+            run = self._trials.get(trial.key)
+            if trial.key not in self._ended and (run is None or run.info.status == "RUNNING"):
+                self._complete_trial(trial, run)
+            self._ended.add(trial.key)
 
     def _complete_trial(self, trial: TrialRecord, run: Run | None) -> None:
         if run is None:
@@ -132,7 +127,9 @@ class LoggedRun:
                 run_name=trial.name,
             )
         end = run.info.start_time + round(1000 * trial.seconds)
-        points = [Metric(name, value, end, step) for name, step, value in _points(trial.curves, trial.metrics)]
+        points = [
+            Metric(name, value, end, step) for name, step, value in _points(trial.curves, trial.metrics)
+        ]
         params = [Param(key, _shown(value, MAX_PARAM_VAL_LENGTH)) for key, value in trial.params.items()]
         self._client.log_batch(run.info.run_id, metrics=points[:MAX_METRICS_PER_BATCH], params=params)
         for some in _batches(points[MAX_METRICS_PER_BATCH:], MAX_METRICS_PER_BATCH):

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_ONCE = 4
-"""Trials that are sent to a server at once: each waits three times for an answer."""
-
 
 def model_version(uri: str, address: str) -> str:
     """Return `NAME/VERSION` of the registered model that `models:/NAME@ALIAS` or `models:/NAME/VERSION` names now.
@@ -87,7 +84,6 @@ class MlflowTracker:
         self._run_id = run_id
         self._patience = patience or Patience()
         self._logged: dict[str, LoggedRun] = {}
-        self._is_server = uri.startswith(("http://", "https://"))
         self._client = self._ask(lambda: _connection.connect(uri))
         self._experiment_id = ""
         if run_id is None:
@@ -115,9 +111,7 @@ class MlflowTracker:
                 else _runs.find_outermost(self._client, self._run_id)
             )
             self._experiment_id = run.info.experiment_id
-            logged = _runs.LoggedRun(
-                self._client, run, owned=self._run_id is None, at_once=AT_ONCE if self._is_server else 1
-            )
+            logged = _runs.LoggedRun(self._client, run, owned=self._run_id is None)
         run_id = logged.complete(record, status)
         self._logged[record.key] = logged
         return run_id
@@ -163,7 +157,6 @@ class MlflowTracker:
         require_key(key)
         if len(input_example) < 2:
             raise ValueError(f"input_example must be a batch of at least 2, got {len(input_example)}")
-
 
         def complete() -> RegisteredModel:
             version = _models.find_version(self._client, name, key)
