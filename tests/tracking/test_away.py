@@ -51,8 +51,10 @@ def answering(status: int) -> Iterator[str]:
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
@@ -131,8 +133,8 @@ def test_what_a_step_does_is_seen_while_it_works(server: MlflowServer, record: R
     assert len(client.get_metric_history(parent.info.run_id, "search/train_loss")) == 1500
     require_complete(client, parent.info.run_id, record.trials)
 
-    with pytest.raises(RuntimeError), LiveLogging(target, lambda: record, said.append, QUICK):
-        wait_for(lambda: subprocess.run(["pgrep", "-f", "cellwright.tracking"]).returncode == 0)
+    with pytest.raises(RuntimeError), LiveLogging(target, lambda: record, said.append, QUICK) as live:
+        wait_for(lambda: live._process)
         raise RuntimeError
     assert client.get_run(parent.info.run_id).info.status == "FAILED"
     assert len(runs()) == 4, "nothing is doubled"

@@ -69,6 +69,8 @@ def _may_pass(error: BaseException) -> bool:
             return status in PASSING
         case requests.ConnectionError() | requests.Timeout() | requests.exceptions.ChunkedEncodingError():
             return True
+        case requests.exceptions.RetryError():  # of a status that MLflow would retry itself
+            return True
         case MlflowException() if "failed with error code" in error.message or isinstance(
             error, RestException
         ):
