@@ -43,8 +43,8 @@ compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
 proto: ## Turn src/cellwright/katib/api.proto into Python; needs `pip install "grpcio-tools>=1.81,<1.82"`
 	$(PYTHON) -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/cellwright/katib/api.proto
 
-images: ## Build the container images
-	for image in cellwright suggestion; do \
+images: ## Build the container images, all that images/ has
+	for image in $(notdir $(wildcard images/*)); do \
 		DOCKER_BUILDKIT=1 docker build -f images/$$image/Dockerfile -t ghcr.io/cellwright/$$image:$(VERSION) . || exit; \
 	done
 

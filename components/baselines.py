@@ -9,19 +9,24 @@ from cellwright.images import CELLWRIGHT
 def baselines(
     spec: str,
     workspace: str,
+    run_id: str,
     data: dsl.Input[dsl.Dataset],
     found: dsl.Input[dsl.Artifact],
     models: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
 ):
     """Train random architectures and a hand-designed network as the found one is trained.
 
     Args:
         spec: the whole spec, as JSON.
-        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
+            spec's store unless said.
+        run_id: the run of the pipeline.
         data: what prepare wrote.
         found: what search wrote.
         models: a folder for each baseline.
+        metrics: the numbers that KFP's page shows.
     """
     from cellwright_components.running import run
 
-    run("baselines", spec, workspace, inputs={"prepare": data.path, "search": found.path}, output=models.path)
+    run("baselines", spec, workspace, run_id, inputs=[data, found], output=models, metrics=metrics)

@@ -9,10 +9,12 @@ from cellwright.images import CELLWRIGHT
 def evaluate(
     spec: str,
     workspace: str,
+    run_id: str,
     data: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
     models: dsl.Input[dsl.Model],
     scores: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     confusion: dsl.Output[dsl.ClassificationMetrics],
 ):
@@ -20,16 +22,19 @@ def evaluate(
 
     Args:
         spec: the whole spec, as JSON.
-        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
+            spec's store unless said.
+        run_id: the run of the pipeline.
         data: what prepare wrote.
         model: what retrain wrote.
         models: what baselines wrote.
         scores: the evaluation, and all logits.
+        page: the table of scores, for KFP's page.
         metrics: the numbers that KFP's page shows.
         confusion: true against predicted classes, for KFP's page.
     """
-    from cellwright_components.running import publish_scores, run
+    from cellwright_components.running import publish_confusion, run
 
-    inputs = {"prepare": data.path, "retrain": model.path, "baselines": models.path}
-    run("evaluate", spec, workspace, inputs=inputs, output=scores.path)
-    publish_scores(scores.path, metrics, confusion)
+    inputs = [data, model, models]
+    run("evaluate", spec, workspace, run_id, inputs=inputs, output=scores, page=page, metrics=metrics)
+    publish_confusion(scores, confusion)

@@ -6,8 +6,14 @@ from cellwright.images import CELLWRIGHT
 
 
 @dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
-def finish(status: dsl.PipelineTaskFinalStatus):
-    """Tell how the pipeline ended."""
-    from cellwright_components.running import report_end
+def finish(spec: str, run_id: str, status: dsl.PipelineTaskFinalStatus):
+    """Tell how the pipeline ended, and delete what it left on the cluster if it did not end well.
 
-    report_end(status.state)
+    Args:
+        spec: the whole spec, as JSON.
+        run_id: the run of the pipeline.
+        status: how it ended.
+    """
+    from cellwright_components.running import end
+
+    end(spec, run_id, status.state)

@@ -6,14 +6,23 @@ from cellwright.images import CELLWRIGHT
 
 
 @dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
-def prepare(spec: str, workspace: str, data: dsl.Output[dsl.Dataset]):
+def prepare(
+    spec: str,
+    workspace: str,
+    run_id: str,
+    data: dsl.Output[dsl.Dataset],
+    page: dsl.Output[dsl.HTML],
+):
     """Split and normalise the data.
 
     Args:
         spec: the whole spec, as JSON.
-        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
+            spec's store unless said.
+        run_id: the run of the pipeline.
         data: three disjoint splits, with a manifest.
+        page: what they are, for KFP's page.
     """
     from cellwright_components.running import run
 
-    run("prepare", spec, workspace, inputs={}, output=data.path)
+    run("prepare", spec, workspace, run_id, inputs=[], output=data, page=page)

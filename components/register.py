@@ -9,32 +9,31 @@ from cellwright.images import CELLWRIGHT
 def register(
     spec: str,
     workspace: str,
+    run_id: str,
     data: dsl.Input[dsl.Dataset],
     found: dsl.Input[dsl.Artifact],
     model: dsl.Input[dsl.Model],
     models: dsl.Input[dsl.Model],
     scores: dsl.Input[dsl.Artifact],
     registered: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
 ):
     """Log the run and its model to MLflow, register a version and give it an alias.
 
     Args:
         spec: the whole spec, as JSON.
-        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
+            spec's store unless said.
+        run_id: the run of the pipeline.
         data: what prepare wrote.
         found: what search wrote.
         model: what retrain wrote.
         models: what baselines wrote.
         scores: what evaluate wrote.
         registered: name, version, alias and address of the registered model.
+        page: where the model is, for KFP's page.
     """
     from cellwright_components.running import run
 
-    inputs = {
-        "prepare": data.path,
-        "search": found.path,
-        "retrain": model.path,
-        "baselines": models.path,
-        "evaluate": scores.path,
-    }
-    run("register", spec, workspace, inputs=inputs, output=registered.path)
+    inputs = [data, found, model, models, scores]
+    run("register", spec, workspace, run_id, inputs=inputs, output=registered, page=page)

@@ -9,19 +9,24 @@ from cellwright.images import CELLWRIGHT
 def retrain(
     spec: str,
     workspace: str,
+    run_id: str,
     data: dsl.Input[dsl.Dataset],
     found: dsl.Input[dsl.Artifact],
     model: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
 ):
     """Train the found network from scratch and export it.
 
     Args:
         spec: the whole spec, as JSON.
-        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
+            spec's store unless said.
+        run_id: the run of the pipeline.
         data: what prepare wrote.
         found: what search wrote.
         model: weights, genotype, ONNX and pt2.
+        metrics: the numbers that KFP's page shows.
     """
     from cellwright_components.running import run
 
-    run("retrain", spec, workspace, inputs={"prepare": data.path, "search": found.path}, output=model.path)
+    run("retrain", spec, workspace, run_id, inputs=[data, found], output=model, metrics=metrics)

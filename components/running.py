@@ -7,12 +7,14 @@ shell, so a parent that is killed has no other way to take them along.
 
 import os
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellwright.files import link_tree
-from cellwright.report import LineProgress, ending_in_words, naming
+from cellwright.files import link_tree, write_text
+from cellwright.report import LineProgress, ending_in_words, metrics_of, naming, page_of
 from cellwright.results import EvaluationResult
 from cellwright.spec import parse_spec
 from cellwright.tether import die_with_peer
@@ -21,44 +23,84 @@ if TYPE_CHECKING:
     from kfp import dsl
 
 
-def run(step: str, spec: str, workspace: str, *, inputs: Mapping[str, str], output: str) -> None:
-    """Run the step in the workspace and link its finished folder to `output`.
+def run(
+    step: str,
+    spec: str,
+    workspace: str,
+    run_id: str,
+    *,
+    inputs: "Sequence[dsl.Artifact]",
+    output: "dsl.Artifact",
+    page: "dsl.HTML | None" = None,
+    metrics: "dsl.Metrics | None" = None,
+) -> None:
+    """Run the step and make `output` of its finished folder.
+
+    In a workspace on this machine that is the folder's files; where the workspace is in a store, its JSON files
+    alone, which tell where the others are.
 
     Args:
         step: name of the step.
         spec: the whole spec, as JSON.
-        workspace: folder of finished and begun steps.
-        inputs: folders of the steps it reads, by step name.
+        workspace: folder of finished and begun steps; the spec's store unless said.
+        run_id: the run of the pipeline.
+        inputs: what the steps it reads made, in the order of `Step.inputs`.
         output: where the finished folder shall stand.
+        page: what people see of it.
+        metrics: numbers that people see of it.
 
     Raises:
         SystemExit: the user has something to mend, which the last line says.
     """
     die_with_peer(sys.stdout.fileno())
     progress = LineProgress(sys.stdout)
-    try:
-        with ending_in_words(progress), naming(Path(workspace)):
-            from cellwright.steps import STEPS, run_step
+    with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
+        from cellwright.steps import STEPS, copy_light, owned, run_step, run_stored_step
 
-            folders = {name: Path(path) for name, path in inputs.items()}
-            completed = parse_spec(spec).completed(os.environ)
-            folder = run_step(STEPS[step], completed, folders, Path(workspace), progress)
-            link_tree(folder, Path(output))
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        place = Path(workspace or scratch)
+        completed = parse_spec(spec).completed(os.environ, kfp_run_id=None if workspace else run_id)
+        loaded = owned(completed, run_id)
+        folders = {
+            name: Path(artifact.path) for name, artifact in zip(STEPS[step].inputs, inputs, strict=True)
+        }
+        with naming(place):
+            if loaded.store is None or workspace:
+                folder = run_step(STEPS[step], loaded, folders, place, progress)
+                link_tree(folder, Path(output.path))
+            else:
+                folder = run_stored_step(STEPS[step], loaded, folders, place, progress, owner=run_id)
+                copy_light(folder, Path(output.path))
+                output.metadata["place"] = f"{loaded.store.uri}/steps/{folder.name}"
+            if page is not None:
+                write_text(Path(page.path), page_of(step, folder, seed=loaded.seed))
+            for name, value in metrics_of(step, folder).items() if metrics is not None else ():
+                metrics.log_metric(name, value)
 
 
-def publish_scores(scores: str, metrics: "dsl.Metrics", confusion: "dsl.ClassificationMetrics") -> None:
-    """Copy what KFP's page can show out of the evaluation's folder."""
-    result = EvaluationResult.load(Path(scores) / "evaluation.json")
-    metrics.log_metric("num_test_examples", result.num_examples)
-    for score in (result.found, *result.baselines):
-        metrics.log_metric(f"{score.name}_test_accuracy", score.accuracy)
-        metrics.log_metric(f"{score.name}_params", score.params)
+def publish_confusion(scores: "dsl.Artifact", confusion: "dsl.ClassificationMetrics") -> None:
+    """Copy the confusion matrix to KFP's page."""
+    result = EvaluationResult.load(Path(scores.path) / "evaluation.json")
     names = [scores.name for scores in result.classes]
     confusion.log_confusion_matrix(names, [list(row) for row in result.confusion])
 
 
-def report_end(state: str) -> None:
-    """Tell the pipeline's final state, SUCCEEDED, FAILED or CANCELLED."""
-    LineProgress(sys.stdout).say(f"pipeline: {state.lower()}")
+def end(spec: str, run_id: str, state: str) -> None:
+    """Tell the pipeline's final state, SUCCEEDED, FAILED or CANCELLED, and clean up after all but the first."""
+    progress = LineProgress(sys.stdout)
+    progress.say(f"pipeline: {state.lower()}")
+    if state == "SUCCEEDED":
+        return
+    loaded = parse_spec(spec)
+    with _in_words(progress):
+        from cellwright.steps import clean_up
+
+        clean_up(loaded, run_id, progress)
+
+
+@contextmanager
+def _in_words(progress: LineProgress) -> Iterator[None]:
+    try:
+        with ending_in_words(progress):
+            yield
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

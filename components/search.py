@@ -6,15 +6,27 @@ from cellwright.images import CELLWRIGHT
 
 
 @dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
-def search(spec: str, workspace: str, data: dsl.Input[dsl.Dataset], found: dsl.Output[dsl.Artifact]):
+def search(
+    spec: str,
+    workspace: str,
+    run_id: str,
+    data: dsl.Input[dsl.Dataset],
+    found: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+):
     """Search for an architecture on the training and validation splits.
 
     Args:
         spec: the whole spec, as JSON.
-        workspace: folder that keeps finished steps and checkpoints from one attempt to the next.
+        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
+            spec's store unless said.
+        run_id: the run of the pipeline.
         data: what prepare wrote.
         found: the genotype and how it was found.
+        page: the found cells, for KFP's page.
+        metrics: the numbers that KFP's page shows.
     """
     from cellwright_components.running import run
 
-    run("search", spec, workspace, inputs={"prepare": data.path}, output=found.path)
+    run("search", spec, workspace, run_id, inputs=[data], output=found, page=page, metrics=metrics)

@@ -1,8 +1,7 @@
-"""A namespace with what `manifests/overlays/testcluster` puts there, our images, and Katib that knows our service."""
+"""What `manifests/overlays/testcluster` puts on the cluster, our images, Katib that knows our service, and MLflow."""
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+OVERLAY = ROOT / "manifests" / "overlays" / "testcluster"
 NAMESPACE, BUCKET, KEY = "cellwright", "cellwright", "testcluster"
+OURS = "app.kubernetes.io/part-of=cellwright"
 
 
 def kubectl(*words: str, stdin: str | None = None) -> str:
@@ -49,12 +50,20 @@ def store(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def namespace(images: None) -> Iterator[str]:
-    kubectl("apply", "-k", str(ROOT / "manifests" / "overlays" / "testcluster"))
-    subprocess.run([sys.executable, "-m", "cellwright", "register-suggestions"], check=True)
+    kubectl("delete", "jobs", "-l", OURS, "-n", NAMESPACE)  # those of other manifests of the same version
+    kubectl("apply", "-k", str(OVERLAY))
+    kubectl("wait", "--for=condition=complete", "jobs", "-l", OURS, "-n", NAMESPACE, "--timeout=180s")
     kubectl("rollout", "status", "deployment/katib-controller", "-n", "kubeflow", "--timeout=120s")
     yield NAMESPACE
     for kind in ("experiments.kubeflow.org", "jobs"):
         kubectl("delete", kind, "--all", "-n", NAMESPACE, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def mlflow_uri(namespace: str) -> str:
+    """Where MLflow answers from here."""
+    kubectl("rollout", "status", "deployment/mlflow", "-n", namespace, "--timeout=180s")
+    return f"http://{cluster_ip('mlflow', namespace)}:5000"
 
 
 @pytest.fixture(scope="session")

@@ -56,26 +56,80 @@ def test_another_identity_lacks_the_permissions(store, identity, tmp_path):
     assert "create, get, patch, delete is refused: bind the Role cellwright-search of manifests/base" in found
 
 
-@pytest.mark.parametrize(
-    ("verb", "resource"),
-    [
-        ("get", "secrets"),
-        ("create", "pods"),
-        ("delete", "namespaces"),
-        ("list", "nodes"),
-        ("patch", "deployments"),
-    ],
-)
-@pytest.mark.parametrize("account", ["cellwright-search", "cellwright-trial"])
-def test_nobody_may_more_than_it_must(account: str, verb: str, resource: str, namespace):
-    who = f"system:serviceaccount:cellwright:{account}"
+def may(account: str, verb: str, resource: str, namespace: str) -> bool:
+    home, _, name = account.partition("/")
     asked = subprocess.run(
-        ["kubectl", "auth", "can-i", verb, resource, "-n", "cellwright", "--as", who],
+        ["kubectl", "auth", "can-i", verb, resource, "-n", namespace]
+        + ["--as", f"system:serviceaccount:{home}:{name}"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert asked.stdout.strip() == "no"
+    assert asked.stdout.strip() in ("yes", "no"), asked.stderr
+    return asked.stdout.strip() == "yes"
+
+
+SEARCHING = [
+    "create experiments.kubeflow.org",
+    "list experiments.kubeflow.org",
+    "delete experiments.kubeflow.org",
+    "list trials.kubeflow.org",
+    "create jobs.batch",
+    "delete jobs.batch",
+    "list pods",
+]
+
+
+@pytest.mark.parametrize(
+    ("account", "where", "needs"),
+    [
+        ("cellwright/cellwright-search", "cellwright", SEARCHING),
+        ("kubeflow/cellwright-pipeline", "cellwright", SEARCHING),
+        (
+            "kubeflow/cellwright-pipeline",
+            "kubeflow",
+            [
+                "create workflowtaskresults.argoproj.io",
+                "get configmaps/kfp-launcher",
+                "get secrets/mlpipeline-minio-artifact",
+            ],
+        ),
+        (
+            "cellwright/cellwright-registration",
+            "kubeflow",
+            [
+                "get configmaps/katib-config",
+                "patch configmaps/katib-config",
+                "patch deployments/katib-controller",
+            ],
+        ),
+    ],
+)
+def test_each_may_what_it_must(account: str, where: str, needs: list[str], namespace):
+    assert [need for need in needs if not may(account, *need.split(), where)] == []
+
+
+@pytest.mark.parametrize("where", ["cellwright", "kubeflow"])
+@pytest.mark.parametrize(
+    "account",
+    [
+        "cellwright/cellwright-search",
+        "cellwright/cellwright-trial",
+        "cellwright/cellwright-registration",
+        "cellwright/mlflow",
+        "kubeflow/cellwright-pipeline",
+    ],
+)
+def test_nobody_may_more_than_it_must(account: str, where: str, namespace):
+    harm = [
+        "get secrets",
+        "create pods",
+        "create pods/exec",
+        "patch deployments",
+        "delete namespaces",
+        "list nodes",
+    ]
+    assert [each for each in harm if may(account, *each.split(), where)] == []
 
 
 def test_katib_takes_the_manifest(store, namespace, tmp_path):

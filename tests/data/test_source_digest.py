@@ -3,7 +3,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from cellwright.data import source_digest
+from cellwright.data import class_names, source_digest
 from cellwright.errors import DataError
 from cellwright.spec import DigitsData, IdxData, ImagesData, NpzData
 
@@ -50,6 +50,32 @@ def test_depends_on_the_names_inside_a_folder_not_on_its_own(pets):
     assert digest_of(copy) == before
     (copy / "cats" / "1.png").rename(copy / "cats" / "2.png")
     assert digest_of(copy) != before
+
+
+def test_depends_on_what_lies_elsewhere_not_on_where(tmp_path):
+    (tmp_path / "test").write_bytes(b"1")
+
+    def digest_of(uri: str, etag: str, test: str = "test", **more) -> str:
+        section = NpzData(source="npz", path=uri, test_path=tmp_path / test, **more)
+        return source_digest(section, {"path": {"": [7, etag]}})
+
+    one = digest_of("s3://bucket/one", '"a"')
+    assert one == digest_of("s3://other/two", '"a"', endpoint="http://s3.storage:9000")
+    assert one != digest_of("s3://bucket/one", '"b"')
+    (tmp_path / "test").write_bytes(b"2")
+    assert one != digest_of("s3://bucket/one", '"a"')
+
+
+def test_names_of_a_folder_elsewhere_are_classes_and_files():
+    names = ["cats/1.png", "cats/", "cats/.hidden", ".cache/1.png", "../up/1.png", "cats/../1.png"]
+    assert class_names("s3://bucket/pets", names) == ["cats/1.png"]
+
+
+@pytest.mark.parametrize("name", ["1.png", "cats/old/1.png", "/1.png", "cats//1.png"])
+def test_other_names_elsewhere_are_refused(name):
+    rule = f"^s3://pets: must hold a folder per class .*: {name} is not CLASS/FILE$"
+    with pytest.raises(DataError, match=rule):
+        class_names("s3://pets", ["cats/1.png", name])
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,30 @@ def test_a_missing_file_is_named(tmp_path: Path):
 def test_relative_paths_count_from_the_spec(tmp_path: Path):
     spec = load(tmp_path, "name: a\ndata: {source: idx, images: x/i.gz, labels: /l.gz}")
     assert isinstance(spec.data, IdxData)
-    assert spec.data.paths == (tmp_path / "x/i.gz", Path("/l.gz"))
+    assert spec.data.places == {"images": tmp_path / "x/i.gz", "labels": Path("/l.gz")}
+
+
+def test_a_place_in_s3_is_no_path(tmp_path: Path):
+    spec = load(
+        tmp_path,
+        "name: a\ndata: {source: npz, path: 's3://b/k//x y.npz', test_path: t.npz, endpoint: http://e}",
+    )
+    assert spec.data.places == {"path": "s3://b/k//x y.npz", "test_path": tmp_path / "t.npz"}
+    assert parse_spec(spec.model_dump_json(by_alias=True)) == spec
+
+
+@pytest.mark.parametrize(
+    ("place", "rule"),
+    [
+        ("s3:/bucket/x", "must be s3://BUCKET/KEY, got 's3:/bucket/x'"),
+        ("s3://Bucket/x", "must be s3://BUCKET/KEY, got 's3://Bucket/x'"),
+        ("3", "must be a path or s3://BUCKET/KEY, got 3"),
+    ],
+)
+def test_what_is_no_place_is_told(tmp_path: Path, place: str, rule: str):
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, f"name: a\ndata: {{source: npz, path: {place}}}")
+    assert str(caught.value) == f"{tmp_path / 'search.yaml'}: data.path: {rule}"
 
 
 def test_overrides_are_applied_over_the_file(tmp_path: Path):

@@ -1,13 +1,20 @@
 """Commands about spec files: check one, compile one, and describe them all."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cellwright.cli import options
 from cellwright.cli.loading import load
+
+if TYPE_CHECKING:
+    from cellwright.spec import AnyData
+
+VALIDATE_SECONDS = 5.0
+"""How long a server of data that does not answer is waited for, beyond its own time-outs."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
-    """Check a spec, that its files are there, and that what it imports can be.
+    """Check a spec, that its files are there, in S3 too, and that what it imports can be.
 
     Names every mistake at once, each with its place in the file, its value and the rule it breaks.
     """
@@ -27,13 +34,33 @@ def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
     from cellwright.spaces import build_space
 
     loaded = load(spec, overrides)
-    missing = [path for path in loaded.data.paths if not path.exists()]
-    if missing:
-        raise SpecError("\n".join(f"{spec}: data: {path} must exist, and does not" for path in missing))
+    if missing := list(_missing(loaded.data)):
+        raise SpecError("\n".join(f"{spec}: data.{mistake}" for mistake in missing))
     for path in loaded.imports:
         load_object(path)
     build_space(loaded.space)
     typer.echo(f"{spec} is valid: {loaded.name}, digest {loaded.digest}")
+
+
+def _missing(section: "AnyData") -> Iterator[str]:
+    """Yield what is wrong with each of the section's places, as far as can be seen from here."""
+    from cellwright.errors import CellwrightError
+    from cellwright.spec import ImagesData, StoredData
+    from cellwright.stores import NoCredentials, S3Reader
+
+    for key, place in section.places.items():
+        if isinstance(place, Path) and not place.exists():
+            yield f"{key}: {place} must exist, and does not"
+    if not isinstance(section, StoredData) or not section.uris:
+        return
+    reader = S3Reader(section.endpoint, seconds=VALIDATE_SECONDS)
+    for key, uri in section.uris.items():
+        try:
+            reader.require_below(uri) if isinstance(section, ImagesData) else reader.find(uri)
+        except NoCredentials:
+            typer.echo(f"data.{key}: {uri} is not looked at: there are no keys for S3 here", err=True)
+        except CellwrightError as error:
+            yield f"{key}: {error}"
 
 
 def compile_spec(

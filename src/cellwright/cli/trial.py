@@ -50,7 +50,9 @@ def trial(
 
         parameters = {} if genotype is None else {"genotype": genotype, "fidelity": fidelity}
         with tempfile.TemporaryDirectory() as scratch:
-            distant = DistantTrial(open_store(store), search, trial, Path(scratch), parameters=parameters)
+            distant = DistantTrial(
+                open_store(store, say=progress.say), search, trial, Path(scratch), parameters=parameters
+            )
             evaluation = distant.run(progress)
             if report_to is not None:
                 distant.report(evaluation, report_to, katib_trial)

@@ -24,10 +24,10 @@ CHUNK = 1 << 20
 
 def read_idx(section: IdxData) -> Source:
     """Read the images and labels, and those of the test set if there is one."""
-    examples = _read_pair(section.images, section.labels)
+    examples = _read_pair(Path(section.images), Path(section.labels))
     test = None
     if section.test_images and section.test_labels:
-        test = _read_pair(section.test_images, section.test_labels)
+        test = _read_pair(Path(section.test_images), Path(section.test_labels))
     return Source(
         class_names=numbered_classes(examples.labels, str(section.labels)), examples=examples, test=test
     )

@@ -1,7 +1,7 @@
 """A folder of images with a folder per class."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,18 @@ PROGRESS_EVERY = 2000
 
 def read_images(section: ImagesData, say: Callable[[str], None]) -> Source:
     """Decode every image, and those of the test folder if there is one."""
-    classes = class_files(section.path)
-    examples, test = _read_folder(section.path, classes, section, say), None
+    folder = Path(section.path)
+    classes = class_files(folder)
+    examples, test = _read_folder(folder, classes, section, say), None
     if section.test_path:
-        test_classes = class_files(section.test_path)
+        test_folder = Path(section.test_path)
+        test_classes = class_files(test_folder)
         if test_classes.keys() != classes.keys():
             raise DataError(
-                f"{section.test_path}: the folders must be those of {section.path}: "
+                f"{test_folder}: the folders must be those of {folder}: "
                 + _differences(set(classes), set(test_classes))
             )
-        test = _read_folder(section.test_path, test_classes, section, say)
+        test = _read_folder(test_folder, test_classes, section, say)
     return Source(class_names=tuple(classes), examples=examples, test=test)
 
 
@@ -51,6 +53,17 @@ def class_files(folder: Path) -> dict[str, list[Path]]:
     if not classes:
         raise DataError(f"{folder}: must hold a folder per class, but holds none")
     return classes
+
+
+def class_names(origin: str, names: Iterable[str]) -> list[str]:
+    """Return the names `CLASS/FILE` of a folder that is not on this machine, without hidden ones and empty folders."""
+    parts = {name: name.split("/") for name in names if not name.endswith("/")}
+    visible = [name for name in parts if not any(part.startswith(".") for part in parts[name])]
+    _refuse(
+        f"{origin}: must hold a folder per class with nothing but images in it",
+        [f"{name} is not CLASS/FILE" for name in visible if len(parts[name]) != 2 or "" in parts[name]],
+    )
+    return visible
 
 
 def _visible(folder: Path) -> list[Path]:

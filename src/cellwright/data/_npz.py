@@ -16,11 +16,11 @@ from cellwright.spec import NpzData
 
 def read_npz(section: NpzData) -> Source:
     """Read the archive, and the test archive if there is one; nothing in them is unpickled."""
-    examples = _read_archive(section.path, section)
+    examples = _read_archive(Path(section.path), section)
     return Source(
         class_names=numbered_classes(examples.labels, examples.origin),
         examples=examples,
-        test=_read_archive(section.test_path, section) if section.test_path else None,
+        test=_read_archive(Path(section.test_path), section) if section.test_path else None,
     )
 
 

@@ -1,8 +1,9 @@
 """From the spec's `data` section to examples, and to a digest of what they are read from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import Any
 
 from cellwright.canonical import digest
 from cellwright.data._digits import read_digits
@@ -15,7 +16,7 @@ from cellwright.spec import AnyData, DigitsData, IdxData, ImagesData, NpzData
 
 
 def read_source(section: AnyData, say: Callable[[str], None]) -> Source:
-    """Read and check everything the section names."""
+    """Read and check everything the section names, all of it on this machine."""
     match section:
         case DigitsData():
             return read_digits()
@@ -29,27 +30,31 @@ def read_source(section: AnyData, say: Callable[[str], None]) -> Source:
 
 def describe_source(section: AnyData) -> str:
     """Say in a line where data comes from, without the folders it lies in."""
-    return " ".join([section.source, *(path.name for path in section.paths)])
+    return " ".join([section.source, *(Path(place).name for place in section.places.values())])
 
 
-def source_digest(section: AnyData) -> str:
+def source_digest(section: AnyData, elsewhere: Mapping[str, Mapping[str, Any]] | None = None) -> str:
     """Return a digest of the section's settings and of the contents of its files, wherever they lie.
+
+    Args:
+        section: the section.
+        elsewhere: for each key whose place is not on this machine, what identifies the contents of the files there.
 
     Raises:
         DataError: a file or folder is missing or cannot be read.
     """
-    paths = {field: value for field, value in section if isinstance(value, Path)}
-    settings = section.model_dump(mode="json", exclude=set(paths))
+    paths = {key: place for key, place in section.places.items() if isinstance(place, Path)}
+    settings = section.model_dump(mode="json", exclude={*section.places, "endpoint"})
     match section:
         case DigitsData():
             examples = read_digits().examples
             arrays = {"images": examples.images, "labels": examples.labels}
             contents = {"": {part: sha256(array.tobytes()).hexdigest() for part, array in arrays.items()}}
         case ImagesData():
-            contents = {field: _folder_contents(path) for field, path in paths.items()}
+            contents = {key: _folder_contents(path) for key, path in paths.items()}
         case _:
-            contents = {field: {"": _file_digest(path)} for field, path in paths.items()}
-    return digest({"settings": settings, "contents": contents})
+            contents = {key: {"": _file_digest(path)} for key, path in paths.items()}
+    return digest({"settings": settings, "contents": {**contents, **(elsewhere or {})}})
 
 
 def _folder_contents(folder: Path) -> dict[str, str]:

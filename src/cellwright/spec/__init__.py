@@ -1,7 +1,7 @@
 """The spec: what a user writes, checked once and frozen."""
 
 from cellwright.spec._section import Section
-from cellwright.spec.data import AnyData, DataSection, DigitsData, IdxData, ImagesData, NpzData
+from cellwright.spec.data import AnyData, DataSection, DigitsData, IdxData, ImagesData, NpzData, StoredData
 from cellwright.spec.estimators import (
     AnyEstimator,
     AnyPick,
@@ -20,7 +20,7 @@ from cellwright.spec.estimators import (
     ZeroCostEstimator,
 )
 from cellwright.spec.loading import load_spec, mistakes, parse_spec
-from cellwright.spec.platform import Register, Resources, Toleration, Tracking, count_bytes
+from cellwright.spec.platform import Pipeline, Register, Resources, Toleration, Tracking, count_bytes
 from cellwright.spec.retrain import Augment, Baseline, Evaluate, Retrain
 from cellwright.spec.runner import AnyRunner, ClusterRunner, JobsRunner, KatibRunner, LocalRunner, Store
 from cellwright.spec.sampled import (
@@ -104,6 +104,7 @@ __all__ = [
     "PredictorStrategy",
     "RandomSearchStrategy",
     "RandomWsStrategy",
+    "Pipeline",
     "Register",
     "RegularizedEvolutionStrategy",
     "ReinforceStrategy",
@@ -117,6 +118,7 @@ __all__ = [
     "SposStrategy",
     "Start",
     "Store",
+    "StoredData",
     "SurrogateEstimator",
     "TabularEstimator",
     "Toleration",

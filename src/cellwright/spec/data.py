@@ -1,17 +1,37 @@
 """The `data` section: where examples come from and how they are split."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.spec._section import Section
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
+S3_URI = r"^s3://[a-z0-9][a-z0-9.-]*(/.*)?$"
+
+
+def _a_place(value: Any) -> Any:
+    if not isinstance(value, str | Path):
+        raise ValueError(f"must be a path or s3://BUCKET/KEY, got {value!r:.80}")
+    if str(value).startswith("s3:") and not re.match(S3_URI, str(value)):
+        raise ValueError(f"must be s3://BUCKET/KEY, got {str(value)!r:.80}")
+    return value
+
+
+Place = Annotated[
+    Annotated[str, Field(pattern=S3_URI)] | Path, Field(union_mode="left_to_right"), BeforeValidator(_a_place)
+]
+"""A path, or where something is in a bucket: a `str`."""
+
 
 class DataSection(Section):
     """What all data sources share."""
+
+    PLACES: ClassVar[tuple[str, ...]] = ()
+    """The keys that say where files and folders are."""
 
     test_fraction: Fraction = 0.2
     """Share of the examples set aside for `evaluate`; ignored where the source brings its own test set."""
@@ -27,9 +47,9 @@ class DataSection(Section):
     """What to do with an example that stands in two splits: say so, or drop it from the training side."""
 
     @property
-    def paths(self) -> tuple[Path, ...]:
-        """Return the files and folders that the source reads."""
-        return ()
+    def places(self) -> dict[str, str | Path]:
+        """Return the files and folders that the source reads, by key."""
+        return {key: place for key in self.PLACES if (place := getattr(self, key)) is not None}
 
 
 class DigitsData(DataSection):
@@ -38,33 +58,44 @@ class DigitsData(DataSection):
     source: Literal["digits"]
 
 
-class NpzData(DataSection):
+class StoredData(DataSection):
+    """What sources share whose files lie on this machine, or in S3."""
+
+    PLACES: ClassVar[tuple[str, ...]] = ("path", "test_path")
+
+    endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    """S3 endpoint of places that begin with s3://; Amazon's unless said. AWS_ENDPOINT_URL overrules it."""
+
+    @property
+    def uris(self) -> dict[str, str]:
+        """Return the places that are in S3."""
+        return {key: place for key, place in self.places.items() if isinstance(place, str)}
+
+
+class NpzData(StoredData):
     """A NumPy archive with an array of images, N×H×W, N×H×W×C or N×C×H×W, and one of labels, N."""
 
     source: Literal["npz"]
-    path: Path
+    path: Place
     """The archive."""
-    test_path: Path | None = None
+    test_path: Place | None = None
     """An archive with the user's own test set."""
     images_key: str = "images"
     labels_key: str = "labels"
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     """The order of the axes of four-dimensional images."""
 
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Return the files and folders that the source reads."""
-        return tuple(path for path in (self.path, self.test_path) if path)
 
-
-class IdxData(DataSection):
+class IdxData(StoredData):
     """IDX files, the format of MNIST, gzipped or not."""
 
+    PLACES = ("images", "labels", "test_images", "test_labels")
+
     source: Literal["idx"]
-    images: Path
-    labels: Path
-    test_images: Path | None = None
-    test_labels: Path | None = None
+    images: Place
+    labels: Place
+    test_images: Place | None = None
+    test_labels: Place | None = None
 
     @model_validator(mode="after")
     def _test_files_come_in_pairs(self) -> Self:
@@ -72,29 +103,18 @@ class IdxData(DataSection):
             raise ValueError("test_images and test_labels must be given together")
         return self
 
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Return the files and folders that the source reads."""
-        files = (self.images, self.labels, self.test_images, self.test_labels)
-        return tuple(path for path in files if path)
 
-
-class ImagesData(DataSection):
+class ImagesData(StoredData):
     """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
 
     source: Literal["images"]
-    path: Path
+    path: Place
     """The folder whose folders are the classes."""
-    test_path: Path | None = None
+    test_path: Place | None = None
     """A folder of the same form with the user's own test set."""
     resize: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = None
     """Height and width that every image is brought to; needed where sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Return the files and folders that the source reads."""
-        return tuple(path for path in (self.path, self.test_path) if path)
 
 
 AnyData = Annotated[DigitsData | NpzData | IdxData | ImagesData, Field(discriminator="source")]

@@ -11,7 +11,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cellwright.errors import SpecError
+from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
+
+PROFILES = Path(__file__).with_name("profiles.yaml")
+"""The resource profiles that cellwright knows."""
 
 
 def load_spec(path: Path, overrides: Iterable[str] = ()) -> SearchSpec:
@@ -33,6 +37,7 @@ def load_spec(path: Path, overrides: Iterable[str] = ()) -> SearchSpec:
         raise SpecError(f"{path}: a spec must be a mapping of keys to values, got {values!r:.80}")
     for override in overrides:
         _apply(values, override)
+    _put_profiles_in(values, path)
     return _absolute(_validate(values, str(path)), path.resolve().parent)
 
 
@@ -62,6 +67,57 @@ def _absolute(spec: SearchSpec, folder: Path) -> SearchSpec:
         for name, section in (("data", spec.data), ("start", spec.start), ("retrain", spec.retrain))
     }
     return spec.model_copy(update=sections)
+
+
+def _put_profiles_in(values: dict[str, Any], path: Path) -> None:
+    """Replace, wherever a spec holds resources, the name of a profile by what it stands for.
+
+    Raises:
+        SpecError: no profile is called so, or their file cannot be read.
+    """
+    known = load_profiles()
+    if (file := values.get("profiles")) is not None:
+        own = path.resolve().parent / str(file)
+        known |= load_profiles(own)
+        del values["profiles"]
+    pipeline, runner = (values.get(name) for name in ("pipeline", "runner"))
+    holders: list[tuple[str, Any, Any]] = [("resources", values, "resources")]
+    if isinstance(runner, dict):
+        holders.append(("runner.resources", runner, "resources"))
+    if isinstance(pipeline, dict) and isinstance(steps := pipeline.get("resources"), dict):
+        holders += [(f"pipeline.resources.{step}", steps, step) for step in steps]
+    for place, holder, key in holders:
+        section = holder.get(key)
+        if not isinstance(section, dict) or (name := section.get("profile")) is None:
+            continue
+        if name not in known:
+            raise SpecError(
+                f"{path}: {place}.profile: must be one of {', '.join(sorted(known))}, got {name!r}"
+            )
+        holder[key] = {**known[name], **section}
+
+
+def load_profiles(path: Path = PROFILES) -> dict[str, dict[str, Any]]:
+    """Return the resource profiles of a file by their names: those that cellwright knows, unless one is given.
+
+    Raises:
+        SpecError: it cannot be read, or a profile breaks a rule; names each.
+    """
+    try:
+        values = _load_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(values, dict):
+        raise SpecError(f"{path}: must be a mapping of names to resources, got {values!r:.80}")
+    lines = []
+    for name, profile in values.items():
+        try:
+            Resources.model_validate(profile)
+        except ValidationError as error:
+            lines += [f"{path}: {name}.{line}" for line in mistakes(error, profile, Resources)]
+    if lines:
+        raise SpecError("\n".join(lines))
+    return values
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -1,4 +1,4 @@
-"""The `register`, `tracking` and `resources` sections: what surrounds the search."""
+"""The `register`, `tracking`, `resources` and `pipeline` sections: what surrounds the search."""
 
 import re
 from collections.abc import Mapping
@@ -50,24 +50,27 @@ class Tracking(Section):
     """Tracking URI; a SQLite database in the folder of runs unless said."""
     experiment: str | None = None
     """Name of the MLflow experiment; the spec's name unless said."""
+    secret: str | None = None
+    """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     tags: dict[str, str] = {}
     """Tags for the MLflow run and the model version; the command line adds the commit of the spec's folder."""
     run_id: str | None = None
     """An MLflow run to log into, or a run nested in it, as KFP's MLflow plugin makes; one is made unless said."""
 
-    def completed(self, environ: Mapping[str, str]) -> Self:
+    def completed(self, environ: Mapping[str, str], *, kfp_run_id: str | None = None) -> Self:
         """Return the section with what the environment of a step says, where it says nothing itself.
 
         A run is joined only on the server that the environment names with it.
 
         Args:
-            environ: `MLFLOW_TRACKING_URI` and `MLFLOW_RUN_ID`, which KFP's MLflow plugin sets to the run of the task,
-                and `KFP_RUN_ID`, which the pipeline sets.
+            environ: `MLFLOW_TRACKING_URI` and `MLFLOW_RUN_ID`, which KFP's MLflow plugin sets, too, to the run of the
+                task.
+            kfp_run_id: of the run of Kubeflow Pipelines, which becomes a tag.
         """
         server = environ.get("MLFLOW_TRACKING_URI") or None
         uri = self.uri or server
         joined = environ.get("MLFLOW_RUN_ID") if server and uri == server else None
-        kfp = {KFP_RUN_TAG: environ["KFP_RUN_ID"]} if environ.get("KFP_RUN_ID") else {}
+        kfp = {KFP_RUN_TAG: kfp_run_id} if kfp_run_id else {}
         update = {"uri": uri, "run_id": self.run_id or joined or None, "tags": kfp | self.tags}
         return self.model_copy(update=update)
 
@@ -84,6 +87,9 @@ class Toleration(Section):
 class Resources(Section):
     """What one step may use; on one machine, `cpu` bounds its threads."""
 
+    profile: str | None = None
+    """A profile of these keys by its name, of those that cellwright knows or of the file `profiles`; keys beside it are
+    put over it."""
     cpu: Cpu = "2"
     memory: Memory = "2Gi"
     gpus: int = Field(default=0, ge=0)
@@ -105,3 +111,23 @@ class Resources(Section):
         """Return the whole number of CPUs, at least 1."""
         number, milli = re.match(r"([0-9.]+)(m?)", self.cpu).groups()  # type: ignore[union-attr]
         return max(1, int(float(number) / (1000 if milli else 1)))
+
+
+StepName = Literal["prepare", "search", "retrain", "baselines", "evaluate", "register"]
+
+
+class Pipeline(Section):
+    """The steps as tasks of Kubeflow Pipelines."""
+
+    image: str | None = None
+    """Image of the steps; the released one of this version unless said."""
+    service_account: str | None = None
+    """Identity of the steps' pods, in the namespace of the pipeline's runs; KFP's own unless said."""
+    resources: dict[StepName, Resources] = {}
+    """What single steps may use; the spec's `resources` for the others."""
+    max_seconds: int = Field(default=7 * 86400, ge=1)
+    """Time limit of one attempt at a step."""
+    retries: int = Field(default=2, ge=0)
+    """How often a step that failed is begun again, from its checkpoint."""
+    spot_retries: int = Field(default=20, ge=0)
+    """The same for steps on spot nodes, which are taken away now and then."""

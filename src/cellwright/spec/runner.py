@@ -1,8 +1,8 @@
 """The `runner` and `store` sections: where trials run, and where clusters keep what they read and write."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.spec._section import Section
 from cellwright.spec.platform import Memory, Resources, count_bytes
@@ -50,6 +50,8 @@ class ClusterRunner(RunnerSection):
     """How long nothing at all may happen before the search gives up and says what it waits for."""
     keep_seconds: int = Field(default=3600, ge=0)
     """How long finished Jobs stay to be looked at."""
+    labels: dict[str, str] = {}
+    """Labels of Experiments, Jobs and pods beside those that say which search they belong to."""
     delete_on_cancel: bool = True
     """Whether an interrupted search takes its trials along; otherwise they go on, and the next attempt finds them."""
 
@@ -88,4 +90,12 @@ class Store(Section):
     secret: str | None = None
     """Kubernetes Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the pods' identity unless said."""
     claim: str | None = None
-    """PersistentVolumeClaim that trials mount at the path."""
+    """PersistentVolumeClaim that pods mount at the path."""
+
+    @model_validator(mode="after")
+    def _has_a_claim_for_a_path(self) -> Self:
+        if self.uri.startswith("/") != (self.claim is not None):
+            raise ValueError(
+                f"claim must be said for a path and for nothing else, got {self.claim} and {self.uri}"
+            )
+        return self

@@ -1,6 +1,7 @@
 """The whole spec."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -18,7 +19,7 @@ from cellwright.spec.estimators import (
     ShortTrainingEstimator,
     TabularEstimator,
 )
-from cellwright.spec.platform import Register, Resources, Tracking
+from cellwright.spec.platform import Pipeline, Register, Resources, StepName, Tracking
 from cellwright.spec.retrain import Augment, Evaluate, Retrain
 from cellwright.spec.runner import AnyRunner, ClusterRunner, LocalRunner, Store
 from cellwright.spec.sampled import SampledSection
@@ -58,6 +59,9 @@ class SearchSpec(Section):
     register_: Register = Field(default=Register(), alias="register")
     tracking: Tracking = Tracking()
     resources: Resources = Resources()
+    profiles: Path | None = None
+    """A file with resource profiles of the user's own: a mapping of names to what `resources` may hold."""
+    pipeline: Pipeline = Pipeline()
 
     @model_validator(mode="after")
     def _can_be_resized(self) -> Self:
@@ -94,10 +98,6 @@ class SearchSpec(Section):
         if self.store is None:
             raise ValueError(
                 f"store must be said: runner.kind {self.runner.kind} has trials on other machines"
-            )
-        if self.store.uri.startswith("/") != (self.store.claim is not None):
-            raise ValueError(
-                f"store.claim must be said for a path and for nothing else, got {self.store.claim} and {self.store.uri}"
             )
         if self.start.search and not self.is_sampled:
             raise ValueError(
@@ -175,6 +175,10 @@ class SearchSpec(Section):
         share = max(1, self.resources.threads // self.runner.parallel)
         return self.resources.model_copy(update={"cpu": str(share)})
 
+    def step_resources(self, step: StepName) -> Resources:
+        """Return what a step may use as a task of a pipeline."""
+        return self.pipeline.resources.get(step, self.resources)
+
     @property
     def final_space(self) -> AnySpace:
         """Return the space at the size that its networks are retrained at."""
@@ -195,6 +199,7 @@ class SearchSpec(Section):
         """Return 16 hex digits that name this spec, defaults included, wherever it is tracked."""
         return digest(self.model_dump(mode="json", by_alias=True, exclude={"tracking"}))
 
-    def completed(self, environ: Mapping[str, str]) -> Self:
-        """Return the spec with what the environment of a step says of tracking."""
-        return self.model_copy(update={"tracking": self.tracking.completed(environ)})
+    def completed(self, environ: Mapping[str, str], *, kfp_run_id: str | None = None) -> Self:
+        """Return the spec with what a step's surroundings say of tracking; see `Tracking.completed`."""
+        tracking = self.tracking.completed(environ, kfp_run_id=kfp_run_id)
+        return self.model_copy(update={"tracking": tracking})

@@ -15,13 +15,24 @@ from cellwright.steps.prepare import PREPARE
 from cellwright.steps.register import REGISTER
 from cellwright.steps.retrain import RETRAIN
 from cellwright.steps.search import SEARCH
+from cellwright.steps.stored import clean_up, copy_light, owned, run_stored_step
 
 STEPS: Mapping[str, Step] = {
     step.name: step for step in (PREPARE, SEARCH, RETRAIN, BASELINES, EVALUATE, REGISTER)
 }
 """Every step, each after its inputs."""
 
-__all__ = ["STEPS", "Step", "run_step", "run_until", "stage_search"]
+__all__ = [
+    "STEPS",
+    "Step",
+    "clean_up",
+    "copy_light",
+    "owned",
+    "run_step",
+    "run_stored_step",
+    "run_until",
+    "stage_search",
+]
 
 
 def run_until(name: str, spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:

@@ -9,12 +9,10 @@ from cellwright.progress import Progress
 from cellwright.runners import LocalRunner, Runner, data_place, search_place
 from cellwright.spec import KatibRunner, SearchSpec
 from cellwright.spec import LocalRunner as LocalSection
+from cellwright.steps._step import FINISHED, RUN
 from cellwright.steps.manifests import katib_experiment, trial_pods
 from cellwright.steps.trial import REQUEST, TrialRequest
 from cellwright.stores import open_store
-
-RUN = "run"
-"""The file that tells a search from others of the same spec."""
 
 
 def build_runner(
@@ -47,8 +45,8 @@ def build_runner(
 def share(spec: SearchSpec, search: str, data: Path, folder: Path, progress: Progress) -> None:
     """Store what all trials of a search have in common: the prepared data, and a request without an architecture."""
     assert spec.store is not None
-    store = open_store(spec.store.uri, spec.store.endpoint)
+    store = open_store(spec.store.uri, spec.store.endpoint, say=progress.say)
     progress.say(f"search: storing {data.name} in {spec.store.uri}")
-    store.push(data, data_place(data.name), last="step.json")
+    store.push(data, data_place(data.name), last=FINISHED)
     TrialRequest.of(spec, data).save(folder / REQUEST)
     store.put(folder / REQUEST, f"{search_place(search)}/{REQUEST}")

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from cellwright.training import parallel
 
 Inputs = Mapping[str, Path]
 """The folders of earlier steps, by step name."""
+FINISHED = "step.json"
+RUN = "run"
+"""The file that tells the making of a folder from an earlier one under the same key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,22 +58,40 @@ class StepRecord(Result):
     seconds: float
 
 
-def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, progress: Progress) -> Path:
+def run_step(
+    step: Step,
+    spec: SearchSpec,
+    inputs: Inputs,
+    workspace: Path,
+    progress: Progress,
+    hold: Callable[[Path], AbstractContextManager[None]] = locked,
+) -> Path:
     """Return the step's finished folder in the workspace, doing what is left to do.
+
+    Args:
+        step: what to do.
+        spec: whose sections it reads.
+        inputs: the folders it reads.
+        workspace: where its folder is, or will be.
+        progress: told how far it is.
+        hold: keeps the folder for this process, and may fill it with what is known of it elsewhere.
 
     Raises:
         CellwrightError: an input is not finished, or another process is at this step.
     """
-    keys = {name: StepRecord.load(inputs[name] / "step.json").key for name in step.inputs}
+    keys = {name: StepRecord.load(inputs[name] / FINISHED).key for name in step.inputs}
     spec = placed(spec, workspace)
     settings = step.settings(spec)
     key = digest([step.name, code_version(spec.imports), settings, keys])
     folder = workspace / f"{step.name}-{key}"
-    if parallel.agreed((folder / "step.json").exists()):
+    if parallel.agreed((folder / FINISHED).exists()):
         progress.say(f"{step.name}: reusing {folder}")
         return folder
-    began = time.monotonic()
-    with locked(folder) if parallel.is_first() else nullcontext():
+    with hold(folder) if parallel.is_first() else nullcontext():
+        if parallel.agreed((folder / FINISHED).exists()):
+            progress.say(f"{step.name}: reusing what is there")
+            return folder
+        began = time.monotonic()
         if parallel.is_first() or step.is_shared:
             step.run(spec, inputs, folder, progress)
         if parallel.is_first():
@@ -81,7 +102,7 @@ def run_step(step: Step, spec: SearchSpec, inputs: Inputs, workspace: Path, prog
                 settings=settings,
                 version=cellwright.__version__,
                 seconds=time.monotonic() - began,
-            ).save(folder / "step.json")
+            ).save(folder / FINISHED)
     parallel.wait()
     return folder
 

@@ -51,12 +51,12 @@ def trial_pods(spec: SearchSpec, run: str = "") -> "TrialPods":
 
     Args:
         spec: with a runner on a cluster.
-        run: tells the search from others of the same spec.
+        run: tells the search from others; without it, the spec does.
     """
     from cellwright.runners.on_kubernetes import TrialPods
 
     assert isinstance(spec.runner, ClusterRunner) and spec.store is not None
-    tail = digest([spec.digest, run])[:8]
+    tail = digest([run or spec.digest])[:8]
     return TrialPods(
         search=f"{spec.name[: LONGEST_NAME - 9].rstrip('-')}-{tail}",
         runner=spec.runner,

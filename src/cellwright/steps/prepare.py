@@ -6,12 +6,19 @@ from cellwright.data import prepare as prepare_data
 from cellwright.data import source_digest
 from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
+from cellwright.steps._source import on_this_machine, remote_contents
 from cellwright.steps._step import Inputs, Step
 
 
 def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Write the manifest and the shards of the prepared data."""
-    prepare_data(spec.data, folder, progress.say)
+    with on_this_machine(spec.data, folder, progress) as (section, say):
+        prepare_data(section, folder, say)
 
 
-PREPARE = Step(name="prepare", inputs=(), settings=lambda spec: source_digest(spec.data), run=prepare)
+PREPARE = Step(
+    name="prepare",
+    inputs=(),
+    settings=lambda spec: source_digest(spec.data, remote_contents(spec.data)),
+    run=prepare,
+)

@@ -1,6 +1,7 @@
 """What every store is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -27,6 +28,22 @@ class Store(ABC):
     def delete(self, folder: str) -> None:
         """Delete every file below the folder."""
 
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Delete a file, if there is one of that name."""
+
+    @abstractmethod
+    def look(self, name: str) -> tuple[str, str] | None:
+        """Return the text of a small file and the tag of this version of it; None where there is none."""
+
+    @abstractmethod
+    def swap(self, name: str, text: str, tag: str | None) -> str | None:
+        """Write a small file in place of the version with the tag, or where there is none, for None.
+
+        Returns:
+            The new version's tag; None if another version was there, which stays.
+        """
+
     def push(self, path: Path, folder: str, *, last: str | None = None) -> None:
         """Store every file below the path that is not stored with its size yet; `last` after all others.
 
@@ -38,14 +55,18 @@ class Store(ABC):
             if stored.get(name) != file.stat().st_size:
                 self.put(file, f"{folder}/{name}")
 
-    def pull(self, folder: str, path: Path) -> None:
-        """Write every file below the folder to the path, but for those that are there with their size."""
+    def pull(self, folder: str, path: Path, *, wanted: Callable[[str], bool] = lambda name: True) -> None:
+        """Write the wanted files below the folder to the path, but for those that are there with their size."""
         for name, size in self.sizes(folder).items():
             file = path / name
-            if not file.exists() or file.stat().st_size != size:
+            if wanted(name) and not (file.exists() and file.stat().st_size == size):
                 self.get(f"{folder}/{name}", file)
 
 
 def files_below(path: Path) -> list[Path]:
-    """Return the files that are whole: those that are being written have names with a dot first."""
-    return [file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")]
+    """Return the files that are whole: those that are being written, or only cached, have names with a dot first."""
+    return [
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]

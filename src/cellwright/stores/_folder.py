@@ -1,10 +1,12 @@
 """A store on a volume that all mount."""
 
+import fcntl
+import hashlib
 import shutil
 from pathlib import Path
 
 from cellwright.errors import CellwrightError
-from cellwright.files import atomic_path
+from cellwright.files import atomic_path, write_text
 from cellwright.stores._base import Store, files_below
 
 
@@ -38,3 +40,27 @@ class FolderStore(Store):
     def delete(self, folder: str) -> None:
         """Delete every file below the folder."""
         shutil.rmtree(self.root / folder, ignore_errors=True)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if there is one of that name."""
+        (self.root / name).unlink(missing_ok=True)
+
+    def look(self, name: str) -> tuple[str, str] | None:
+        """Return the text of a small file and its digest."""
+        try:
+            text = (self.root / name).read_text()
+        except FileNotFoundError:
+            return None
+        return text, hashlib.sha256(text.encode()).hexdigest()
+
+    def swap(self, name: str, text: str, tag: str | None) -> str | None:
+        """Write a small file in place of the version with the tag, under a lock that the volume must keep."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_name(f".{path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            found = self.look(name)
+            if (found and found[1]) != tag:
+                return None
+            write_text(path, text)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Keeping a store's copy of a folder up to date while a trial works in it."""
+"""Keeping a store's copy of a folder up to date while a trial or a step works in it."""
 
 import threading
 from collections.abc import Iterator
@@ -12,20 +12,30 @@ SECONDS = 10.0
 
 
 @contextmanager
-def mirroring(path: Path, store: Store, folder: str, *, seconds: float = SECONDS) -> Iterator[None]:
+def mirroring(
+    path: Path, store: Store, folder: str, *, last: str | None = None, seconds: float = SECONDS
+) -> Iterator[None]:
     """Go on from what the store has of the folder, and store what changes, to the end of the block and after it.
 
-    A copy that fails while the block runs is tried again at the next look; the last one raises.
+    A copy that fails while the block runs is tried again at the next look; the last one raises. What is deleted here is
+    deleted there. The file `last` is stored after all others.
     """
     store.pull(folder, path)
     stored = _stamps(path)
     ended = threading.Event()
 
     def copy() -> None:
-        for file, stamp in _stamps(path).items():
+        stamps = _stamps(path)
+        for file, stamp in sorted(stamps.items(), key=lambda item: item[0].name == last):
             if stored.get(file) != stamp:
-                store.put(file, f"{folder}/{file.relative_to(path).as_posix()}")
+                store.put(file, place(file))
                 stored[file] = stamp
+        for file in stored.keys() - stamps.keys():
+            store.remove(place(file))
+            del stored[file]
+
+    def place(file: Path) -> str:
+        return f"{folder}/{file.relative_to(path).as_posix()}"
 
     def watch() -> None:
         while not ended.wait(seconds):

@@ -1,23 +1,23 @@
 """A store in an S3 bucket."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 
-import boto3
-from botocore.config import Config
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
 from cellwright.stores._base import Store
+from cellwright.stores._client import connect, in_words
+from cellwright.stores._download import Changed, Download
+from cellwright.stores._patience import SECONDS, Patience, say_line
 
-PATIENT = Config(
-    retries={"mode": "standard", "total_max_attempts": 8},  # of what may pass: throttling, resets, 5xx
-    connect_timeout=10,
-    read_timeout=60,
-)
+UPLOADING = TransferConfig()
+NUM_READS = 5
+"""How often an object is read anew that changes while it is read."""
 
 
 class S3Store(Store):
@@ -26,53 +26,116 @@ class S3Store(Store):
     Args:
         uri: `s3://BUCKET/PREFIX`.
         endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrules it.
+        say: is told what is waited for.
+        seconds: to wait for a server that refuses, hangs or breaks off.
     """
 
-    def __init__(self, uri: str, *, endpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        *,
+        endpoint: str | None = None,
+        say: Callable[[str], None] = say_line,
+        seconds: float = SECONDS,
+    ) -> None:
         self.bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         self.prefix = f"{prefix}/" if prefix else ""
-        own = endpoint if "AWS_ENDPOINT_URL" not in os.environ else None
-        region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
         with self._in_words():
-            self.client = boto3.client("s3", endpoint_url=own, region_name=region, config=PATIENT)
+            self.client = connect(endpoint)
+        self.patience = Patience(self.client.meta.endpoint_url, say=say, seconds=seconds)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of every object below the folder, by its name within."""
         start = f"{self.prefix}{folder}/"
+        pages = self.client.get_paginator("list_objects_v2")
+
+        def listed() -> dict[str, int]:
+            found = pages.paginate(Bucket=self.bucket, Prefix=start).search("Contents[]")
+            return {o["Key"].removeprefix(start): o["Size"] for o in found if o}
+
         with self._in_words(folder):
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start)
-            return {
-                o["Key"].removeprefix(start): o["Size"] for page in pages for o in page.get("Contents", ())
-            }
+            return self.patience(listed)
 
     def put(self, path: Path, name: str) -> None:
         """Store a file, in place of what had that name."""
+        size = path.stat().st_size
         with self._in_words(name):
-            self.client.upload_file(str(path), self.bucket, self.prefix + name)
+            self.patience(lambda: self._upload(path, self.prefix + name))
+        if size >= UPLOADING.multipart_threshold:
+            with suppress(ClientError, BotoCoreError):  # may be denied; leftovers do no harm
+                self._abort_leftovers(self.prefix + name)
 
     def get(self, name: str, path: Path) -> None:
         """Write an object to the path."""
-        with atomic_path(path) as temporary, self._in_words(name):
-            size = self.client.head_object(Bucket=self.bucket, Key=self.prefix + name)["ContentLength"]
-            self.client.download_file(self.bucket, self.prefix + name, str(temporary))
-            if (got := temporary.stat().st_size) != size:
-                raise CellwrightError(f"{self._uri(name)} must have {size} bytes, got {got}")
+        with self._in_words(name):
+            for left in reversed(range(NUM_READS)):
+                with atomic_path(path) as temporary:
+                    try:
+                        Download(self.client, self.bucket, self.prefix + name, temporary).run(self.patience)
+                        return
+                    except Changed:
+                        if not left:
+                            raise
 
     def delete(self, folder: str) -> None:
         """Delete every object below the folder."""
-        with self._in_words(folder):
-            for name in self.sizes(folder):
-                self.client.delete_object(Bucket=self.bucket, Key=f"{self.prefix}{folder}/{name}")
+        for name in self.sizes(folder):
+            self.remove(f"{folder}/{name}")
+
+    def remove(self, name: str) -> None:
+        """Delete an object, if there is one of that name."""
+        request = partial(self.client.delete_object, Bucket=self.bucket, Key=self.prefix + name)
+        with self._in_words(name):
+            self.patience(request)
+
+    def look(self, name: str) -> tuple[str, str] | None:
+        """Return the text of a small object and its ETag."""
+
+        def read() -> tuple[str, str]:
+            found = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
+            return found["Body"].read().decode(), found["ETag"]
+
+        try:
+            with self._in_words(name):
+                return self.patience(read)
+        except CellwrightError as error:
+            if _status(error) == 404:
+                return None
+            raise
+
+    def swap(self, name: str, text: str, tag: str | None) -> str | None:
+        """Write a small object in place of the version with the ETag, by a conditional request."""
+        place = {"Bucket": self.bucket, "Key": self.prefix + name}
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        try:
+            with self._in_words(name):
+                put = self.patience(partial(self.client.put_object, **place, Body=text.encode(), **condition))
+                return str(put["ETag"])
+        except CellwrightError as error:
+            if _status(error) in (404, 409, 412):  # gone, being written by another, another version
+                return None
+            raise
+
+    def _upload(self, path: Path, key: str) -> None:
+        with create_transfer_manager(self.client, UPLOADING) as manager:
+            manager.upload(str(path), self.bucket, key).result()
+
+    def _abort_leftovers(self, key: str) -> None:
+        """End the uploads that were killed, or broke off while S3 refused even to be told."""
+        place = {"Bucket": self.bucket, "Key": key}
+        for upload in self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key).get("Uploads", ()):
+            if upload["Key"] == key:
+                self.client.abort_multipart_upload(**place, UploadId=upload["UploadId"])
 
     def _uri(self, name: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{name}"
 
-    @contextmanager
-    def _in_words(self, name: str = "") -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-            raise CellwrightError(f"{self._uri(name)}: S3 says {code}: {message or error}") from error
-        except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
-            raise CellwrightError(f"{self._uri(name)}: {error}") from error
+    def _in_words(self, name: str = "") -> AbstractContextManager[None]:
+        return in_words(self._uri(name))
+
+
+def _status(error: CellwrightError) -> int | None:
+    """Return the HTTP status of S3's answer behind an error, if it answered."""
+    response = getattr(error.__cause__, "response", {})
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return None if status is None else int(status)

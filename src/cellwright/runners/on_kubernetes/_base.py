@@ -43,7 +43,7 @@ class KubernetesRunner(Runner):
         self.pods = pods
         self.cluster = cluster
         self.progress = progress
-        self.store = open_store(pods.store.uri, pods.store.endpoint)
+        self.store = open_store(pods.store.uri, pods.store.endpoint, say=progress.say)
         self.running: dict[Key, _Running] = {}
         self._last_change = time.monotonic()
         self._seen: object = None

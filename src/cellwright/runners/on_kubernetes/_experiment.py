@@ -43,7 +43,11 @@ def build_experiment(
     return Experiment(
         apiVersion=f"{GROUP}/{VERSION}",
         kind="Experiment",
-        metadata=models.IoK8sApimachineryPkgApisMetaV1ObjectMeta(name=pods.search),
+        metadata=models.IoK8sApimachineryPkgApisMetaV1ObjectMeta(
+            name=pods.search,
+            # Katib gives these to the suggestion service's pods too, which are no trials
+            labels=pods.runner.labels or None,
+        ),
         spec=models.V1beta1ExperimentSpec(
             objective=models.V1beta1ObjectiveSpec(
                 type=first.direction,

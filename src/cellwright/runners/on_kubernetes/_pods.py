@@ -45,7 +45,7 @@ class TrialPods:
         self, trial: str, arguments: Sequence[str] = (), *, keep_seconds: int | None = None
     ) -> dict[str, Any]:
         """Return the `batch/v1` Job of a trial, without a name."""
-        labels = {SEARCH: self.search, TRIAL: trial}
+        labels = {**self.labels, TRIAL: trial}
         command = [
             "cellwright",
             "trial",
@@ -69,6 +69,11 @@ class TrialPods:
         if keep_seconds is not None:
             spec["ttlSecondsAfterFinished"] = keep_seconds
         return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"labels": labels}, "spec": spec}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return the labels of all that belongs to the search."""
+        return {**self.runner.labels, SEARCH: self.search}
 
     @property
     def profile(self) -> Resources:

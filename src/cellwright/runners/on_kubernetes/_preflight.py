@@ -21,6 +21,8 @@ KATIB = (
     (GROUP, "trials", "list"),
 )
 """What the search step does: group, resource, verbs."""
+STORE_SECONDS = 10.0
+"""How long the store may refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def _refused(what: str, error: CellwrightError) -> Finding | None:
 def _store(pods: TrialPods) -> Finding:
     what = f"the store {pods.store.uri}, from here"
     try:
-        open_store(pods.store.uri, pods.store.endpoint).sizes("data")
+        open_store(pods.store.uri, pods.store.endpoint, seconds=STORE_SECONDS).sizes("data")
     except (CellwrightError, OSError) as error:
         return Finding(what, str(error))
     return Finding(what, None)

@@ -1,0 +1,437 @@
+"""Kubeflow Pipelines on a cluster: pipelines are submitted to it, followed, stopped and scheduled."""
+
+import contextlib
+import io
+import json
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import kfp
+import kfp_server_api
+import tenacity
+import urllib3
+from cellwright_pipelines.cron import Timetable
+from cellwright_pipelines.pipeline import compile_pipeline
+
+from cellwright.canonical import digest
+from cellwright.errors import CellwrightError
+from cellwright.spec import SearchSpec
+
+STEPS = ("prepare", "search", "retrain", "baselines", "evaluate", "register", "finish")
+ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+PATIENCE_SECONDS = 120
+PASSING = {429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connection:
+    """How Kubeflow Pipelines is reached."""
+
+    host: str | None = None
+    """Address of its API; by the kubeconfig, or this pod's own cluster, unless said."""
+    namespace: str | None = None
+    """The user's, where Kubeflow has several users."""
+    token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepState:
+    """How a step of a run stands."""
+
+    state: str
+    """RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELED…, as KFP calls it."""
+    seconds: float
+    """Since it began, until it ended."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineRun:
+    """How a run stands."""
+
+    run_id: str
+    name: str
+    state: str
+    created: datetime
+    steps: Mapping[str, StepState]
+    nodes: frozenset[str]
+    """Argo's ids of what it ran."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nothing more will happen."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """A recurring run."""
+
+    schedule_id: str
+    name: str
+    cron: str
+    """Six fields, in UTC."""
+    description: str
+    enabled: bool
+    pipeline_id: str
+    version_id: str
+    service_account: str | None
+
+
+class Kubeflow:
+    """A client of one Kubeflow Pipelines.
+
+    Args:
+        connection: where it is.
+        say: told why a request is repeated.
+
+    Raises:
+        CellwrightError: it is not reached, or refuses.
+    """
+
+    def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
+        self.namespace = connection.namespace
+        self.say = say
+        with warnings.catch_warnings(), _silence():
+            warnings.simplefilter("ignore")
+            self.client = kfp.Client(host=connection.host, existing_token=connection.token)
+        self.host = self.client._existing_config.host or ""
+        self.runs_api = self.client._run_api
+
+    def submit(self, spec: SearchSpec, name: str) -> str:
+        """Upload the spec's pipeline as a version, unless it is there, start a run and return its id."""
+        check_for_cluster(spec)
+        pipeline_id, version_id = self._upload(spec)
+        return self._start(spec.name, name, pipeline_id, version_id, spec.pipeline.service_account)
+
+    def run(self, run_id: str) -> PipelineRun:
+        """Return how a run stands; raises CellwrightError if there is none."""
+        return _read_run(self._ask(f"run {run_id}", self.client.get_run, run_id))
+
+    def runs(self, count: int) -> list[PipelineRun]:
+        """Return the latest runs, the newest first."""
+        found = self._ask(
+            "runs",
+            self.client.list_runs,
+            page_size=count,
+            sort_by="created_at desc",
+            namespace=self.namespace,
+        )
+        return [_read_run(run) for run in found.runs or ()]
+
+    def stop(self, run_id: str) -> None:
+        """Have a run stopped; its exit handler deletes what it left."""
+        self._ask(f"run {run_id}", self.client.terminate_run, run_id)
+
+    def log(self, run: PipelineRun, step: str) -> str:
+        """Return what KFP gives of the log of a step's last attempt; empty where it gives nothing."""
+        node = _last_attempt(run, step)
+        if node is None:
+            return ""
+        response = self._ask(
+            f"log of {step}",
+            self.runs_api.api_client.call_api,
+            f"/apis/v1alpha1/runs/{run.run_id}/nodes/{node}/log",
+            "GET",
+            auth_settings=["Bearer"],
+            _preload_content=False,
+        )
+        return str(response.data.decode(errors="replace"))
+
+    def link(self, run_id: str) -> str:
+        """Return the address of a run's page, where a person's browser reaches KFP at the address of its API."""
+        prefix = self.client._get_url_prefix()
+        return f"{prefix}/#/runs/details/{run_id}" if prefix.startswith("http") else ""
+
+    def follow(self, run_id: str, seconds: float = 5.0) -> Iterator[PipelineRun]:
+        """Yield how a run stands, again and again until it has ended."""
+        while True:
+            run = self.run(run_id)
+            yield run
+            if run.has_ended:
+                return
+            time.sleep(seconds)
+
+    def schedule(self, spec: SearchSpec, timetable: Timetable, description: str) -> tuple[Schedule, bool]:
+        """Make one schedule of the spec's name fire its pipeline; return it, and whether anything was changed.
+
+        No run that was missed is made up for, and none begins while the last one is running.
+        """
+        check_for_cluster(spec)
+        pipeline_id, version_id = self._upload(spec)
+        same, others = None, []
+        for known in self.schedules(spec.name):
+            wanted = (timetable.cron, version_id, spec.pipeline.service_account or known.service_account)
+            if (known.cron, known.version_id, known.service_account) == wanted and known.enabled and not same:
+                same = known
+            else:
+                others.append(known)
+        if same is None:
+            made = self._ask(
+                f"schedule {spec.name}",
+                self.client.create_recurring_run,
+                self._experiment(spec.name),
+                spec.name,
+                description=description,
+                cron_expression=timetable.cron,
+                max_concurrency=1,
+                no_catchup=True,
+                pipeline_id=pipeline_id,
+                version_id=version_id,
+                service_account=spec.pipeline.service_account,
+            )
+            current = _read_schedule(made)
+        else:
+            current = same
+        for old in others:
+            self._ask(f"schedule {old.name}", self.client.delete_recurring_run, old.schedule_id)
+        return current, same is None or bool(others)
+
+    def schedules(self, name: str | None = None) -> list[Schedule]:
+        """Return the schedules, or those of one name."""
+        found: list[Schedule] = []
+        token = ""
+        while True:
+            page = self._ask(
+                "schedules",
+                self.client.list_recurring_runs,
+                page_token=token,
+                page_size=100,
+                namespace=self.namespace,
+                filter=_of_name(name) if name else None,
+            )
+            found += [_read_schedule(item) for item in page.recurring_runs or ()]
+            token = page.next_page_token or ""
+            if not token:
+                return found
+
+    def unschedule(self, name: str) -> None:
+        """Delete the schedules of a name; raises CellwrightError if there is none."""
+        for schedule in self._named(name):
+            self._ask(f"schedule {name}", self.client.delete_recurring_run, schedule.schedule_id)
+
+    def run_now(self, name: str, run_name: str) -> str:
+        """Start a run of what a schedule starts; raises CellwrightError if there is none of that name."""
+        schedule = self._named(name)[0]
+        return self._start(
+            name, run_name, schedule.pipeline_id, schedule.version_id, schedule.service_account
+        )
+
+    def _named(self, name: str) -> list[Schedule]:
+        found = self.schedules(name)
+        if not found:
+            known = ", ".join(sorted(schedule.name for schedule in self.schedules())) or "there is none"
+            raise CellwrightError(f"schedule must be one of those on the cluster ({known}), got {name!r}")
+        return found
+
+    def _start(
+        self, experiment: str, name: str, pipeline_id: str, version_id: str, service_account: str | None
+    ) -> str:
+        run = self._ask(
+            f"run {name!r}",
+            self.client.run_pipeline,
+            self._experiment(experiment),
+            name,
+            pipeline_id=pipeline_id,
+            version_id=version_id,
+            service_account=service_account,
+        )
+        return str(run.run_id)
+
+    def _experiment(self, name: str) -> str:
+        """Return the id of KFP's experiment of the name, made if need be, by whoever is first."""
+        experiment = self._ask(
+            f"experiment {name}",
+            _again_on_conflict(self.client.create_experiment),
+            name,
+            namespace=self.namespace,
+        )
+        return str(experiment.experiment_id)
+
+    def _upload(self, spec: SearchSpec) -> tuple[str, str]:
+        """Return the ids of the spec's pipeline and of its version, both made if need be."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "pipeline.yaml"
+            compile_pipeline(spec, path)
+            version = f"{spec.name}-{digest(path.read_text(encoding='utf-8'))}"
+            pipeline_id = self._ask(f"pipeline {spec.name}", self.client.get_pipeline_id, spec.name)
+            if pipeline_id is None:
+                body = kfp_server_api.V2beta1Pipeline(display_name=spec.name, namespace=self.namespace)
+                self._ask(
+                    f"pipeline {spec.name}",
+                    _unless_there(self.client._pipelines_api.pipeline_service_create_pipeline),
+                    pipeline=body,
+                )
+                pipeline_id = self._ask(f"pipeline {spec.name}", self.client.get_pipeline_id, spec.name)
+            if (found := self._version(pipeline_id, version)) is None:
+                self._ask(
+                    f"pipeline version {version}",
+                    _unless_there(self.client.upload_pipeline_version),
+                    str(path),
+                    version,
+                    pipeline_id=pipeline_id,
+                )
+                found = self._version(pipeline_id, version)
+        return str(pipeline_id), str(found)
+
+    def _version(self, pipeline_id: str, name: str) -> str | None:
+        found = self._ask(
+            f"pipeline version {name}",
+            self.client.list_pipeline_versions,
+            pipeline_id,
+            page_size=1,
+            filter=_of_name(name),
+        )
+        versions: Sequence[Any] = found.pipeline_versions or ()
+        return str(versions[0].pipeline_version_id) if versions else None
+
+    def _ask(self, subject: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return KFP's answer, asked again for two minutes where the reason for none may pass."""
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_passes),
+            stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+            wait=tenacity.wait_exponential(multiplier=0.5, max=10),
+            before_sleep=self._say_why,
+            reraise=True,
+        )
+        try:
+            with _silence():
+                return retrying(call, *args, **kwargs)
+        except kfp_server_api.ApiException as error:
+            raise CellwrightError(
+                f"Kubeflow Pipelines at {self.host}, {subject}: {_reason(error)}"
+            ) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise CellwrightError(
+                f"Kubeflow Pipelines at {self.host} does not answer: {error}; its address is given by --host, "
+                "CELLWRIGHT_HOST or ~/.config/cellwright.toml"
+            ) from error
+
+    def _say_why(self, state: tenacity.RetryCallState) -> None:
+        if state.attempt_number == 3 and state.outcome is not None:
+            self.say(f"Kubeflow Pipelines does not answer, asking again: {state.outcome.exception()}")
+
+
+def check_for_cluster(spec: SearchSpec) -> None:
+    """Require what steps on several machines need.
+
+    Raises:
+        CellwrightError: names what is missing.
+    """
+    if spec.store is None:
+        raise CellwrightError("store must be said: steps on a cluster share it")
+    if not (spec.tracking.uri or "").startswith(("http://", "https://")):
+        raise CellwrightError(
+            "tracking.uri must be the http(s) address of an MLflow server that steps on other machines reach, got "
+            f"{spec.tracking.uri}"
+        )
+    for path in (place for place in spec.data.places.values() if isinstance(place, Path)):
+        on_volume = spec.store.claim is not None and path.is_relative_to(spec.store.uri)
+        if path.exists() and not on_volume:
+            raise CellwrightError(
+                f"data: {path} is on this machine, and steps run on others: put it into a bucket (s3://BUCKET/KEY), or "
+                "on the volume of store.claim"
+            )
+
+
+def _read_run(run: Any) -> PipelineRun:
+    tasks = run.run_details.task_details if run.run_details else None
+    steps = {}
+    nodes: set[str] = set()
+    for task in tasks or ():
+        nodes.update(child.pod_name for child in task.child_tasks or () if child.pod_name)
+        if task.display_name in STEPS:
+            end = task.end_time if task.end_time and task.end_time.year > 1970 else None
+            now = datetime.now(tz=task.start_time.tzinfo)
+            seconds = ((end or now) - task.start_time).total_seconds()
+            steps[task.display_name] = StepState(state=task.state or "PENDING", seconds=max(0.0, seconds))
+    return PipelineRun(
+        run_id=run.run_id,
+        name=run.display_name,
+        state=run.state or "PENDING",
+        created=run.created_at,
+        steps={name: steps[name] for name in STEPS if name in steps},
+        nodes=frozenset(nodes),
+    )
+
+
+def _read_schedule(item: Any) -> Schedule:
+    cron = item.trigger.cron_schedule.cron if item.trigger and item.trigger.cron_schedule else ""
+    version = item.pipeline_version_reference
+    return Schedule(
+        schedule_id=item.recurring_run_id,
+        name=item.display_name,
+        cron=cron or "",
+        description=item.description or "",
+        enabled=item.status == "ENABLED",
+        pipeline_id=version.pipeline_id if version else "",
+        version_id=version.pipeline_version_id if version else "",
+        service_account=item.service_account,
+    )
+
+
+def _last_attempt(run: PipelineRun, step: str) -> str | None:
+    """Return Argo's id of the last pod of a step: the workflow's name and a hash of the node's path in it."""
+    prefix = next((node.rpartition("-")[0] for node in run.nodes), "")
+    place = f"{prefix}.root" if step == "finish" else f"{prefix}.root.exit-handler-1"
+    attempts = [f"{prefix}-{_fnv1a(f'{place}.{step}.executor({attempt})')}" for attempt in range(100)]
+    return next((node for node in reversed(attempts) if node in run.nodes), None)
+
+
+def _fnv1a(text: str) -> int:
+    """Return the 32-bit FNV-1a hash, http://www.isthe.com/chongo/tech/comp/fnv."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def _of_name(name: str) -> str:
+    return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
+
+
+def _unless_there(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the call, which then takes it well that another one was faster."""
+
+    def calling(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except kfp_server_api.ApiException as error:
+            if error.status != 409:
+                raise
+            return None
+
+    return calling
+
+
+def _again_on_conflict(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the call that finds or makes, which finds when another one has made it meanwhile."""
+
+    def calling(*args: Any, **kwargs: Any) -> Any:
+        return _unless_there(call)(*args, **kwargs) or call(*args, **kwargs)
+
+    return calling
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, kfp_server_api.ApiException):
+        return error.status in PASSING
+    return isinstance(error, urllib3.exceptions.HTTPError)
+
+
+def _reason(error: kfp_server_api.ApiException) -> str:
+    """Return KFP's own words, of which the first sentence says most."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return f"{error.status} {error.reason}"
+
+
+def _silence() -> contextlib.AbstractContextManager[Any]:
+    """Drop what kfp prints."""
+    return contextlib.redirect_stdout(io.StringIO())

@@ -1,0 +1,265 @@
+"""Commands about pipelines on Kubeflow: submit one, follow it, stop it, and have it run on a schedule."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cellwright.cli import options
+from cellwright.cli.connecting import Host, Namespace, TokenFile, connection
+from cellwright.cli.loading import load
+
+if TYPE_CHECKING:
+    from cellwright_pipelines.kubeflow import Kubeflow, PipelineRun
+
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", show_default=False, help="Id of a run, as submit and runs print it.")
+]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", show_default=False, help="Name of the schedule, or its spec's file.")
+]
+LOG_LINES = 20
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    options.add(app, "submit", submit, "cellwright submit search.yaml --host http://localhost:8888")
+    options.add(app, "status", status, "cellwright status 145ed304-937e-4ab0-be2a-def01541b69c")
+    options.add(app, "logs", logs, "cellwright logs 145ed304-937e-4ab0-be2a-def01541b69c search")
+    options.add(app, "stop", stop, "cellwright stop 145ed304-937e-4ab0-be2a-def01541b69c")
+    options.add(app, "runs", list_runs, "cellwright runs")
+    options.add(
+        app,
+        "schedule",
+        schedule,
+        'cellwright schedule search.yaml --cron "0 3 * * 1" --timezone Europe/Berlin',
+    )
+    options.add(app, "schedules", schedules, "cellwright schedules")
+    options.add(app, "unschedule", unschedule, "cellwright unschedule search.yaml")
+    options.add(app, "run-now", run_now, "cellwright run-now search.yaml")
+
+
+def submit(
+    spec: options.Spec,
+    overrides: options.Overrides = None,
+    name: Annotated[
+        str | None, typer.Option("--name", show_default=False, help="Of the run; the spec's and the time.")
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Stay until it has ended; Ctrl-C leaves it running.")] = True,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Run the pipeline of a spec on Kubeflow Pipelines.
+
+    Uploads it as a version, unless that is there, starts a run and follows it: each step's state, the log of one
+    that failed, and a link to the run's page. Ends with 1 if the run does not succeed.
+    """
+    loaded = load(spec, overrides)
+    kubeflow = _kubeflow(host, namespace, token_file)
+    run_id = kubeflow.submit(loaded, name or _name(loaded.name))
+    _begin(kubeflow, run_id, follow)
+
+
+def status(
+    run: Run,
+    follow: Annotated[bool, typer.Option(help="Stay until it has ended.")] = False,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Show how a run stands: its steps, their states and times."""
+    kubeflow = _kubeflow(host, namespace, token_file)
+    if follow:
+        _follow(kubeflow, run)
+        return
+    found = kubeflow.run(run)
+    typer.echo(f"{found.state:10} {found.name}  {kubeflow.link(run)}")
+    for step, state in found.steps.items():
+        typer.echo(f"  {step:10} {state.state:10} {state.seconds:6.0f} s")
+
+
+def logs(
+    run: Run,
+    step: Annotated[str, typer.Argument(metavar="STEP", show_default=False, help="Such as search.")],
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Print the log of a step's last attempt."""
+    from cellwright_pipelines.kubeflow import STEPS
+
+    from cellwright.errors import CellwrightError
+
+    if step not in STEPS:
+        raise CellwrightError(f"step must be one of {', '.join(STEPS)}, got {step!r}")
+    kubeflow = _kubeflow(host, namespace, token_file)
+    text = _log(kubeflow, kubeflow.run(run), step)
+    if not text:
+        raise CellwrightError(
+            f"there is no log of {step}: it has not begun, or its pod is gone and KFP kept nothing"
+        )
+    typer.echo(text, nl=not text.endswith("\n"))
+
+
+def stop(run: Run, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None) -> None:
+    """Stop a run, and wait until what it made on the cluster is deleted.
+
+    What is finished, and checkpoints, stay in the store: submitted again, it goes on there.
+    """
+    kubeflow = _kubeflow(host, namespace, token_file)
+    kubeflow.stop(run)
+    for found in kubeflow.follow(run):
+        if found.has_ended:
+            typer.echo(f"stopped: {found.name}")
+
+
+def list_runs(
+    count: Annotated[int, typer.Option(min=1, max=200, help="How many, the newest first.")] = 10,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+) -> None:
+    """List the latest runs."""
+    for run in _kubeflow(host, namespace, token_file).runs(count):
+        typer.echo(f"{run.run_id}  {run.created:%Y-%m-%d %H:%M:%S}  {run.state:10} {run.name}")
+
+
+def schedule(
+    spec: options.Spec,
+    cron: Annotated[
+        str,
+        typer.Option(
+            "--cron", help="Minute, hour, day of month, month, day of week; seconds may stand first."
+        ),
+    ],
+    timezone: Annotated[
+        str, typer.Option("--timezone", help="That cron is meant in, such as Europe/Berlin.")
+    ] = "UTC",
+    overrides: options.Overrides = None,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Run the pipeline of a spec again and again, at the times that cron says.
+
+    There is one schedule for each spec's name: said again, it is brought up to date. A run that was missed is not
+    made up for, and none begins while the last one is running. Kubeflow Pipelines keeps its times in UTC; where the
+    zone has daylight saving, it says from when on the schedule is an hour off, unless given again.
+    """
+    from cellwright_pipelines.cron import read_cron
+
+    loaded = load(spec, overrides)
+    timetable = read_cron(cron, timezone, datetime.now(UTC))
+    description = f"{cron} ({timezone})"
+    found, is_new = _kubeflow(host, namespace, token_file).schedule(loaded, timetable, description)
+    typer.echo(f"{'scheduled' if is_new else 'unchanged'}: {found.name}, {description}: {found.cron} in UTC")
+    if timetable.until is not None and timetable.cron.split()[2] != "*":
+        typer.echo(
+            f"clocks in {timezone} change at {timetable.until:%Y-%m-%d %H:%M} UTC, and UTC's do not: give the command "
+            "again then to keep the local time"
+        )
+
+
+def schedules(host: Host = None, namespace: Namespace = None, token_file: TokenFile = None) -> None:
+    """List the schedules."""
+    for found in _kubeflow(host, namespace, token_file).schedules():
+        state = "" if found.enabled else "  disabled"
+        typer.echo(f"{found.name:40} {found.description}: {found.cron} in UTC{state}")
+
+
+def unschedule(
+    name: Name, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None
+) -> None:
+    """Delete a schedule. Runs that it has begun go on."""
+    kubeflow = _kubeflow(host, namespace, token_file)
+    kubeflow.unschedule(_schedule_name(name))
+    typer.echo(f"unscheduled: {_schedule_name(name)}")
+
+
+def run_now(
+    name: Name,
+    follow: Annotated[bool, typer.Option(help="Stay until it has ended.")] = True,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Run at once what a schedule runs."""
+    kubeflow = _kubeflow(host, namespace, token_file)
+    named = _schedule_name(name)
+    _begin(kubeflow, kubeflow.run_now(named, _name(named)), follow)
+
+
+def _kubeflow(host: str | None, namespace: str | None, token_file: Path | None) -> "Kubeflow":
+    from cellwright_pipelines.kubeflow import Kubeflow
+
+    return Kubeflow(connection(host, namespace, token_file), typer.echo)
+
+
+def _schedule_name(name: str) -> str:
+    if not name.endswith((".yaml", ".yml")):
+        return name
+    from cellwright.spec import load_spec
+
+    return load_spec(Path(name)).name
+
+
+def _name(spec: str) -> str:
+    return f"{spec} {datetime.now():%Y-%m-%d %H:%M:%S}"
+
+
+def _begin(kubeflow: "Kubeflow", run_id: str, follow: bool) -> None:
+    typer.echo(f"run {run_id} {kubeflow.link(run_id)}".rstrip())
+    if follow:
+        _follow(kubeflow, run_id)
+
+
+def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
+    """Tell each change of a step's state; raise where the run did not succeed, after the logs of what failed."""
+    from cellwright.errors import CellwrightError
+
+    told: dict[str, str] = {}
+    run = kubeflow.run(run_id)
+    for run in kubeflow.follow(run_id):
+        for step, state in run.steps.items():
+            if told.get(step) != state.state:
+                told[step] = state.state
+                after = "" if state.state in ("RUNNING", "PENDING") else f" after {state.seconds:.0f} s"
+                typer.echo(f"{step}: {state.state.lower()}{after}")
+    if run.state == "SUCCEEDED":
+        typer.echo(f"succeeded: {run.name}")
+        return
+    reasons = [
+        f"{step}: {_cause(_log(kubeflow, run, step))}"
+        for step, state in run.steps.items()
+        if state.state == "FAILED"
+    ]
+    raise CellwrightError("\n".join([f"run {run_id} {run.state.lower()}", *reasons]))
+
+
+def _cause(log: str) -> str:
+    """Return the mistake that a log tells of, or its last lines."""
+    from cellwright.report import Mistake, read_line
+
+    lines = log.strip().splitlines()
+    mistakes = [event.text for event in map(read_line, lines) if isinstance(event, Mistake)]
+    if mistakes:
+        return mistakes[-1]
+    return "\n".join(lines[-LOG_LINES:]) or "there is no log, as of a pod that never ran"
+
+
+def _log(kubeflow: "Kubeflow", run: "PipelineRun", step: str) -> str:
+    """Return a step's log from KFP, or from its pod where KFP gives none and the kubeconfig reaches it."""
+    from cellwright.errors import CellwrightError
+
+    text: str = kubeflow.log(run, step)
+    if text:
+        return text
+    from cellwright.runners.on_kubernetes import Cluster, read_log
+
+    try:
+        cluster = Cluster(kubeflow.namespace or "kubeflow", typer.echo)
+        return read_log(cluster, f"pipeline/runid={run.run_id},cellwright.dev/step={step}", "main")
+    except CellwrightError as error:
+        return f"the log cannot be read: {error}"

@@ -1,0 +1,119 @@
+"""Steps whose workspace is in a store: each is done in a folder of its own machine, which the store's copy follows.
+
+So steps on different machines share no volume, one that is killed goes on from its checkpoint elsewhere, and of several
+that want the same step done at once, one does it and the others wait for it.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cellwright.errors import CellwrightError
+from cellwright.files import write_text
+from cellwright.progress import Progress
+from cellwright.spec import ClusterRunner, KatibRunner, SearchSpec
+from cellwright.steps._step import FINISHED, RUN, Step, StepRecord, run_step
+from cellwright.stores import Store, leased, mirroring, open_store, release
+
+STEPS, LEASES = "steps", "leases"
+"""Folders of the store."""
+OWNER = "cellwright.dev/run"
+"""Label of what a search creates: the pipeline's run."""
+
+
+def run_stored_step(
+    step: Step,
+    spec: SearchSpec,
+    inputs: Mapping[str, Path],
+    workspace: Path,
+    progress: Progress,
+    *,
+    owner: str,
+) -> Path:
+    """Return the step's finished folder, of which at least the JSON files are here.
+
+    Args:
+        step: what to do.
+        spec: with a store.
+        inputs: for each step that it reads, a folder with at least its record.
+        workspace: an empty folder of this machine.
+        progress: told how far it is.
+        owner: the run of the pipeline; another attempt of it takes over at once.
+    """
+    store = spec_store(spec)
+
+    @contextmanager
+    def hold(folder: Path) -> Iterator[None]:
+        place = f"{STEPS}/{folder.name}"
+        if FINISHED in store.sizes(place):
+            store.pull(place, folder, wanted=is_light)
+            yield
+            return
+        with leased(
+            store, f"{LEASES}/{folder.name}", owner, lambda text: progress.say(f"{step.name}: {text}")
+        ):
+            if FINISHED in store.sizes(place):
+                store.pull(place, folder, wanted=is_light)
+                yield
+                return
+            with mirroring(folder, store, place, last=FINISHED):
+                if not (folder / RUN).exists():
+                    write_text(folder / RUN, uuid.uuid4().hex)
+                    store.put(folder / RUN, f"{place}/{RUN}")  # before anything is created in its name
+                yield
+
+    folders = {name: _fetch(store, inputs[name], workspace, progress) for name in step.inputs}
+    return run_step(step, spec, folders, workspace, progress, hold)
+
+
+def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
+    """Delete what a run that did not end well has left on the cluster, and free what it held in the store."""
+    if isinstance(spec.runner, ClusterRunner) and spec.runner.delete_on_cancel:
+        from cellwright.runners import on_kubernetes
+
+        cluster = on_kubernetes.Cluster(spec.runner.namespace, progress.say)
+        with_katib = isinstance(spec.runner, KatibRunner)
+        for what in on_kubernetes.delete_unfinished(cluster, f"{OWNER}={owner}", with_katib=with_katib):
+            progress.say(f"finish: deleted the {what}")
+    if spec.store is not None:
+        release(spec_store(spec), LEASES, owner)
+
+
+def owned(spec: SearchSpec, owner: str) -> SearchSpec:
+    """Return the spec, whose search labels what it creates on a cluster with the run of the pipeline."""
+    if not isinstance(spec.runner, ClusterRunner):
+        return spec
+    runner = spec.runner.model_copy(update={"labels": {**spec.runner.labels, OWNER: owner}})
+    return spec.model_copy(update={"runner": runner})
+
+
+def spec_store(spec: SearchSpec) -> Store:
+    """Return the spec's store."""
+    assert spec.store is not None
+    return open_store(spec.store.uri, spec.store.endpoint)
+
+
+def copy_light(folder: Path, target: Path) -> None:
+    """Copy the JSON files of a finished step, which tell where the others are."""
+    for file in folder.rglob("*.json"):
+        write_text(target / file.relative_to(folder), file.read_text(encoding="utf-8"))
+
+
+def is_light(name: str) -> bool:
+    """Tell whether a file of a finished step is for people and for other steps' decisions."""
+    return name.endswith((".json", ".jsonl"))
+
+
+def _fetch(store: Store, record_folder: Path, workspace: Path, progress: Progress) -> Path:
+    """Return the finished folder of an earlier step, brought here from the store: of a search, not its supernet."""
+    record = StepRecord.load(record_folder / FINISHED)
+    folder = workspace / f"{record.step}-{record.key}"
+    place = f"{STEPS}/{folder.name}"
+    progress.say(f"reading {folder.name} from the store")
+    store.pull(place, folder, wanted=is_light if record.step == "search" else lambda name: True)
+    if not (folder / FINISHED).exists():
+        raise CellwrightError(
+            f"{place} must be in the store, and is not: run the pipeline without KFP's cache"
+        )
+    return folder

@@ -1,0 +1,59 @@
+"""Clients of S3, and their errors in words."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
+
+from cellwright.errors import CellwrightError
+
+THREADS = 16
+CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 3},  # of hiccups; what takes longer is Patience's
+    connect_timeout=10,
+    read_timeout=30,
+    max_pool_connections=THREADS,
+    response_checksum_validation="when_required",  # files are checked when they are whole
+)
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+
+
+class NoCredentials(CellwrightError):
+    """There are no keys here, so that nothing can be asked."""
+
+
+def connect(endpoint: str | None) -> Any:
+    """Return a client with the keys that boto3 finds: of the environment, of the service account, of the node.
+
+    Args:
+        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrules it.
+    """
+    own = None if any(name in os.environ for name in ENDPOINT_VARIABLES) else endpoint
+    session = boto3.Session()
+    region = session.region_name or os.environ.get("AWS_REGION", "us-east-1")
+    try:
+        return session.client("s3", endpoint_url=own, region_name=region, config=CONFIG)
+    except ValueError as error:  # of botocore's, which knows no better
+        raise CellwrightError(f"the endpoint of S3 must be http://HOST or https://HOST: {error}") from error
+
+
+@contextmanager
+def in_words(uri: str) -> Iterator[None]:
+    """Raise errors of S3 and of its client as CellwrightError, with the place that they are about."""
+    try:
+        yield
+    except ClientError as error:
+        code, message = error.response["Error"].get("Code"), error.response["Error"].get("Message", "")
+        raise CellwrightError(f"{uri}: S3 says {code}: {message or error}") from error
+    except NoCredentialsError as error:
+        raise NoCredentials(
+            f"{uri}: there are no keys for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this pod a "
+            "service account or a node that may read and write there"
+        ) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        raise CellwrightError(f"{uri}: {error}") from error

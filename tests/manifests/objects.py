@@ -1,0 +1,62 @@
+"""The objects that a kustomization makes: as `kubectl` renders them, or from their files where there is no kubectl."""
+
+import functools
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+MANIFESTS = ROOT / "manifests"
+KUSTOMIZATIONS = sorted(path.parent for path in MANIFESTS.rglob("kustomization.yaml"))
+OVERLAYS = [folder for folder in KUSTOMIZATIONS if folder.parent.name == "overlays"]
+KUBECTL = shutil.which("kubectl")
+
+Object = dict[str, Any]
+
+
+@functools.cache
+def rendered(folder: Path) -> list[Object]:
+    text = subprocess.run(["kubectl", "kustomize", folder], check=True, capture_output=True, text=True)
+    return list(yaml.safe_load_all(text.stdout))
+
+
+@functools.cache
+def from_files(folder: Path) -> list[Object]:
+    """Return what the files say, and what is generated: all but an overlay's patches."""
+    return list(_from_files(folder))
+
+
+def _from_files(folder: Path) -> Iterator[Object]:
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    for name in kustomization["resources"]:
+        if (folder / name).is_dir():
+            yield from _from_files((folder / name).resolve())
+        else:
+            yield from yaml.safe_load_all((folder / name).read_text())
+    for kind in ("ConfigMap", "Secret"):
+        for generator in kustomization.get(f"{kind[0].lower()}{kind[1:]}Generator", ()):
+            if generator.get("behavior") != "merge":
+                metadata = {"name": generator["name"], "namespace": generator["namespace"]}
+                data = dict(literal.split("=", 1) for literal in generator["literals"])
+                yield {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": data}
+
+
+def of_kind(objects: list[Object], *kinds: str) -> Iterator[Object]:
+    return (each for each in objects if each["kind"] in kinds)
+
+
+def key(each: Object) -> tuple[str, str | None, str]:
+    return each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]
+
+
+def pod_templates(objects: list[Object]) -> Iterator[tuple[Object, Object]]:
+    """Yield whatever makes pods, with the template of its pods."""
+    return ((each, each["spec"]["template"]) for each in objects if "template" in each.get("spec", {}))
+
+
+def containers(template: Object) -> list[Object]:
+    return [*template["spec"].get("initContainers", ()), *template["spec"]["containers"]]

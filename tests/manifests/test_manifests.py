@@ -1,0 +1,167 @@
+"""Every kustomization below manifests/, without a cluster; tests/cluster/test_manifests.py gives them to one."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cellwright import __version__
+from cellwright.runners.on_kubernetes._pods import TRIAL
+from tests.manifests.objects import (
+    KUBECTL,
+    KUSTOMIZATIONS,
+    MANIFESTS,
+    OVERLAYS,
+    ROOT,
+    Object,
+    containers,
+    from_files,
+    key,
+    of_kind,
+    pod_templates,
+    rendered,
+)
+from tests.manifests.schema import mistakes
+
+TESTCLUSTER = MANIFESTS / "overlays" / "testcluster"
+IMAGES = {path.name for path in (ROOT / "images").iterdir()}
+
+
+def name_of(folder: Path) -> str:
+    return str(folder.relative_to(MANIFESTS))
+
+
+@pytest.fixture(params=KUSTOMIZATIONS, ids=name_of)
+def folder(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture(params=["files", "rendered"])
+def objects(request: pytest.FixtureRequest, folder: Path) -> list[Object]:
+    if request.param == "files":
+        return from_files(folder)
+    if KUBECTL is None:
+        pytest.skip("kubectl renders patches, and is not here")
+    return rendered(folder)
+
+
+def test_kubernetes_knows_every_field(objects):
+    assert [mistake for each in objects for mistake in mistakes(each)] == []
+
+
+def test_no_two_objects_are_the_same(objects):
+    keys = [key(each) for each in objects]
+    assert len(keys) == len(set(keys))
+
+
+def test_all_but_namespaces_name_theirs(objects):
+    assert {each["kind"] for each in objects if "namespace" not in each["metadata"]} <= {"Namespace"}
+
+
+def test_pods_are_restricted(objects):
+    for owner, template in pod_templates(objects):
+        pod = template["spec"]["securityContext"]
+        assert pod["runAsNonRoot"] and pod["runAsUser"] >= 1000, key(owner)
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}, key(owner)
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & template["spec"].keys(), key(owner)
+        assert all("hostPath" not in volume for volume in template["spec"]["volumes"]), key(owner)
+        for container in containers(template):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            }, container["name"]
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), container["name"]
+            assert "memory" in container["resources"]["limits"], container["name"]
+
+
+def test_only_who_talks_to_kubernetes_has_a_token_for_it(objects):
+    bound = {
+        subject["name"] for binding in of_kind(objects, "RoleBinding") for subject in binding["subjects"]
+    }
+    for owner, template in pod_templates(objects):
+        has_token = template["spec"].get("automountServiceAccountToken", True)
+        assert has_token == (template["spec"]["serviceAccountName"] in bound), key(owner)
+
+
+def test_images_are_those_of_this_version(objects):
+    for _, template in pod_templates(objects):
+        for container in containers(template):
+            found = re.fullmatch(r"ghcr\.io/cellwright/([a-z]+):(.*)", container["image"])
+            assert found is not None and found[1] in IMAGES and found[2] == __version__
+            assert container["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_jobs_have_names_of_this_version(objects):
+    for job in of_kind(objects, "Job"):
+        assert job["metadata"]["name"].endswith("-" + __version__.replace(".", "-"))
+
+
+def test_secrets_are_referred_to(objects, folder):
+    assert folder == TESTCLUSTER or not list(of_kind(objects, "Secret"))
+    for _, template in pod_templates(objects):
+        for container in containers(template):
+            for variable in container.get("env", ()):
+                is_plain = "value" in variable
+                assert not is_plain or not re.search("KEY|TOKEN|PASSWORD|URI", variable["name"])
+
+
+def test_roles_grant_nothing_wholesale(objects):
+    for role in of_kind(objects, "Role"):
+        for rule in role["rules"]:
+            assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"], key(role)
+            assert "secrets" not in rule["resources"] or rule["resourceNames"], key(role)
+    assert not list(of_kind(objects, "ClusterRole", "ClusterRoleBinding"))
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=name_of, indirect=True)
+def test_what_an_overlay_names_is_there(objects, folder):
+    there = {key(each) for each in objects}
+    if folder != TESTCLUSTER:
+        text = (folder / "kustomization.yaml").read_text()
+        created = re.findall(r"kubectl create secret generic ([a-z-]+)", text)
+        there |= {("Secret", "cellwright", name) for name in created}
+    named = set()
+    for owner, template in pod_templates(objects):
+        namespace, pod = owner["metadata"]["namespace"], template["spec"]
+        named.add(("ServiceAccount", namespace, pod["serviceAccountName"]))
+        for container in containers(template):
+            for source in container.get("envFrom", ()):
+                named |= {
+                    (kind, namespace, source[f"{kind[0].lower()}{kind[1:]}Ref"]["name"])
+                    for kind in ("ConfigMap", "Secret")
+                    if f"{kind[0].lower()}{kind[1:]}Ref" in source
+                }
+            for variable in container.get("env", ()):
+                if "valueFrom" in variable:
+                    named.add(("Secret", namespace, variable["valueFrom"]["secretKeyRef"]["name"]))
+            volumes = {volume["name"] for volume in pod["volumes"]}
+            assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+    for binding in of_kind(objects, "RoleBinding"):
+        named.add(("Role", binding["metadata"]["namespace"], binding["roleRef"]["name"]))
+        named |= {(s["kind"], s["namespace"], s["name"]) for s in binding["subjects"]}
+    assert named - there == set()
+
+
+def test_selectors_select(objects):
+    labels = [template["metadata"]["labels"].items() for _, template in pod_templates(objects)]
+    for service in of_kind(objects, "Service"):
+        assert any(service["spec"]["selector"].items() <= each for each in labels)
+    for policy in of_kind(objects, "NetworkPolicy"):
+        selector = policy["spec"]["podSelector"]
+        wanted = selector.get("matchLabels", {}).items()
+        assert (
+            not wanted
+            or policy["metadata"]["name"] == "workload-identity"
+            or any(wanted <= each for each in labels)
+        ), key(policy)
+    for owner in of_kind(objects, "Deployment"):
+        wanted = owner["spec"]["selector"]["matchLabels"].items()
+        assert wanted <= owner["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_policy_of_trials_selects_the_label_that_they_have():
+    policies = {key(each)[2]: each for each in of_kind(from_files(MANIFESTS / "base"), "NetworkPolicy")}
+    assert policies["trials"]["spec"]["podSelector"]["matchExpressions"] == [
+        {"key": TRIAL, "operator": "Exists"}
+    ]

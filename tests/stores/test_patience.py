@@ -1,0 +1,94 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ResponseStreamingError,
+    SSLError,
+)
+
+from cellwright.stores._patience import Patience, may_pass
+
+
+def answer(status: int, code: str = "Some") -> ClientError:
+    response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetObject")
+
+
+REFUSED = EndpointConnectionError(endpoint_url="http://s3")
+PASSING = [
+    answer(503, "SlowDown"),
+    answer(500),
+    answer(429),
+    answer(400, "RequestTimeout"),
+    answer(404, "NoSuchUpload"),
+    REFUSED,
+    ResponseStreamingError(error="reset"),
+]
+LASTING = [
+    answer(403, "SignatureDoesNotMatch"),
+    answer(404, "NoSuchBucket"),
+    answer(412),
+    answer(501),
+    NoCredentialsError(),
+    SSLError(endpoint_url="https://s3", error="self-signed certificate"),
+    FileNotFoundError(),
+]
+
+
+@pytest.mark.parametrize("error", PASSING, ids=str)
+def test_what_may_pass_is_tried_again(error):
+    assert may_pass(error)
+
+
+@pytest.mark.parametrize("error", LASTING, ids=str)
+def test_mistakes_are_told_at_once(error):
+    calls = []
+
+    def request() -> None:
+        calls.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        Patience("s3")(request)
+    assert len(calls) == 1
+
+
+def test_many_that_wait_say_so_once():
+    told: list[str] = []
+    patience = Patience("http://s3", say=told.append)
+    together = threading.Barrier(4)
+
+    def request_that_fails_first():
+        failures = [REFUSED]
+
+        def request() -> str:
+            together.wait(10)
+            if failures:
+                raise failures.pop()
+            return "answer"
+
+        return request
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(patience, request_that_fails_first()) for _ in range(4)]
+    assert [one.result() for one in answers] == ["answer"] * 4
+    assert told == [f"waiting for http://s3: {REFUSED}"]
+
+
+def test_patience_has_an_end():
+    with pytest.raises(EndpointConnectionError):
+        Patience("s3", say=lambda line: None, seconds=0.1)(lambda: throw(REFUSED))
+
+
+def test_what_is_wanted_no_more_is_not_tried_again():
+    patience = Patience("s3", say=lambda line: patience.ended.set())
+    with pytest.raises(EndpointConnectionError):
+        patience(lambda: throw(REFUSED))
+
+
+def throw(error: Exception) -> None:
+    raise error
