@@ -5,6 +5,7 @@ parent of a local run. It ends by itself when nobody reads them any more: kfp.lo
 shell, so a parent that is killed has no other way to take them along.
 """
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -57,7 +58,8 @@ def run(
         from cellwright.steps import STEPS, copy_light, owned, run_step, run_stored_step
 
         place = Path(workspace or scratch)
-        loaded = owned(parse_spec(spec), run_id)
+        completed = parse_spec(spec).completed(os.environ, kfp_run_id=None if workspace else run_id)
+        loaded = owned(completed, run_id)
         folders = {
             name: Path(artifact.path) for name, artifact in zip(STEPS[step].inputs, inputs, strict=True)
         }

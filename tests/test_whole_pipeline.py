@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import torch
+from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from cellwright.genotype import Genotype
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
+from tests.servers import MlflowServer
 
 SPEC = """
 name: small
@@ -116,24 +118,72 @@ def test_given_again_it_reuses_everything(undisturbed: tuple[Path, str]):
     assert after == before
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MlflowServer]:
+    """An MLflow server that is away until a test starts it."""
+    server = MlflowServer(f"sqlite:///{tmp_path}/server.db", tmp_path)
+    yield server
+    server.kill()
+
+
 def test_killed_five_times_it_ends_where_an_undisturbed_run_does(
-    undisturbed: tuple[Path, str], tmp_path: Path
+    undisturbed: tuple[Path, str], tmp_path: Path, server: MlflowServer
 ):
-    """Also proves that two runs of one spec and seed are alike, bit for bit."""
+    """Also proves that two runs of one spec and seed are alike, bit for bit; and so is what MLflow has of them.
+
+    The server is away until the registration has begun to wait for it.
+    """
+    environment = os.environ | {"MLFLOW_TRACKING_URI": server.address}
     rng = random.Random(0)
     duration = sum(
         json.loads((f / "step.json").read_text())["seconds"] for f in steps(undisturbed[0]).values()
     )
     for _ in range(KILLS):
-        started = subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL, start_new_session=True)
+        started = subprocess.Popen(
+            command(tmp_path), env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             started.wait(rng.uniform(0.2, 1) * duration)
         except subprocess.TimeoutExpired:
             os.killpg(started.pid, signal.SIGKILL)
             started.wait()
             time.sleep(0.2)
-    run(tmp_path)
+    with subprocess.Popen(command(tmp_path), env=environment, stdout=subprocess.PIPE, text=True) as last:
+        assert last.stdout
+        said = []
+        for line in last.stdout:
+            said.append(line)
+            if "register: MLflow at" in line and "waiting for it" in line:
+                server.start()
+    assert last.returncode == 0, said
+    assert sum("waiting for it" in line for line in said) == 1
     assert_same_results(steps(undisturbed[0]), steps(tmp_path))
+    local = RegistrationResult.load(steps(undisturbed[0])["register"] / "registered.json")
+    assert logged(server.address) == logged(local.tracking_uri)
+
+
+def logged(uri: str) -> dict[str, object]:
+    """Return what MLflow has of the one run there, without what a clock measured."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment
+    (run,) = client.search_runs([experiment.experiment_id])
+    points = {
+        name: [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)]
+        for name in run.data.metrics
+    }
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    measured = {name: "measured" for name in points if "latency" in name or "seconds" in name}
+    (version,) = client.search_model_versions("name = 'small'")
+    return {
+        "name": run.info.run_name,
+        "status": run.info.status,
+        "params": run.data.params,
+        "tags": run.data.tags,
+        "points": points | measured,
+        "files": files,
+        "version": (version.version, version.run_id == run.info.run_id, version.tags),
+    }
 
 
 def assert_same_results(one: Mapping[str, Path], other: Mapping[str, Path]) -> None:

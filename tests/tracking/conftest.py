@@ -1,7 +1,7 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from cellwright.tracking import MlflowTracker, RunRecord, _connection
+from cellwright.tracking import MlflowTracker, RunRecord, TrialRecord, _connection
+from tests.servers import MlflowServer
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,50 @@ def record(tmp_path: Path) -> RunRecord:
         },
         metrics={"test/accuracy": 0.5, "test/ece": float("nan"), "test/loss": float("inf")},
         artifacts={"spec/search.yaml": tmp_path / "spec.txt", "report": tmp_path / "plots"},
+    )
+
+
+@pytest.fixture
+def server(uri: str, tmp_path: Path) -> Iterator[MlflowServer]:
+    server = MlflowServer(uri, tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def trials() -> tuple[TrialRecord, ...]:
+    """One of each end."""
+    common = {"curves": {"curve/accuracy": [(1, 0.25), (2, 0.5)]}, "metrics": {"accuracy": 0.5, "macs": 1e6}}
+    return (
+        TrialRecord(
+            key="trial-0-0",
+            name="trial 0",
+            params={"genotype": "a~b", "fidelity.epochs": "1.0"},
+            tags={},
+            status="FINISHED",
+            seconds=3.5,
+            **common,
+        ),
+        TrialRecord(
+            key="trial-1-0",
+            name="trial 1",
+            params={"genotype": "b~a"},
+            tags={"reason": "below the median"},
+            status="KILLED",
+            seconds=1.0,
+            **common,
+        ),
+        TrialRecord(
+            key="trial-2-0",
+            name="trial 2",
+            params={"genotype": "c~a"},
+            tags={"reason": "out of memory"},
+            status="FAILED",
+            seconds=2.0,
+            curves={},
+            metrics={},
+        ),
     )
 
 

@@ -1,13 +1,8 @@
 """Other processes: one that has nothing but the wheel's dependencies, one that only loads, and a server."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +12,7 @@ from mlflow import MlflowClient
 
 import cellwright
 from cellwright.tracking import MlflowTracker, RunRecord
+from tests.servers import MlflowServer
 
 OFFLINE = """
 import pathlib, socket, sys
@@ -105,30 +101,6 @@ def save_expected(network: torch.nn.Module, images: np.ndarray, folder: Path) ->
             )
 
 
-@pytest.fixture
-def server(uri: str, tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
-    command += ["--backend-store-uri", uri, "--artifacts-destination", str(tmp_path / "served")]
-    switches = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (tmp_path / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=tmp_path, env=os.environ | switches, stdout=log, stderr=log, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"{address}/health").close()
-            break
-        except OSError:
-            time.sleep(0.2)
-    yield address
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 def test_it_is_quiet_and_offline(tmp_path: Path):
     done = run_isolated(
         OFFLINE.format(source=str(Path(cellwright.__file__).parents[1])), tmp_path, "-W", "error"
@@ -151,7 +123,7 @@ def test_a_model_is_loaded_without_cellwright(
 
 
 def test_a_server_works_like_a_database(
-    server: str,
+    server: MlflowServer,
     record: RunRecord,
     network: torch.nn.Module,
     images: np.ndarray,
@@ -159,11 +131,11 @@ def test_a_server_works_like_a_database(
     capfd: pytest.CaptureFixture[str],
 ):
     capfd.readouterr()
-    register(server, record, network, images, tmp_path)
-    register(server, record, network, images, tmp_path)
+    register(server.address, record, network, images, tmp_path)
+    register(server.address, record, network, images, tmp_path)
     assert capfd.readouterr() == ("", "")
 
-    client = MlflowClient(server)
+    client = MlflowClient(server.address)
     (experiment,) = client.search_experiments(filter_string="name = 'cells'")
     (run,) = client.search_runs([experiment.experiment_id])
     assert len(client.get_metric_history(run.info.run_id, "search/train_loss")) == 1500

@@ -1,5 +1,6 @@
 """Commands that work: the whole pipeline, or one step and what it needs."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -93,7 +94,7 @@ def _command(step: str) -> Callable[..., None]:
         with progress_display() as progress, naming(workspace):
             from cellwright.steps import run_until
 
-            folders = run_until(step, loaded, workspace, progress)
+            folders = run_until(step, loaded.completed(os.environ), workspace, progress)
         _conclude(loaded, workspace, folders)
         typer.echo(f"{step}: {folders[step]}")
 

@@ -1,7 +1,8 @@
 """The `register`, `tracking`, `resources` and `pipeline` sections: what surrounds the search."""
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -31,6 +32,10 @@ def count_bytes(memory: str) -> int:
     return int(int(number) * _FACTORS[unit])
 
 
+KFP_RUN_TAG = "kfp.run_id"
+"""The tag that tells which run of Kubeflow Pipelines it was."""
+
+
 class Register(Section):
     """Where the model goes."""
 
@@ -49,6 +54,25 @@ class Tracking(Section):
     """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     tags: dict[str, str] = {}
     """Tags for the MLflow run and the model version; the command line adds the commit of the spec's folder."""
+    run_id: str | None = None
+    """An MLflow run to log into, or a run nested in it, as KFP's MLflow plugin makes; one is made unless said."""
+
+    def completed(self, environ: Mapping[str, str], *, kfp_run_id: str | None = None) -> Self:
+        """Return the section with what the environment of a step says, where it says nothing itself.
+
+        A run is joined only on the server that the environment names with it.
+
+        Args:
+            environ: `MLFLOW_TRACKING_URI` and `MLFLOW_RUN_ID`, which KFP's MLflow plugin sets, too, to the run of the
+                task.
+            kfp_run_id: of the run of Kubeflow Pipelines, which becomes a tag.
+        """
+        server = environ.get("MLFLOW_TRACKING_URI") or None
+        uri = self.uri or server
+        joined = environ.get("MLFLOW_RUN_ID") if server and uri == server else None
+        kfp = {KFP_RUN_TAG: kfp_run_id} if kfp_run_id else {}
+        update = {"uri": uri, "run_id": self.run_id or joined or None, "tags": kfp | self.tags}
+        return self.model_copy(update=update)
 
 
 class Toleration(Section):

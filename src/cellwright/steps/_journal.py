@@ -1,11 +1,15 @@
 """What a sampled search has learnt, in a file that grows by a line for each evaluation and survives any kill."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from cellwright.evaluation import Evaluation, EvaluationLine
+from cellwright.evaluation import Evaluation, EvaluationLine, Objective
+from cellwright.results import EpochRecord
 
 EVALUATIONS = "evaluations.jsonl"
+TUNING = "tuning"
+"""The folder, in that of a search, of the search for hyperparameters that comes after it."""
 
 Entries = dict[tuple[int, int], Evaluation]
 """Finished evaluations by number and repeat."""
@@ -20,6 +24,18 @@ def read_evaluations(path: Path) -> Entries:
 def finished(entries: Entries) -> list[Evaluation]:
     """Return what was evaluated to the end, in the order of suggestion, without scores on fresh seeds."""
     return [e for (_, repeat), e in sorted(entries.items()) if repeat == 0 and e.state == "done"]
+
+
+def history_of(evaluations: Iterable[Evaluation], objective: Objective) -> tuple[EpochRecord, ...]:
+    """Return each finished evaluation, in the order of suggestion, with the best so far."""
+    records: list[EpochRecord] = []
+    best: Evaluation | None = None
+    for evaluation in evaluations:
+        if best is None or objective.score(evaluation.metrics) > objective.score(best.metrics):
+            best = evaluation
+        metrics = {**evaluation.metrics, f"best_{objective.metric}": best.metrics[objective.metric]}
+        records.append(EpochRecord(epoch=evaluation.number + 1, metrics=metrics))
+    return tuple(records)
 
 
 class Journal:

@@ -12,6 +12,7 @@ from cellwright.steps._runner import build_runner
 from cellwright.steps._supernet import train_supernet
 from cellwright.steps.manifests import search_settings
 from cellwright.steps.trial import FOUND, REQUEST, TrialRequest
+from cellwright.training import parallel
 
 
 def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
@@ -19,9 +20,17 @@ def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progre
     if isinstance(spec.runner, ClusterRunner):
         return best_of(search_in_trials(spec, data, folder, progress))
     folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
-    return best_of(
-        [train_supernet(of_seed(spec, n), data, place, progress) for n, place in enumerate(folders)]
-    )
+    found = []
+    for number, place in enumerate(folders):
+        found.append(train_supernet(of_seed(spec, number), data, place, progress))
+        if parallel.is_first():
+            found[-1].save(seed_result(folder, number))
+    return best_of(found)
+
+
+def seed_result(folder: Path, number: int) -> Path:
+    """Return where, in a search's folder, the result of the number-th of several searches is."""
+    return folder / f"seed-{number}.json"
 
 
 def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> list[SearchResult]:
@@ -38,6 +47,7 @@ def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progr
         number, _ = outcome.key
         if outcome.failure is None:
             found[number] = SearchResult.load(folder / f"trial-{number}-0" / FOUND)
+            found[number].save(seed_result(folder, number))
             accuracy = found[number].validation_accuracy
             progress.advance(
                 "search", len(found), spec.budget.seeds, {"validation_accuracy": accuracy or 0.0}

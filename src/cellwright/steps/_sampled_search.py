@@ -13,7 +13,7 @@ from cellwright.genotype import Genotype
 from cellwright.katib.settings import SearchSettings
 from cellwright.pareto import knee, pareto_front, weighted
 from cellwright.progress import Progress
-from cellwright.results import EpochRecord, FrontMember, SearchResult
+from cellwright.results import FrontMember, SearchResult
 from cellwright.sampled import build_sampled
 from cellwright.seeds import derive_seed
 from cellwright.spaces import FixedSpace, Space
@@ -31,6 +31,7 @@ from cellwright.spec import (
 )
 from cellwright.steps._candidates import candidate_space, split_candidate, tuned_space
 from cellwright.steps._exploring import Exploration
+from cellwright.steps._journal import history_of
 from cellwright.steps._networks import use_device
 from cellwright.steps._runner import build_runner
 from cellwright.steps._screening import Screen
@@ -128,7 +129,7 @@ def _explore(
         tuned=members[chosen].tuned,
         validation_accuracy=means[chosen].get("accuracy"),
         seconds=exploration.seconds,
-        history=tuple(_history(exploration.done, objectives[0])),
+        history=history_of(exploration.done, objectives[0]),
         events=(*exploration.events, *([worth] if worth else [])),
         front=tuple(members.values()),
     )
@@ -169,18 +170,6 @@ def _pick(
             raise CellwrightError(
                 f"pick.limits must be reached by a finalist, got {pick.limits}; the front is {list(metrics.values())}"
             )
-
-
-def _history(evaluations: Sequence[Evaluation], objective: Objective) -> list[EpochRecord]:
-    """Return each finished evaluation with the best so far."""
-    records: list[EpochRecord] = []
-    best: Evaluation | None = None
-    for evaluation in evaluations:
-        if best is None or objective.score(evaluation.metrics) > objective.score(best.metrics):
-            best = evaluation
-        metrics = {**evaluation.metrics, f"best_{objective.metric}": best.metrics[objective.metric]}
-        records.append(EpochRecord(epoch=evaluation.number + 1, metrics=metrics))
-    return records
 
 
 def _last_reason(evaluations: Mapping[tuple[int, int], Evaluation]) -> str | None:

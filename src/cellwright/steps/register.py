@@ -1,39 +1,38 @@
 """`register`: the pipeline run in MLflow, and its model in the registry."""
 
-from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
 from cellwright.canonical import digest
-from cellwright.data import DataManifest, PreparedData
+from cellwright.data import PreparedData
 from cellwright.files import write_text
-from cellwright.genotype import Genotype
 from cellwright.progress import Progress
-from cellwright.results import (
-    EpochRecord,
-    EvaluationResult,
-    ModelScore,
-    RegistrationResult,
-    SearchResult,
-    TrainingResult,
-)
+from cellwright.results import EvaluationResult, ModelScore, RegistrationResult
 from cellwright.spec import SearchSpec
 from cellwright.steps import _networks, _weights, evaluate, retrain, search
 from cellwright.steps._models import default_tracking_uri
+from cellwright.steps._record import run_key, run_record, what_matters
 from cellwright.steps._step import Inputs, Step
-from cellwright.tracking import MlflowTracker, RunRecord
+from cellwright.tracking import MlflowTracker, Patience, RunRecord
 
 RESULT, SPEC, ENVIRONMENT = "registered.json", "spec.json", "environment.txt"
 EXAMPLES = 2
+PATIENCE = 300.0
+"""Seconds to wait for an MLflow that is away."""
 
 
 def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Log the whole run to MLflow, register the found model, and write `registered.json`."""
     data = PreparedData.open(inputs["prepare"])
-    record = _record(spec, inputs, folder, data.manifest)
+    record = _record(spec, inputs, folder)
     uri = spec.tracking.uri or default_tracking_uri(folder.parent)
-    tracker = MlflowTracker(uri=uri, experiment=spec.tracking.experiment or spec.name)
+    tracker = MlflowTracker(
+        uri=uri,
+        experiment=spec.tracking.experiment or spec.name,
+        run_id=spec.tracking.run_id,
+        patience=Patience(seconds=PATIENCE, say=lambda message: progress.say(f"register: {message}")),
+    )
     mlflow_run_id = tracker.log_run(record, status="RUNNING")
     progress.say(f"register: logged to {uri}")
     model = tracker.register_model(
@@ -47,7 +46,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         },
         key=record.key,
     )
-    tracker.log_run(record, status="FINISHED")
+    tracker.log_run(replace(record, artifacts={}), status="FINISHED")
     RegistrationResult(
         name=model.name,
         version=model.version,
@@ -58,26 +57,13 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     ).save(folder / RESULT)
 
 
-def _record(spec: SearchSpec, inputs: Inputs, folder: Path, manifest: DataManifest) -> RunRecord:
-    found = SearchResult.load(inputs["search"] / search.RESULT)
-    trained = TrainingResult.load(inputs["retrain"] / _networks.RESULT)
-    evaluation = EvaluationResult.load(inputs["evaluate"] / evaluate.RESULT)
-    genotype = Genotype.from_line(found.genotype)
-    write_text(folder / SPEC, spec.model_dump_json(by_alias=True, indent=2))
+def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
+    write_text(folder / SPEC, spec.model_dump_json(by_alias=True, indent=2, exclude={"tracking": {"run_id"}}))
     write_text(folder / ENVIRONMENT, _environment())
-    return RunRecord(
-        key=folder.name,
-        name=f"{spec.name}-{folder.name.rpartition('-')[2][:8]}",
-        params=dict(_flatten(_what_matters(spec))),
-        tags={
-            **spec.tracking.tags,
-            "cellwright.spec": spec.digest,
-            "cellwright.data": manifest.content_hash,
-            "cellwright.genotype": genotype.digest,
-            "cellwright.seed": str(spec.seed),
-        },
-        curves=_curves("search", found.history) | _curves("retrain", trained.history),
-        metrics=_metrics(found, evaluation),
+    record = run_record(spec, run_key(spec, inputs["search"]), inputs)
+    return replace(
+        record,
+        metrics={**record.metrics, **_metrics(EvaluationResult.load(inputs["evaluate"] / evaluate.RESULT))},
         artifacts={
             SPEC: folder / SPEC,
             ENVIRONMENT: folder / ENVIRONMENT,
@@ -91,27 +77,8 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path, manifest: DataManife
     )
 
 
-def _what_matters(spec: SearchSpec) -> dict[str, Any]:
-    """Return the spec as JSON, less what says only where things run and are logged."""
-    return spec.model_dump(mode="json", by_alias=True, exclude={"tracking", "resources"})
-
-
-def _flatten(values: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield `section.key` and its value for every leaf of the spec."""
-    if isinstance(values, Mapping) and values:
-        for key, value in values.items():
-            yield from _flatten(value, f"{path}.{key}" if path else key)
-    else:
-        yield path, str(values)
-
-
-def _curves(prefix: str, history: tuple[EpochRecord, ...]) -> dict[str, list[tuple[int, float]]]:
-    names = history[0].metrics if history else {}
-    return {f"{prefix}/{name}": [(r.epoch, r.metrics[name]) for r in history] for name in names}
-
-
-def _metrics(found: SearchResult, evaluation: EvaluationResult) -> dict[str, float]:
-    scores = {"search/seconds": found.seconds}
+def _metrics(evaluation: EvaluationResult) -> dict[str, float]:
+    scores: dict[str, float] = {}
     for score in (evaluation.found, *evaluation.baselines):
         scores |= {f"{score.name}/{name}": value for name, value in _score_metrics(score).items()}
     for comparison in evaluation.comparisons:
@@ -144,7 +111,8 @@ REGISTER = Step(
         "name": spec.model_name,
         "uri": spec.tracking.uri,
         "experiment": spec.tracking.experiment or spec.name,
-        "spec": digest(_what_matters(spec)),
+        "run": spec.tracking.run_id,
+        "spec": digest(what_matters(spec)),
     },
     run=register,
 )

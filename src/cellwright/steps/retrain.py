@@ -10,6 +10,7 @@ from cellwright.progress import Progress
 from cellwright.results import SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.steps import search
+from cellwright.steps._live import logged_live
 from cellwright.steps._networks import genotype_network, load_network, train_network
 from cellwright.steps._step import Inputs, Step
 from cellwright.steps._weights import started_from, starting_weights
@@ -19,6 +20,7 @@ ONNX, PT2 = "model.onnx", "model.pt2"
 CHECKED_EXAMPLES = 64
 
 
+@logged_live
 def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Train the derived network, from scratch unless said, and export it."""
     data = PreparedData.open(inputs["prepare"])

@@ -10,6 +10,8 @@ from cellwright.progress import Progress
 from cellwright.spaces import build_space
 from cellwright.spec import Retrain, SearchSpec
 from cellwright.steps import _starting
+from cellwright.steps._journal import TUNING
+from cellwright.steps._live import logged_live
 from cellwright.steps._networks import CHECKPOINT
 from cellwright.steps._one_shot_search import one_shot_search
 from cellwright.steps._sampled_search import sampled_search, tune
@@ -19,6 +21,7 @@ from cellwright.training import parallel
 GENOTYPE, RESULT = _starting.GENOTYPE, _starting.RESULT
 
 
+@logged_live
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
     if spec.has_trials and parallel.count() > 1:
@@ -31,7 +34,7 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
     if not parallel.is_first():
         return
     if spec.tune and spec.tune.when == "after":
-        result = tune(spec, result, inputs["prepare"], folder / "tuning", progress)
+        result = tune(spec, result, inputs["prepare"], folder / TUNING, progress)
     for event in result.events:
         progress.say(f"search: {event}")
     write_text(folder / GENOTYPE, Genotype.from_line(result.genotype).to_json())

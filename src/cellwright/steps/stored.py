@@ -102,7 +102,7 @@ def copy_light(folder: Path, target: Path) -> None:
 
 def is_light(name: str) -> bool:
     """Tell whether a file of a finished step is for people and for other steps' decisions."""
-    return name.endswith(".json")
+    return name.endswith((".json", ".jsonl"))
 
 
 def _fetch(store: Store, record_folder: Path, workspace: Path, progress: Progress) -> Path:

@@ -1,18 +1,28 @@
-"""What a pipeline run leaves in MLflow: one run with its curves and files, and a model others can load.
+"""What a pipeline run leaves in MLflow: one run with its curves, trials and files, and a model others can load.
 
 The steps call this, and nothing else knows MLflow. Importing this package is cheap; MLflow itself is
 imported when the first `MlflowTracker` is made.
 """
 
-from cellwright.tracking._record import RegisteredModel, RunRecord
+from cellwright.tracking._live import LiveLogging, Pace, Target
+from cellwright.tracking._patience import MlflowAway, Patience
+from cellwright.tracking._record import RegisteredModel, RunRecord, Status, TrialRecord
 from cellwright.tracking._tracker import MlflowTracker, download_model_file, model_version
-from cellwright.tracking._uri import ui_command
+from cellwright.tracking._uri import is_server, ui_command
 
 __all__ = [
+    "LiveLogging",
+    "MlflowAway",
     "MlflowTracker",
+    "Pace",
+    "Patience",
     "RegisteredModel",
     "RunRecord",
+    "Status",
+    "Target",
+    "TrialRecord",
     "download_model_file",
+    "is_server",
     "model_version",
     "ui_command",
 ]

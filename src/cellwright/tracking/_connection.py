@@ -1,38 +1,43 @@
 """A quiet MLflow client for one URI; imported late, because MLflow takes seconds.
 
 No global of MLflow is set: neither its tracking URI (which would also change the environment) nor an active
-run. The one variable written is the documented switch that keeps its telemetry from the network and from
-leaving an installation id in the home folder; MLflow reads it while it is imported.
+run. The variables written are documented switches. One keeps its telemetry from the network and from leaving an
+installation id in the home folder; MLflow reads it while it is imported. One keeps it from printing links. And one
+leaves waiting to `Patience`, which looks first what has arrived: repeating a request as it was may make a second run.
 """
 
 import logging
 import os
 import re
+import socket
 import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
+import requests  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException, RestException  # noqa: E402
 from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine  # noqa: E402
 from mlflow.utils.credentials import get_default_host_creds  # noqa: E402
 from mlflow.utils.logging_utils import suppress_logs  # noqa: E402
 from mlflow.utils.rest_utils import http_request  # noqa: E402
-from sqlalchemy.exc import SADeprecationWarning, SQLAlchemyError  # noqa: E402
+from sqlalchemy.exc import OperationalError, SADeprecationWarning, SQLAlchemyError  # noqa: E402
 
 from cellwright.errors import CellwrightError  # noqa: E402
-from cellwright.tracking._uri import sqlite_path, without_credentials  # noqa: E402
+from cellwright.tracking._patience import MlflowAway  # noqa: E402
+from cellwright.tracking._uri import is_server, sqlite_path, without_credentials  # noqa: E402
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
-PROBE_RETRIES = 2
-"""MLflow itself retries for minutes; that a server never answered is told after seconds."""
+PASSING = {408, 429, 500, 502, 503, 504}
+"""HTTP statuses of a server, or of what stands before it, that may do better later."""
 
 
 @contextmanager
@@ -42,7 +47,37 @@ def explained(uri: str, subject: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise CellwrightError(without_credentials(f"MLflow at {uri}, {subject}: {reason}")) from error
+        kind = MlflowAway if any(map(_may_pass, _causes(error))) else CellwrightError
+        raise kind(without_credentials(f"MLflow at {uri}, {subject}: {reason}")) from error
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return the error and what led to it, unless that is a mistake in the address or a certificate."""
+    causes = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    for cause in causes:
+        unknown_host = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
+        if unknown_host or isinstance(cause, requests.exceptions.SSLError | requests.exceptions.InvalidURL):
+            return []
+    return causes
+
+
+def _may_pass(error: BaseException) -> bool:
+    match error:
+        case requests.HTTPError(response=requests.Response(status_code=status)):
+            return status in PASSING
+        case requests.ConnectionError() | requests.Timeout() | requests.exceptions.ChunkedEncodingError():
+            return True
+        case requests.exceptions.RetryError():  # of a status that MLflow would retry itself
+            return True
+        case MlflowException() if "failed with error code" in error.message or isinstance(
+            error, RestException
+        ):
+            return ERROR_CODE_TO_HTTP_STATUS.get(error.error_code) in PASSING
+        case OperationalError():
+            return "database is locked" in str(error) or not isinstance(error.orig, sqlite3.Error)
+    return False
 
 
 @contextmanager
@@ -72,7 +107,7 @@ def connect(uri: str) -> MlflowClient:
             _create_database(path)
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
             database.execute("PRAGMA schema_version")
-    elif urlsplit(uri).scheme in ("http", "https"):
+    elif is_server(uri):
         _probe(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
@@ -80,9 +115,7 @@ def connect(uri: str) -> MlflowClient:
 def _probe(uri: str) -> None:
     server = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
     try:
-        http_request(  # type: ignore[no-untyped-call]
-            server, "/health", "GET", max_retries=PROBE_RETRIES, backoff_factor=0.5, timeout=10
-        )
+        http_request(server, "/health", "GET", timeout=10)  # type: ignore[no-untyped-call]
     except MlflowException as error:
         cause: BaseException = error
         while cause.__context__:

@@ -4,11 +4,38 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 KEY_TAG = "cellwright.run"
 """Tag of MLflow runs, logged models and model versions that holds the key of the pipeline run."""
 
+TRIAL_TAG = "cellwright.trial"
+"""Tag of nested MLflow runs that holds the key of the trial."""
+
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,249}")
+
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+Curves = Mapping[str, Sequence[tuple[int, float]]]
+"""Metric name to (step, value)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRecord:
+    """What one trial that has ended leaves in MLflow: a run nested in that of the pipeline run."""
+
+    key: str
+    """Names the trial among those of the pipeline run."""
+    name: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    curves: Curves
+    metrics: Mapping[str, float]
+    status: Status
+    seconds: float
+
+    def __post_init__(self) -> None:
+        require_names(self.curves, self.metrics)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,16 +48,15 @@ class RunRecord:
     params: Mapping[str, str]
     """The flattened spec; values beyond MLflow's limit are cut, so log the whole spec as an artifact."""
     tags: Mapping[str, str]
-    curves: Mapping[str, Sequence[tuple[int, float]]]
-    """Metric name to (step, value)."""
+    curves: Curves
     metrics: Mapping[str, float]
     artifacts: Mapping[str, Path]
     """Path inside the MLflow run to the local file or folder that goes there."""
+    trials: Sequence[TrialRecord] = ()
 
     def __post_init__(self) -> None:
         require_key(self.key)
-        if both := self.curves.keys() & self.metrics.keys():
-            raise ValueError(f"a name is either a curve or a metric, got both for {', '.join(sorted(both))}")
+        require_names(self.curves, self.metrics)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,3 +78,9 @@ def require_key(key: str) -> None:
     """Refuse a key that an MLflow search filter could not hold."""
     if not KEY_PATTERN.fullmatch(key):
         raise ValueError(f"key must match {KEY_PATTERN.pattern}, got {key!r}")
+
+
+def require_names(curves: Curves, metrics: Mapping[str, float]) -> None:
+    """Refuse a name that MLflow would show as one of two things."""
+    if both := curves.keys() & metrics.keys():
+        raise ValueError(f"a name is either a curve or a metric, got both for {', '.join(sorted(both))}")

@@ -1,16 +1,20 @@
 """The tracker that steps are given."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, TypeVar
 
-from cellwright.tracking._record import RegisteredModel, RunRecord, require_key
+from cellwright.tracking._patience import SHORT, Patience
+from cellwright.tracking._record import RegisteredModel, RunRecord, Status, require_key
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import torch
+
+    from cellwright.tracking._runs import LoggedRun
+
+T = TypeVar("T")
 
 
 def model_version(uri: str, address: str) -> str:
@@ -21,9 +25,12 @@ def model_version(uri: str, address: str) -> str:
     """
     from cellwright.tracking import _connection, _registry
 
-    with _connection.explained(uri, address):
-        version = _registry.find_version(_connection.connect(uri), address)
-    return f"{version.name}/{version.version}"
+    def find() -> str:
+        with _connection.explained(uri, address):
+            version = _registry.find_version(_connection.connect(uri), address)
+        return f"{version.name}/{version.version}"
+
+    return Patience(seconds=SHORT)(find)
 
 
 def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path:
@@ -34,49 +41,90 @@ def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path
     """
     from cellwright.tracking import _connection, _registry
 
-    with _connection.explained(uri, address):
-        client = _connection.connect(uri)
-        version = _registry.find_version(client, address)
-        return _registry.download(client, uri, version, f"extra_files/{name}", folder)
+    def fetch() -> Path:
+        with _connection.explained(uri, address):
+            client = _connection.connect(uri)
+            version = _registry.find_version(client, address)
+            return _registry.download(client, uri, version, f"extra_files/{name}", folder)
+
+    return Patience(seconds=SHORT)(fetch)
 
 
 class MlflowTracker:
     """Writes to one MLflow experiment, which is made on first use.
 
     Every call can be repeated, also after a kill at any point: what is there already is found by its key and
-    completed. What MLflow refuses becomes a `CellwrightError`.
+    completed. What MLflow refuses becomes a `CellwrightError`, and an MLflow that does not answer `MlflowAway`.
     """
 
-    def __init__(self, *, uri: str, experiment: str, artifact_location: str | None = None):
+    def __init__(
+        self,
+        *,
+        uri: str,
+        experiment: str,
+        run_id: str | None = None,
+        artifact_location: str | None = None,
+        patience: Patience | None = None,
+    ):
         """Connect, and make what is missing.
 
         Args:
             uri: `sqlite:///path/mlflow.db` on one machine, else the http(s) address of an MLflow server.
             experiment: Name of the MLflow experiment.
+            run_id: A run to log into, or the one that it is nested in, instead of one of this package's own. Who
+                made it sets its status; its experiment counts, not `experiment`.
             artifact_location: Where a new experiment keeps its files. Unless said, the folder `artifacts`
                 beside a SQLite database, or what the server decides.
+            patience: With an MLflow that is away; none unless said.
         """
         from cellwright.tracking import _connection
 
-        self._explained = partial(_connection.explained, uri, f"experiment {experiment!r}")
-        with self._explained():
-            self._client = _connection.connect(uri)
-            self._experiment_id = _connection.experiment_id(
-                self._client, experiment, artifact_location or _connection.local_artifacts(uri)
+        self._uri = uri
+        self._experiment = experiment
+        self._run_id = run_id
+        self._patience = patience or Patience()
+        self._logged: dict[str, LoggedRun] = {}
+        self._client = self._ask(lambda: _connection.connect(uri))
+        self._experiment_id = ""
+        if run_id is None:
+            location = artifact_location or _connection.local_artifacts(uri)
+            self._experiment_id = self._ask(
+                lambda: _connection.experiment_id(self._client, experiment, location)
             )
 
-    def log_run(
-        self, record: RunRecord, *, status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-    ) -> str:
+    def log_run(self, record: RunRecord, *, status: Status) -> str:
         """Write everything in `record`, then the status, and return the MLflow run's id.
 
         When the record grows between calls, what is new is added. A step of a curve keeps its first value; a
-        metric whose value changed is logged anew; params can't change.
+        metric whose value changed is logged anew; params can't change, and neither can trials.
         """
+        return self._ask(lambda: self._complete(record, status))
+
+    def _complete(self, record: RunRecord, status: Status) -> str:
         from cellwright.tracking import _runs
 
-        with self._explained():
-            return _runs.log_run(self._client, self._experiment_id, record, status)
+        logged = self._logged.pop(record.key, None)  # put back when all went well
+        if logged is None:
+            run = (
+                _runs.find_or_create(self._client, self._experiment_id, record)
+                if self._run_id is None
+                else _runs.find_outermost(self._client, self._run_id)
+            )
+            self._experiment_id = run.info.experiment_id
+            logged = _runs.LoggedRun(self._client, run, owned=self._run_id is None)
+        run_id = logged.complete(record, status)
+        self._logged[record.key] = logged
+        return run_id
+
+    def _ask(self, work: Callable[[], T]) -> T:
+        """Return what the work does, patiently, with MLflow's errors in words."""
+        from cellwright.tracking import _connection
+
+        def explained() -> T:
+            with _connection.explained(self._uri, f"experiment {self._experiment!r}"):
+                return work()
+
+        return self._patience(explained)
 
     def register_model(
         self,
@@ -109,7 +157,8 @@ class MlflowTracker:
         require_key(key)
         if len(input_example) < 2:
             raise ValueError(f"input_example must be a batch of at least 2, got {len(input_example)}")
-        with self._explained():
+
+        def complete() -> RegisteredModel:
             version = _models.find_version(self._client, name, key)
             if version is None:
                 model_id = _models.log_model(
@@ -119,4 +168,6 @@ class MlflowTracker:
             _models.show_version(self._client, self._experiment_id, key, version)
             number = int(version.version)
             alias = _models.settle_alias(self._client, name, number)
-        return RegisteredModel(name=name, version=number, alias=alias)
+            return RegisteredModel(name=name, version=number, alias=alias)
+
+        return self._ask(complete)

@@ -15,6 +15,11 @@ def without_credentials(text: str) -> str:
     return re.sub(r"://[^/\s]*@", "://", text)
 
 
+def is_server(uri: str) -> bool:
+    """Tell whether the URI is the address of an MLflow server."""
+    return urlsplit(uri).scheme in ("http", "https")
+
+
 def sqlite_path(uri: str) -> Path | None:
     """Return the database file that a SQLite URI names, None for any other URI."""
     if not uri.startswith("sqlite:///"):
@@ -26,6 +31,6 @@ def ui_command(uri: str) -> str:
     """Return the shell command that opens MLflow's own page for a tracking URI."""
     python = shlex.quote(sys.executable)
     shown = shlex.quote(without_credentials(uri))
-    if urlsplit(uri).scheme in ("http", "https"):
+    if is_server(uri):
         return f"{python} -m webbrowser {shown}"
     return f"{QUIET_SERVER} {python} -m mlflow ui --workers 1 --backend-store-uri {shown}"

@@ -31,6 +31,15 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
         raise CellwrightError(f"{path} must be a whole safetensors file: {error}") from error
 
 
+def load_facts(path: Path) -> Any:
+    """Read only the JSON of what `save_tensors` wrote; raises CellwrightError naming the file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {}).get("facts", "null"))
+    except (SafetensorError, OSError) as error:
+        raise CellwrightError(f"{path} must be a whole safetensors file: {error}") from error
+
+
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors under `PREFIX/NAME`."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
