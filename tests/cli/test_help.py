@@ -9,6 +9,7 @@ from cellwright import __version__
 from cellwright.cli.app import app
 
 WORK = ["--fresh", "--runs", "--set", "SPEC"]
+KUBEFLOW = ["--host", "--namespace", "--token-file"]
 COMMANDS = {
     "run": WORK,
     "prepare": WORK,
@@ -21,6 +22,15 @@ COMMANDS = {
     "compile": ["--output", "--set", "-o", "SPEC"],
     "schema": [],
     "show": ["--runs", "GENOTYPE_OR_RUN"],
+    "submit": ["--follow", *KUBEFLOW[:1], "--name", *KUBEFLOW[1:2], "--set", *KUBEFLOW[2:], "SPEC"],
+    "status": ["--follow", *KUBEFLOW, "RUN"],
+    "logs": [*KUBEFLOW, "RUN", "STEP"],
+    "stop": [*KUBEFLOW, "RUN"],
+    "runs": ["--count", *KUBEFLOW],
+    "schedule": ["--cron", *KUBEFLOW[:2], "--set", "--timezone", *KUBEFLOW[2:], "SPEC"],
+    "schedules": KUBEFLOW,
+    "unschedule": [*KUBEFLOW, "NAME"],
+    "run-now": ["--follow", *KUBEFLOW, "NAME"],
     "manifest": ["--runs", "--set", "--stage", "SPEC"],
     "doctor": ["--katib-namespace", "--set", "SPEC"],
     "register-suggestions": ["--image", "--katib-namespace"],

@@ -68,23 +68,38 @@ def test_the_exit_handler_holds_every_step(documents):
     }
 
 
-def test_steps_that_reach_outside_the_pipeline_are_never_cached(documents):
+def test_kubeflow_caches_nothing_as_it_knows_neither_data_nor_code(documents):
     inner = documents[0]["components"]["comp-exit-handler-1"]["dag"]["tasks"]
-    cached = {name for name, task in inner.items() if task["cachingOptions"].get("enableCache")}
-    assert cached == set(STEPS) - {"prepare", "register"}
+    assert not [name for name, task in inner.items() if task["cachingOptions"].get("enableCache")]
+
+
+def test_every_step_is_begun_again_for_as_long_as_it_takes(documents):
+    inner = documents[0]["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    for task in inner.values():
+        policy = task["retryPolicy"]
+        assert (policy["maxRetryCount"], policy["backoffMaxDuration"]) == (2, "31536000s")
 
 
 def test_the_whole_spec_travels_as_the_default_of_a_parameter(documents, spec):
     parameters = documents[0]["root"]["inputDefinitions"]["parameters"]
     assert parse_spec(parameters["spec"]["defaultValue"]) == spec
-    assert parameters["workspace"]["defaultValue"] == "/workspace"
+    assert parameters["workspace"]["defaultValue"] == ""
 
 
-def test_every_task_has_the_resources(documents):
-    for executor in documents[0]["deploymentSpec"]["executors"].values():
-        assert executor["container"]["image"] == f"ghcr.io/cellwright/cellwright:{__version__}"
-        resources = executor["container"]["resources"]
+def test_every_step_has_the_resources_and_the_end_next_to_none(documents):
+    executors = documents[0]["deploymentSpec"]["executors"]
+    end = executors["exec-finish"]["container"]["resources"]
+    assert (end["resourceCpuLimit"], end["resourceMemoryLimit"], "accelerator" in end) == (
+        "500m",
+        "1Gi",
+        False,
+    )
+    for step in STEPS:
+        container = executors[f"exec-{step}"]["container"]
+        assert container["image"] == f"ghcr.io/cellwright/cellwright:{__version__}"
+        resources = container["resources"]
         assert (resources["resourceCpuLimit"], resources["resourceMemoryLimit"]) == ("500m", "4Gi")
+        assert (resources["resourceCpuRequest"], resources["resourceMemoryRequest"]) == ("500m", "4Gi")
         assert resources["accelerator"] == {
             "count": "2",
             "resourceCount": "2",
@@ -96,8 +111,8 @@ def test_every_task_has_the_resources(documents):
 def test_every_task_has_the_selector_and_tolerations(documents):
     executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert sorted(executors) == sorted(f"exec-{step}" for step in [*STEPS, "finish"])
-    for executor in executors.values():
-        config = json_format.ParseDict(executor, KubernetesExecutorConfig())
+    for step in STEPS:
+        config = json_format.ParseDict(executors[f"exec-{step}"], KubernetesExecutorConfig())
         assert dict(config.node_selector.labels) == {"pool": "gpu", "zone": "a"}
         gpu, spot = config.tolerations
         assert (gpu.key, gpu.operator, gpu.value, gpu.effect) == ("gpu", "Equal", "yes", "NoSchedule")
@@ -106,3 +121,63 @@ def test_every_task_has_the_selector_and_tolerations(documents):
 
 def test_no_step_installs_packages_when_it_starts(compiled):
     assert "pip install" not in compiled.read_text()
+
+
+def executor_of(documents, step: str) -> KubernetesExecutorConfig:
+    executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    return json_format.ParseDict(executors[f"exec-{step}"], KubernetesExecutorConfig())
+
+
+def test_each_step_has_its_own_profile(tmp_path):
+    (tmp_path / "profiles.yaml").write_text(
+        """
+        ours:
+          cpu: 3
+          cpu_request: 500m
+          affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: []}}}
+          image_pull_secrets: [registry]
+        """
+    )
+    (tmp_path / "search.yaml").write_text(
+        """
+        name: profiled
+        data: {source: digits}
+        profiles: profiles.yaml
+        resources: {profile: ours, memory: 9Gi}
+        store: {uri: /shared/nas, claim: volume}
+        tracking: {secret: mlflow-login}
+        pipeline:
+          image: ghcr.io/me/mine:1
+          max_seconds: 600
+          spot_retries: 7
+          resources: {search: {profile: gpu-a100-spot}}
+        """
+    )
+    compile_pipeline(load_spec(tmp_path / "search.yaml"), tmp_path / "pipeline.yaml")
+    documents = list(yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text()))
+    executors = documents[0]["deploymentSpec"]["executors"]
+    tasks = documents[0]["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    search, retrain = (executors[f"exec-{step}"]["container"] for step in ("search", "retrain"))
+    assert search["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+    assert tasks["search"]["retryPolicy"]["maxRetryCount"] == 7
+    pod = executor_of(documents, "search")
+    assert pod.node_selector.labels["cloud.google.com/gke-accelerator"] == "nvidia-tesla-a100"
+    assert [toleration.key for toleration in pod.tolerations] == [
+        "nvidia.com/gpu",
+        "cloud.google.com/gke-spot",
+    ]
+    assert retrain["image"] == "ghcr.io/me/mine:1"
+    resources = retrain["resources"]
+    assert (resources["resourceCpuLimit"], resources["resourceCpuRequest"]) == ("3", "500m")
+    assert resources["resourceMemoryLimit"] == "9Gi"
+    pod = executor_of(documents, "retrain")
+    assert len(pod.node_affinity) == 1
+    assert [secret.secret_name for secret in pod.image_pull_secret] == ["registry"]
+    assert pod.active_deadline_seconds == 600
+    assert pod.pod_metadata.labels["cellwright.dev/step"] == "retrain"
+    assert [(mount.constant, mount.mount_path) for mount in pod.pvc_mount] == [("volume", "/shared/nas")]
+    (secret,) = pod.secret_as_env
+    assert {key.env_var for key in secret.key_to_env} == {
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+    }

@@ -1,17 +1,19 @@
 import dataclasses
 import errno
+import json
 import os
 from pathlib import Path
 
 import pytest
-from cellwright_components.running import publish_scores, run
+from cellwright_components.running import end, publish_confusion, run
 from kfp import dsl
 
 from cellwright import steps
 from cellwright.errors import DataError
 from cellwright.files import write_text
-from cellwright.report import Message, Mistake, read_line
+from cellwright.report import Message, Mistake, metrics_of, page_of, read_line
 from cellwright.spec import parse_spec
+from cellwright.stores import open_store
 from tests.report.results import EVALUATION
 
 SPEC = parse_spec('{"name": "fake", "data": {"source": "digits"}}').model_dump_json(by_alias=True)
@@ -32,6 +34,11 @@ def first_step(monkeypatch):
     return replace
 
 
+def artifact(path: Path) -> dsl.Artifact:
+    """An artifact whose place on this machine is the path, as kfp's local runner gives it."""
+    return dsl.Artifact(uri=str(path))
+
+
 def printed(capfd) -> list[object]:
     return [read_line(line) for line in capfd.readouterr().out.splitlines()]
 
@@ -43,11 +50,36 @@ def test_the_finished_folder_is_the_artifact(first_step, tmp_path, capfd):
 
     first_step(work)
     for output in (tmp_path / "first", tmp_path / "second"):
-        run("prepare", SPEC, str(tmp_path / "workspace"), inputs={}, output=str(output))
+        run("prepare", SPEC, str(tmp_path / "workspace"), "run", inputs=[], output=artifact(output))
         assert (output / "data.txt").read_text() == "data"
         assert (output / "step.json").exists()
     (folder,) = (tmp_path / "workspace").iterdir()
     assert printed(capfd) == [Message("at work"), Message(f"prepare: reusing {folder}")]
+
+
+def test_without_a_workspace_the_artifact_is_all_there_is(first_step, tmp_path):
+    first_step(lambda folder, progress: write_text(folder / "data.txt", "data"))
+    run("prepare", SPEC, "", "run", inputs=[], output=artifact(tmp_path / "output"))
+    assert (tmp_path / "output" / "data.txt").read_text() == "data"
+
+
+def test_in_a_store_the_artifact_tells_where_the_rest_is(first_step, tmp_path, capfd):
+    def work(folder, progress):
+        progress.say("at work")
+        write_text(folder / "data.txt", "data")
+        write_text(folder / "manifest.json", "{}")
+
+    first_step(work)
+    spec = parse_spec(SPEC).model_dump(mode="json", by_alias=True)
+    spec["store"] = {"uri": str(tmp_path / "volume"), "claim": "volume"}
+    for name in ("first", "second"):
+        output = artifact(tmp_path / name)
+        run("prepare", json.dumps(spec), "", name, inputs=[], output=output)
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["manifest.json", "step.json"]
+        place = Path(output.metadata["place"])
+        assert place.parent == tmp_path / "volume" / "steps"
+        assert (place / "data.txt").read_text() == "data"
+    assert printed(capfd) == [Message("at work"), Message("prepare: reusing what is there")]
 
 
 @pytest.mark.parametrize(
@@ -62,10 +94,11 @@ def test_a_mistake_ends_in_one_line(first_step, tmp_path, capfd, error, line):
         raise error
 
     first_step(work)
+    workspace = str(tmp_path / "workspace")
     with pytest.raises(SystemExit) as raised:
-        run("prepare", SPEC, str(tmp_path / "workspace"), inputs={}, output=str(tmp_path / "output"))
+        run("prepare", SPEC, workspace, "run", inputs=[], output=artifact(tmp_path / "output"))
     assert raised.value.code == 1
-    assert printed(capfd) == [Mistake(line.format(tmp_path / "workspace"))]
+    assert printed(capfd) == [Mistake(line.format(workspace))]
 
 
 def test_a_bug_keeps_its_traceback(first_step, tmp_path, capfd):
@@ -73,17 +106,33 @@ def test_a_bug_keeps_its_traceback(first_step, tmp_path, capfd):
         raise KeyError("no such thing")
 
     first_step(work)
+    workspace = str(tmp_path / "workspace")
     with pytest.raises(KeyError):
-        run("prepare", SPEC, str(tmp_path / "workspace"), inputs={}, output=str(tmp_path / "output"))
+        run("prepare", SPEC, workspace, "run", inputs=[], output=artifact(tmp_path / "output"))
 
 
 def test_scores_reach_the_page_of_kfp(tmp_path: Path):
     EVALUATION.save(tmp_path / "evaluation.json")
-    metrics, confusion = dsl.Metrics(), dsl.ClassificationMetrics()
-    publish_scores(str(tmp_path), metrics, confusion)
-    assert metrics.metadata["found_test_accuracy"] == 0.985
-    assert metrics.metadata["num_test_examples"] == 359
+    metrics = metrics_of("evaluate", tmp_path)
+    assert metrics["found_test_accuracy"] == 0.985
+    assert metrics["num_test_examples"] == 359
+    page = page_of("evaluate", tmp_path, seed=3)
+    assert "On the test split: 359 examples, one seed (3)" in page
+    confusion = dsl.ClassificationMetrics()
+    publish_confusion(artifact(tmp_path), confusion)
     assert confusion.metadata["confusionMatrix"] == {
         "annotationSpecs": [{"displayName": "odd"}, {"displayName": "even"}],
         "rows": [{"row": [2, 0]}, {"row": [1, 1]}],
     }
+
+
+def test_the_end_frees_what_a_run_held_in_the_store(tmp_path: Path, capfd):
+    spec = parse_spec(SPEC).model_dump(mode="json", by_alias=True)
+    spec["store"] = {"uri": str(tmp_path), "claim": "volume"}
+    store = open_store(str(tmp_path))
+    store.swap("leases/a", json.dumps({"owner": "run", "version": "1"}), None)
+    end(json.dumps(spec), "run", "SUCCEEDED")
+    assert json.loads((tmp_path / "leases" / "a").read_text())["owner"] == "run"
+    end(json.dumps(spec), "run", "FAILED")
+    assert json.loads((tmp_path / "leases" / "a").read_text())["owner"] is None
+    assert printed(capfd) == [Message("pipeline: succeeded"), Message("pipeline: failed")]

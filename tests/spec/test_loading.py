@@ -48,7 +48,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "runner: {kind: jobs}\nstore: {uri: /shared}",
-            ["store.claim must be said for a path and for nothing else, got None and /shared"],
+            ["store: claim must be said for a path and for nothing else, got None and /shared"],
         ),
         (
             GOOD

@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
-    """Check a spec, that its files are there, in S3 too, and that what it imports can be.
+    """Check a spec, that its files are there, and that what it imports can be.
 
     Names every mistake at once, each with its place in the file, its value and the rule it breaks.
     """

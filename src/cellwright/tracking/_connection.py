@@ -19,6 +19,11 @@ from pathlib import Path
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+for _proxied in (
+    "DOWNLOAD",
+    "UPLOAD",
+):  # through the server: only that knows its store's keys, and perhaps its address
+    os.environ.setdefault(f"MLFLOW_ENABLE_PROXY_MULTIPART_{_proxied}", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 import requests  # noqa: E402
