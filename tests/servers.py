@@ -21,6 +21,7 @@ class MlflowServer:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
+        self.database = database
         self.folder = folder
         self.command = [*COMMAND, "--port", str(self.port), "--backend-store-uri", database]
         self.command += ["--artifacts-destination", str(folder / "served")]

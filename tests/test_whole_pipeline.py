@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from cellwright.genotype import Genotype
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
+from cellwright.tracking import _connection
 from tests.servers import MlflowServer
 
 SPEC = """
@@ -164,7 +164,7 @@ def test_killed_five_times_it_ends_where_an_undisturbed_run_does(
 
 def logged(uri: str) -> dict[str, object]:
     """Return what MLflow has of the one run there, without what a clock measured."""
-    client = MlflowClient(uri)
+    client = _connection.connect(uri)
     experiment = client.get_experiment_by_name("small")
     assert experiment
     (run,) = client.search_runs([experiment.experiment_id])
@@ -182,7 +182,7 @@ def logged(uri: str) -> dict[str, object]:
         "tags": run.data.tags,
         "points": points | measured,
         "files": files,
-        "version": (version.version, version.run_id == run.info.run_id, version.tags),
+        "version": (int(version.version), version.run_id == run.info.run_id, version.tags),
     }
 
 

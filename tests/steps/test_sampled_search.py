@@ -113,10 +113,9 @@ def test_killed_in_the_middle_it_ends_in_the_same_place(
     output = finish(tmp_path, server.address)
     assert output.count("goes on, and what is new is sent later") == 1
     assert journal(tmp_path) == journal(undisturbed[0])
-    server.start()
     for _ in range(2):
-        log_as_later_steps_do(server.address, tmp_path)
-        require_logged(server.address, tmp_path)
+        log_as_later_steps_do(server.database, tmp_path)
+        require_logged(server.database, tmp_path)
 
 
 def log_as_later_steps_do(uri: str, folder: Path) -> None:

@@ -80,25 +80,6 @@ def test_patience_ends():
     assert len(said) == 1 and "no server answers there" in said[0] and "up to 1 s" in said[0]
 
 
-def test_a_server_that_comes_back_gets_everything(server: MlflowServer, record: RunRecord):
-    said: list[str] = []
-    tracker = MlflowTracker(
-        uri=server.address, experiment="cells", patience=Patience(seconds=100, say=said.append)
-    )
-    run_id = tracker.log_run(replace(record, trials=record.trials[:1]), status="RUNNING")
-    server.kill()
-    returning = threading.Timer(1.0, server.start)
-    returning.start()
-
-    assert tracker.log_run(record, status="FINISHED") == run_id
-
-    returning.join()
-    assert len(said) == 1
-    client = MlflowClient(server.address)
-    assert client.get_run(run_id).info.status == "FINISHED"
-    require_complete(client, run_id, record.trials)
-
-
 def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 100
     while not condition():

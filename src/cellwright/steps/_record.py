@@ -42,8 +42,11 @@ def run_key(spec: SearchSpec, search: Path) -> str:
 
 def what_matters(spec: SearchSpec) -> dict[str, Any]:
     """Return the spec as JSON, less what says only where things run and are logged."""
-    elsewhere = {"tracking": True, "resources": True, "pipeline": True, "runner": {"labels"}}
-    return spec.model_dump(mode="json", by_alias=True, exclude=elsewhere)
+    return spec.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude={"tracking": True, "resources": True, "pipeline": True, "runner": {"labels"}},
+    )
 
 
 def run_record(spec: SearchSpec, key: str, folders: Mapping[str, Path]) -> RunRecord:
