@@ -21,7 +21,8 @@ class Proxy:
         hung: set as soon as a connection hangs.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, host: str = "127.0.0.1") -> None:
+        self._host = host
         address = urlsplit(endpoint)
         self._upstream = (address.hostname or "", address.port or 80)
         self._breaking: tuple[Break, int, int] | None = None
@@ -57,7 +58,7 @@ class Proxy:
         self._thread.start()
         self._port = 0
         self._call(self._listen())
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.url = f"http://{self._host}:{self._port}"
         return self
 
     def __exit__(
@@ -73,7 +74,7 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._serve, self._host, self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _listen_after(self, seconds: float) -> None:

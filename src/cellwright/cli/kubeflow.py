@@ -71,7 +71,10 @@ def status(
     namespace: Namespace = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Show how a run stands: its steps, their states and times."""
+    """Show how a run stands.
+
+    Prints the run's state and, of each step that has begun, its state and time.
+    """
     kubeflow = _kubeflow(host, namespace, token_file)
     if follow:
         _follow(kubeflow, run)
@@ -89,7 +92,10 @@ def logs(
     namespace: Namespace = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Print the log of a step's last attempt."""
+    """Print the log of a step's last attempt.
+
+    As Kubeflow Pipelines gives it, or else as the pod does, through the kubeconfig.
+    """
     from cellwright_pipelines.kubeflow import STEPS
 
     from cellwright.errors import CellwrightError
@@ -123,7 +129,10 @@ def list_runs(
     namespace: Namespace = None,
     token_file: TokenFile = None,
 ) -> None:
-    """List the latest runs."""
+    """List the latest runs.
+
+    Each with its id, by which the other commands know it, when it was made, and its state.
+    """
     for run in _kubeflow(host, namespace, token_file).runs(count):
         typer.echo(f"{run.run_id}  {run.created:%Y-%m-%d %H:%M:%S}  {run.state:10} {run.name}")
 
@@ -165,7 +174,10 @@ def schedule(
 
 
 def schedules(host: Host = None, namespace: Namespace = None, token_file: TokenFile = None) -> None:
-    """List the schedules."""
+    """List the schedules.
+
+    Each with its cron and time zone as they were given, and the times in UTC that Kubeflow Pipelines has of them.
+    """
     for found in _kubeflow(host, namespace, token_file).schedules():
         state = "" if found.enabled else "  disabled"
         typer.echo(f"{found.name:40} {found.description}: {found.cron} in UTC{state}")
@@ -174,7 +186,10 @@ def schedules(host: Host = None, namespace: Namespace = None, token_file: TokenF
 def unschedule(
     name: Name, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None
 ) -> None:
-    """Delete a schedule. Runs that it has begun go on."""
+    """Delete a schedule.
+
+    Runs that it has begun go on.
+    """
     kubeflow = _kubeflow(host, namespace, token_file)
     kubeflow.unschedule(_schedule_name(name))
     typer.echo(f"unscheduled: {_schedule_name(name)}")
@@ -187,7 +202,10 @@ def run_now(
     namespace: Namespace = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Run at once what a schedule runs."""
+    """Run at once what a schedule runs.
+
+    The same version of the pipeline, with the same identity; the schedule stays as it is.
+    """
     kubeflow = _kubeflow(host, namespace, token_file)
     named = _schedule_name(name)
     _begin(kubeflow, kubeflow.run_now(named, _name(named)), follow)
