@@ -90,11 +90,12 @@ def end(spec: str, run_id: str, state: str) -> None:
     progress.say(f"pipeline: {state.lower()}")
     if state == "SUCCEEDED":
         return
-    loaded = parse_spec(spec)
+    loaded = parse_spec(spec).completed(os.environ)
     with _in_words(progress):
-        from cellwright.steps import clean_up
+        from cellwright.steps import clean_up, end_logged
 
         clean_up(loaded, run_id, progress)
+        end_logged(loaded, run_id, "KILLED" if state == "CANCELLED" else "FAILED", progress)
 
 
 @contextmanager

@@ -89,6 +89,20 @@ def test_a_record_may_grow(uri: str, tracker: MlflowTracker, record: RunRecord):
     assert client.get_run(run_id).info.status == "RUNNING"
 
 
+def test_runs_of_a_pipeline_that_is_over_end(uri: str, tracker: MlflowTracker, record: RunRecord):
+    ids = [
+        tracker.log_run(
+            replace(record, key=key, tags={"kfp.run_id": kfp}, curves={}, artifacts={}), status=status
+        )
+        for key, kfp, status in (("a", "1", "RUNNING"), ("b", "2", "RUNNING"), ("c", "1", "FINISHED"))
+    ]
+
+    assert [tracker.end_runs("kfp.run_id", "1", "KILLED") for _ in range(2)] == [1, 0]
+
+    client = MlflowClient(uri)
+    assert [client.get_run(id).info.status for id in ids] == ["KILLED", "RUNNING", "FINISHED"]
+
+
 def test_keys_name_runs(uri: str, tracker: MlflowTracker, record: RunRecord):
     small = replace(record, curves={}, artifacts={})
 

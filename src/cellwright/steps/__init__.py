@@ -6,6 +6,7 @@ from pathlib import Path
 from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
+from cellwright.steps._live import end_logged
 from cellwright.steps._runner import share
 from cellwright.steps._step import Step, run_step
 from cellwright.steps.baselines import BASELINES
@@ -27,6 +28,7 @@ __all__ = [
     "Step",
     "clean_up",
     "copy_light",
+    "end_logged",
     "owned",
     "run_step",
     "run_stored_step",

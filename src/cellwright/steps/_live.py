@@ -11,12 +11,15 @@ from pathlib import Path
 from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
+from cellwright.spec.platform import KFP_RUN_TAG
 from cellwright.steps._record import run_key, run_record
 from cellwright.steps._step import Inputs
-from cellwright.tracking import LiveLogging, Pace, Target, is_server
+from cellwright.tracking import LiveLogging, MlflowTracker, Pace, Patience, Status, Target, is_server
 from cellwright.training import parallel
 
 PACE = Pace()
+PATIENCE_AT_END = 60.0
+"""Seconds that a pipeline which is over waits for an MLflow that is away."""
 
 Run = Callable[[SearchSpec, Inputs, Path, Progress], None]
 
@@ -30,6 +33,22 @@ def logged_live(run: Run) -> Run:
             run(spec, inputs, folder, progress)
 
     return logged
+
+
+def end_logged(spec: SearchSpec, kfp_run_id: str, status: Status, progress: Progress) -> None:
+    """Give the status to what MLflow shows as running of a pipeline run that is over; KFP's plugin ends its own."""
+    uri = spec.tracking.uri
+    if not (uri and is_server(uri)) or spec.tracking.run_id is not None:
+        return
+    try:
+        tracker = MlflowTracker(
+            uri=uri,
+            experiment=spec.tracking.experiment or spec.name,
+            patience=Patience(seconds=PATIENCE_AT_END, say=progress.say),
+        )
+        tracker.end_runs(KFP_RUN_TAG, kfp_run_id, status)
+    except CellwrightError as error:
+        progress.say(f"finish: {error}; its run is left as running")
 
 
 def _logging(

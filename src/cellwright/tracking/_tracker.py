@@ -126,6 +126,18 @@ class MlflowTracker:
 
         return self._patience(explained)
 
+    def end_runs(self, tag: str, value: str, status: Status) -> int:
+        """Give the status to the experiment's runs that have the tag and are still running; return their number."""
+
+        def end() -> int:
+            query = f"tags.`{tag}` = '{value}' and attributes.status = 'RUNNING'"
+            runs = self._client.search_runs([self._experiment_id], query)
+            for run in runs:
+                self._client.set_terminated(run.info.run_id, status)
+            return len(runs)
+
+        return self._ask(end)
+
     def register_model(
         self,
         *,
