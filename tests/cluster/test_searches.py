@@ -28,9 +28,17 @@ def experiment_of(search: Search) -> str:
     return search.text().split("Katib Experiment cellwright/")[1].split('"')[0]
 
 
+@pytest.fixture(scope="module")
+def side_by_side(store, identity, tmp_path_factory) -> dict[str, Search]:
+    """Searches that are under way at the same time, as most of it is waiting."""
+    sampled = {kind: on(kind, SAMPLED, profile={"cpu_request": "150m"}) for kind in ("jobs", "katib")}
+    specs = {**sampled, "one-shot": on("katib", ONE_SHOT)}
+    return {name: Search(spec, tmp_path_factory.mktemp(name), identity) for name, spec in specs.items()}
+
+
 @pytest.mark.parametrize("kind", ["jobs", "katib"])
-def test_every_runner_gives_the_same(kind: str, undisturbed, store, identity, tmp_path):
-    folder = Search(on(kind, SAMPLED), tmp_path, identity).finish()
+def test_every_runner_gives_the_same(kind: str, undisturbed, side_by_side):
+    folder = side_by_side[kind].finish()
     assert evaluations(folder) == evaluations(undisturbed)
     assert found(folder) == found(undisturbed)
 
@@ -67,9 +75,9 @@ def test_a_search_outlives_whatever_is_killed(undisturbed, store, identity, tmp_
     )
 
 
-def test_a_one_shot_search_is_one_trial(store, identity, tmp_path):
+def test_a_one_shot_search_is_one_trial(side_by_side, tmp_path):
     here = Search(ONE_SHOT, tmp_path / "local").finish()
-    there = Search(on("katib", ONE_SHOT), tmp_path, identity)
+    there = side_by_side["one-shot"]
     name = experiment_of(there)
     assert found(there.finish()) == found(here)
     (trial,) = objects("trials", f"katib.kubeflow.org/experiment={name}")
@@ -90,23 +98,32 @@ def test_sixty_short_trials_lose_no_metrics(store, identity, tmp_path):
         assert metrics["state"] == "done"
 
 
-@pytest.mark.parametrize("kind", ["jobs", "katib"])
-@pytest.mark.parametrize(
-    ("profile", "runner", "cause"),
-    [
-        ({}, {"image": "ghcr.io/cellwright/no-such-image:0"}, "image"),
-        ({"node_selector": {"no-such": "node"}}, {}, "Unschedulable: 0/1 nodes are available"),
-        ({"memory": "90Mi"}, {}, "OOMKilled: used more than its memory limit, 90Mi"),
-        ({"cpu": "50m"}, {"max_seconds": 5}, "took longer than runner.max_seconds, 5 s"),
-    ],
-    ids=["no image", "no node", "no memory", "no time"],
-)
-def test_a_failing_trial_is_told_with_its_cause(profile, runner, cause, kind, store, identity, tmp_path):
-    limits = {"max_failures": 0, "pending_seconds": 15, "parallel": 1, **runner}
-    search = Search(on(kind, SAMPLED, profile=profile, **limits), tmp_path, identity)
-    search.until(lambda: objects("pods", "cellwright.dev/search"))
-    mistake = search.mistake()
-    assert cause in mistake
+FAILING = {
+    "no image": ({}, {"image": "ghcr.io/cellwright/no-such-image:0"}, "image"),
+    "no node": ({"node_selector": {"no-such": "node"}}, {}, "Unschedulable: 0/1 nodes are available"),
+    "no memory": ({"memory": "90Mi"}, {}, "OOMKilled: used more than its memory limit, 90Mi"),
+    "no time": ({"cpu": "50m"}, {"max_seconds": 5}, "took longer than runner.max_seconds, 5 s"),
+}
+"""Of trials: profile, what their runner has beside it, and the cause that is told."""
+PLACES = [(kind, name) for kind in ("jobs", "katib") for name in FAILING]
+
+
+@pytest.fixture(scope="module")
+def failing(store, identity, tmp_path_factory) -> dict[tuple[str, str], Search]:
+    """Searches whose first trial fails, each for a reason of its own, at the same time."""
+    searches = {}
+    for kind, name in PLACES:
+        profile, runner, _ = FAILING[name]
+        limits = {"max_failures": 0, "pending_seconds": 15, "parallel": 1, **runner}
+        spec = on(kind, SAMPLED, profile={"cpu_request": "10m", **profile}, **limits)
+        searches[kind, name] = Search(spec, tmp_path_factory.mktemp("failing"), identity)
+    return searches
+
+
+@pytest.mark.parametrize(("kind", "name"), PLACES)
+def test_a_failing_trial_is_told_with_its_cause(kind: str, name: str, failing):
+    mistake = failing[kind, name].mistake(300)
+    assert FAILING[name][2] in mistake
     assert "runner.max_failures is 0" in mistake
 
 
@@ -178,9 +195,10 @@ def test_a_profile_reaches_the_pods(store, identity, tmp_path):
         assert pod["spec"]["nodeName"]
 
 
-@pytest.mark.parametrize("kind", ["jobs", "katib"])
-def test_a_search_that_waits_for_nothing_says_so(kind: str, store, identity, tmp_path):
+def test_a_search_that_waits_for_nothing_says_so(store, identity, tmp_path_factory):
     runner = {"stall_seconds": 20, "profile": {"service_account": "nobody"}}
-    mistake = Search(on(kind, SAMPLED, **runner), tmp_path, identity).mistake()
-    assert "nothing has happened for runner.stall_seconds, 20 s" in mistake
-    assert 'serviceaccount "nobody" not found' in mistake
+    specs = [on(kind, SAMPLED, **runner) for kind in ("jobs", "katib")]
+    searches = [Search(spec, tmp_path_factory.mktemp("stalled"), identity) for spec in specs]
+    for mistake in [search.mistake() for search in searches]:
+        assert "nothing has happened for runner.stall_seconds, 20 s" in mistake
+        assert 'serviceaccount "nobody" not found' in mistake
