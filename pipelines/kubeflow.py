@@ -6,9 +6,8 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,15 @@ import kfp
 import kfp_server_api
 import tenacity
 import urllib3
+from cellwright_pipelines.checking import check_for_cluster
 from cellwright_pipelines.cron import Timetable
 from cellwright_pipelines.pipeline import compile_pipeline
+from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, read_run, read_schedule
 
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
 from cellwright.spec import SearchSpec
 
-STEPS = ("prepare", "search", "retrain", "baselines", "evaluate", "register", "finish")
-ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 PATIENCE_SECONDS = 120
 PASSING = {429, 500, 502, 503, 504}
 
@@ -38,49 +37,6 @@ class Connection:
     namespace: str | None = None
     """The user's, where Kubeflow has several users."""
     token: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepState:
-    """How a step of a run stands."""
-
-    state: str
-    """RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELED…, as KFP calls it."""
-    seconds: float
-    """Since it began, until it ended."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PipelineRun:
-    """How a run stands."""
-
-    run_id: str
-    name: str
-    state: str
-    created: datetime
-    steps: Mapping[str, StepState]
-    nodes: frozenset[str]
-    """Argo's ids of what it ran."""
-
-    @property
-    def has_ended(self) -> bool:
-        """Tell whether nothing more will happen."""
-        return self.state in ENDED
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Schedule:
-    """A recurring run."""
-
-    schedule_id: str
-    name: str
-    cron: str
-    """Six fields, in UTC."""
-    description: str
-    enabled: bool
-    pipeline_id: str
-    version_id: str
-    service_account: str | None
 
 
 class Kubeflow:
@@ -111,7 +67,7 @@ class Kubeflow:
 
     def run(self, run_id: str) -> PipelineRun:
         """Return how a run stands; raises CellwrightError if there is none."""
-        return _read_run(self._ask(f"run {run_id}", self.client.get_run, run_id))
+        return read_run(self._ask(f"run {run_id}", self.client.get_run, run_id))
 
     def runs(self, count: int) -> list[PipelineRun]:
         """Return the latest runs, the newest first."""
@@ -122,7 +78,7 @@ class Kubeflow:
             sort_by="created_at desc",
             namespace=self.namespace,
         )
-        return [_read_run(run) for run in found.runs or ()]
+        return [read_run(run) for run in found.runs or ()]
 
     def stop(self, run_id: str) -> None:
         """Have a run stopped; its exit handler deletes what it left."""
@@ -130,7 +86,7 @@ class Kubeflow:
 
     def log(self, run: PipelineRun, step: str) -> str:
         """Return what KFP gives of the log of a step's last attempt; empty where it gives nothing."""
-        node = _last_attempt(run, step)
+        node = last_attempt(run, step)
         if node is None:
             return ""
         response = self._ask(
@@ -185,7 +141,7 @@ class Kubeflow:
                 version_id=version_id,
                 service_account=spec.pipeline.service_account,
             )
-            current = _read_schedule(made)
+            current = read_schedule(made)
         else:
             current = same
         for old in others:
@@ -205,7 +161,7 @@ class Kubeflow:
                 namespace=self.namespace,
                 filter=_of_name(name) if name else None,
             )
-            found += [_read_schedule(item) for item in page.recurring_runs or ()]
+            found += [read_schedule(item) for item in page.recurring_runs or ()]
             token = page.next_page_token or ""
             if not token:
                 return found
@@ -315,80 +271,6 @@ class Kubeflow:
     def _say_why(self, state: tenacity.RetryCallState) -> None:
         if state.attempt_number == 3 and state.outcome is not None:
             self.say(f"Kubeflow Pipelines does not answer, asking again: {state.outcome.exception()}")
-
-
-def check_for_cluster(spec: SearchSpec) -> None:
-    """Require what steps on several machines need.
-
-    Raises:
-        CellwrightError: names what is missing.
-    """
-    if spec.store is None:
-        raise CellwrightError("store must be said: steps on a cluster share it")
-    if not (spec.tracking.uri or "").startswith(("http://", "https://")):
-        raise CellwrightError(
-            "tracking.uri must be the http(s) address of an MLflow server that steps on other machines reach, got "
-            f"{spec.tracking.uri}"
-        )
-    for path in (place for place in spec.data.places.values() if isinstance(place, Path)):
-        on_volume = spec.store.claim is not None and path.is_relative_to(spec.store.uri)
-        if path.exists() and not on_volume:
-            raise CellwrightError(
-                f"data: {path} is on this machine, and steps run on others: put it into a bucket (s3://BUCKET/KEY), or "
-                "on the volume of store.claim"
-            )
-
-
-def _read_run(run: Any) -> PipelineRun:
-    tasks = run.run_details.task_details if run.run_details else None
-    steps = {}
-    nodes: set[str] = set()
-    for task in tasks or ():
-        nodes.update(child.pod_name for child in task.child_tasks or () if child.pod_name)
-        if task.display_name in STEPS:
-            end = task.end_time if task.end_time and task.end_time.year > 1970 else None
-            now = datetime.now(tz=task.start_time.tzinfo)
-            seconds = ((end or now) - task.start_time).total_seconds()
-            steps[task.display_name] = StepState(state=task.state or "PENDING", seconds=max(0.0, seconds))
-    return PipelineRun(
-        run_id=run.run_id,
-        name=run.display_name,
-        state=run.state or "PENDING",
-        created=run.created_at,
-        steps={name: steps[name] for name in STEPS if name in steps},
-        nodes=frozenset(nodes),
-    )
-
-
-def _read_schedule(item: Any) -> Schedule:
-    cron = item.trigger.cron_schedule.cron if item.trigger and item.trigger.cron_schedule else ""
-    version = item.pipeline_version_reference
-    return Schedule(
-        schedule_id=item.recurring_run_id,
-        name=item.display_name,
-        cron=cron or "",
-        description=item.description or "",
-        enabled=item.status == "ENABLED",
-        pipeline_id=version.pipeline_id if version else "",
-        version_id=version.pipeline_version_id if version else "",
-        service_account=item.service_account,
-    )
-
-
-def _last_attempt(run: PipelineRun, step: str) -> str | None:
-    """Return Argo's id of the last pod of a step: the workflow's name and a hash of the node's path in it."""
-    prefix = next((node.rpartition("-")[0] for node in run.nodes), "")
-    place = f"{prefix}.root" if step == "finish" else f"{prefix}.root.exit-handler-1"
-    attempts = [f"{prefix}-{_fnv1a(f'{place}.{step}.executor({attempt})')}" for attempt in range(100)]
-    return next((node for node in reversed(attempts) if node in run.nodes), None)
-
-
-def _fnv1a(text: str) -> int:
-    """Return the 32-bit FNV-1a hash, http://www.isthe.com/chongo/tech/comp/fnv."""
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
 
 
 def _of_name(name: str) -> str:

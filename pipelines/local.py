@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cellwright_pipelines.pipeline import build_pipeline
+from cellwright_pipelines.records import STEPS
 from kfp import local
 from kfp.local import subprocess_task_handler
 from kfp.local.config import LocalExecutionConfig
@@ -25,7 +26,6 @@ from cellwright.spec import SearchSpec
 
 _LOG = "run.log"
 _INDENT = "    "
-_STEPS = ("prepare", "search", "retrain", "baselines", "evaluate", "register", "finish")
 
 
 def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
@@ -99,7 +99,7 @@ def _reason(output: _Output, workspace: Path, finished: Mapping[str, Path]) -> E
     """Return what to tell of a run in which a step failed, which kfp itself only says that it did."""
     if output.mistakes:
         return CellwrightError("\n".join(dict.fromkeys(output.mistakes)))
-    failed = next(step for step in _STEPS if step not in finished)
+    failed = next(step for step in STEPS if step not in finished)
     if output.traceback:
         return RuntimeError("\n".join([f"{failed} failed:", *output.traceback]))
     return CellwrightError(

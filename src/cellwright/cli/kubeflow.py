@@ -11,7 +11,8 @@ from cellwright.cli.connecting import Host, Namespace, TokenFile, connection
 from cellwright.cli.loading import load
 
 if TYPE_CHECKING:
-    from cellwright_pipelines.kubeflow import Kubeflow, PipelineRun
+    from cellwright_pipelines.kubeflow import Kubeflow
+    from cellwright_pipelines.records import PipelineRun
 
     from cellwright.runners.on_kubernetes import StepPods
 
@@ -96,7 +97,7 @@ def logs(
 
     As Kubeflow Pipelines gives it, or else as the pod does, through the kubeconfig.
     """
-    from cellwright_pipelines.kubeflow import STEPS
+    from cellwright_pipelines.records import STEPS
 
     from cellwright.errors import CellwrightError
 

@@ -1,0 +1,106 @@
+"""What Kubeflow Pipelines says of runs and schedules, in our terms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+STEPS = ("prepare", "search", "retrain", "baselines", "evaluate", "register", "finish")
+ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepState:
+    """How a step of a run stands."""
+
+    state: str
+    """RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELED…, as KFP calls it."""
+    seconds: float
+    """Since it began, until it ended."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineRun:
+    """How a run stands."""
+
+    run_id: str
+    name: str
+    state: str
+    created: datetime
+    steps: Mapping[str, StepState]
+    nodes: frozenset[str]
+    """Argo's ids of what it ran."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nothing more will happen."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """A recurring run."""
+
+    schedule_id: str
+    name: str
+    cron: str
+    """Six fields, in UTC."""
+    description: str
+    enabled: bool
+    pipeline_id: str
+    version_id: str
+    service_account: str | None
+
+
+def read_run(run: Any) -> PipelineRun:
+    """Return what KFP's record of a run says."""
+    tasks = run.run_details.task_details if run.run_details else None
+    steps = {}
+    nodes: set[str] = set()
+    for task in tasks or ():
+        nodes.update(child.pod_name for child in task.child_tasks or () if child.pod_name)
+        if task.display_name in STEPS:
+            end = task.end_time if task.end_time and task.end_time.year > 1970 else None
+            now = datetime.now(tz=task.start_time.tzinfo)
+            seconds = ((end or now) - task.start_time).total_seconds()
+            steps[task.display_name] = StepState(state=task.state or "PENDING", seconds=max(0.0, seconds))
+    return PipelineRun(
+        run_id=run.run_id,
+        name=run.display_name,
+        state=run.state or "PENDING",
+        created=run.created_at,
+        steps={name: steps[name] for name in STEPS if name in steps},
+        nodes=frozenset(nodes),
+    )
+
+
+def read_schedule(item: Any) -> Schedule:
+    """Return what KFP's record of a recurring run says."""
+    cron = item.trigger.cron_schedule.cron if item.trigger and item.trigger.cron_schedule else ""
+    version = item.pipeline_version_reference
+    return Schedule(
+        schedule_id=item.recurring_run_id,
+        name=item.display_name,
+        cron=cron or "",
+        description=item.description or "",
+        enabled=item.status == "ENABLED",
+        pipeline_id=version.pipeline_id if version else "",
+        version_id=version.pipeline_version_id if version else "",
+        service_account=item.service_account,
+    )
+
+
+def last_attempt(run: PipelineRun, step: str) -> str | None:
+    """Return Argo's id of the last pod of a step: the workflow's name and a hash of the node's path in it."""
+    prefix = next((node.rpartition("-")[0] for node in run.nodes), "")
+    place = f"{prefix}.root" if step == "finish" else f"{prefix}.root.exit-handler-1"
+    attempts = [f"{prefix}-{_fnv1a(f'{place}.{step}.executor({attempt})')}" for attempt in range(100)]
+    return next((node for node in reversed(attempts) if node in run.nodes), None)
+
+
+def _fnv1a(text: str) -> int:
+    """Return the 32-bit FNV-1a hash, http://www.isthe.com/chongo/tech/comp/fnv."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
