@@ -7,7 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Connection:
     """Address of its API; by the kubeconfig, or this pod's own cluster, unless said."""
     namespace: str | None = None
     """The user's, where Kubeflow has several users."""
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 class Kubeflow:

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+from cellwright_pipelines.checking import check_for_cluster
+
+from cellwright.errors import CellwrightError
+from cellwright.spec import SearchSpec
+
+WHOLE = {
+    "name": "a",
+    "data": {"source": "digits"},
+    "store": {"uri": "s3://bucket/a"},
+    "tracking": {"uri": "http://mlflow:5000"},
+}
+
+
+def check(**sections) -> None:
+    values = {name: value for name, value in {**WHOLE, **sections}.items() if value is not None}
+    check_for_cluster(SearchSpec.model_validate(values))
+
+
+def test_what_is_whole_passes():
+    check()
+    check(data={"source": "npz", "path": "s3://bucket/digits.npz"})
+    check(data={"source": "npz", "path": "/in/the/image.npz"})
+
+
+@pytest.mark.parametrize(
+    ("sections", "line"),
+    [
+        ({"store": None}, "store must be said: steps on a cluster share it"),
+        ({"tracking": {}}, "tracking.uri must be the http.* got None"),
+        ({"tracking": {"uri": "sqlite:////mlflow.db"}}, "tracking.uri must be .* got sqlite:////mlflow.db"),
+    ],
+)
+def test_what_is_missing_is_named(sections, line):
+    with pytest.raises(CellwrightError, match=line):
+        check(**sections)
+
+
+def test_data_of_this_machine_is_refused_unless_it_is_on_the_volume(tmp_path: Path):
+    path = tmp_path / "digits.npz"
+    path.write_bytes(b"")
+    data = {"source": "npz", "path": path}
+    with pytest.raises(CellwrightError, match="digits.npz is on this machine, and steps run on others"):
+        check(data=data)
+    check(data=data, store={"uri": str(tmp_path), "claim": "volume"})
