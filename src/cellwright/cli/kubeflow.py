@@ -271,7 +271,7 @@ def _cause(log: str) -> str:
     mistakes = [event.text for event in map(read_line, lines) if isinstance(event, Mistake)]
     if mistakes:
         return mistakes[-1]
-    return "\n".join(lines[-LOG_LINES:]) or "there is no log, as of a pod that never ran"
+    return "\n".join(lines[-LOG_LINES:]) or "there is no log: its pod never ran, or is gone"
 
 
 def _log(kubeflow: "Kubeflow", run: "PipelineRun", step: str) -> str:
