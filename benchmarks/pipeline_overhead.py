@@ -1,8 +1,8 @@
 """Where the time of a pipeline's run on Kubeflow goes: `python -m benchmarks.pipeline_overhead RUN s3://BUCKET/PREFIX`.
 
-For each step, from when the one before it had ended: until its pod was created (KFP's driver decides what to run), until
-its container began (init containers), its work as the step itself measured it, and what is left (imports, the
-store, KFP's launcher).
+For each step, from when the one before it had ended: until its pod was created (KFP's driver decides what to run),
+until its container began (init containers), its work as the step itself measured it, and what is left (imports,
+the store, KFP's launcher).
 """
 
 import json

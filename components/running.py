@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellwright.files import link_tree, write_text
-from cellwright.report import LineProgress, ending_in_words, metrics_of, naming, page_of
+from cellwright.report import LineProgress, ending_in_words, naming
 from cellwright.results import EvaluationResult
 from cellwright.spec import parse_spec
 from cellwright.tether import die_with_peer
@@ -55,6 +55,7 @@ def run(
     die_with_peer(sys.stdout.fileno())
     progress = LineProgress(sys.stdout)
     with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
+        from cellwright.report.page import metrics_of, page_of
         from cellwright.steps import STEPS, copy_light, owned, run_step, run_stored_step
 
         place = Path(workspace or scratch)
@@ -85,10 +86,10 @@ def publish_confusion(scores: "dsl.Artifact", confusion: "dsl.ClassificationMetr
 
 
 def end(spec: str, run_id: str, state: str) -> None:
-    """Tell the pipeline's final state, SUCCEEDED, FAILED or CANCELLED, and clean up after all but the first."""
+    """Tell the pipeline's final state, and clean up after any but a good end: COMPLETE on clusters, SUCCEEDED here."""
     progress = LineProgress(sys.stdout)
     progress.say(f"pipeline: {state.lower()}")
-    if state == "SUCCEEDED":
+    if state in ("COMPLETE", "SUCCEEDED"):
         return
     loaded = parse_spec(spec).completed(os.environ)
     with _in_words(progress):

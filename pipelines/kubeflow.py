@@ -122,8 +122,8 @@ class Kubeflow:
         pipeline_id, version_id = self._upload(spec)
         same, others = None, []
         for known in self.schedules(spec.name):
-            wanted = (timetable.cron, version_id, spec.pipeline.service_account or known.service_account)
-            if (known.cron, known.version_id, known.service_account) == wanted and known.enabled and not same:
+            is_wanted = (known.cron, known.version_id, known.enabled) == (timetable.cron, version_id, True)
+            if is_wanted and not same:
                 same = known
             else:
                 others.append(known)

@@ -217,7 +217,7 @@ def test_runs_can_be_looked_at(undisturbed, environment):
     assert undisturbed.run_id in cellwright(environment, "runs")
     shown = cellwright(environment, "status", undisturbed.run_id)
     assert shown.startswith("SUCCEEDED") and "register" in shown
-    assert 'message="pipeline: succeeded"' in cellwright(environment, "logs", undisturbed.run_id, "finish")
+    assert 'message="pipeline: complete"' in cellwright(environment, "logs", undisturbed.run_id, "finish")
 
 
 def test_a_search_whose_pod_is_deleted_ends_in_the_same_place(undisturbed, disturbed):

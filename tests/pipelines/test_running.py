@@ -11,7 +11,8 @@ from kfp import dsl
 from cellwright import steps
 from cellwright.errors import DataError
 from cellwright.files import write_text
-from cellwright.report import Message, Mistake, metrics_of, page_of, read_line
+from cellwright.report import Message, Mistake, read_line
+from cellwright.report.page import metrics_of, page_of
 from cellwright.spec import parse_spec
 from cellwright.stores import open_store
 from tests.report.results import EVALUATION
@@ -131,8 +132,13 @@ def test_the_end_frees_what_a_run_held_in_the_store(tmp_path: Path, capfd):
     spec["store"] = {"uri": str(tmp_path), "claim": "volume"}
     store = open_store(str(tmp_path))
     store.swap("leases/a", json.dumps({"owner": "run", "version": "1"}), None)
-    end(json.dumps(spec), "run", "SUCCEEDED")
+    for state in ("COMPLETE", "SUCCEEDED"):
+        end(json.dumps(spec), "run", state)
     assert json.loads((tmp_path / "leases" / "a").read_text())["owner"] == "run"
     end(json.dumps(spec), "run", "FAILED")
     assert json.loads((tmp_path / "leases" / "a").read_text())["owner"] is None
-    assert printed(capfd) == [Message("pipeline: succeeded"), Message("pipeline: failed")]
+    assert printed(capfd) == [
+        Message("pipeline: complete"),
+        Message("pipeline: succeeded"),
+        Message("pipeline: failed"),
+    ]

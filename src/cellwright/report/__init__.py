@@ -5,7 +5,6 @@ from cellwright.report.latest import LatestRun
 from cellwright.report.lines import Advance, Event, LineProgress, Message, Mistake, read_line, write_line
 from cellwright.report.live import LiveProgress
 from cellwright.report.mistakes import ending_in_words, explain, naming
-from cellwright.report.page import metrics_of, page_of
 from cellwright.report.summary import summarise
 
 __all__ = [
@@ -19,9 +18,7 @@ __all__ = [
     "draw_cells",
     "ending_in_words",
     "explain",
-    "metrics_of",
     "naming",
-    "page_of",
     "read_line",
     "summarise",
     "write_line",
