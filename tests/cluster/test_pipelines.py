@@ -107,7 +107,19 @@ def undisturbed(environment: dict[str, str], tmp_path_factory) -> Submission:
 
 
 @pytest.fixture(scope="module")
-def disturbed(undisturbed: Submission, environment, tmp_path_factory) -> Iterator[list[Submission]]:
+def mistaken(undisturbed: Submission, environment, tmp_path_factory) -> Submission:
+    """What cannot succeed, under way while others are."""
+    return Submission(
+        environment,
+        tmp_path_factory.mktemp("mistaken"),
+        "name=mistaken",
+        "data={source: npz, path: s3://no-such-bucket/digits.npz, endpoint: http://s3.platform:9000}",
+        "pipeline.retries=0",
+    )
+
+
+@pytest.fixture(scope="module")
+def disturbed(undisturbed, mistaken, environment, tmp_path_factory) -> Iterator[list[Submission]]:
     """The same, submitted twice at once, while the search's pod is deleted, S3 refuses and MLflow is away."""
     node = json.loads(kubectl("get", "nodes", "-o", "json"))["items"][0]["status"]["addresses"][0]["address"]
     folder = tmp_path_factory.mktemp("disturbed")
@@ -312,15 +324,8 @@ def test_a_stopped_run_leaves_nothing_and_its_pods_carry_the_profile(environment
     assert {pod["status"]["phase"] for pod in running} <= {"Succeeded", "Failed"}
 
 
-def test_a_mistake_is_told_with_its_cause(environment, tmp_path):
-    submission = Submission(
-        environment,
-        tmp_path,
-        "name=mistaken",
-        "data={source: npz, path: s3://no-such-bucket/digits.npz, endpoint: http://s3.platform:9000}",
-        "pipeline.retries=0",
-    )
-    assert "prepare: s3://no-such-bucket/digits.npz: S3 says NoSuchBucket" in submission.fail()
+def test_a_mistake_is_told_with_its_cause(mistaken):
+    assert "prepare: s3://no-such-bucket/digits.npz: S3 says NoSuchBucket" in mistaken.fail()
 
 
 def test_a_schedule_fires_twice_and_is_there_once(undisturbed, environment):
