@@ -3,7 +3,7 @@ import random
 import pytest
 
 from cellwright.estimators import Setting, SurrogateScore
-from cellwright.evaluation import Evaluation
+from cellwright.evaluation import Evaluation, Fidelity
 from cellwright.genotype import Genotype
 from cellwright.spaces import build_space
 from cellwright.spec import SurrogateEstimator
@@ -61,3 +61,48 @@ def test_what_it_says_follows_from_the_evaluations(genotypes, earlier, tiny_sett
         growing.estimate(genotypes[70], earlier[:count], seed=0)
     anew = SurrogateScore(SETTINGS, tiny_setting)
     assert growing.estimate(genotypes[70], earlier, seed=0) == anew.estimate(genotypes[70], earlier, seed=0)
+
+
+def hidden(genotype: Genotype) -> float:
+    """A quality that no encoding shows."""
+    return random.Random(genotype.to_line()).random()
+
+
+def rung(genotypes: list[Genotype], first: int) -> list[Evaluation]:
+    """Short trainings of the architectures, whose curves show what is hidden."""
+    return [
+        Evaluation(
+            number=first + n,
+            genotype=g,
+            metrics={"accuracy": 0.5 * hidden(g)},
+            fidelity=Fidelity(epochs=1 / 3),
+            curve=(0.1, 0.3 * hidden(g), 0.5 * hidden(g)),
+        )
+        for n, g in enumerate(genotypes)
+    ]
+
+
+def test_a_partial_curve_tells_what_the_encoding_does_not(genotypes, tiny_setting: Setting):
+    full = [
+        Evaluation(number=n, genotype=g, metrics={"accuracy": hidden(g)})
+        for n, g in enumerate(genotypes[:60])
+    ]
+    estimator = SurrogateScore(SETTINGS, tiny_setting)
+
+    def error(earlier: list[Evaluation]) -> float:
+        return sum(
+            abs(estimator.estimate(g, earlier, seed=0)["predicted_accuracy"] - hidden(g))
+            for g in genotypes[60:]
+        )
+
+    blind, seeing = error(full), error([*rung(genotypes, 100), *full])
+    assert seeing < 0.3 * blind
+
+
+def test_curves_wait_for_enough_to_learn_from(genotypes, earlier, tiny_setting: Setting):
+    estimator = SurrogateScore(SETTINGS, tiny_setting)
+    without = estimator.estimate(genotypes[70], earlier, seed=0)
+    few = [*rung([genotypes[70], *genotypes[:19]], 100), *earlier]
+    assert estimator.estimate(genotypes[70], few, seed=0) == without
+    enough = [*rung([genotypes[70], *genotypes[:20]], 100), *earlier]
+    assert estimator.estimate(genotypes[70], enough, seed=0) != without
