@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from cellwright.cli import connecting
 from cellwright.cli.connecting import connection
 from cellwright.errors import CellwrightError
 
@@ -11,6 +12,8 @@ def file(tmp_path: Path, monkeypatch) -> Path:
     """The user's file, which is not there yet."""
     for name in ("HOST", "NAMESPACE", "TOKEN", "TOKEN_FILE"):
         monkeypatch.delenv(f"CELLWRIGHT_{name}", raising=False)
+    for name in ("KUBERNETES_SERVICE_HOST", "KF_PIPELINES_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     return tmp_path / "cellwright.toml"
 
@@ -18,6 +21,15 @@ def file(tmp_path: Path, monkeypatch) -> Path:
 def test_nothing_need_be_said():
     found = connection(None, None, None)
     assert (found.host, found.namespace, found.token) == (None, None, None)
+
+
+def test_a_pod_takes_its_own_cluster(tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setattr(connecting, "POD_TOKEN", tmp_path / "token")
+    assert connection(None, None, None).host == "http://ml-pipeline.kubeflow.svc:8888"
+    (tmp_path / "token").write_text("projected\n")
+    assert connection(None, None, None).token == "projected"
+    assert connection("http://elsewhere", None, None).token is None
 
 
 def test_options_come_before_the_environment_and_that_before_the_file(file, tmp_path, monkeypatch):

@@ -8,6 +8,10 @@ import typer
 
 from cellwright.errors import CellwrightError
 
+IN_CLUSTER = "http://ml-pipeline.kubeflow.svc:8888"
+POD_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
+"""Where Kubeflow projects a pod's token for pipelines."""
+
 if TYPE_CHECKING:
     from cellwright_pipelines.kubeflow import Connection
 
@@ -52,6 +56,9 @@ def connection(host: str | None, namespace: str | None, token_file: Path | None)
     said: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     settings = Settings.model_validate({**read_settings(folder).model_dump(), **environment, **said})
     token = os.environ.get("CELLWRIGHT_TOKEN")
+    if settings.host is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        settings = settings.model_copy(update={"host": os.environ.get("KF_PIPELINES_ENDPOINT", IN_CLUSTER)})
+        token = token or (POD_TOKEN.read_text().strip() if POD_TOKEN.exists() else None)
     if settings.token_file is not None:
         try:
             token = settings.token_file.expanduser().read_text(encoding="utf-8").strip()
