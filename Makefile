@@ -49,7 +49,7 @@ images: ## Build the container images, all that images/ has
 	done
 
 test-cluster: .venv/ready ## Run tests/cluster against the cluster that KUBECONFIG names
-	$(BIN)/pytest -o addopts="-q --strict-markers" tests/cluster
+	$(BIN)/pytest -o addopts="-q --strict-markers" --timeout=900 tests/cluster
 
 clean: ## Remove what make and Python left, but not ./runs
 	rm -rf .venv build dist pipeline.yaml .*_cache .hypothesis src/*.egg-info
