@@ -149,6 +149,16 @@ def disturbed(undisturbed, mistaken, environment, tmp_path_factory) -> Iterator[
         yield both
 
 
+@pytest.fixture(scope="module")
+def scheduled(undisturbed: Submission, environment) -> Iterator[tuple[list[str], set[str]]]:
+    """What `schedule` says when it is said three times, and the runs that there were before."""
+    known = set(cellwright(environment, "runs").split())
+    words = ("schedule", str(EXAMPLE), "--cron", "* * * * *", "--timezone", "Europe/Berlin")
+    yield [cellwright(environment, *words) for _ in range(3)], known
+    if "digits-katib" in cellwright(environment, "schedules"):
+        cellwright(environment, "unschedule", "digits-katib")
+
+
 def results(name: str, step: str, file: str) -> Any:
     """Return a step's JSON from the store."""
     client = boto3.client("s3", region_name="us-east-1")
@@ -265,7 +275,7 @@ def test_nothing_is_lost_while_mlflow_is_away(disturbed, mlflow):
     assert names[0] == names[1] == sorted(set(names[0]))
 
 
-def test_a_stopped_run_leaves_nothing_and_its_pods_carry_the_profile(environment, tmp_path):
+def test_a_stopped_run_leaves_nothing_and_its_pods_carry_the_profile(environment, scheduled, tmp_path):
     profile = {
         "cpu": 1,
         "cpu_request": "200m",
@@ -328,28 +338,20 @@ def test_a_mistake_is_told_with_its_cause(mistaken):
     assert "prepare: s3://no-such-bucket/digits.npz: S3 says NoSuchBucket" in mistaken.fail()
 
 
-def test_a_schedule_fires_twice_and_is_there_once(undisturbed, environment):
-    said = [
-        cellwright(
-            environment, "schedule", str(EXAMPLE), "--cron", "* * * * *", "--timezone", "Europe/Berlin"
-        )
-        for _ in range(3)
-    ]
-    try:
-        assert [line.split(":")[0] for line in said] == ["scheduled", "unchanged", "unchanged"]
-        shown = cellwright(environment, "schedules")
-        assert shown.count("digits-katib") == 1
-        assert "* * * * * (Europe/Berlin): 0 * * * * * in UTC" in shown
-        known = set(cellwright(environment, "runs").split())
-        for _ in range(2):
-            deadline = time.monotonic() + 150
-            while not (fired := _new_run(environment, known)):
-                assert time.monotonic() < deadline, "it has not fired"
-                time.sleep(3)
-            known.add(fired)
-            cellwright(environment, "stop", fired)  # the next one waits until this has ended
-    finally:
-        cellwright(environment, "unschedule", str(EXAMPLE))
+def test_a_schedule_fires_twice_and_is_there_once(scheduled, environment):
+    said, known = scheduled
+    assert [line.split(":")[0] for line in said] == ["scheduled", "unchanged", "unchanged"]
+    shown = cellwright(environment, "schedules")
+    assert shown.count("digits-katib") == 1
+    assert "* * * * * (Europe/Berlin): 0 * * * * * in UTC" in shown
+    for _ in range(2):
+        deadline = time.monotonic() + 120
+        while not (fired := _new_run(environment, known)):
+            assert time.monotonic() < deadline, "it has not fired"
+            time.sleep(3)
+        known.add(fired)
+        cellwright(environment, "stop", fired)  # the next one waits until this has ended
+    cellwright(environment, "unschedule", str(EXAMPLE))
     assert "digits-katib" not in cellwright(environment, "schedules")
 
 

@@ -86,7 +86,7 @@ def test_a_one_shot_search_is_one_trial(side_by_side, tmp_path):
 
 
 def test_sixty_short_trials_lose_no_metrics(store, identity, tmp_path):
-    search = Search(on("katib", TABULAR, profile={"cpu": "300m"}), tmp_path, identity)
+    search = Search(on("katib", TABULAR, profile={"cpu": 1, "cpu_request": "150m"}), tmp_path, identity)
     name = experiment_of(search)
     folder = search.finish(600)
     assert found(folder) == found(Search(TABULAR, tmp_path / "local").finish())
