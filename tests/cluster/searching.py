@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 STORE = {"uri": "s3://cellwright/test", "endpoint": "http://s3.platform:9000", "secret": "cellwright-store"}
-PROFILE = {"cpu": "400m", "memory": "1Gi", "service_account": "cellwright-trial"}
+PROFILE = {"cpu": "1", "cpu_request": "150m", "memory": "1Gi", "service_account": "cellwright-trial"}
 
 SAMPLED = {
     "name": "evolved",

@@ -31,7 +31,7 @@ def experiment_of(search: Search) -> str:
 @pytest.fixture(scope="module")
 def side_by_side(store, identity, tmp_path_factory) -> dict[str, Search]:
     """Searches that are under way at the same time, as most of it is waiting."""
-    sampled = {kind: on(kind, SAMPLED, profile={"cpu_request": "150m"}) for kind in ("jobs", "katib")}
+    sampled = {kind: on(kind, SAMPLED) for kind in ("jobs", "katib")}
     specs = {**sampled, "one-shot": on("katib", ONE_SHOT)}
     return {name: Search(spec, tmp_path_factory.mktemp(name), identity) for name, spec in specs.items()}
 
@@ -86,7 +86,7 @@ def test_a_one_shot_search_is_one_trial(side_by_side, tmp_path):
 
 
 def test_sixty_short_trials_lose_no_metrics(store, identity, tmp_path):
-    search = Search(on("katib", TABULAR, profile={"cpu": 1, "cpu_request": "150m"}), tmp_path, identity)
+    search = Search(on("katib", TABULAR), tmp_path, identity)
     name = experiment_of(search)
     folder = search.finish(600)
     assert found(folder) == found(Search(TABULAR, tmp_path / "local").finish())

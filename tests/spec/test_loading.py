@@ -47,6 +47,10 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             ["store must be said: runner.kind katib has trials on other machines"],
         ),
         (
+            GOOD + "resources: {cpu: 500m, cpu_request: 1}",
+            ["resources: cpu_request must be at most cpu, 500m, got 1"],
+        ),
+        (
             GOOD + "runner: {kind: jobs}\nstore: {uri: /shared}",
             ["store: claim must be said for a path and for nothing else, got None and /shared"],
         ),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.spec._section import Section
 
@@ -34,6 +34,11 @@ def count_bytes(memory: str) -> int:
 
 KFP_RUN_TAG = "kfp.run_id"
 """The tag that tells which run of Kubeflow Pipelines it was."""
+
+
+def count_cpus(cpu: str) -> float:
+    """Return the CPUs that a Kubernetes quantity stands for."""
+    return float(cpu[:-1]) / 1000 if cpu.endswith("m") else float(cpu)
 
 
 class Register(Section):
@@ -108,11 +113,16 @@ class Resources(Section):
     """On nodes that may be taken away: a pod that is evicted begins again, from its checkpoint, without counting as
     failed."""
 
+    @model_validator(mode="after")
+    def _request_is_within_the_limit(self) -> Self:
+        if self.cpu_request is not None and count_cpus(self.cpu_request) > count_cpus(self.cpu):
+            raise ValueError(f"cpu_request must be at most cpu, {self.cpu}, got {self.cpu_request}")
+        return self
+
     @property
     def threads(self) -> int:
         """Return the whole number of CPUs, at least 1."""
-        number, milli = re.match(r"([0-9.]+)(m?)", self.cpu).groups()  # type: ignore[union-attr]
-        return max(1, int(float(number) / (1000 if milli else 1)))
+        return max(1, int(count_cpus(self.cpu)))
 
 
 StepName = Literal["prepare", "search", "retrain", "baselines", "evaluate", "register"]
