@@ -321,6 +321,7 @@ def test_a_stopped_run_leaves_nothing_and_its_pods_carry_the_profile(environment
         assert spec["nodeSelector"]["kubernetes.io/hostname"] == "node1"
         assert "nvidia.com/gpu" in [toleration.get("key") for toleration in spec["tolerations"]]
         assert spec["affinity"] == profile["affinity"]
+    assert trial["spec"]["serviceAccountName"] == "cellwright-trial"
     assert "stopped" in cellwright(environment, "stop", submission.run_id)
     text = submission.fail()
     assert f"run {submission.run_id} failed" in text

@@ -162,39 +162,6 @@ def test_an_interrupted_search_takes_its_trials_along(store, identity, tmp_path)
         time.sleep(1)
 
 
-def test_a_profile_reaches_the_pods(store, identity, tmp_path):
-    profile = {
-        "gpus": 1,
-        "node_selector": {"kubernetes.io/os": "linux"},
-        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-        "affinity": {
-            "nodeAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": {
-                    "nodeSelectorTerms": [
-                        {
-                            "matchExpressions": [
-                                {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}
-                            ]
-                        }
-                    ]
-                }
-            }
-        },
-        "spot": True,
-    }
-    spec = {**SAMPLED, "name": "on-gpus", "budget": {"evaluations": 1, "finalists": 1, "fresh_seeds": 1}}
-    Search(on("katib", spec, profile=profile), tmp_path, identity).finish()
-    pods = [p for p in objects("pods", "cellwright.dev/search") if "on-gpus" in p["metadata"]["name"]]
-    assert len(pods) == 2
-    for pod in pods:
-        assert pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
-        assert pod["spec"]["nodeSelector"] == profile["node_selector"]
-        assert profile["tolerations"][0] in pod["spec"]["tolerations"]
-        assert pod["spec"]["affinity"] == profile["affinity"]
-        assert pod["spec"]["serviceAccountName"] == "cellwright-trial"
-        assert pod["spec"]["nodeName"]
-
-
 def test_a_search_that_waits_for_nothing_says_so(store, identity, tmp_path_factory):
     runner = {"stall_seconds": 20, "profile": {"service_account": "nobody"}}
     specs = [on(kind, SAMPLED, **runner) for kind in ("jobs", "katib")]
