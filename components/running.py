@@ -56,6 +56,7 @@ def run(
     progress = LineProgress(sys.stdout)
     with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
         from cellwright.report.page import metrics_of, page_of
+        from cellwright.runners import step_place
         from cellwright.steps import STEPS, copy_light, owned, run_step, run_stored_step
 
         place = Path(workspace or scratch)
@@ -71,7 +72,7 @@ def run(
             else:
                 folder = run_stored_step(STEPS[step], loaded, folders, place, progress, owner=run_id)
                 copy_light(folder, Path(output.path))
-                output.metadata["place"] = f"{loaded.store.uri}/steps/{folder.name}"
+                output.metadata["place"] = f"{loaded.store.uri}/{step_place(folder.name)}"
             if page is not None:
                 write_text(Path(page.path), page_of(step, folder, seed=loaded.seed))
             for name, value in metrics_of(step, folder).items() if metrics is not None else ():

@@ -13,7 +13,6 @@ from typing import Any
 
 import kfp
 import kfp_server_api
-import tenacity
 import urllib3
 from cellwright_pipelines.checking import check_for_cluster
 from cellwright_pipelines.cron import Timetable
@@ -22,6 +21,7 @@ from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, re
 
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
+from cellwright.patience import patient
 from cellwright.spec import SearchSpec
 
 PATIENCE_SECONDS = 120
@@ -57,7 +57,6 @@ class Kubeflow:
             warnings.simplefilter("ignore")
             self.client = kfp.Client(host=connection.host, existing_token=connection.token)
         self.host = self.client._existing_config.host or ""
-        self.runs_api = self.client._run_api
 
     def submit(self, spec: SearchSpec, name: str) -> str:
         """Upload the spec's pipeline as a version, unless it is there, start a run and return its id."""
@@ -91,7 +90,7 @@ class Kubeflow:
             return ""
         response = self._ask(
             f"log of {step}",
-            self.runs_api.api_client.call_api,
+            self.client._run_api.api_client.call_api,
             f"/apis/v1alpha1/runs/{run.run_id}/nodes/{node}/log",
             "GET",
             auth_settings=["Bearer"],
@@ -248,13 +247,7 @@ class Kubeflow:
 
     def _ask(self, subject: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return KFP's answer, asked again for two minutes where the reason for none may pass."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_passes),
-            stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
-            wait=tenacity.wait_exponential(multiplier=0.5, max=10),
-            before_sleep=self._say_why,
-            reraise=True,
-        )
+        retrying = patient(_passes, PATIENCE_SECONDS, self._say_why, tell_after=3)
         try:
             with _silence():
                 return retrying(call, *args, **kwargs)
@@ -268,9 +261,8 @@ class Kubeflow:
                 "CELLWRIGHT_HOST or ~/.config/cellwright.toml"
             ) from error
 
-    def _say_why(self, state: tenacity.RetryCallState) -> None:
-        if state.attempt_number == 3 and state.outcome is not None:
-            self.say(f"Kubeflow Pipelines does not answer, asking again: {state.outcome.exception()}")
+    def _say_why(self, error: BaseException) -> None:
+        self.say(f"Kubeflow Pipelines does not answer, asking again: {error}")
 
 
 def _of_name(name: str) -> str:

@@ -11,7 +11,7 @@ from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
-from cellwright.runners import data_place, search_place, trial_place
+from cellwright.runners import search_place, step_place, trial_place
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps.distant_trial import DistantTrial
@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
     folder = tmp_path_factory.mktemp("data") / "prepare-1"
     folder.mkdir()
     prepare(spec_of().data, folder, lambda text: None)
-    store.push(folder, data_place("prepare-1"))
+    store.push(folder, step_place("prepare-1"))
     return store
 
 

@@ -119,9 +119,8 @@ def stop(run: Run, host: Host = None, namespace: Namespace = None, token_file: T
     """
     kubeflow = _kubeflow(host, namespace, token_file)
     kubeflow.stop(run)
-    for found in kubeflow.follow(run):
-        if found.has_ended:
-            typer.echo(f"stopped: {found.name}")
+    *_, ended = kubeflow.follow(run)
+    typer.echo(f"stopped: {ended.name}")
 
 
 def list_runs(
@@ -241,7 +240,6 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
     from cellwright.errors import CellwrightError
 
     told: dict[str, str] = {}
-    run = kubeflow.run(run_id)
     pods = _pods(kubeflow, run_id)
     for run in kubeflow.follow(run_id):
         for step, state in run.steps.items():
@@ -265,13 +263,10 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
 
 def _cause(log: str) -> str:
     """Return the mistake that a log tells of, or its last lines."""
-    from cellwright.report import Mistake, read_line
+    from cellwright.report import last_mistake
 
-    lines = log.strip().splitlines()
-    mistakes = [event.text for event in map(read_line, lines) if isinstance(event, Mistake)]
-    if mistakes:
-        return mistakes[-1]
-    return "\n".join(lines[-LOG_LINES:]) or "there is no log: its pod never ran, or is gone"
+    last_lines = "\n".join(log.strip().splitlines()[-LOG_LINES:])
+    return last_mistake(log) or last_lines or "there is no log: its pod never ran, or is gone"
 
 
 def _log(kubeflow: "Kubeflow", run: "PipelineRun", step: str) -> str:

@@ -2,7 +2,16 @@
 
 from cellwright.report.drawing import draw_cells
 from cellwright.report.latest import LatestRun
-from cellwright.report.lines import Advance, Event, LineProgress, Message, Mistake, read_line, write_line
+from cellwright.report.lines import (
+    Advance,
+    Event,
+    LineProgress,
+    Message,
+    Mistake,
+    last_mistake,
+    read_line,
+    write_line,
+)
 from cellwright.report.live import LiveProgress
 from cellwright.report.mistakes import ending_in_words, explain, naming
 from cellwright.report.summary import summarise
@@ -18,6 +27,7 @@ __all__ = [
     "draw_cells",
     "ending_in_words",
     "explain",
+    "last_mistake",
     "naming",
     "read_line",
     "summarise",

@@ -84,6 +84,12 @@ def read_line(line: str) -> Event | None:
     return None
 
 
+def last_mistake(log: str) -> str | None:
+    """Return the last mistake that a log tells of, if it tells of any."""
+    mistakes = [event.text for event in map(read_line, log.splitlines()) if isinstance(event, Mistake)]
+    return mistakes[-1] if mistakes else None
+
+
 class LineProgress:
     """Writes every event as a line, at once."""
 

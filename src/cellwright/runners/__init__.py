@@ -1,6 +1,6 @@
 """Runners: where trials run."""
 
-from cellwright.runners._base import EVALUATION, Key, Outcome, Runner, data_place, search_place, trial_place
+from cellwright.runners._base import EVALUATION, Key, Outcome, Runner, search_place, step_place, trial_place
 from cellwright.runners._local import LocalRunner
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "LocalRunner",
     "Outcome",
     "Runner",
-    "data_place",
+    "step_place",
     "search_place",
     "trial_place",
 ]

@@ -57,6 +57,6 @@ def trial_place(search: str, trial: str) -> str:
     return f"{search_place(search)}/trials/{trial}"
 
 
-def data_place(folder: str) -> str:
-    """Return the place in a store of a folder of prepared data, whose name says what it holds."""
-    return f"data/{Path(folder).name}"
+def step_place(folder: str) -> str:
+    """Return the place in a store of a step's folder, whose name says what it holds."""
+    return f"steps/{Path(folder).name}"

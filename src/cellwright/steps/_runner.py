@@ -6,7 +6,7 @@ from pathlib import Path
 from cellwright.files import write_text
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
-from cellwright.runners import LocalRunner, Runner, data_place, search_place
+from cellwright.runners import LocalRunner, Runner, search_place, step_place
 from cellwright.spec import KatibRunner, SearchSpec
 from cellwright.spec import LocalRunner as LocalSection
 from cellwright.steps._step import FINISHED, RUN
@@ -47,6 +47,6 @@ def share(spec: SearchSpec, search: str, data: Path, folder: Path, progress: Pro
     assert spec.store is not None
     store = open_store(spec.store.uri, spec.store.endpoint, say=progress.say)
     progress.say(f"search: storing {data.name} in {spec.store.uri}")
-    store.push(data, data_place(data.name), last=FINISHED)
+    store.push(data, step_place(data.name), last=FINISHED)
     TrialRequest.of(spec, data).save(folder / REQUEST)
     store.put(folder / REQUEST, f"{search_place(search)}/{REQUEST}")

@@ -9,7 +9,7 @@ from cellwright.evaluation import Evaluation, build_objectives, load_evaluation,
 from cellwright.katib.assignments import observation, read_suggestion
 from cellwright.katib.reporting import report
 from cellwright.progress import Progress
-from cellwright.runners import EVALUATION, data_place, search_place, trial_place
+from cellwright.runners import EVALUATION, search_place, step_place, trial_place
 from cellwright.spec import parse_spec
 from cellwright.steps._screening import Screen
 from cellwright.steps.trial import REQUEST, TrialRequest, run_trial, setting_of, trial_seed
@@ -44,7 +44,7 @@ class DistantTrial:
         with mirroring(self.folder, self.store, trial_place(self.search, self.trial)):
             if not (self.folder / EVALUATION).exists():
                 request = self._request()
-                self.store.pull(data_place(request.data), self.data)
+                self.store.pull(step_place(request.data), self.data)
                 if self._passes(request):
                     run_trial(self.folder, progress, data=self.data)
         return load_evaluation(self.folder / EVALUATION)

@@ -12,12 +12,13 @@ from pathlib import Path
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
+from cellwright.runners import step_place
 from cellwright.spec import ClusterRunner, KatibRunner, SearchSpec
 from cellwright.steps._step import FINISHED, RUN, Step, StepRecord, run_step
 from cellwright.stores import Store, leased, mirroring, open_store, release
 
-STEPS, LEASES = "steps", "leases"
-"""Folders of the store."""
+LEASES = "leases"
+"""The folder of the store that says which run is at which step."""
 OWNER = "cellwright.dev/run"
 """Label of what a search creates: the pipeline's run."""
 
@@ -43,20 +44,25 @@ def run_stored_step(
     """
     store = spec_store(spec)
 
+    def say(text: str) -> None:
+        progress.say(f"{step.name}: {text}")
+
+    def was_finished(folder: Path) -> bool:
+        if FINISHED not in store.sizes(step_place(folder.name)):
+            return False
+        store.pull(step_place(folder.name), folder, wanted=is_light)
+        return True
+
     @contextmanager
     def hold(folder: Path) -> Iterator[None]:
-        place = f"{STEPS}/{folder.name}"
-        if FINISHED in store.sizes(place):
-            store.pull(place, folder, wanted=is_light)
+        if was_finished(folder):
             yield
             return
-        with leased(
-            store, f"{LEASES}/{folder.name}", owner, lambda text: progress.say(f"{step.name}: {text}")
-        ):
-            if FINISHED in store.sizes(place):
-                store.pull(place, folder, wanted=is_light)
+        with leased(store, f"{LEASES}/{folder.name}", owner, say):
+            if was_finished(folder):  # by whom this waited for
                 yield
                 return
+            place = step_place(folder.name)
             with mirroring(folder, store, place, last=FINISHED):
                 if not (folder / RUN).exists():
                     write_text(folder / RUN, uuid.uuid4().hex)
@@ -109,7 +115,7 @@ def _fetch(store: Store, record_folder: Path, workspace: Path, progress: Progres
     """Return the finished folder of an earlier step, brought here from the store: of a search, not its supernet."""
     record = StepRecord.load(record_folder / FINISHED)
     folder = workspace / f"{record.step}-{record.key}"
-    place = f"{STEPS}/{folder.name}"
+    place = step_place(folder.name)
     progress.say(f"reading {folder.name} from the store")
     store.pull(place, folder, wanted=is_light if record.step == "search" else lambda name: True)
     if not (folder / FINISHED).exists():

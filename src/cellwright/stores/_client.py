@@ -43,6 +43,18 @@ def connect(endpoint: str | None) -> Any:
         raise CellwrightError(f"the endpoint of S3 must be http://HOST or https://HOST: {error}") from error
 
 
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return the bucket of `s3://BUCKET/KEY`, and the key, which may be empty."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def list_below(client: Any, bucket: str, start: str) -> dict[str, Any]:
+    """Return what S3 lists of each object whose key starts so, by the rest of its key."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
+    return {found["Key"].removeprefix(start): found for found in pages.search("Contents[]") if found}
+
+
 @contextmanager
 def in_words(uri: str) -> Iterator[None]:
     """Raise errors of S3 and of its client as CellwrightError, with the place that they are about."""

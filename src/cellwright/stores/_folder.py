@@ -51,7 +51,7 @@ class FolderStore(Store):
             text = (self.root / name).read_text()
         except FileNotFoundError:
             return None
-        return text, hashlib.sha256(text.encode()).hexdigest()
+        return text, _tag(text)
 
     def swap(self, name: str, text: str, tag: str | None) -> str | None:
         """Write a small file in place of the version with the tag, under a lock that the volume must keep."""
@@ -63,4 +63,8 @@ class FolderStore(Store):
             if (found and found[1]) != tag:
                 return None
             write_text(path, text)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _tag(text)
+
+
+def _tag(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

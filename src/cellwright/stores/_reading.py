@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
-from cellwright.stores._client import THREADS, connect, in_words
+from cellwright.stores._client import THREADS, connect, in_words, list_below, split_uri
 from cellwright.stores._download import Download
 from cellwright.stores._patience import SECONDS, Patience, say_line, status_of
 
@@ -56,7 +56,7 @@ class S3Reader:
         Raises:
             CellwrightError: nothing is, or S3 refuses to say; with its words.
         """
-        bucket, key = _split(uri)
+        bucket, key = split_uri(uri)
         if not key:
             raise CellwrightError(f"{uri}: must be s3://BUCKET/KEY of an object")
         with in_words(uri):
@@ -76,23 +76,14 @@ class S3Reader:
             CellwrightError: nothing is, or S3 refuses to say; with its words.
         """
         bucket, start = _split_folder(uri)
-        pages = self._client.get_paginator("list_objects_v2")
-
-        def listed() -> dict[str, S3Object]:
-            found = pages.paginate(Bucket=bucket, Prefix=start).search("Contents[]")
-            return {
-                o["Key"].removeprefix(start): S3Object(
-                    bucket=bucket, key=o["Key"], size=o["Size"], etag=o["ETag"]
-                )
-                for o in found
-                if o
-            }
-
         with in_words(uri):
-            objects = self._patience(listed)
-        if not objects:
+            found = self._patience(lambda: list_below(self._client, bucket, start))
+        if not found:
             raise _nothing_below(uri)
-        return objects
+        return {
+            name: S3Object(bucket=bucket, key=listed["Key"], size=listed["Size"], etag=listed["ETag"])
+            for name, listed in found.items()
+        }
 
     def require_below(self, uri: str) -> None:
         """Raise CellwrightError where nothing is below the prefix, without listing what is."""
@@ -178,13 +169,8 @@ class _Tally:
         self._progress.advance("download MiB", done, total, {"objects": self._objects})
 
 
-def _split(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
-
-
 def _split_folder(uri: str) -> tuple[str, str]:
-    bucket, key = _split(uri)
+    bucket, key = split_uri(uri)
     return bucket, f"{key.rstrip('/')}/" if key.rstrip("/") else ""
 
 

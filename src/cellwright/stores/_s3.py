@@ -8,12 +8,11 @@ from pathlib import Path
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
 from cellwright.stores._base import Store
-from cellwright.stores._client import connect, in_words
+from cellwright.stores._client import connect, in_words, list_below, split_uri
 from cellwright.stores._download import Changed, Download
-from cellwright.stores._patience import SECONDS, Patience, say_line
+from cellwright.stores._patience import SECONDS, Patience, say_line, status_of
 
 UPLOADING = TransferConfig()
 NUM_READS = 5
@@ -38,7 +37,7 @@ class S3Store(Store):
         say: Callable[[str], None] = say_line,
         seconds: float = SECONDS,
     ) -> None:
-        self.bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        self.bucket, prefix = split_uri(uri)
         self.prefix = f"{prefix}/" if prefix else ""
         with self._in_words():
             self.client = connect(endpoint)
@@ -46,15 +45,9 @@ class S3Store(Store):
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of every object below the folder, by its name within."""
-        start = f"{self.prefix}{folder}/"
-        pages = self.client.get_paginator("list_objects_v2")
-
-        def listed() -> dict[str, int]:
-            found = pages.paginate(Bucket=self.bucket, Prefix=start).search("Contents[]")
-            return {o["Key"].removeprefix(start): o["Size"] for o in found if o}
-
         with self._in_words(folder):
-            return self.patience(listed)
+            found = self.patience(partial(list_below, self.client, self.bucket, f"{self.prefix}{folder}/"))
+        return {name: listed["Size"] for name, listed in found.items()}
 
     def put(self, path: Path, name: str) -> None:
         """Store a file, in place of what had that name."""
@@ -95,26 +88,26 @@ class S3Store(Store):
             found = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
             return found["Body"].read().decode(), found["ETag"]
 
-        try:
-            with self._in_words(name):
+        with self._in_words(name):
+            try:
                 return self.patience(read)
-        except CellwrightError as error:
-            if _status(error) == 404:
-                return None
-            raise
+            except ClientError as error:
+                if status_of(error) == 404:
+                    return None
+                raise
 
     def swap(self, name: str, text: str, tag: str | None) -> str | None:
         """Write a small object in place of the version with the ETag, by a conditional request."""
         place = {"Bucket": self.bucket, "Key": self.prefix + name}
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
-        try:
-            with self._in_words(name):
+        with self._in_words(name):
+            try:
                 put = self.patience(partial(self.client.put_object, **place, Body=text.encode(), **condition))
                 return str(put["ETag"])
-        except CellwrightError as error:
-            if _status(error) in (404, 409, 412):  # gone, being written by another, another version
-                return None
-            raise
+            except ClientError as error:
+                if status_of(error) in (404, 409, 412):  # gone, being written by another, another version
+                    return None
+                raise
 
     def _upload(self, path: Path, key: str) -> None:
         with create_transfer_manager(self.client, UPLOADING) as manager:
@@ -132,10 +125,3 @@ class S3Store(Store):
 
     def _in_words(self, name: str = "") -> AbstractContextManager[None]:
         return in_words(self._uri(name))
-
-
-def _status(error: CellwrightError) -> int | None:
-    """Return the HTTP status of S3's answer behind an error, if it answered."""
-    response = getattr(error.__cause__, "response", {})
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return None if status is None else int(status)

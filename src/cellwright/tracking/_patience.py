@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
-
 from cellwright.errors import CellwrightError
+from cellwright.patience import patient
 
 T = TypeVar("T")
 
@@ -33,14 +32,11 @@ class Patience:
     def __call__(self, work: Callable[[], T]) -> T:
         """Return what the work does, begun anew after each `MlflowAway`, the last of which is raised."""
 
-        def tell(state: RetryCallState) -> None:
-            if state.attempt_number == 1 and state.outcome:
-                self.say(f"{state.outcome.exception()}; waiting for it up to {self.seconds:.0f} s")
+        def tell(error: BaseException) -> None:
+            self.say(f"{error}; waiting for it up to {self.seconds:.0f} s")
 
-        return Retrying(
-            retry=retry_if_exception_type(MlflowAway),
-            stop=stop_after_delay(self.seconds),
-            wait=wait_exponential(multiplier=0.5, max=10),
-            before_sleep=tell,
-            reraise=True,
-        )(work)
+        return patient(_is_away, self.seconds, tell)(work)
+
+
+def _is_away(error: BaseException) -> bool:
+    return isinstance(error, MlflowAway)

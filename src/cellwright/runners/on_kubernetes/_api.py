@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes
-import tenacity
 import urllib3
 from kubernetes.client import ApiException
 
 from cellwright.errors import CellwrightError
+from cellwright.patience import patient
 
 PATIENCE_SECONDS = 180
 PASSING = {429, 500, 502, 503, 504}
@@ -80,20 +80,12 @@ class Cluster:
             raise
 
     def _patiently(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_passes),
-            stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
-            wait=tenacity.wait_exponential(multiplier=0.5, max=10),
-            before_sleep=self._say_why,
-            reraise=True,
-        )
+        retrying = patient(_passes, PATIENCE_SECONDS, self._say_why, tell_after=3)
         return retrying(call, *args, _request_timeout=TIMEOUT, **kwargs)
 
-    def _say_why(self, state: tenacity.RetryCallState) -> None:
-        if state.attempt_number == 3:
-            error = state.outcome.exception() if state.outcome else None
-            reason = describe(error) if isinstance(error, ApiException) else error
-            self.say(f"kubernetes does not answer, asking again: {reason}")
+    def _say_why(self, error: BaseException) -> None:
+        reason = describe(error) if isinstance(error, ApiException) else error
+        self.say(f"kubernetes does not answer, asking again: {reason}")
 
 
 def describe(error: ApiException) -> str:

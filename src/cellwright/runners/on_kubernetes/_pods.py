@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellwright.report import Mistake, read_line
+from cellwright.report import last_mistake
 from cellwright.spec import ClusterRunner, Resources, Store
 
 CONTAINER = "trial"
@@ -175,11 +175,9 @@ def trouble_of(pod: Any, profile: Resources) -> Trouble | None:
 def _why_ended(ended: Any, profile: Resources) -> str:
     if ended.reason == "OOMKilled":
         return f"OOMKilled: used more than its memory limit, {profile.memory}"
-    lines = (ended.message or "").strip().splitlines()
-    mistakes = [event.text for event in map(read_line, lines) if isinstance(event, Mistake)]
-    return (
-        mistakes[-1] if mistakes else (lines[-1] if lines else f"{ended.reason}, exit code {ended.exit_code}")
-    )
+    said = (ended.message or "").strip()
+    last_line = said.splitlines()[-1] if said else f"{ended.reason}, exit code {ended.exit_code}"
+    return last_mistake(said) or last_line
 
 
 def newest_by_trial(items: Sequence[Any]) -> Mapping[str, Any]:
