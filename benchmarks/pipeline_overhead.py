@@ -2,7 +2,8 @@
 
 For each step, from when the one before it had ended: until its pod was created (KFP's driver decides what to run),
 until its container began (init containers), its work as the step itself measured it, and what is left (imports,
-the store, KFP's launcher).
+the store, KFP's launcher). What comes before the first step's driver, KFP's drivers of the run as a whole, is the
+run's start and told apart.
 """
 
 import json
@@ -30,10 +31,11 @@ def main(run_id: str, store_uri: str) -> None:
     pods = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["items"]
     main_pods = {
         pod["metadata"]["labels"]["cellwright.dev/step"]: pod
-        for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
+        for pod in sorted(pods, key=created)
         if "cellwright.dev/step" in pod["metadata"]["labels"]
     }
-    begun = min(seen(pod["metadata"]["creationTimestamp"]) for pod in pods)
+    begun = min(created(pod) for pod in pods)
+    started = min(created(pod) for pod in pods if "-container-driver-" in pod["metadata"]["name"])
     ended: dict[str, datetime] = {}
     worked = work(store_uri)
     print("| step | to its pod | to its container | its work | the rest | beyond its work |")
@@ -43,17 +45,18 @@ def main(run_id: str, store_uri: str) -> None:
         (state,) = (c["state"] for c in pod["status"]["containerStatuses"] if c["name"] == "main")
         times = {name: seen(state["terminated"][name]) for name in ("startedAt", "finishedAt")}
         ended[step] = times["finishedAt"]
-        start = max((ended[name] for name in before), default=begun)
-        created = seen(pod["metadata"]["creationTimestamp"])
+        start = max((ended[name] for name in before), default=started)
         parts = [
-            (created - start).total_seconds(),
-            (times["startedAt"] - created).total_seconds(),
+            (created(pod) - start).total_seconds(),
+            (times["startedAt"] - created(pod)).total_seconds(),
             worked.get(step, 0.0),
         ]
         rest = (times["finishedAt"] - times["startedAt"]).total_seconds() - parts[2]
         beyond = parts[0] + parts[1] + rest
         print(f"| {step} | " + " | ".join(f"{value:.0f} s" for value in (*parts, rest, beyond)) + " |")
-    print(f"\nFrom the first pod to the last step's end: {(ended['finish'] - begun).total_seconds():.0f} s.")
+    whole = (ended["finish"] - begun).total_seconds()
+    print(f"\nFrom the first pod to the last step's end: {whole:.0f} s, of which the run's start ", end="")
+    print(f"took {(started - begun).total_seconds():.0f} s.")
 
 
 def work(store_uri: str) -> dict[str, float]:
@@ -66,6 +69,10 @@ def work(store_uri: str) -> dict[str, float]:
         store.pull("steps", Path(folder), wanted=lambda name: name.endswith("/step.json"))
         records: list[dict[str, Any]] = [json.loads(p.read_bytes()) for p in Path(folder).glob("*/step.json")]
     return {record["step"]: record["seconds"] for record in records}
+
+
+def created(pod: dict[str, Any]) -> datetime:
+    return seen(pod["metadata"]["creationTimestamp"])
 
 
 def seen(time: str) -> datetime:

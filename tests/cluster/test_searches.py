@@ -64,8 +64,10 @@ def test_a_search_outlives_whatever_is_killed(undisturbed, store, identity, tmp_
         "--wait=false",
         "--field-selector=status.phase=Running",
     )
-    kubectl("rollout", "restart", "deployment/katib-controller", "-n", "kubeflow")
+    kubectl("scale", "deployment/katib-controller", "-n", "kubeflow", "--replicas=0")
     search.begin()
+    time.sleep(60)
+    kubectl("scale", "deployment/katib-controller", "-n", "kubeflow", "--replicas=1")
 
     folder = search.finish()
     assert "found the Katib Experiment" in search.text()

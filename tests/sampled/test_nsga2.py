@@ -6,7 +6,7 @@ import pytest
 
 from cellwright.evaluation import Objective
 from cellwright.pareto import dominates
-from cellwright.sampled._nsga2 import cross, crowding_distances, front_numbers
+from cellwright.sampled._nsga2 import along, cross, crowding_distances, front_numbers
 from cellwright.spaces import Chain, Darts, NasBench201, Space
 from tests.sampled.evaluating import build
 
@@ -33,6 +33,15 @@ def test_fronts_equal_those_peeled_off_one_by_one(num_objectives: int):
 def test_crowding_is_the_sum_of_the_gaps_in_each_objective():
     scores = np.array([[0.0, 4.0], [1.0, 3.0], [3.0, 1.0], [4.0, 0.0]])
     assert crowding_distances(scores).tolist() == [np.inf, 1.5, 1.5, np.inf]
+
+
+def test_a_direction_leads_to_its_end_of_the_front_and_never_behind_it():
+    drawn = np.array([[9.0, 0.0], [6.0, 6.0], [5.0, 5.0], [0.0, 9.0]])
+    front = np.array([[8.0, 1.0], [2.0, 7.0]])
+    assert along(np.array([1.0, 1e-9]), drawn, front) == 0
+    assert along(np.array([1e-9, 1.0]), drawn, front) == 3
+    directions = np.abs(np.random.default_rng(0).standard_normal((100, 2)))
+    assert {along(direction, drawn, front) for direction in directions} == {0, 1, 3}
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,13 @@ from cellwright.spec import Nsga2Strategy
 
 Array = NDArray[np.float64]
 
-CHILDREN = 100
+CHILDREN = 50
 """How many are bred for the surrogates to choose from, and each how often is tried anew if it is known."""
 BREEDINGS = 5
 REFITS = 8
 """Children are bred and surrogates fitted afresh once evaluations are one part in so many more."""
+REFERENCE = 2.0
+"""How far the reference point lies below the front, as a share of how far its scores differ."""
 LATEST, EARLIER = 200, 100
 """Evaluations that surrogates are fitted to, besides the population: the latest, and others spread over the earlier."""
 
@@ -33,6 +35,8 @@ class Population:
     """The members that live after some evaluations, and how each fares."""
 
     members: tuple[Evaluation, ...] = ()
+    keys: tuple[str, ...] = ()
+    """Of their genotypes, by isomorphism."""
     fronts: tuple[int, ...] = ()
     """How many fronts there are before each one's."""
     crowding: tuple[float, ...] = ()
@@ -57,6 +61,8 @@ class _Brood:
     children: list[Genotype]
     surrogates: list[tuple[Surrogate, Draws]]
     """One for each objective."""
+    front: Array
+    """Scores of those on the front by then, (members, objectives)."""
 
     def draw(self, rng: np.random.Generator) -> Array:
         """Return one draw of all scores, (children, objectives)."""
@@ -67,8 +73,8 @@ class Nsga2(SampledStrategy):
     """Breeds from the fronts that are left when what dominates is peeled off, those in sparse places first.
 
     The steady-state form: each evaluation enters the population at once and the worst member leaves. Of many children
-    one is evaluated: surrogates of the objectives, Gaussian processes, say in one draw of what the scores may truly be
-    which would be on the front, and one in a sparse place of it is likely to be taken.
+    one is evaluated: the one that reaches the furthest along a random direction in one draw, from surrogates of the
+    objectives, Gaussian processes, of what the scores may truly be.
     """
 
     settings: Nsga2Strategy
@@ -81,7 +87,6 @@ class Nsga2(SampledStrategy):
         self.features = Features(space)
         """Strategies of one space may share them."""
         self._population = Fold(Population(), self._enter)
-        self._parents = Fold(Population(), self._enter)
         self._brood: _Brood | None = None
 
     def propose(self, rng: random.Random, attempt: int) -> Genotype:
@@ -93,17 +98,21 @@ class Nsga2(SampledStrategy):
         if self._brood is None or self._brood.numbers != numbers:
             self._brood = self._breed(numbers)
         children = self._brood.children
-        drawn = self._brood.draw(np.random.default_rng(rng.getrandbits(64)))
+        random_draws = np.random.default_rng(rng.getrandbits(64))
+        drawn = self._brood.draw(random_draws)
         unknown = [place for place, child in enumerate(children) if not self.is_known(child)]
         if not unknown:
             return self.mutate(rng.choice(children), rng)
-        front = self._population.over(self).front
-        return children[unknown[_on_front(drawn[unknown], self._scores(front), rng)]]
+        since = [self.evaluation(number) for number in self.done_numbers[size:]]
+        scores = np.concatenate([self._brood.front, self._scores(since)])
+        direction = np.abs(random_draws.standard_normal(len(self.objectives)))
+        front = scores[front_numbers(scores) == 0]
+        return children[unknown[along(direction, drawn[unknown], front)]]
 
     def _breed(self, numbers: list[int]) -> _Brood:
         """Return unlike children of the population after these evaluations, none of them known by then."""
         rng = random.Random(derive_seed(self.seed, "children", len(numbers)))
-        population = self._parents.over(self, first=len(numbers))
+        population = self._population.over(self, first=len(numbers))
         evaluated = {self.key(self.evaluation(number).genotype) for number in numbers}
         children: dict[str, Genotype] = {}
         for _ in range(CHILDREN):
@@ -122,7 +131,8 @@ class Nsga2(SampledStrategy):
         ]
         known, unknown = self.features([evaluation.genotype for evaluation in fitted]), self.features(new)
         surrogates = [Surrogate(known, column.tolist()) for column in self._scores(fitted).T]
-        return _Brood(numbers, new, [(surrogate, surrogate.draws(unknown)) for surrogate in surrogates])
+        draws = [(surrogate, surrogate.draws(unknown)) for surrogate in surrogates]
+        return _Brood(numbers, new, draws, self._scores(population.front))
 
     def _child(self, population: Population, rng: random.Random) -> Genotype:
         """Cross the winners of two tournaments, or take one, and mutate it."""
@@ -138,41 +148,44 @@ class Nsga2(SampledStrategy):
 
     def _enter(self, population: Population, evaluation: Evaluation) -> Population:
         key = self.key(evaluation.genotype)
-        members = [m for m in population.members if self.key(m.genotype) != key] + [evaluation]
+        others = [place for place, known in enumerate(population.keys) if known != key]
+        members = [*(population.members[place] for place in others), evaluation]
+        keys = [*(population.keys[place] for place in others), key]
         scores = self._scores(members)
         fronts = front_numbers(scores)
         crowding = np.zeros(len(members))
         for front in np.unique(fronts):
             here = np.flatnonzero(fronts == front)
             crowding[here] = crowding_distances(scores[here])
-        order = np.lexsort((-crowding, fronts))[: self.settings.population]
+        order = np.lexsort((-crowding, fronts))[: self.settings.population].tolist()
         return Population(
-            tuple(members[place] for place in order),
-            tuple(fronts[order].tolist()),
-            tuple(crowding[order].tolist()),
+            members=tuple(members[place] for place in order),
+            keys=tuple(keys[place] for place in order),
+            fronts=tuple(fronts[order].tolist()),
+            crowding=tuple(crowding[order].tolist()),
         )
 
     def _scores(self, evaluations: Sequence[Evaluation]) -> Array:
         """Return all objectives, more being better, (evaluations, objectives)."""
-        return np.array([[o.score(e.metrics) for o in self.objectives] for e in evaluations])
+        rows = [[objective.score(evaluation.metrics) for objective in self.objectives] for evaluation in evaluations]
+        return np.array(rows).reshape(-1, len(self.objectives))
 
 
-def _on_front(drawn: Array, front: Array, rng: random.Random) -> int:
-    """Return the row of one that would be on the foremost front, with a chance in proportion to the gap it stands in.
+def along(direction: Array, drawn: Array, front: Array) -> int:
+    """Return the row of the child that reaches the furthest along a direction.
+
+    Over all directions, how far a set of scores reaches is the hypervolume that it dominates: Golovin & Zhang 2020,
+    https://arxiv.org/abs/2006.04655.
 
     Args:
-        drawn: scores of those to choose from, (children, objectives).
-        front: scores of those that are there already, (members, objectives).
-        rng: decides.
+        direction: positive parts, (objectives,).
+        drawn: scores of the children, (children, objectives).
+        front: scores of the members that are on the front, (members, objectives).
     """
-    scores = np.concatenate([drawn, front])
-    fronts = front_numbers(scores)
-    here = np.flatnonzero(fronts == fronts[: len(drawn)].min())
-    gaps = np.minimum(crowding_distances(scores[here]), scores.shape[1])
-    rows = here[here < len(drawn)]
-    chances = gaps[: len(rows)] + 1e-9
-    (chosen,) = rng.choices(range(len(rows)), weights=chances.tolist())
-    return int(rows[chosen])
+    low = front.min(axis=0)
+    spread = np.maximum(front.max(axis=0), drawn.max(axis=0)) - low
+    from_reference = (drawn - low) / np.where(spread > 0, spread, 1.0) + REFERENCE
+    return int((from_reference / direction).min(axis=1).argmax())
 
 
 def front_numbers(scores: Array) -> NDArray[np.int_]:
