@@ -167,7 +167,10 @@ class Nsga2(SampledStrategy):
 
     def _scores(self, evaluations: Sequence[Evaluation]) -> Array:
         """Return all objectives, more being better, (evaluations, objectives)."""
-        rows = [[objective.score(evaluation.metrics) for objective in self.objectives] for evaluation in evaluations]
+        rows = [
+            [objective.score(evaluation.metrics) for objective in self.objectives]
+            for evaluation in evaluations
+        ]
         return np.array(rows).reshape(-1, len(self.objectives))
 
 
