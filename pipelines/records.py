@@ -67,11 +67,17 @@ def read_run(run: Any) -> PipelineRun:
     return PipelineRun(
         run_id=run.run_id,
         name=run.display_name,
-        state=run.state or "PENDING",
+        state=_state(run),
         created=run.created_at,
         steps={name: steps[name] for name in STEPS if name in steps},
         nodes=frozenset(nodes),
     )
+
+
+def _state(run: Any) -> str:
+    """Return a run's state; KFP calls one that was stopped failed."""
+    was_stopped = any(status.state == "CANCELING" for status in run.state_history or ())
+    return "CANCELED" if was_stopped and run.state == "FAILED" else run.state or "PENDING"
 
 
 def read_schedule(item: Any) -> Schedule:

@@ -23,6 +23,7 @@ SINGLE_PATH = [
     {"kind": "random-ws", "candidates": 8},
     {"kind": "enas", "hidden": 8, "controller_steps": 2, "samples": 2, "candidates": 5},
 ]
+PC_DARTS = [{"kind": "pc-darts", "channel_fraction": 0.5}]
 ALL_KINDS_BUT_PC_DARTS = [
     {"kind": "darts"},
     {"kind": "darts", "order": "second"},
@@ -30,7 +31,7 @@ ALL_KINDS_BUT_PC_DARTS = [
     {"kind": "gdas"},
     {"kind": "drnas"},
 ]
-"""Partial channels are for DARTS cells alone."""
+"""Partial channels are for cells alone."""
 OTHER_SPACES: list[AnySpace] = [
     NasBench201Space(kind="nasbench201", num_cells=1, channels=4),
     ChainSpace(
@@ -66,6 +67,18 @@ class InOtherSpaces:
 
 class TestDifferentiableInOtherSpaces(InOtherSpaces, DifferentiableContract):
     @pytest.fixture(params=ALL_KINDS_BUT_PC_DARTS, ids=spell, scope="class")
+    @classmethod
+    def section(cls, request: pytest.FixtureRequest) -> Mapping[str, Any]:
+        return request.param
+
+
+class TestPartialChannelsOfNasBench201(DifferentiableContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def space(cls) -> AnySpace:
+        return OTHER_SPACES[0]
+
+    @pytest.fixture(params=PC_DARTS, ids=spell, scope="class")
     @classmethod
     def section(cls, request: pytest.FixtureRequest) -> Mapping[str, Any]:
         return request.param

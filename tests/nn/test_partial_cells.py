@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from cellwright.errors import CellwrightError
+from cellwright.nn.build import build_supernet
 from cellwright.nn.darts import DartsSupernet, PartialCell
+from cellwright.nn.nasbench201 import PartialBenchmarkCell
 from cellwright.nn.skeleton import ImageTask
-from cellwright.spaces import Darts
+from cellwright.spaces import Darts, NasBench201
+from cellwright.spec import ChainSpace
 from cellwright.spec.space import DARTS_PRIMITIVES
 from tests.nn.textbook import textbook_cell
 
@@ -30,3 +34,33 @@ def test_partial_channels_fit_any_image(tiny_space: Darts, image_shape: tuple[in
     supernet = DartsSupernet(task, tiny_space, num_cells=5, channels=4, channel_fraction=0.25)
     mixture = {kind: torch.full((len(tiny_space.edges), 4), 0.25) for kind in tiny_space.cell_kinds}
     assert supernet(torch.zeros(2, *image_shape), mixture).shape == (2, 4)
+
+
+def test_a_partial_benchmark_cell_does_too():
+    names = NasBench201.primitives
+    cell = PartialBenchmarkCell([names] * 6, 8, 0.25).double()
+    x = torch.randn(3, 8, 9, 9, dtype=torch.double)
+    mixture_EP = torch.rand(6, len(names), dtype=torch.double)
+    nodes = [x]
+    for node in range(3):
+        total = torch.zeros_like(x)
+        for edge, (source, end) in enumerate(NasBench201.edges):
+            if end == node:
+                rest, mixed = mixture_EP[edge].sum() * nodes[source][:, 2:], torch.zeros_like(x[:, :2])
+                for weight, name in zip(mixture_EP[edge], names, strict=True):
+                    if name != "none":
+                        primitive = cell.on_edges[edge][name]
+                        read = nodes[source][:, :2].relu() if primitive.reads_relu else nodes[source][:, :2]
+                        mixed = mixed + weight * primitive(read)
+                total = total + torch.cat([rest, mixed], dim=1)
+        nodes.append(total)
+    torch.testing.assert_close(cell(x, mixture_EP), nodes[-1], rtol=1e-10, atol=1e-10)
+
+
+def test_other_spaces_mix_all_channels():
+    task = ImageTask(image_shape=(1, 8, 8), num_classes=4, mean=(0,), std=(1,))
+    section = ChainSpace(
+        kind="chain", primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=2, channels=8
+    )
+    with pytest.raises(CellwrightError, match="need space.kind darts or nasbench201, got chain"):
+        build_supernet(section, task, channel_fraction=0.25)

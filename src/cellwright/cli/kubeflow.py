@@ -253,6 +253,8 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
     if run.state == "SUCCEEDED":
         typer.echo(f"succeeded: {run.name}")
         return
+    if run.state == "CANCELED":
+        raise CellwrightError(f"run {run_id} was stopped")
     reasons = [
         f"{step}: {_cause(_log(kubeflow, run, step))}"
         for step, state in run.steps.items()

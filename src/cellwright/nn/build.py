@@ -36,8 +36,10 @@ def build_supernet(section: AnySpace, task: ImageTask, *, channel_fraction: floa
     Raises:
         CellwrightError: the space's supernet cannot leave channels out.
     """
-    if channel_fraction != 1 and not isinstance(section, DartsSpace):
-        raise CellwrightError(f"partial channels (pc-darts) need space.kind darts, got {section.kind}")
+    if channel_fraction != 1 and not isinstance(section, DartsSpace | NasBench201Space):
+        raise CellwrightError(
+            f"partial channels (pc-darts) need space.kind darts or nasbench201, got {section.kind}"
+        )
     match section:
         case DartsSpace():
             return DartsSupernet(
@@ -49,7 +51,12 @@ def build_supernet(section: AnySpace, task: ImageTask, *, channel_fraction: floa
                 primitives=load_primitives(section.primitives),
             )
         case NasBench201Space():
-            return NasBench201Supernet(task, num_cells=section.num_cells, channels=section.channels)
+            return NasBench201Supernet(
+                task,
+                num_cells=section.num_cells,
+                channels=section.channels,
+                channel_fraction=channel_fraction,
+            )
         case ChainSpace():
             return ChainSupernet(
                 task,

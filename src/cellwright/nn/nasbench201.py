@@ -89,6 +89,41 @@ class BenchmarkCell(nn.Module):
                 yield output if mixture_EP is None else mixture_EP[edge, index] * output
 
 
+class PartialBenchmarkCell(BenchmarkCell):
+    """A supernet's cell that sends the first channels of each node through its primitives and passes the rest on.
+
+    PC-DARTS: Xu et al. 2020, https://arxiv.org/abs/1907.05737. As in the partial cell of DARTS, the rest has on each
+    edge the weight of all its choices together, `none` included, and the mixed channels move behind it.
+    """
+
+    def __init__(self, on_edges: Sequence[Iterable[str]], channels: int, fraction: float) -> None:
+        self.channels = max(2, round(fraction * channels))
+        super().__init__(on_edges, self.channels, affine=False)
+
+    def forward(
+        self,
+        x_BCHW: Tensor,
+        mixture_EP: Tensor | None = None,
+        active: Sequence[Sequence[int]] | None = None,
+    ) -> Tensor:
+        """Return the last node."""
+        assert mixture_EP is not None, "all channels of a network are mixed"
+        weights_E = mixture_EP.sum(dim=1).unbind()
+        nodes, features = [x_BCHW], [Feature(x_BCHW[:, : self.channels])]
+        for node in range(NUM_NODES):
+            terms = []
+            for edge, (source, end) in enumerate(NasBench201.edges):
+                if end == node:
+                    parts = list(self._terms(edge, features[source], mixture_EP, active))
+                    mixed = sum(parts[1:], parts[0]) if parts else torch.zeros_like(features[source].x_BCHW)
+                    terms.append(
+                        torch.cat([weights_E[edge] * nodes[source][:, self.channels :], mixed], dim=1)
+                    )
+            nodes.append(sum(terms[1:], terms[0]))
+            features.append(Feature(nodes[-1][:, : self.channels]))
+        return nodes[-1]
+
+
 class Reduction(nn.Module):
     """A residual block that doubles channels and halves sides, rounded up."""
 
@@ -126,6 +161,7 @@ class _Skeleton(nn.Module):
         num_cells: int,
         channels: int,
         affine: bool,
+        channel_fraction: float = 1.0,
     ) -> None:
         super().__init__()
         widths = [channels * 2**stage for stage in range(NUM_STAGES)]
@@ -137,7 +173,12 @@ class _Skeleton(nn.Module):
             [nn.Identity(), *(Reduction(narrow, wide) for narrow, wide in itertools.pairwise(widths))]
         )
         self.stages = nn.ModuleList(
-            nn.ModuleList(BenchmarkCell(on_edges, width, affine) for _ in range(num_cells))
+            nn.ModuleList(
+                BenchmarkCell(on_edges, width, affine)
+                if channel_fraction == 1
+                else PartialBenchmarkCell(on_edges, width, channel_fraction)
+                for _ in range(num_cells)
+            )
             for width in widths
         )
         self.last = nn.Sequential(Norm(widths[-1], affine=True), nn.ReLU())
@@ -179,12 +220,27 @@ class NasBench201Network(_Skeleton):
 
 
 class NasBench201Supernet(_Skeleton, Supernet):
-    """All cells in one network; arguments as for the network."""
+    """All cells in one network.
 
-    def __init__(self, task: ImageTask, *, num_cells: int, channels: int) -> None:
+    Args:
+        task: what to classify.
+        num_cells: cells of each stage.
+        channels: of the first stage.
+        channel_fraction: the share of channels that goes through the primitives.
+    """
+
+    def __init__(
+        self, task: ImageTask, *, num_cells: int, channels: int, channel_fraction: float = 1.0
+    ) -> None:
         self.space = NasBench201()
-        on_edges = [self.space.primitives] * len(self.space.edges)
-        super().__init__(task, on_edges, num_cells=num_cells, channels=channels, affine=False)
+        super().__init__(
+            task,
+            [self.space.primitives] * len(self.space.edges),
+            num_cells=num_cells,
+            channels=channels,
+            affine=False,
+            channel_fraction=channel_fraction,
+        )
         self.task, self.num_cells, self.channels = task, num_cells, channels
 
     def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
