@@ -1,11 +1,15 @@
 """Searches whose trials are pods: the same as on one machine, whatever is killed meanwhile."""
 
 import json
+import subprocess
+import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster.conftest import kubectl
 from tests.cluster.searching import ONE_SHOT, SAMPLED, TABULAR, Search, evaluations, found, on
@@ -98,6 +102,35 @@ def test_sixty_short_trials_lose_no_metrics(store, identity, tmp_path):
         metrics = {metric["name"]: metric["latest"] for metric in trial["status"]["observation"]["metrics"]}
         assert 0 < float(metrics["accuracy"]) < 1
         assert metrics["state"] == "done"
+
+
+REPORT = (
+    "import sys; from cellwright.katib.reporting import report; report(sys.argv[1], [('accuracy', '0.5')])"
+)
+
+
+def test_a_trial_that_ends_at_once_loses_no_metrics(store, namespace, tmp_path):
+    """What a trial does last, and nothing else: none can be shorter."""
+    path = tmp_path / "instant.yaml"
+    one = {**TABULAR, "name": "instant", "budget": {"evaluations": 1, "finalists": 1, "fresh_seeds": 1}}
+    path.write_text(yaml.safe_dump(on("katib", one)))
+    command = [sys.executable, "-m", "cellwright", "manifest", str(path)]
+    experiment = yaml.safe_load(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    name, spec = experiment["metadata"]["name"], experiment["spec"]
+    container = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]
+    container["command"] = ["python", "-c", REPORT, "${trialParameters.trial}", *container["command"][-3::2]]
+    kubectl("create", "-n", namespace, "-f", "-", stdin=yaml.safe_dump(experiment))
+    try:
+        kubectl("wait", "experiment", name, "-n", namespace, "--for=condition=Succeeded", "--timeout=60s")
+        (trial,) = objects("trials", f"katib.kubeflow.org/experiment={name}")
+        (pod,) = objects("pods", f"cellwright.dev/search={name}")
+    finally:
+        kubectl("delete", "experiment", name, "-n", namespace)
+    latest = {metric["name"]: metric["latest"] for metric in trial["status"]["observation"]["metrics"]}
+    assert latest["accuracy"] == "0.5"
+    ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    start, end = (datetime.fromisoformat(ended[time]) for time in ("startedAt", "finishedAt"))
+    assert (end - start).total_seconds() <= 1
 
 
 FAILING = {
