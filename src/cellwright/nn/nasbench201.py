@@ -64,28 +64,35 @@ class BenchmarkCell(nn.Module):
         active: Sequence[Sequence[int]] | None = None,
     ) -> Tensor:
         """Return the last node. Without a mixture, each primitive of an edge has weight 1."""
-        sources = [Feature(x_BCHW)]
+        nodes, features = [x_BCHW], [self._mixed(x_BCHW)]
         for node in range(NUM_NODES):
             terms = [
                 term
                 for edge, (source, end) in enumerate(NasBench201.edges)
                 if end == node
-                for term in self._terms(edge, sources[source], mixture_EP, active)
+                for term in self._terms(edge, nodes[source], features[source], mixture_EP, active)
             ]
-            sources.append(Feature(sum(terms[1:], terms[0]) if terms else torch.zeros_like(x_BCHW)))
-        return sources[-1].x_BCHW
+            nodes.append(sum(terms[1:], terms[0]) if terms else torch.zeros_like(x_BCHW))
+            features.append(self._mixed(nodes[-1]))
+        return nodes[-1]
+
+    def _mixed(self, x_BCHW: Tensor) -> Feature:
+        """Return what of a node goes through primitives."""
+        return Feature(x_BCHW)
 
     def _terms(
         self,
         edge: int,
-        source: Feature,
+        x_BCHW: Tensor,
+        mixed: Feature,
         mixture_EP: Tensor | None,
         active: Sequence[Sequence[int]] | None,
     ) -> Iterator[Tensor]:
+        """Yield what the edge adds to its node."""
         primitives: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
         for index, name in enumerate(NasBench201.primitives):
             if name in primitives and (active is None or index in active[edge]):
-                output = source.apply(name, primitives[name])  # type: ignore[arg-type]
+                output = mixed.apply(name, primitives[name])  # type: ignore[arg-type]
                 yield output if mixture_EP is None else mixture_EP[edge, index] * output
 
 
@@ -100,28 +107,21 @@ class PartialBenchmarkCell(BenchmarkCell):
         self.channels = max(2, round(fraction * channels))
         super().__init__(on_edges, self.channels, affine=False)
 
-    def forward(
+    def _mixed(self, x_BCHW: Tensor) -> Feature:
+        return Feature(x_BCHW[:, : self.channels])
+
+    def _terms(
         self,
+        edge: int,
         x_BCHW: Tensor,
-        mixture_EP: Tensor | None = None,
-        active: Sequence[Sequence[int]] | None = None,
-    ) -> Tensor:
-        """Return the last node."""
+        mixed: Feature,
+        mixture_EP: Tensor | None,
+        active: Sequence[Sequence[int]] | None,
+    ) -> Iterator[Tensor]:
         assert mixture_EP is not None, "all channels of a network are mixed"
-        weights_E = mixture_EP.sum(dim=1).unbind()
-        nodes, features = [x_BCHW], [Feature(x_BCHW[:, : self.channels])]
-        for node in range(NUM_NODES):
-            terms = []
-            for edge, (source, end) in enumerate(NasBench201.edges):
-                if end == node:
-                    parts = list(self._terms(edge, features[source], mixture_EP, active))
-                    mixed = sum(parts[1:], parts[0]) if parts else torch.zeros_like(features[source].x_BCHW)
-                    terms.append(
-                        torch.cat([weights_E[edge] * nodes[source][:, self.channels :], mixed], dim=1)
-                    )
-            nodes.append(sum(terms[1:], terms[0]))
-            features.append(Feature(nodes[-1][:, : self.channels]))
-        return nodes[-1]
+        terms = list(super()._terms(edge, x_BCHW, mixed, mixture_EP, active))
+        total = sum(terms[1:], terms[0]) if terms else torch.zeros_like(mixed.x_BCHW)
+        yield torch.cat([mixture_EP[edge].sum() * x_BCHW[:, self.channels :], total], dim=1)
 
 
 class Reduction(nn.Module):
