@@ -13,7 +13,7 @@ DIFFERENTIABLE = [
     {"kind": "darts", "level": "single"},
     {"kind": "darts", "order": "second"},
     {"kind": "beta-darts"},
-    {"kind": "beta-darts", "level": "bilevel", "warmup_epochs": 1},
+    {"kind": "beta-darts", "level": "bilevel", "warmup": 0.4},
     {"kind": "pc-darts", "channel_fraction": 0.5, "derivation": "perturbation", "tuning_steps": 1},
     {"kind": "gdas"},
     {"kind": "drnas"},

@@ -11,6 +11,7 @@ from cellwright.nn.network import Network
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.skeleton import ImageTask, Skeleton
 from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.nn.wide import pays, wide_outputs
 from cellwright.spaces import Darts
 
 
@@ -85,10 +86,22 @@ class MixedCell(nn.Module):
     ) -> None:
         """Add to the nodes that read the source what its edges give."""
         feature = Feature(x_BCHW)
-        for edge, (start, end) in enumerate(self.edges):
-            if start == source:
-                for index in active[edge]:
-                    sums[end] = self._add(sums[end], feature, weights, edge, index)
+        places = [
+            (edge, index)
+            for edge, (start, _) in enumerate(self.edges)
+            if start == source
+            for index in active[edge]
+        ]
+        if pays(x_BCHW):
+            learning = {
+                self.on_edges[edge][name]: weights.of_channels[edge, index]  # type: ignore[index]
+                for edge, index in places
+                if (name := self.primitives[index]) in self.on_edges[edge]  # type: ignore[operator]
+            }
+            feature.wide = wide_outputs(learning, feature.rectified)
+        for edge, index in places:
+            end = self.edges[edge][1]
+            sums[end] = self._add(sums[end], feature, weights, edge, index)
 
     def _add(
         self, total: Tensor | None, feature: Feature, weights: "_Weights", edge: int, index: int
@@ -97,7 +110,9 @@ class MixedCell(nn.Module):
         name = self.primitives[index]
         if (key := f"{self.edges[edge][0]}-{name}") not in self.on_sources:
             primitive: Primitive = self.on_edges[edge][name]  # type: ignore[index]
-            term = primitive.times(weights.of_channels[edge, index], feature.read_by(primitive))
+            term = feature.wide.get(primitive)
+            if term is None:
+                term = primitive.times(weights.of_channels[edge, index], feature.read_by(primitive))
             return term if total is None else total.add_(term)
         output = feature.apply(name, self.on_sources[key])  # type: ignore[arg-type]
         weight = weights.of_map[edge, index]

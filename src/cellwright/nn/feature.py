@@ -1,5 +1,6 @@
 """A feature map that several edges of a cell read."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import torch
@@ -13,6 +14,8 @@ class Feature:
 
     def __init__(self, x_BCHW: Tensor) -> None:
         self.x_BCHW = x_BCHW
+        self.wide: Mapping[Primitive, Tensor] = {}
+        """What was computed as a part of a wide primitive."""
         self._outputs: dict[str, Tensor] = {}
 
     @cached_property
@@ -28,6 +31,8 @@ class Feature:
         """Return what the primitive of that name gives; those without weights are computed once."""
         if name in self._outputs:
             return self._outputs[name]
+        if primitive in self.wide:
+            return self.wide[primitive]
         output: Tensor = primitive(self.read_by(primitive))
         if not primitive.has_weights:
             self._outputs[name] = output

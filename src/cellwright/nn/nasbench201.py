@@ -14,6 +14,7 @@ from cellwright.nn.feature import Feature
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
 from cellwright.nn.skeleton import ImageTask, Standardise
 from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.nn.wide import pays, wide_outputs
 from cellwright.spaces import CELL, NasBench201
 
 NUM_STAGES, NUM_NODES = 3, 3
@@ -64,7 +65,7 @@ class BenchmarkCell(nn.Module):
         active: Sequence[Sequence[int]] | None = None,
     ) -> Tensor:
         """Return the last node. Without a mixture, each primitive of an edge has weight 1."""
-        nodes, features = [x_BCHW], [self._mixed(x_BCHW)]
+        nodes, features = [x_BCHW], [self._read(0, x_BCHW, active)]
         for node in range(NUM_NODES):
             terms = [
                 term
@@ -73,8 +74,26 @@ class BenchmarkCell(nn.Module):
                 for term in self._terms(edge, nodes[source], features[source], mixture_EP, active)
             ]
             nodes.append(sum(terms[1:], terms[0]) if terms else torch.zeros_like(x_BCHW))
-            features.append(self._mixed(nodes[-1]))
+            features.append(self._read(node + 1, nodes[-1], active))
         return nodes[-1]
+
+    def _read(self, source: int, x_BCHW: Tensor, active: Sequence[Sequence[int]] | None) -> Feature:
+        """Return what of a node goes through primitives, and what several edges give by one of them."""
+        feature = self._mixed(x_BCHW)
+        if pays(x_BCHW):
+            chosen = [
+                primitives[name]  # type: ignore[index]
+                for edge, primitives in enumerate(self.on_edges)
+                if NasBench201.edges[edge][0] == source
+                for name in self._active(edge, active)
+            ]
+            feature.wide = wide_outputs(dict.fromkeys(chosen), feature.rectified)
+        return feature
+
+    def _active(self, edge: int, active: Sequence[Sequence[int]] | None) -> Iterator[str]:
+        for index, name in enumerate(NasBench201.primitives):
+            if name in self.on_edges[edge] and (active is None or index in active[edge]):  # type: ignore[operator]
+                yield name
 
     def _mixed(self, x_BCHW: Tensor) -> Feature:
         """Return what of a node goes through primitives."""
@@ -90,10 +109,10 @@ class BenchmarkCell(nn.Module):
     ) -> Iterator[Tensor]:
         """Yield what the edge adds to its node."""
         primitives: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
-        for index, name in enumerate(NasBench201.primitives):
-            if name in primitives and (active is None or index in active[edge]):
-                output = mixed.apply(name, primitives[name])  # type: ignore[arg-type]
-                yield output if mixture_EP is None else mixture_EP[edge, index] * output
+        for name in self._active(edge, active):
+            output = mixed.apply(name, primitives[name])  # type: ignore[arg-type]
+            index = NasBench201.primitives.index(name)
+            yield output if mixture_EP is None else mixture_EP[edge, index] * output
 
 
 class PartialBenchmarkCell(BenchmarkCell):

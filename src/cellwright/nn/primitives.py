@@ -93,6 +93,8 @@ class Convolutions(Primitive):
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
+        self.kind = repr(self.layers) if all(map(_can_be_widened, self.layers)) else None
+        """What has the same can be computed as one with it (`nn.wide`); None, where it has to be alone."""
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the convolved map."""
@@ -131,6 +133,17 @@ class FactorizedReduce(Primitive):
     def _halve(self, x_BCHW: Tensor) -> Tensor:
         shifted = functional.pad(x_BCHW, (0, 1, 0, 1))[:, :, 1:, 1:]
         return torch.cat([self.even(x_BCHW), self.odd(shifted)], dim=1)
+
+
+def _can_be_widened(layer: nn.Module) -> bool:
+    match layer:
+        case Separable() | nn.ReLU():
+            return True
+        case nn.Conv2d():
+            return layer.bias is None and layer.padding_mode == "zeros"
+        case Norm():
+            return not layer.affine
+    return False
 
 
 def conv_norm(in_channels: int, channels: int, affine: bool) -> nn.Sequential:

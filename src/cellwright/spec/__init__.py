@@ -51,6 +51,7 @@ from cellwright.spec.strategy import (
     Guard,
     OneShotSection,
     PcDartsStrategy,
+    Precision,
     RandomWsStrategy,
     SposStrategy,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "RandomSearchStrategy",
     "RandomWsStrategy",
     "Pipeline",
+    "Precision",
     "Register",
     "RegularizedEvolutionStrategy",
     "ReinforceStrategy",

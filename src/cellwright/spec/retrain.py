@@ -7,7 +7,7 @@ from pydantic import Field
 
 from cellwright.spec._section import Section
 from cellwright.spec.start import ModelAddress
-from cellwright.spec.strategy import NonNegativeFloat, PositiveFloat
+from cellwright.spec.strategy import NonNegativeFloat, PositiveFloat, Precision
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -47,7 +47,7 @@ class Retrain(Section):
     """Chance of dropping an edge in the last epoch; it grows from 0 in proportion to the epoch."""
     ema_decay: Share | None = 0.99
     """Decay, per step, of the running average of the weights that is evaluated; null for none."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     """bfloat16 where the device is faster with it (GPUs from Ampere on), or as said."""
     num_cells: int | None = Field(default=None, ge=1, le=100)
     """Cells of the final network, as the space counts them; the space's unless said."""

@@ -10,6 +10,7 @@ from cellwright.spec.sampled import AnySampled
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class OneShotSection(Section):
@@ -21,6 +22,8 @@ class OneShotSection(Section):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: NonNegativeFloat = 3e-4
     gradient_clip: PositiveFloat = 5.0
+    precision: Precision = "auto"
+    """bfloat16 where the device is faster with it (GPUs from Ampere on), or as said; scores are in float32."""
     score_examples: int = Field(default=1000, ge=1)
     """Validation examples on which candidates are compared once the weights are trained; all, where there are fewer."""
 
@@ -49,8 +52,8 @@ class AlphaSection(OneShotSection):
     alpha_learning_rate: PositiveFloat = 3e-3
     """Of the architecture parameters, by Adam."""
     alpha_weight_decay: NonNegativeFloat = 1e-3
-    warmup_epochs: int = Field(default=0, ge=0)
-    """Epochs at the start in which only the weights learn."""
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the epochs, those at the start, in which only the weights learn."""
     derivation: Literal["argmax", "perturbation"] = "argmax"
     """Take the strongest choices, or those without which the supernet does worst: https://arxiv.org/abs/2108.04392."""
     tuning_steps: int = Field(default=10, ge=0)
@@ -69,6 +72,14 @@ class DartsStrategy(AlphaSection):
     def _order_suits_level(self) -> Self:
         if self.order == "second" and self.level == "single":
             raise ValueError("order must be 'first' where level is 'single', got 'second'")
+        return self
+
+    @model_validator(mode="after")
+    def _precision_suits_order(self) -> Self:
+        if self.order == "second" and self.precision == "bfloat16":
+            raise ValueError(
+                "precision must not be 'bfloat16' where order is 'second': small differences would be lost"
+            )
         return self
 
 

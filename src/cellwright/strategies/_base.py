@@ -18,7 +18,7 @@ from cellwright.genotype import Genotype
 from cellwright.nn.supernet import Active, Mixture, Supernet
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord, SearchResult
-from cellwright.spec import Augment, Budget, OneShotSection
+from cellwright.spec import Augment, Budget, OneShotSection, Precision
 from cellwright.training import parallel
 from cellwright.training.augmentation import augment_images
 from cellwright.training.checkpoint import (
@@ -30,7 +30,7 @@ from cellwright.training.checkpoint import (
     save_tensors,
     unprefixed,
 )
-from cellwright.training.precision import channels_last
+from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
 
 
@@ -139,6 +139,11 @@ class OneShotStrategy(ABC):
             events=tuple(journal.events),
         )
 
+    @property
+    def precision(self) -> Precision:
+        """Return the number format of forward passes that something learns from."""
+        return self.settings.precision
+
     @abstractmethod
     def step(self, batch: Batch) -> StepResult:
         """Learn from a training batch."""
@@ -195,9 +200,9 @@ class OneShotStrategy(ABC):
     def loss(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
         """Return the loss on a batch and its logits, of several processes each those of its share."""
         x_BCHW, labels_B = batch
-        with parallel.share(len(labels_B)) as share:
+        with parallel.share(len(labels_B)) as share, autocast(self.precision, self.device):
             logits_BK = self.supernet(x_BCHW[share.rows], mixture, active)
-        loss = functional.cross_entropy(logits_BK, labels_B[share.rows])
+            loss = functional.cross_entropy(logits_BK, labels_B[share.rows])
         return share.weight * loss, logits_BK
 
     def weight_step(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cellwright.spec import DartsStrategy
+from cellwright.spec import DartsStrategy, Precision
 from cellwright.strategies._alphas import frozen
 from cellwright.strategies._base import Batch, StepResult
 from cellwright.strategies._differentiable import Differentiable
@@ -24,9 +24,14 @@ class Darts(Differentiable):
     difference = 0.01
     """Length of the step in the weights by which second derivatives are estimated; the paper's."""
 
+    @property
+    def precision(self) -> Precision:
+        """Return float32 for second order: differences of bfloat16 losses would be those of rounding."""
+        return "float32" if self.settings.order == "second" else super().precision
+
     def step(self, batch: Batch) -> StepResult:
         """Learn alphas and weights; in second order from gradients at one point, so that none is needed twice."""
-        if self.settings.order == "first" or self.epoch <= self.settings.warmup_epochs:
+        if self.settings.order == "first" or self.is_warming_up:
             return super().step(batch)
         with frozen(list(self.alphas.values())):
             loss, logits_BK = self.loss(batch, *self.sample())

@@ -98,13 +98,18 @@ class Differentiable(OneShotStrategy):
 
     def step(self, batch: Batch) -> StepResult:
         """Learn alphas and weights, or while warming up the weights alone."""
-        if self.epoch > self.settings.warmup_epochs:
+        if not self.is_warming_up:
             if self.settings.level == "single":
                 return self._joint_step(batch)
             self.alpha_step(batch, next(self.validation))
         with torch.no_grad():
             mixture, active = self.sample()
         return self.weight_step(batch, mixture, active)
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Return whether the epoch is one of those in which only the weights learn."""
+        return self.epoch <= round(self.settings.warmup * self.budget.epochs)
 
     def alpha_step(self, training: Batch, validation: Batch) -> None:
         """Descend the validation loss with the alphas alone: no weight's gradient is computed."""

@@ -27,7 +27,7 @@ CELLS = DartsSpace(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2, num
 TASK = ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
 STANDSTILL = 1e-30
 """A learning rate so small that nothing is learnt."""
-ARGMAX = {"derivation": "argmax", "warmup_epochs": 0}
+ARGMAX = {"derivation": "argmax", "warmup": 0}
 """Settings for tests that look at the alphas alone."""
 
 

@@ -1,10 +1,12 @@
 """Devices and number formats."""
 
 from contextlib import AbstractContextManager
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
+
+from cellwright.spec import Precision
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -20,9 +22,7 @@ def channels_last(module: M) -> M:
     return module
 
 
-def autocast(
-    precision: Literal["auto", "float32", "bfloat16"], device: torch.device
-) -> AbstractContextManager[object]:
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """Return the context in which forward passes run; `auto` is bfloat16 on GPUs that compute with it."""
     fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
     enabled = precision == "bfloat16" or (precision == "auto" and fast)
