@@ -2,10 +2,9 @@
 
 from kfp import dsl, kubernetes
 
+from cellwright.labels import STEP
 from cellwright.spec import Resources, SearchSpec
 
-STEP_LABEL = "cellwright.dev/step"
-"""Label of a task's pod."""
 FINISH = Resources(cpu="500m", memory="1Gi")
 """The exit handler's profile: it does nothing but delete."""
 STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -22,7 +21,7 @@ def grant(task: dsl.PipelineTask, spec: SearchSpec) -> None:
     resources = FINISH if task.name == "finish" else spec.step_resources(task.name)
     task.set_caching_options(False)
     _give_profile(task, resources)
-    kubernetes.add_pod_label(task, STEP_LABEL, task.name)
+    kubernetes.add_pod_label(task, STEP, task.name)
     kubernetes.set_timeout(task, spec.pipeline.max_seconds)
     task.set_retry(
         num_retries=spec.pipeline.spot_retries if resources.spot else spec.pipeline.retries,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cellwright import __version__
-from cellwright.runners.on_kubernetes._pods import TRIAL
+from cellwright.labels import TRIAL
 from tests.manifests.objects import (
     KUBECTL,
     KUSTOMIZATIONS,

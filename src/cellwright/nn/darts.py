@@ -10,7 +10,7 @@ from cellwright.nn.feature import Feature
 from cellwright.nn.network import Network
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.skeleton import ImageTask, Skeleton
-from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.nn.supernet import Active, Mixture, Supernet, mixed_channels
 from cellwright.nn.wide import pays, wide_outputs
 from cellwright.spaces import Darts
 
@@ -153,7 +153,7 @@ class PartialCell(MixedCell):
         fraction: float,
         primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
     ) -> None:
-        super().__init__(space, max(2, round(fraction * channels)), reduces, primitives)
+        super().__init__(space, mixed_channels(channels, fraction), reduces, primitives)
         self.reduces = reduces
 
     def _spread(

@@ -13,7 +13,7 @@ from cellwright.genotype import Genotype
 from cellwright.nn.feature import Feature
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
 from cellwright.nn.skeleton import ImageTask, Standardise
-from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.nn.supernet import Active, Mixture, Supernet, mixed_channels
 from cellwright.nn.wide import pays, wide_outputs
 from cellwright.spaces import CELL, NasBench201
 
@@ -123,7 +123,7 @@ class PartialBenchmarkCell(BenchmarkCell):
     """
 
     def __init__(self, on_edges: Sequence[Iterable[str]], channels: int, fraction: float) -> None:
-        self.channels = max(2, round(fraction * channels))
+        self.channels = mixed_channels(channels, fraction)
         super().__init__(on_edges, self.channels, affine=False)
 
     def _mixed(self, x_BCHW: Tensor) -> Feature:

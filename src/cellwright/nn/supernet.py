@@ -50,6 +50,11 @@ class Supernet(nn.Module, ABC):
         return {}
 
 
+def mixed_channels(channels: int, fraction: float) -> int:
+    """Return how many channels a partial cell sends through its primitives: a share of them, and no fewer than 2."""
+    return max(2, round(fraction * channels))
+
+
 def _shared(state: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:
     """Return the tensor's leading slices, or what a norm without scale and shift stands for."""
     if name in state:

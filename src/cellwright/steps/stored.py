@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from cellwright import labels
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
@@ -19,8 +20,6 @@ from cellwright.stores import Store, leased, mirroring, open_store, release
 
 LEASES = "leases"
 """The folder of the store that says which run is at which step."""
-OWNER = "cellwright.dev/run"
-"""Label of what a search creates: the pipeline's run."""
 
 
 def run_stored_step(
@@ -80,7 +79,7 @@ def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
 
         cluster = on_kubernetes.Cluster(spec.runner.namespace, progress.say)
         with_katib = isinstance(spec.runner, KatibRunner)
-        for what in on_kubernetes.delete_unfinished(cluster, f"{OWNER}={owner}", with_katib=with_katib):
+        for what in on_kubernetes.delete_unfinished(cluster, f"{labels.RUN}={owner}", with_katib=with_katib):
             progress.say(f"finish: deleted the {what}")
     if spec.store is not None:
         release(spec_store(spec), LEASES, owner)
@@ -90,7 +89,7 @@ def owned(spec: SearchSpec, owner: str) -> SearchSpec:
     """Return the spec, whose search labels what it creates on a cluster with the run of the pipeline."""
     if not isinstance(spec.runner, ClusterRunner):
         return spec
-    runner = spec.runner.model_copy(update={"labels": {**spec.runner.labels, OWNER: owner}})
+    runner = spec.runner.model_copy(update={"labels": {**spec.runner.labels, labels.RUN: owner}})
     return spec.model_copy(update={"runner": runner})
 
 

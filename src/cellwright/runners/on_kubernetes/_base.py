@@ -9,10 +9,11 @@ from typing import Any
 
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation
+from cellwright.labels import SEARCH
 from cellwright.progress import Progress
 from cellwright.runners._base import Key, Outcome, Runner, trial_place
 from cellwright.runners.on_kubernetes._api import Cluster
-from cellwright.runners.on_kubernetes._pods import SEARCH, TrialPods, newest_by_trial, trouble_of
+from cellwright.runners.on_kubernetes._pods import TrialPods, newest_by_trial, trouble_of
 from cellwright.stores import open_store
 
 POLL_SECONDS = 1.0

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cellwright.labels import SEARCH, TRIAL
 from cellwright.report import last_mistake
 from cellwright.spec import ClusterRunner, Resources, Store
 
 CONTAINER = "trial"
-SEARCH, TRIAL = "cellwright.dev/search", "cellwright.dev/trial"
-"""Labels of jobs and pods: the search's name, and `NUMBER-REPEAT`."""
 MISTAKE, OUT_OF_MEMORY = 1, 137
 """Exit codes that a repetition would give again."""
 NOT_STARTING = {

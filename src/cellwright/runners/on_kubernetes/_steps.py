@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cellwright.labels import STEP
 from cellwright.runners.on_kubernetes._api import Cluster
 from cellwright.runners.on_kubernetes._pods import trouble_of
 from cellwright.spec import Resources
@@ -40,7 +41,7 @@ class StepPods:
         return trouble.cause if trouble else None
 
     def _newest(self, step: str) -> Any:
-        selector = f"pipeline/runid={self.run_id},cellwright.dev/step={step}"
+        selector = f"pipeline/runid={self.run_id},{STEP}={step}"
         listing = self.cluster.core.list_namespaced_pod
         pods = self.cluster.ask(listing, self.cluster.namespace, label_selector=selector).items
         return max(pods, key=lambda pod: pod.metadata.creation_timestamp, default=None)

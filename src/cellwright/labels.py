@@ -1,0 +1,10 @@
+"""Labels of what runs on a cluster."""
+
+SEARCH = "cellwright.dev/search"
+"""The search's name, on Experiments, Jobs and trials' pods."""
+TRIAL = "cellwright.dev/trial"
+"""`NUMBER-REPEAT`, on a trial's Job and pod."""
+RUN = "cellwright.dev/run"
+"""The pipeline's run that a search belongs to."""
+STEP = "cellwright.dev/step"
+"""The step's name, on a pod of a pipeline's run."""
