@@ -31,7 +31,7 @@ bench: .venv/ready ## Measure search steps beside a textbook supernet, 2 threads
 bench-nb201: .venv/ready ## Compare sampled strategies on NAS-Bench-201, under ten minutes
 	$(BIN)/python -m benchmarks.nasbench201
 
-bench-collapse: .venv/ready ## Count how often searches collapse to skips, about ten minutes on 2 cores; goes on where it stopped
+bench-collapse: .venv/ready ## Count how often searches collapse to skips, about half an hour on 2 cores; goes on where it stopped
 	$(BIN)/python -m benchmarks.collapse --write
 
 bench-fashion: .venv/ready ## Compare all strategies on Fashion-MNIST, over two hours on 2 cores; goes on where it stopped

@@ -162,7 +162,7 @@ class Differentiable(OneShotStrategy):
             if last := self.notes.get("good_epoch"):
                 end = f"stopped at epoch {last}, the last good one"
             else:
-                self._begin_alphas_anew()
+                self.begin_alphas_anew()
                 end = "no good epoch to go back to, so the alphas began anew"
             return Intervention(event=f"epoch {record.epoch}: {broken}; {end}", stops=bool(last))
         strength = self.guard_strength + guard.strength
@@ -217,7 +217,7 @@ class Differentiable(OneShotStrategy):
         self.perturbation.restore(unprefixed("perturbation", state))
 
     @torch.no_grad()
-    def _begin_alphas_anew(self) -> None:
+    def begin_alphas_anew(self) -> None:
         """Put the alphas where they began; the weights keep what they have learnt."""
         for name, alpha in self.initial_alphas().items():
             self.alphas[name].copy_(alpha)
