@@ -218,8 +218,8 @@ of the epoch before.
 - Data: {TRAINING} training and {VALIDATION} validation images of Fashion-MNIST, padded to 32×32 and reduced to
   {SIDE}×{SIDE} by averaging, not augmented.
 - All strategies: {EPOCHS} epochs, batches of {BATCH_SIZE}, learning rate {LEARNING_RATE:g} of the weights and
-  {ALPHA_LEARNING_RATE:g} of the alphas. All else is as the spec has it by default, so that `beta-darts` is
-  single-level and the others are bilevel. Guards are off but for that of `darts`.
+  {ALPHA_LEARNING_RATE:g} of the alphas. All else is as the spec has it by default, so that `darts` is
+  bilevel and the others are single-level. Guards are off but for that of `darts`.
 - Seeds differ in initial weights, alphas and batches, not in the data.
 - CPU seconds are of one thread; {len(runs)} searches took {minutes:.0f} minutes.
 - Versions: {"; ".join(sorted({run.versions for run in runs}))}.

@@ -17,6 +17,7 @@ DIFFERENTIABLE = [
     {"kind": "pc-darts", "channel_fraction": 0.5, "derivation": "perturbation", "tuning_steps": 1},
     {"kind": "gdas"},
     {"kind": "drnas"},
+    {"kind": "drnas", "level": "bilevel"},
 ]
 SINGLE_PATH = [
     {"kind": "spos", "population": 4, "generations": 2, "parents": 2},

@@ -107,6 +107,9 @@ class DrnasStrategy(AlphaSection):
     """DrNAS: https://arxiv.org/abs/2006.10355."""
 
     kind: Literal["drnas"]
+    level: Literal["single", "bilevel"] = "single"
+    """Alphas learn with the weights on training batches (single), or on validation batches (bilevel, as in the paper,
+    which leads to more skip connections where the search is short)."""
     alpha_weight_decay: NonNegativeFloat = 0.0
     anchor: NonNegativeFloat = 0.1
     """Weight of the distance between the learnt Dirichlet distributions and the uniform one.
