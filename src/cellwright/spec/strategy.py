@@ -111,6 +111,8 @@ class DrnasStrategy(AlphaSection):
     """Alphas learn with the weights on training batches (single), or on validation batches (bilevel, as in the paper,
     which leads to more skip connections where the search is short)."""
     alpha_weight_decay: NonNegativeFloat = 0.0
+    warmup: float = Field(default=0.4, ge=0, lt=1)
+    """Share of the epochs, those at the start, in which only the weights learn: by drawn mixtures that takes longer."""
     anchor: NonNegativeFloat = 0.1
     """Weight of the distance between the learnt Dirichlet distributions and the uniform one.
 
