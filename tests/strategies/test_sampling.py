@@ -51,11 +51,25 @@ def test_gumbel_draws_are_one_hot_follow_the_softmax_and_are_soft_on_the_way_bac
 def test_dirichlet_draws_have_the_mean_that_is_derived_and_gradients(tiny_space: Darts):
     drnas = prepare(Drnas(DrnasStrategy(kind="drnas"), Augment(), seed=0), tiny_space)
     drnas.alphas["reduce"].data.copy_(torch.tensor([-0.5, 0.0, 1.0, 2.0]).expand(5, 4))
+    drnas.averages = drnas.alphas
     mean = torch.stack([drnas.sample()[0]["reduce"] for _ in range(1000)]).mean(dim=0)
     torch.testing.assert_close(mean, drnas.probabilities()["reduce"], rtol=0, atol=0.03)
     ours = torch.autograd.grad(mean[0, 3], drnas.alphas["reduce"])[0][0]
     exact = torch.autograd.grad(drnas.probabilities()["reduce"][0, 3], drnas.alphas["reduce"])[0][0]
     torch.testing.assert_close(ours, exact, rtol=0.2, atol=0.01)
+
+
+def test_dirichlet_means_look_back_on_a_fifth_of_the_search(tiny_space: Darts):
+    drnas = prepare(Drnas(DrnasStrategy(kind="drnas"), Augment(), seed=0), tiny_space)
+    drnas.alpha_optimizer = SimpleNamespace(step=lambda: None)
+    drnas.data, drnas.batch_size = SimpleNamespace(train=range(100)), 10  # 30 steps in 3 epochs
+    drnas.averages = {group: torch.zeros_like(alpha) for group, alpha in drnas.alphas.items()}
+    for alpha in drnas.alphas.values():
+        alpha.data.fill_(1)
+    for _ in range(6):
+        drnas.follow_alpha_gradients()
+    for average in drnas.averages.values():
+        torch.testing.assert_close(average, torch.full((5, 4), 1 - (5 / 6) ** 6))
 
 
 def test_partial_channels_share_one_weight_among_the_edges_into_a_node(tiny_space: Darts):
