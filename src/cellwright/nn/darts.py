@@ -131,7 +131,9 @@ class _Weights:
     def __init__(self, mixture_EP: Tensor, active: Sequence[Sequence[int]], channels: int) -> None:
         places = [(edge, index) for edge, indices in enumerate(active) for index in indices]
         edges, indices = zip(*places, strict=True)
-        weights_A = mixture_EP[edges, indices]
+        # Indices would be copied to a GPU, which cannot be recorded as a CUDA graph.
+        everything = len(places) == mixture_EP.numel()
+        weights_A = mixture_EP.flatten() if everything else mixture_EP[edges, indices]
         self.of_map = dict(zip(places, weights_A.unbind(), strict=True))
         self.of_channels = dict(zip(places, weights_A[:, None].repeat(1, channels).unbind(), strict=True))
         self.of_edge = mixture_EP.sum(dim=1).unbind()

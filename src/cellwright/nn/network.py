@@ -11,25 +11,6 @@ from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
 from cellwright.nn.skeleton import CellPlace, ImageTask, Skeleton
 
 
-class DropPath(nn.Module):
-    """Drops whole edges for single examples, https://arxiv.org/abs/1605.07648; off until `rate` is set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rate = 0.0
-        self.rng: torch.Generator | None = None
-        self.part: tuple[slice, int] | None = None
-        """Which rows of a batch of how many the maps are, where they are not all of it."""
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the map with a share of `rate` examples zeroed and the others scaled to keep the mean."""
-        if not self.training or self.rate == 0:
-            return x_BCHW
-        rows, batch_size = self.part or (slice(None), len(x_BCHW))
-        kept = torch.rand(batch_size, 1, 1, 1, device=x_BCHW.device, generator=self.rng) >= self.rate
-        return x_BCHW * (kept[rows] / (1 - self.rate))
-
-
 class GenotypeCell(nn.Module):
     """A cell with the genotype's edges alone."""
 
@@ -37,13 +18,11 @@ class GenotypeCell(nn.Module):
         self,
         cell: Cell,
         place: CellPlace,
-        drop_path: DropPath,
         affine: bool,
         primitives: Mapping[str, PrimitiveFactory],
     ) -> None:
         super().__init__()
         self.cell = cell
-        self.drop_path = drop_path
         self.primitives = nn.ModuleList(
             primitives[edge.primitive](
                 place.channels, 2 if place.reduces and edge.source < cell.num_inputs else 1, affine
@@ -52,15 +31,17 @@ class GenotypeCell(nn.Module):
             for edge in node
         )
 
-    def forward(self, inputs: list[Tensor]) -> Tensor:
-        """Return the concatenated nodes."""
+    def forward(self, inputs: list[Tensor], kept_EB: Tensor | None = None) -> Tensor:
+        """Return the concatenated nodes; each edge but skips is kept times a factor of each example, if given."""
         features = [Feature(x_BCHW) for x_BCHW in inputs]
-        primitives = iter(self.primitives)
+        primitives = iter(enumerate(self.primitives))
         for node in self.cell.nodes:
             outputs = []
-            for edge, primitive in zip(node, primitives, strict=False):
+            for edge, (index, primitive) in zip(node, primitives, strict=False):
                 output = primitive(features[edge.source].read_by(primitive))  # type: ignore[arg-type]
-                outputs.append(output if isinstance(primitive, Identity) else self.drop_path(output))
+                if kept_EB is not None and not isinstance(primitive, Identity):
+                    output = output * kept_EB[index, :, None, None, None].to(output.dtype)
+                outputs.append(output)
             features.append(Feature(sum(outputs[1:], start=outputs[0])))
         return torch.cat([feature.x_BCHW for feature in features[self.cell.num_inputs :]], dim=1)
 
@@ -80,16 +61,35 @@ class Network(Skeleton):
     ) -> None:
         num_nodes = len(next(iter(genotype.cells.values())).nodes)
         super().__init__(task, num_cells=num_cells, channels=channels, num_nodes=num_nodes, affine=affine)
-        self.drop_path = DropPath()
         self.cells = nn.ModuleList(
-            GenotypeCell(genotype.cells[place.kind], place, self.drop_path, affine, primitives)
-            for place in self.places
+            GenotypeCell(genotype.cells[place.kind], place, affine, primitives) for place in self.places
         )
+        self.edge_counts = [len(cell.primitives) for cell in self.cells]  # type: ignore[arg-type]
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return logits for raw images."""
+    @property
+    def num_edges(self) -> int:
+        """Return how many edges all cells have."""
+        return sum(self.edge_counts)
+
+    def forward(self, x_BCHW: Tensor, kept_EB: Tensor | None = None) -> Tensor:
+        """Return logits for raw images.
+
+        Args:
+            x_BCHW: the images.
+            kept_EB: what `kept_edges` drew; all edges are kept whole, if not given.
+        """
+        kept = [None] * len(self.cells) if kept_EB is None else torch.split(kept_EB, self.edge_counts)
         newer, output_BCHW = None, self.stem(self.standardise(x_BCHW))
-        for inputs, cell in zip(self.inputs, self.cells, strict=True):
+        for inputs, cell, kept_here in zip(self.inputs, self.cells, kept, strict=True):
             older, newer = newer, torch.relu(output_BCHW)
-            output_BCHW = cell(inputs(newer if older is None else older, newer))
+            output_BCHW = cell(inputs(newer if older is None else older, newer), kept_here)
         return self._classify(output_BCHW)
+
+
+def kept_edges(num_edges: int, batch_size: int, rate: float, rng: torch.Generator) -> Tensor:
+    """Draw what keeps edges E for examples B in a share of 1 - `rate`, scaled to keep the mean, and drops the others.
+
+    Drop path: Larsson et al. 2017, https://arxiv.org/abs/1605.07648.
+    """
+    kept_EB = torch.rand(num_edges, batch_size, device=rng.device, generator=rng) >= rate
+    return kept_EB / (1 - rate)

@@ -49,6 +49,8 @@ class Retrain(Section):
     """Decay, per step, of the running average of the weights that is evaluated; null for none."""
     precision: Precision = "auto"
     """bfloat16 where the device is faster with it (GPUs from Ampere on), or as said."""
+    cuda_graphs: bool = True
+    """Whether a GPU may replay training steps as CUDA graphs, which takes more of its memory."""
     num_cells: int | None = Field(default=None, ge=1, le=100)
     """Cells of the final network, as the space counts them; the space's unless said."""
     channels: int | None = Field(default=None, ge=1)

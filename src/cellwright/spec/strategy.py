@@ -24,6 +24,8 @@ class OneShotSection(Section):
     gradient_clip: PositiveFloat = 5.0
     precision: Precision = "auto"
     """bfloat16 where the device is faster with it (GPUs from Ampere on), or as said; scores are in float32."""
+    cuda_graphs: bool = True
+    """Whether a GPU may replay steps that compute every choice as CUDA graphs, which takes more of its memory."""
     score_examples: int = Field(default=1000, ge=1)
     """Validation examples on which candidates are compared once the weights are trained; all, where there are fewer."""
 

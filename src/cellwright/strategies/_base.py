@@ -32,6 +32,7 @@ from cellwright.training.checkpoint import (
 )
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
+from cellwright.training.replay import Replayed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +202,10 @@ class OneShotStrategy(ABC):
         """Return the loss on a batch and its logits, of several processes each those of its share."""
         x_BCHW, labels_B = batch
         with parallel.share(len(labels_B)) as share, autocast(self.precision, self.device):
-            logits_BK = self.supernet(x_BCHW[share.rows], mixture, active)
+            if active is None:
+                logits_BK = self.whole(x_BCHW[share.rows], mixture)
+            else:
+                logits_BK = self.supernet(x_BCHW[share.rows], mixture, active)
             loss = functional.cross_entropy(logits_BK, labels_B[share.rows])
         return share.weight * loss, logits_BK
 
@@ -220,6 +224,7 @@ class OneShotStrategy(ABC):
     def set_up(self, supernet: Supernet, data: SearchData, budget: Budget) -> None:
         """Make optimizers and all else that training needs; `fit` begins with it."""
         self.supernet = channels_last(supernet)
+        self.whole = Replayed(self.supernet, self.settings.cuda_graphs)
         self.space = supernet.space
         self.data = data
         self.budget = budget

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cellwright.data import Split
-from cellwright.nn.network import DropPath
+from cellwright.nn.network import Network, kept_edges
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord
 from cellwright.spec import Augment, Retrain
@@ -27,6 +27,7 @@ from cellwright.training.checkpoint import (
 )
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
+from cellwright.training.replay import Replayed
 
 
 class ClassifierTraining:
@@ -54,7 +55,7 @@ class ClassifierTraining:
         checkpoint: Path,
     ) -> None:
         self.network = channels_last(network)
-        self.drop_paths = [module for module in network.modules() if isinstance(module, DropPath)]
+        self.replayed = Replayed(self.network, settings.cuda_graphs)
         self.split = split
         self.settings = settings
         self.augment = augment
@@ -95,8 +96,8 @@ class ClassifierTraining:
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """Pass once over the split; return what was measured."""
         self.network.train()
-        self._set_drop_path(epoch)
         rng = generator(self.seed, "augment", epoch, device=self.device)
+        dropping = generator(self.seed, "drop-path", epoch, device=self.device)
         losses, correct, seen = [], torch.zeros((), device=self.device), 0
         batches = self.split.batches(self.batch_size, seed=self.seed, epoch=epoch)
         for index, (x_BCHW, labels_B) in enumerate(batches):
@@ -106,7 +107,8 @@ class ClassifierTraining:
                 x_BCHW = augment_images(x_BCHW, self.augment, rng)
                 targets_BK = functional.one_hot(labels_B, self.num_classes).float()
                 x_BCHW, targets_BK = mix_up(x_BCHW, targets_BK, self.settings.mixup, rng)
-            loss, logits_BK = self._loss(x_BCHW, targets_BK)
+                kept = self._kept_edges(epoch, len(x_BCHW), dropping)
+            loss, logits_BK = self._loss(x_BCHW, targets_BK, *kept)
             self.optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             parallel.average_gradients(self.network.parameters())
@@ -123,12 +125,10 @@ class ClassifierTraining:
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
 
-    def _loss(self, x_BCHW: Tensor, targets_BK: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss(self, x_BCHW: Tensor, targets_BK: Tensor, *kept_EB: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss and the logits, of several processes each those of its share."""
         with parallel.share(len(x_BCHW)) as share, autocast(self.settings.precision, self.device):
-            for drop_path in self.drop_paths:
-                drop_path.part = (share.rows, len(x_BCHW))
-            logits_BK = self.network(x_BCHW[share.rows])
+            logits_BK = self.replayed(x_BCHW[share.rows], *(kept[:, share.rows] for kept in kept_EB))
             loss = functional.cross_entropy(
                 logits_BK, targets_BK[share.rows], label_smoothing=self.settings.label_smoothing
             )
@@ -145,10 +145,12 @@ class ClassifierTraining:
         for group in self.optimizer.param_groups:
             group["lr"] = factor * self.settings.learning_rate
 
-    def _set_drop_path(self, epoch: int) -> None:
-        for drop_path in self.drop_paths:
-            drop_path.rate = self.settings.drop_path * epoch / self.settings.epochs
-            drop_path.rng = generator(self.seed, "drop-path", epoch, device=self.device)
+    def _kept_edges(self, epoch: int, batch_size: int, rng: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw which edges a network of cells keeps; others have nothing to drop."""
+        if not isinstance(self.network, Network) or self.settings.drop_path == 0:
+            return ()
+        rate = self.settings.drop_path * epoch / self.settings.epochs
+        return (kept_edges(self.network.num_edges, batch_size, rate, rng),)
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:

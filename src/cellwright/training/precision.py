@@ -23,7 +23,10 @@ def channels_last(module: M) -> M:
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which forward passes run; `auto` is bfloat16 on GPUs that compute with it."""
+    """Return the context in which forward passes run; `auto` is bfloat16 on GPUs that compute with it.
+
+    Converted weights are not kept: a pass uses each once, and CUDA graphs do not allow it.
+    """
     fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
     enabled = precision == "bfloat16" or (precision == "auto" and fast)
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
