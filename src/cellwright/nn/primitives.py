@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from cellwright.importing import load_object
 from cellwright.nn.depthwise import Separable
+from cellwright.nn.halving import halve
 from cellwright.spec.space import primitive_name
 
 
@@ -131,8 +132,8 @@ class FactorizedReduce(Primitive):
         return scaled
 
     def _halve(self, x_BCHW: Tensor) -> Tensor:
-        shifted = functional.pad(x_BCHW, (0, 1, 0, 1))[:, :, 1:, 1:]
-        return torch.cat([self.even(x_BCHW), self.odd(shifted)], dim=1)
+        learns = self.training and torch.is_grad_enabled()
+        return halve(x_BCHW, self.even.weight, self.odd.weight, learns)
 
 
 def _can_be_widened(layer: nn.Module) -> bool:
