@@ -8,8 +8,10 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from cellwright.data import Split
+from cellwright.nn import primitives
 from cellwright.nn.darts import DartsSupernet
 from cellwright.nn.depthwise import Separable
+from cellwright.nn.halving import halve
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
 from cellwright.spaces import Darts as DartsSpace
 from cellwright.spec import Augment, Budget, DartsStrategy
@@ -39,9 +41,13 @@ def batches(bars: Split) -> tuple[Batch, Batch]:
     return (images[:10], bars.labels[:10]), (images[10:20], bars.labels[10:20])
 
 
-@patch.object(Separable, "forward", nn.Sequential.forward)  # whose gradients can be differentiated again
+@patch.object(Separable, "forward", nn.Sequential.forward)
+@patch.object(primitives, "halve", lambda *arguments: halve(*arguments[:3], learns=False))
 def double_backward(search: Darts, training: Batch, validation: Batch) -> tuple[Tensor, ...]:
-    """Return the gradients of the validation loss after a weight step by differentiating through the step."""
+    """Return the gradients of the validation loss after a weight step by differentiating through the step.
+
+    What has faster gradients of its own gives way to plain twins, which can be differentiated twice.
+    """
     weights = dict(search.supernet.named_parameters())
     settings, optimizer = search.settings, search.weight_optimizer
 
