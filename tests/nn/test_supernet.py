@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from cellwright.nn.darts import DartsSupernet, MixedCell
+from cellwright.nn.feature import concatenated
 from cellwright.nn.skeleton import ImageTask, seeded_initialisation
 from cellwright.spaces import Darts
 from cellwright.spec.space import DARTS_PRIMITIVES
@@ -20,7 +21,7 @@ def test_cell_equals_the_textbook_in_values_and_gradients(reduces: bool, layout:
     ]
     mixture_EP = torch.rand(len(space.edges), 7, dtype=torch.double, generator=rng).requires_grad_()
     parameters = [mixture_EP, *cell.parameters()]
-    found = cell(inputs, mixture_EP)
+    found = concatenated(cell(inputs, mixture_EP))
     expected = textbook_cell(cell, inputs, mixture_EP)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     ours = torch.autograd.grad(found.square().sum(), parameters)

@@ -6,6 +6,7 @@ from torch import nn
 
 from cellwright.nn import darts, nasbench201
 from cellwright.nn.darts import MixedCell, PartialCell
+from cellwright.nn.feature import concatenated
 from cellwright.nn.nasbench201 import BenchmarkCell, PartialBenchmarkCell
 from cellwright.nn.primitives import Convolutions, Norm, Primitive
 from cellwright.nn.skeleton import seeded_initialisation
@@ -43,7 +44,10 @@ def test_cells_give_the_same_wide_and_narrow(name, some, layout, monkeypatch):
             monkeypatch.setattr(
                 module, "wide_outputs", lambda *given, f=convolve: calls.append(found := f(*given)) or found
             )
-        output = cell([x, x.flip(0)] if "darts" in name else x, mixture_EP, active)
+        if "darts" in name:
+            output = concatenated(cell([x, x.flip(0)], mixture_EP, active))
+        else:
+            output = cell(x, mixture_EP, active)
         monkeypatch.undo()
         assert any(calls) == widely
         learnt = [mixture_EP, *cell.parameters()]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Genotype
-from cellwright.nn.feature import Feature
+from cellwright.nn.feature import Feature, concatenated, rectified
 from cellwright.nn.network import Network
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.skeleton import ImageTask, Skeleton
@@ -49,8 +49,8 @@ class MixedCell(nn.Module):
 
     def forward(
         self, inputs: list[Tensor], mixture_EP: Tensor, active: Sequence[Sequence[int]] | None = None
-    ) -> Tensor:
-        """Return the concatenated nodes.
+    ) -> list[Feature]:
+        """Return the nodes.
 
         Args:
             inputs: the two feature maps that the cell reads.
@@ -61,14 +61,14 @@ class MixedCell(nn.Module):
             active = [range(len(self.primitives))] * len(self.edges)
         weights = _Weights(mixture_EP, active, self.channels)
         sums: list[Tensor | None] = [None] * self.num_nodes
-        sources = list(inputs)
+        features = [Feature(x_BCHW) for x_BCHW in inputs]
         for source in range(len(inputs) + self.num_nodes):
             if source >= len(inputs):
                 node = sums[source - len(inputs)]
                 assert node is not None, f"node {source - len(inputs)} has no active primitive"
-                sources.append(node)
-            self._spread(source, sources[source], weights, active, sums)
-        return torch.cat(sources[len(inputs) :], dim=1)
+                features.append(Feature(node))
+            self._spread(source, features[source], weights, active, sums)
+        return features[len(inputs) :]
 
     def origin(self, source: int, node: int, primitive: str) -> str:
         """Return the name of the module that applies the primitive on the edge."""
@@ -79,20 +79,19 @@ class MixedCell(nn.Module):
     def _spread(
         self,
         source: int,
-        x_BCHW: Tensor,
+        feature: Feature,
         weights: "_Weights",
         active: Sequence[Sequence[int]],
         sums: list[Tensor | None],
     ) -> None:
         """Add to the nodes that read the source what its edges give."""
-        feature = Feature(x_BCHW)
         places = [
             (edge, index)
             for edge, (start, _) in enumerate(self.edges)
             if start == source
             for index in active[edge]
         ]
-        if pays(x_BCHW):
+        if pays(feature.x_BCHW):
             learning = {
                 self.on_edges[edge][name]: weights.of_channels[edge, index]  # type: ignore[index]
                 for edge, index in places
@@ -161,16 +160,16 @@ class PartialCell(MixedCell):
     def _spread(
         self,
         source: int,
-        x_BCHW: Tensor,
+        feature: Feature,
         weights: _Weights,
         active: Sequence[Sequence[int]],
         sums: list[Tensor | None],
     ) -> None:
         mixed: list[Tensor | None] = [None] * self.num_nodes
-        rest_BCHW = x_BCHW[:, self.channels :]
+        mixed_BCHW, rest_BCHW = feature.x_BCHW[:, : self.channels], feature.x_BCHW[:, self.channels :]
         if self.reduces and source < 2:
             rest_BCHW = nn.functional.max_pool2d(rest_BCHW, 2, ceil_mode=True)
-        super()._spread(source, x_BCHW[:, : self.channels], weights, active, mixed)
+        super()._spread(source, Feature(mixed_BCHW), weights, active, mixed)
         for edge, (start, node) in enumerate(self.edges):
             part = mixed[node]
             if start == source and part is not None:
@@ -219,12 +218,12 @@ class DartsSupernet(Skeleton, Supernet):
 
     def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
         """Return logits (B, classes) for raw images, computing what is active alone; by default everything."""
-        newer, output_BCHW = None, self.stem(self.standardise(x_BCHW))
+        newer, nodes = None, [Feature(self.stem(self.standardise(x_BCHW)))]
         for place, inputs, cell in zip(self.places, self.inputs, self.cells, strict=True):
             chosen = active[place.kind] if active else None
-            older, newer = newer, torch.relu(output_BCHW)
-            output_BCHW = cell(inputs(newer if older is None else older, newer), mixture[place.kind], chosen)
-        return self._classify(output_BCHW)
+            older, newer = newer, rectified(nodes)
+            nodes = cell(inputs(newer if older is None else older, newer), mixture[place.kind], chosen)
+        return self._classify(concatenated(nodes))
 
     def network(self, genotype: Genotype) -> Network:
         """Return the genotype's network at the supernet's size, with new weights."""

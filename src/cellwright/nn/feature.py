@@ -1,6 +1,6 @@
 """A feature map that several edges of a cell read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -37,3 +37,13 @@ class Feature:
         if not primitive.has_weights:
             self._outputs[name] = output
         return output
+
+
+def concatenated(features: Sequence[Feature]) -> Tensor:
+    """Return the maps one after another along the channels."""
+    return torch.cat([feature.x_BCHW for feature in features], dim=1)
+
+
+def rectified(features: Sequence[Feature]) -> Tensor:
+    """Return the ReLU of all maps, one after another along the channels; what edges read of it is not computed anew."""
+    return torch.cat([feature.rectified for feature in features], dim=1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Cell, Genotype
-from cellwright.nn.feature import Feature
+from cellwright.nn.feature import Feature, concatenated, rectified
 from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
 from cellwright.nn.skeleton import CellPlace, ImageTask, Skeleton
 
@@ -31,8 +31,8 @@ class GenotypeCell(nn.Module):
             for edge in node
         )
 
-    def forward(self, inputs: list[Tensor], kept_EB: Tensor | None = None) -> Tensor:
-        """Return the concatenated nodes; each edge but skips is kept times a factor of each example, if given."""
+    def forward(self, inputs: list[Tensor], kept_EB: Tensor | None = None) -> list[Feature]:
+        """Return the nodes; each edge but skips is kept times a factor of each example, if given."""
         features = [Feature(x_BCHW) for x_BCHW in inputs]
         primitives = iter(enumerate(self.primitives))
         for node in self.cell.nodes:
@@ -43,7 +43,7 @@ class GenotypeCell(nn.Module):
                     output = output * kept_EB[index, :, None, None, None].to(output.dtype)
                 outputs.append(output)
             features.append(Feature(sum(outputs[1:], start=outputs[0])))
-        return torch.cat([feature.x_BCHW for feature in features[self.cell.num_inputs :]], dim=1)
+        return features[self.cell.num_inputs :]
 
 
 class Network(Skeleton):
@@ -79,11 +79,11 @@ class Network(Skeleton):
             kept_EB: what `kept_edges` drew; all edges are kept whole, if not given.
         """
         kept = [None] * len(self.cells) if kept_EB is None else torch.split(kept_EB, self.edge_counts)
-        newer, output_BCHW = None, self.stem(self.standardise(x_BCHW))
+        newer, nodes = None, [Feature(self.stem(self.standardise(x_BCHW)))]
         for inputs, cell, kept_here in zip(self.inputs, self.cells, kept, strict=True):
-            older, newer = newer, torch.relu(output_BCHW)
-            output_BCHW = cell(inputs(newer if older is None else older, newer), kept_here)
-        return self._classify(output_BCHW)
+            older, newer = newer, rectified(nodes)
+            nodes = cell(inputs(newer if older is None else older, newer), kept_here)
+        return self._classify(concatenated(nodes))
 
 
 def kept_edges(num_edges: int, batch_size: int, rate: float, rng: torch.Generator) -> Tensor:
