@@ -1,12 +1,13 @@
 """The DARTS supernet: every primitive on every edge."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Genotype
-from cellwright.nn.feature import Feature, concatenated, rectified
+from cellwright.nn.feature import Feature
 from cellwright.nn.network import Network
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.skeleton import ImageTask, Skeleton
@@ -218,12 +219,11 @@ class DartsSupernet(Skeleton, Supernet):
 
     def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
         """Return logits (B, classes) for raw images, computing what is active alone; by default everything."""
-        newer, nodes = None, [Feature(self.stem(self.standardise(x_BCHW)))]
-        for place, inputs, cell in zip(self.places, self.inputs, self.cells, strict=True):
-            chosen = active[place.kind] if active else None
-            older, newer = newer, rectified(nodes)
-            nodes = cell(inputs(newer if older is None else older, newer), mixture[place.kind], chosen)
-        return self._classify(concatenated(nodes))
+        cells = (
+            partial(cell, mixture_EP=mixture[place.kind], active=active[place.kind] if active else None)
+            for place, cell in zip(self.places, self.cells, strict=True)
+        )
+        return self._logits(x_BCHW, cells)
 
     def network(self, genotype: Genotype) -> Network:
         """Return the genotype's network at the supernet's size, with new weights."""

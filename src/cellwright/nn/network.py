@@ -1,12 +1,13 @@
 """The network of one genotype, to be trained from scratch."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Cell, Genotype
-from cellwright.nn.feature import Feature, concatenated, rectified
+from cellwright.nn.feature import Feature
 from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
 from cellwright.nn.skeleton import CellPlace, ImageTask, Skeleton
 
@@ -79,11 +80,8 @@ class Network(Skeleton):
             kept_EB: what `kept_edges` drew; all edges are kept whole, if not given.
         """
         kept = [None] * len(self.cells) if kept_EB is None else torch.split(kept_EB, self.edge_counts)
-        newer, nodes = None, [Feature(self.stem(self.standardise(x_BCHW)))]
-        for inputs, cell, kept_here in zip(self.inputs, self.cells, kept, strict=True):
-            older, newer = newer, rectified(nodes)
-            nodes = cell(inputs(newer if older is None else older, newer), kept_here)
-        return self._classify(concatenated(nodes))
+        cells = (partial(cell, kept_EB=kept_here) for cell, kept_here in zip(self.cells, kept, strict=True))
+        return self._logits(x_BCHW, cells)
 
 
 def kept_edges(num_edges: int, batch_size: int, rate: float, rng: torch.Generator) -> Tensor:

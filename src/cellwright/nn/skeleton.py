@@ -1,12 +1,13 @@
 """The macro skeleton that a supernet and a derived network share: stem, stacked cells, classifier."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from cellwright.nn.feature import Feature, concatenated, rectified
 from cellwright.nn.primitives import FactorizedReduce, Norm, conv_norm
 
 STEM_MULTIPLIER = 3
@@ -101,8 +102,13 @@ class Skeleton(nn.Module):
             before, halved = (before[1], num_nodes * place.channels), place.reduces
         self.classifier = nn.Linear(before[1], task.num_classes)
 
-    def _classify(self, x_BCHW: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(x_BCHW.mean(dim=(2, 3)))
+    def _logits(self, x_BCHW: Tensor, cells: Iterable[Callable[[list[Tensor]], list[Feature]]]) -> Tensor:
+        """Return logits for raw images; each cell returns its nodes."""
+        newer, nodes = None, [Feature(self.stem(self.standardise(x_BCHW)))]
+        for inputs, cell in zip(self.inputs, cells, strict=True):
+            older, newer = newer, rectified(nodes)
+            nodes = cell(inputs(newer if older is None else older, newer))
+        logits: Tensor = self.classifier(concatenated(nodes).mean(dim=(2, 3)))
         return logits
 
 
