@@ -1,18 +1,20 @@
 """How long a search step takes and how much memory it needs, beside a textbook supernet; prints tables.
 
-`make bench` runs it. All contenders take turns in one process, so that whatever else the machine does meets all of
-them alike; ratios are those of medians. A turn begins with a step that does not count, since it finds the heap and the
-caches as another contender left them, which no search does. Memory is measured in a fresh process for each: the
-largest resident set during two steps, less that before the network was built.
+`make bench` runs it. Each contender has a process of its own, as a search has; they take turns, so that whatever else
+the machine does meets all of them alike, and those who wait do nothing. Ratios are those of medians. A turn begins with
+a step that does not count, since it finds the caches as another contender left them. Memory is the largest resident set
+during the first two steps, less that before the network was built.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter
@@ -109,17 +111,6 @@ class Setting:
         return lambda: search.step(train, validation)
 
 
-def is_built(name: str) -> bool:
-    section = CONTENDERS[name][0]
-    if section is None:
-        return True
-    try:
-        TypeAdapter(AnyOneShot).validate_python(section)
-    except ValueError:
-        return False
-    return True
-
-
 def largest_difference(setting: Setting, num_steps: int) -> float:
     """Return how far darts' gradients are from the textbook's, in double precision, over as many steps."""
     strategy = setting.strategy({"kind": "darts"}, torch.float64)
@@ -150,38 +141,56 @@ def _double(split: Split) -> tuple[Tensor, Tensor]:
     return split.images.double(), split.labels
 
 
-def measure_times(setting: Setting, names: list[str], rounds: int) -> dict[str, list[float]]:
-    """Return seconds for each step; contenders take turns."""
-    steppers = {name: setting.stepper(name) for name in names}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(rounds):
-        for name, step in steppers.items():
-            step()
-            ends = time.perf_counter() + TURN_SECONDS
-            while (began := time.perf_counter()) < ends:
-                step()
-                seconds[name].append(time.perf_counter() - began)
-    return seconds
+class Contender:
+    """A process that takes turns with others."""
+
+    def __init__(self, name: str, setting_arguments: list[str]) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.one_shot_steps",
+            *setting_arguments,
+            "--take-turns",
+            name,
+        ]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.megabytes: float = self._answer()
+        self.seconds: list[float] = []
+
+    def take_turn(self) -> None:
+        assert self.process.stdin
+        print("go", file=self.process.stdin, flush=True)
+        self.seconds += self._answer()
+
+    def leave(self) -> None:
+        self.process.communicate()
+
+    def _answer(self) -> Any:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
 
 
-def measure_memory(setting_arguments: list[str], name: str) -> float:
-    """Return megabytes that two steps need in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.one_shot_steps", *setting_arguments, "--memory-of", name]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def _resident_megabytes(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
-
-
-def _print_memory(setting: Setting, name: str) -> None:
+def take_turns(setting: Setting, name: str) -> None:
+    """Print the megabytes of two steps, and for each line that is read the seconds of a turn's steps."""
     torch.ones(1000, 1000) @ torch.ones(1000, 1000)  # what the libraries themselves take, once
     before = _resident_megabytes("VmRSS")
     step = setting.stepper(name)
     step()
     step()
-    print(_resident_megabytes("VmHWM") - before)
+    print(_resident_megabytes("VmHWM") - before, flush=True)
+    for _ in sys.stdin:
+        step()
+        seconds = []
+        ends = time.perf_counter() + TURN_SECONDS
+        while (began := time.perf_counter()) < ends:
+            step()
+            seconds.append(time.perf_counter() - began)
+        print(seconds, flush=True)
+
+
+def _resident_megabytes(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
 def _verdict(bar: float | None, met: bool) -> str:
@@ -190,23 +199,26 @@ def _verdict(bar: float | None, met: bool) -> str:
     return f"[green]{bar:g} met[/]" if met else f"[red]{bar:g} missed[/]"
 
 
-def print_table(
-    console: Console, title: str, seconds: dict[str, list[float]], megabytes: dict[str, float]
-) -> None:
+def print_table(console: Console, title: str, contenders: dict[str, Contender]) -> None:
     table = Table(title=title)
     for heading in ("strategy", "median s", "fastest s", "times faster", "bar", "peak MB", "share", "bar"):
         table.add_column(heading, justify="left" if heading == "strategy" else "right")
-    for name, (_, speed_bar, memory_bar) in CONTENDERS.items():
-        if name not in seconds:
-            continue
-        speed = statistics.median(seconds[TEXTBOOK]) / statistics.median(seconds[name])
-        row = [name, f"{statistics.median(seconds[name]):.3f}", f"{min(seconds[name]):.3f}", f"{speed:.2f}"]
-        row.append(_verdict(speed_bar, speed_bar is not None and speed >= speed_bar))
-        if name in megabytes:
-            share = megabytes[name] / megabytes[TEXTBOOK]
-            row += [f"{megabytes[name]:.0f}", f"{share:.2f}"]
-            row.append(_verdict(memory_bar, memory_bar is not None and share <= memory_bar))
-        table.add_row(*row)
+    textbook = contenders[TEXTBOOK]
+    for name, contender in contenders.items():
+        _, speed_bar, memory_bar = CONTENDERS[name]
+        seconds = statistics.median(contender.seconds)
+        speed = statistics.median(textbook.seconds) / seconds
+        share = contender.megabytes / textbook.megabytes
+        table.add_row(
+            name,
+            f"{seconds:.3f}",
+            f"{min(contender.seconds):.3f}",
+            f"{speed:.2f}",
+            _verdict(speed_bar, speed_bar is not None and speed >= speed_bar),
+            f"{contender.megabytes:.0f}",
+            f"{share:.2f}",
+            _verdict(memory_bar, memory_bar is not None and share <= memory_bar),
+        )
     console.print(table)
 
 
@@ -215,7 +227,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", nargs="*", help="contenders beside the textbook")
-    parser.add_argument("--memory-of", help="print the megabytes of one contender, and nothing else")
+    parser.add_argument("--take-turns", help="be this contender, and obey who reads")
     sizes = {"channels": 16, "num-cells": 8, "num-nodes": 4, "batch-size": 16, "side": 32}
     for size, default in sizes.items():
         parser.add_argument(f"--{size}", type=int, default=default)
@@ -223,26 +235,26 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     values = {size.replace("-", "_"): getattr(given, size.replace("-", "_")) for size in sizes}
     setting = Setting(**values)
-    if given.memory_of:
-        _print_memory(setting, given.memory_of)
+    if given.take_turns:
+        take_turns(setting, given.take_turns)
         return
     console = Console(width=110)
     names = [n for n in CONTENDERS if n == TEXTBOOK or not given.only or n in given.only]
-    missing = [name for name in names if not is_built(name)]
-    names = [name for name in names if name not in missing]
-    seconds = measure_times(setting, names, given.rounds)
     arguments = [
         f"--threads={given.threads}",
         *(f"--{size}={getattr(given, size.replace('-', '_'))}" for size in sizes),
     ]
-    megabytes = {name: measure_memory(arguments, name) for name in names}
+    contenders = {name: Contender(name, arguments) for name in names}
+    for _ in range(given.rounds):
+        for contender in contenders.values():
+            contender.take_turn()
+    for contender in contenders.values():
+        contender.leave()
     title = (
         f"One search step: {given.channels} channels, {given.num_cells} cells, {given.num_nodes} nodes, batch "
         f"{given.batch_size} of 3×{given.side}×{given.side}, {given.threads} threads, {given.rounds} rounds"
     )
-    print_table(console, title, seconds, megabytes)
-    if missing:
-        console.print(f"Not built yet: {', '.join(missing)}")
+    print_table(console, title, contenders)
     small = Setting(channels=4, num_cells=3, num_nodes=2, batch_size=8, side=given.side)
     difference = largest_difference(small, 20)
     console.print(

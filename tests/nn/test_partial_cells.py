@@ -6,7 +6,7 @@ from torch import nn
 
 from cellwright.errors import CellwrightError
 from cellwright.nn.build import build_supernet
-from cellwright.nn.darts import DartsSupernet, PartialCell
+from cellwright.nn.darts import DartsSupernet, EdgeWeights, PartialCell
 from cellwright.nn.feature import concatenated
 from cellwright.nn.nasbench201 import PartialBenchmarkCell
 from cellwright.nn.skeleton import ImageTask
@@ -25,7 +25,7 @@ def test_a_partial_cell_mixes_a_share_of_the_channels_and_passes_the_rest_on(red
     mixed = textbook_cell(cell, [x[:, :2] for x in inputs], mixture_EP)
     pool = nn.MaxPool2d(2, ceil_mode=True) if reduces else nn.Identity()
     rest = sum(row.sum() * pool(x[:, 2:]) for row, x in zip(mixture_EP, inputs, strict=True))
-    found = concatenated(cell(inputs, mixture_EP))
+    found = concatenated(cell(inputs, EdgeWeights(mixture_EP)))
     torch.testing.assert_close(found, torch.cat([rest, mixed], dim=1))
 
 

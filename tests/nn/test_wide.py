@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cellwright.nn import darts, nasbench201
-from cellwright.nn.darts import MixedCell, PartialCell
+from cellwright.nn.darts import EdgeWeights, MixedCell, PartialCell
 from cellwright.nn.feature import concatenated
 from cellwright.nn.nasbench201 import BenchmarkCell, PartialBenchmarkCell
 from cellwright.nn.primitives import Convolutions, Norm, Primitive
@@ -45,7 +45,7 @@ def test_cells_give_the_same_wide_and_narrow(name, some, layout, monkeypatch):
                 module, "wide_outputs", lambda *given, f=convolve: calls.append(found := f(*given)) or found
             )
         if "darts" in name:
-            output = concatenated(cell([x, x.flip(0)], mixture_EP, active))
+            output = concatenated(cell([x, x.flip(0)], EdgeWeights(mixture_EP, active)))
         else:
             output = cell(x, mixture_EP, active)
         monkeypatch.undo()

@@ -1,7 +1,7 @@
 """The DARTS supernet: every primitive on every edge."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,50 @@ from cellwright.nn.skeleton import ImageTask, Skeleton
 from cellwright.nn.supernet import Active, Mixture, Supernet, mixed_channels
 from cellwright.nn.wide import pays, wide_outputs
 from cellwright.spaces import Darts
+
+Place = tuple[int, int]
+"""An edge, and one of its primitives."""
+
+
+class EdgeWeights:
+    """What is active of a mixture, taken apart once for all cells of a kind.
+
+    A gradient that is put together piece by piece costs a pass for each. Weights that are all 1, as those of a sampled
+    path are for its network weights, are left away.
+
+    Args:
+        mixture_EP: weights on edges E of primitives P.
+        active: for each edge the primitives to compute. All, if not given.
+    """
+
+    def __init__(self, mixture_EP: Tensor, active: Sequence[Sequence[int]] | None = None) -> None:
+        self.active = [range(mixture_EP.shape[1])] * len(mixture_EP) if active is None else active
+        self._mixture_EP = mixture_EP
+        places = [(edge, index) for edge, indices in enumerate(self.active) for index in indices]
+        # Indices would be copied to a GPU, which cannot be recorded as a CUDA graph.
+        everything = len(places) == mixture_EP.numel()
+        weights_A = mixture_EP.flatten() if everything else mixture_EP[tuple(zip(*places, strict=True))]
+        if not weights_A.requires_grad and weights_A.device.type == "cpu" and bool((weights_A == 1).all()):
+            places, weights_A = [], weights_A[:0]
+        self._places, self._weights_A = places, weights_A
+        self._of_channels: dict[int, Mapping[Place, Tensor]] = {}
+
+    @cached_property
+    def of_map(self) -> Mapping[Place, Tensor]:
+        """Return the weights as scalars, without those that are left away."""
+        return dict(zip(self._places, self._weights_A.unbind(), strict=True))
+
+    def of_channels(self, channels: int) -> Mapping[Place, Tensor]:
+        """Return the weights as factors of as many channels, without those that are left away."""
+        if channels not in self._of_channels:
+            factors_AC = self._weights_A[:, None].repeat(1, channels)
+            self._of_channels[channels] = dict(zip(self._places, factors_AC.unbind(), strict=True))
+        return self._of_channels[channels]
+
+    @cached_property
+    def of_edge(self) -> Sequence[Tensor]:
+        """Return the weight of all primitives of each edge together."""
+        return self._mixture_EP.sum(dim=1).unbind()
 
 
 class MixedCell(nn.Module):
@@ -48,19 +92,13 @@ class MixedCell(nn.Module):
                     self.on_sources[key] = primitive
             self.on_edges.append(learning)
 
-    def forward(
-        self, inputs: list[Tensor], mixture_EP: Tensor, active: Sequence[Sequence[int]] | None = None
-    ) -> list[Feature]:
+    def forward(self, inputs: list[Tensor], weights: EdgeWeights) -> list[Feature]:
         """Return the nodes.
 
         Args:
             inputs: the two feature maps that the cell reads.
-            mixture_EP: the weight on each edge E of each primitive P.
-            active: for each edge the primitives to compute; what is left out counts as zero. All, if not given.
+            weights: of the primitives on each edge; those that are not active count as zero.
         """
-        if active is None:
-            active = [range(len(self.primitives))] * len(self.edges)
-        weights = _Weights(mixture_EP, active, self.channels)
         sums: list[Tensor | None] = [None] * self.num_nodes
         features = [Feature(x_BCHW) for x_BCHW in inputs]
         for source in range(len(inputs) + self.num_nodes):
@@ -68,7 +106,7 @@ class MixedCell(nn.Module):
                 node = sums[source - len(inputs)]
                 assert node is not None, f"node {source - len(inputs)} has no active primitive"
                 features.append(Feature(node))
-            self._spread(source, features[source], weights, active, sums)
+            self._spread(source, features[source], weights, sums)
         return features[len(inputs) :]
 
     def origin(self, source: int, node: int, primitive: str) -> str:
@@ -77,66 +115,42 @@ class MixedCell(nn.Module):
         learning: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
         return f"on_edges.{edge}.{primitive}" if primitive in learning else f"on_sources.{source}-{primitive}"
 
-    def _spread(
-        self,
-        source: int,
-        feature: Feature,
-        weights: "_Weights",
-        active: Sequence[Sequence[int]],
-        sums: list[Tensor | None],
-    ) -> None:
+    def _spread(self, source: int, feature: Feature, weights: EdgeWeights, sums: list[Tensor | None]) -> None:
         """Add to the nodes that read the source what its edges give."""
         places = [
             (edge, index)
             for edge, (start, _) in enumerate(self.edges)
             if start == source
-            for index in active[edge]
+            for index in weights.active[edge]
         ]
+        of_channels = weights.of_channels(self.channels)
         if pays(feature.x_BCHW):
             learning = {
-                self.on_edges[edge][name]: weights.of_channels[edge, index]  # type: ignore[index]
+                self.on_edges[edge][name]: of_channels.get((edge, index))  # type: ignore[index]
                 for edge, index in places
                 if (name := self.primitives[index]) in self.on_edges[edge]  # type: ignore[operator]
             }
             feature.wide = wide_outputs(learning, feature.rectified)
         for edge, index in places:
             end = self.edges[edge][1]
-            sums[end] = self._add(sums[end], feature, weights, edge, index)
-
-    def _add(
-        self, total: Tensor | None, feature: Feature, weights: "_Weights", edge: int, index: int
-    ) -> Tensor:
-        """Return the node's sum with one more primitive; the sum that was given is overwritten."""
-        name = self.primitives[index]
-        if (key := f"{self.edges[edge][0]}-{name}") not in self.on_sources:
-            primitive: Primitive = self.on_edges[edge][name]  # type: ignore[index]
-            term = feature.wide.get(primitive)
-            if term is None:
-                term = primitive.times(weights.of_channels[edge, index], feature.read_by(primitive))
-            return term if total is None else total.add_(term)
-        output = feature.apply(name, self.on_sources[key])  # type: ignore[arg-type]
-        weight = weights.of_map[edge, index]
-        return weight * output if total is None else total.addcmul_(output, weight)
+            name = self.primitives[index]
+            if (key := f"{source}-{name}") in self.on_sources:
+                output = feature.apply(name, self.on_sources[key])  # type: ignore[arg-type]
+                sums[end] = _plus(sums[end], output, weights.of_map.get((edge, index)))
+            else:
+                primitive: Primitive = self.on_edges[edge][name]  # type: ignore[index]
+                term = feature.wide.get(primitive)
+                if term is None:
+                    term = primitive.times(of_channels.get((edge, index)), feature.read_by(primitive))
+                total = sums[end]
+                sums[end] = term if total is None else total.add_(term)
 
 
-class _Weights:
-    """What is active of the mixture, taken apart at once: a gradient put together piece by piece costs a pass for each.
-
-    Args:
-        mixture_EP: weights on edges E of primitives P.
-        active: for each edge the primitives to compute.
-        channels: of each map.
-    """
-
-    def __init__(self, mixture_EP: Tensor, active: Sequence[Sequence[int]], channels: int) -> None:
-        places = [(edge, index) for edge, indices in enumerate(active) for index in indices]
-        edges, indices = zip(*places, strict=True)
-        # Indices would be copied to a GPU, which cannot be recorded as a CUDA graph.
-        everything = len(places) == mixture_EP.numel()
-        weights_A = mixture_EP.flatten() if everything else mixture_EP[edges, indices]
-        self.of_map = dict(zip(places, weights_A.unbind(), strict=True))
-        self.of_channels = dict(zip(places, weights_A[:, None].repeat(1, channels).unbind(), strict=True))
-        self.of_edge = mixture_EP.sum(dim=1).unbind()
+def _plus(total: Tensor | None, output: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the sum with the weighted output, which others may read; the sum that was given is overwritten."""
+    if weight is None:
+        return output.clone() if total is None else total.add_(output)
+    return weight * output if total is None else total.addcmul_(output, weight)
 
 
 class PartialCell(MixedCell):
@@ -158,19 +172,12 @@ class PartialCell(MixedCell):
         super().__init__(space, mixed_channels(channels, fraction), reduces, primitives)
         self.reduces = reduces
 
-    def _spread(
-        self,
-        source: int,
-        feature: Feature,
-        weights: _Weights,
-        active: Sequence[Sequence[int]],
-        sums: list[Tensor | None],
-    ) -> None:
+    def _spread(self, source: int, feature: Feature, weights: EdgeWeights, sums: list[Tensor | None]) -> None:
         mixed: list[Tensor | None] = [None] * self.num_nodes
         mixed_BCHW, rest_BCHW = feature.x_BCHW[:, : self.channels], feature.x_BCHW[:, self.channels :]
         if self.reduces and source < 2:
             rest_BCHW = nn.functional.max_pool2d(rest_BCHW, 2, ceil_mode=True)
-        super()._spread(source, Feature(mixed_BCHW), weights, active, mixed)
+        super()._spread(source, Feature(mixed_BCHW), weights, mixed)
         for edge, (start, node) in enumerate(self.edges):
             part = mixed[node]
             if start == source and part is not None:
@@ -219,8 +226,11 @@ class DartsSupernet(Skeleton, Supernet):
 
     def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
         """Return logits (B, classes) for raw images, computing what is active alone; by default everything."""
+        weights = {
+            kind: EdgeWeights(rows, active[kind] if active else None) for kind, rows in mixture.items()
+        }
         cells = (
-            partial(cell, mixture_EP=mixture[place.kind], active=active[place.kind] if active else None)
+            partial(cell, weights=weights[place.kind])
             for place, cell in zip(self.places, self.cells, strict=True)
         )
         return self._logits(x_BCHW, cells)

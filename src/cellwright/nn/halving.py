@@ -56,9 +56,7 @@ class _Halve(torch.autograd.Function):
         even, odd, *read = ctx.saved_tensors
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = grad_BCHW.new_empty(ctx.shape)
-            for one, other in (PHASES, PHASES[::-1]):
-                of_x[:, one, other] = 0
+            of_x = grad_BCHW.new_zeros(ctx.shape)
         of_weights: list[Tensor | None] = [None, None]
         parts = _parts(grad_BCHW.permute(0, 2, 3, 1), even)
         for index, (part, phase, weight) in enumerate(zip(parts, PHASES, (even, odd), strict=True)):

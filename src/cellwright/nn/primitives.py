@@ -49,10 +49,10 @@ class Primitive(nn.Module):
     has_weights: bool = True
     """Whether it learns; those without give the same output on every edge from one source."""
 
-    def times(self, factor_C: Tensor, x_BCHW: Tensor) -> Tensor:
-        """Return the output, each channel times its factor."""
+    def times(self, factor_C: Tensor | None, x_BCHW: Tensor) -> Tensor:
+        """Return the output, each channel times its factor, None for 1; a map that may be overwritten."""
         output: Tensor = self(x_BCHW)
-        return factor_C.view(-1, 1, 1) * output
+        return output.clone() if factor_C is None else factor_C.view(-1, 1, 1) * output
 
 
 class Identity(Primitive):
@@ -102,7 +102,7 @@ class Convolutions(Primitive):
         convolved: Tensor = self.layers(x_BCHW)
         return convolved
 
-    def times(self, factor_C: Tensor, x_BCHW: Tensor) -> Tensor:
+    def times(self, factor_C: Tensor | None, x_BCHW: Tensor) -> Tensor:
         """Return the convolved map, each channel times its factor, by way of its norm."""
         *before, norm = self.layers
         for layer in before:
@@ -126,7 +126,7 @@ class FactorizedReduce(Primitive):
         reduced: Tensor = self.norm(self._halve(x_BCHW))
         return reduced
 
-    def times(self, factor_C: Tensor, x_BCHW: Tensor) -> Tensor:
+    def times(self, factor_C: Tensor | None, x_BCHW: Tensor) -> Tensor:
         """Return the reduced map, each channel times its factor, by way of its norm."""
         scaled: Tensor = self.norm(self._halve(x_BCHW), factor_C)
         return scaled

@@ -47,9 +47,9 @@ def skip_fraction(genotype: Genotype) -> float:
 def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
     """Keep gradients of the weights from being computed."""
     for weight in weights:
-        weight.requires_grad_(False)
+        weight.requires_grad = False
     try:
         yield
     finally:
         for weight in weights:
-            weight.requires_grad_(True)
+            weight.requires_grad = True

@@ -188,7 +188,8 @@ class OneShotStrategy(ABC):
 
     def descend(self, loss: Tensor) -> None:
         """Take a step of the weights down the loss, whose gradients reach the alphas too where it depends on them."""
-        self.weight_optimizer.zero_grad(set_to_none=True)
+        for weight in self.weights:
+            weight.grad = None
         torch.autograd.backward(loss)
         parallel.average_gradients(self.weights)
         self.follow_gradients()

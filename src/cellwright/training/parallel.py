@@ -159,8 +159,10 @@ def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Give each parameter that has a gradient its mean over the processes."""
+    if count() == 1:
+        return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if count() > 1 and gradients:
+    if gradients:
         torch._foreach_copy_(gradients, averaged(gradients))
 
 
