@@ -233,16 +233,16 @@ def main() -> None:
         parser.add_argument(f"--{size}", type=int, default=default)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    values = {size.replace("-", "_"): getattr(given, size.replace("-", "_")) for size in sizes}
-    setting = Setting(**values)
+    values = {size: getattr(given, size.replace("-", "_")) for size in sizes}
     if given.take_turns:
+        setting = Setting(**{size.replace("-", "_"): value for size, value in values.items()})
         take_turns(setting, given.take_turns)
         return
     console = Console(width=110)
     names = [n for n in CONTENDERS if n == TEXTBOOK or not given.only or n in given.only]
     arguments = [
         f"--threads={given.threads}",
-        *(f"--{size}={getattr(given, size.replace('-', '_'))}" for size in sizes),
+        *(f"--{size}={value}" for size, value in values.items()),
     ]
     contenders = {name: Contender(name, arguments) for name in names}
     for _ in range(given.rounds):

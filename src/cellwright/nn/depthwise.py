@@ -26,7 +26,6 @@ _ONEDNN_LINEAR = (
     if torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     else None
 )
-_CONVOLUTION_BACKWARD = torch.ops.aten.convolution_backward.default
 
 
 class Separable(nn.Sequential):
@@ -152,7 +151,7 @@ def _torch_gradient(
     *,
     of_weight: bool,
 ) -> Tensor:
-    found: tuple[Tensor, Tensor, Tensor] = _CONVOLUTION_BACKWARD(
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward.default(
         grad_BCHW,
         x_BCHW,
         weight,

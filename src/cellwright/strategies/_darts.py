@@ -35,9 +35,7 @@ class Darts(Differentiable):
             return super().step(batch)
         with frozen(list(self.alphas.values())):
             loss, logits_BK = self.loss(batch, *self.sample())
-        self.weight_optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        parallel.average_gradients(self.weights)
+        self.backpropagate(loss)
         gradients = self.unrolled_gradients(batch, next(self.validation))
         for alpha, gradient in zip(self.alphas.values(), gradients, strict=True):
             alpha.grad = gradient
