@@ -130,6 +130,15 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             ["start.model: must match pattern", "got 'champion'"],
         ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
+        (GOOD + "budget: {epochs: true}\nseed: yes", ["budget.epochs: must be a number, got True", "seed: "]),
+        (GOOD + "seed: 0123", ["search.yaml:3:7: 0123 can be read as 123 or as the octal number 83"]),
+        (GOOD + "budget: {epochs: 1:30}", ["budget.epochs:", "got '1:30'"]),
+        (GOOD + "retrain: {weight_decay: .inf}", ["retrain.weight_decay: must be a finite number, got inf"]),
+        (GOOD + "resources: {spot: 1, cpu: true}", ["spot: must be true or false, got 1", "got True"]),
+        (
+            GOOD + "strategy: {kind: custom, path: 'a:B', settings: {x: {y: [.nan]}}}",
+            ["strategy.settings.x: must be a finite number, got {'y': [nan]}"],
+        ),
         (
             "name: a\ndata: {source: idx, images: i, labels: l, test_images: t}",
             ["data: test_images and test_labels"],
@@ -192,9 +201,20 @@ def test_overrides_are_applied_over_the_file(tmp_path: Path):
     assert (spec.seed, spec.augment.flip, spec.budget.max_seconds) == (7, "horizontal", 100.0)
 
 
-@pytest.mark.parametrize("override", ["seed", "=1", "name.x=1", "a..b=1"])
+def test_words_and_numbers_are_read_by_yaml_1_2(tmp_path: Path):
+    spec = load(
+        tmp_path,
+        "name: no\ndata: {source: digits}\nbudget: {epochs: 1e3}\nresources: {spot: yes}",
+        "retrain.learning_rate=1e-3",
+        "register.name=on",
+    )
+    assert (spec.name, spec.budget.epochs, spec.resources.spot) == ("no", 1000, True)
+    assert (spec.retrain.learning_rate, spec.model_name) == (1e-3, "on")
+
+
+@pytest.mark.parametrize("override", ["seed", "=1", "name.x=1", "a..b=1", "seed=010", "seed=true"])
 def test_bad_overrides_are_named(tmp_path: Path, override: str):
-    with pytest.raises(SpecError, match="--set"):
+    with pytest.raises(SpecError, match="--set|seed: must be a number, got True"):
         load(tmp_path, GOOD, override)
 
 

@@ -1,12 +1,70 @@
 """What every section of a spec has in common."""
 
-from pydantic import BaseModel, ConfigDict
+import math
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+
+def _as_number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "Input should be a number")
+    return value
+
+
+def _as_bool(value: Any) -> Any:
+    if isinstance(value, str | bool) and value not in ("0", "1"):
+        return value
+    raise PydanticCustomError("true_or_false", "Input should be true or false")
+
+
+def _as_json(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            raise PydanticCustomError("finite_number", "Input should be a finite number")
+        case dict():
+            for member in value.values():
+                _as_json(member)
+        case list() | tuple():
+            for member in value:
+                _as_json(member)
+    return value
+
+
+RULES = {"int": _as_number, "float": _as_number, "bool": _as_bool, "any": _as_json}
+"""What a value must be before pydantic reads it as one of these types, where it would turn true into 1."""
+
+
+def _with_rules(schema: Any) -> Any:
+    if isinstance(schema, list | tuple):
+        return type(schema)(map(_with_rules, schema))
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema.get("type")
+    if kind in RULES:
+        return core_schema.no_info_before_validator_function(RULES[kind], schema)
+    if kind == "function-before" and schema["function"]["function"] in RULES.values():
+        return schema
+    return {
+        key: value if key in ("metadata", "serialization", "default") else _with_rules(value)
+        for key, value in schema.items()
+    }
 
 
 class Section(BaseModel):
-    """A frozen part of the spec that refuses unknown keys; field docstrings reach the JSON Schema."""
+    """A frozen part of the spec that refuses unknown keys; field docstrings reach the JSON Schema.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Numbers are finite, and neither true nor false is one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Put the rules before every number, truth value and free value of the section."""
+        schema: CoreSchema = _with_rules(handler(source))
+        return schema
 
     @property
     def imports(self) -> tuple[str, ...]:

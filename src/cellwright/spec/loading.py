@@ -2,15 +2,15 @@
 
 import difflib
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cellwright.errors import SpecError
+from cellwright.spec._yaml import load_yaml
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
 
@@ -32,7 +32,7 @@ def load_spec(path: Path, overrides: Iterable[str] = ()) -> SearchSpec:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    values = _load_yaml(text, str(path))
+    values = load_yaml(text, str(path))
     if not isinstance(values, dict):
         raise SpecError(f"{path}: a spec must be a mapping of keys to values, got {values!r:.80}")
     for override in overrides:
@@ -104,7 +104,7 @@ def load_profiles(path: Path = PROFILES) -> dict[str, dict[str, Any]]:
         SpecError: it cannot be read, or a profile breaks a rule; names each.
     """
     try:
-        values = _load_yaml(path.read_text(encoding="utf-8"), str(path))
+        values = load_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(values, dict):
@@ -120,31 +120,6 @@ def load_profiles(path: Path = PROFILES) -> dict[str, dict[str, Any]]:
     return values
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping, where YAML would take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value!r} must stand once", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _load_yaml(text: str, origin: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise SpecError(f"{origin}{place}: not valid YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise SpecError(f"{origin}: not valid YAML: {error}") from error
-
-
 def _apply(values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     *parents, last = path.split(".")
@@ -154,7 +129,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
             raise SpecError(f"--set {override}: {parent} is no mapping")
-    values[last] = _load_yaml(text, f"--set {override}")
+    values[last] = load_yaml(text, f"--set {override}")
 
 
 def _describe(details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from cellwright.spec._section import Section
 
 _numbers_too = BeforeValidator(
-    lambda value: str(value) if isinstance(value, int | float) else value,
+    lambda value: str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value,
     json_schema_input_type=str | float,
 )
 

@@ -1,0 +1,97 @@
+"""YAML as specs are written in it: plain words and numbers mean what YAML 1.2's core schema says."""
+
+import re
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+from cellwright.errors import SpecError
+
+_NULL, _BOOL, _INT, _FLOAT, _MERGE, _STR, _SEQ, _MAP = (
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "merge", "str", "seq", "map")
+)
+
+CORE_SCHEMA = (
+    (_NULL, r"~|null|Null|NULL|", "~nN\0"),
+    (_BOOL, r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    (_INT, r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        _FLOAT,
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    (_MERGE, r"<<", "<"),
+)
+"""The tags of plain scalars, each with its pattern and the characters it may begin with; all else is a string.
+
+https://yaml.org/spec/1.2.2/#103-core-schema, and `<<` of YAML 1.1, which has no other meaning.
+"""
+
+
+class _UnclearError(yaml.MarkedYAMLError):
+    """Something that is valid YAML, but that people and programs read in different ways."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads plain scalars by the core schema, and refuses what has two readings."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_constructors = {
+        tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (_NULL, _BOOL, _STR, _SEQ, _MAP, None)
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return the mapping; a key that is given twice is refused, where YAML would take the last."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _UnclearError(
+                    problem="a key must be a word, not a list or mapping; is this a template that was not filled in?",
+                    problem_mark=key.start_mark,
+                )
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} must stand once", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """Return the number; one with leading zeros is refused, since YAML 1.1 takes it for octal."""
+        text = node.value
+        if re.fullmatch(r"0[ox].+", text):
+            return int(text, 0)
+        if not re.fullmatch(r"[-+]?[0-9]+", text):
+            return float(re.sub(r"\.(inf|nan)", r"\1", text, flags=re.IGNORECASE))
+        if re.fullmatch(r"[-+]?0[0-9]+", text):
+            octal = f" or as the octal number {int(text, 8)}" if not set(text) & set("89") else ""
+            raise _UnclearError(
+                problem=f"{text} can be read as {int(text)}{octal}: write the number without leading zeros, "
+                "or in quotes if it is a name",
+                problem_mark=node.start_mark,
+            )
+        return int(text)
+
+
+for _tag, _pattern, _first in CORE_SCHEMA:
+    _Loader.add_implicit_resolver(_tag, re.compile(f"({_pattern})$"), [c.strip("\0") for c in _first])
+for _tag in (_INT, _FLOAT):
+    _Loader.add_constructor(_tag, _Loader.construct_number)
+
+
+def load_yaml(text: str, origin: str) -> Any:
+    """Return what YAML text says.
+
+    Raises:
+        SpecError: it is not valid YAML, or has two readings; names the origin, line and column.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        what = "" if isinstance(error, _UnclearError) else "not valid YAML: "
+        raise SpecError(f"{origin}{place}: {what}{error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise SpecError(f"{origin}: not valid YAML: {error}") from error

@@ -1,0 +1,77 @@
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellwright.errors import SpecError
+from cellwright.spec._yaml import load_yaml
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8", exclude_categories=("C",))),
+    lambda values: (
+        st.lists(values) | st.dictionaries(st.sampled_from(["on", "no", "a", "1", "1:30"]), values)
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_json_means_what_json_says(value: object):
+    assert load_yaml(json.dumps(value, ensure_ascii=False), "text") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *((word, word) for word in ("yes", "No", "on", "OFF", "y", "n", "1:30", "190:20:30", "2026-01-31")),
+        *((word, word) for word in ("1_000", "0b101", "0,001", "tRuE", "1e", "=", "0x", "0o8")),
+        *((word, True) for word in ("true", "True", "TRUE")),
+        *((word, None) for word in ("null", "~", "")),
+        ("1e3", 1000.0),
+        ("1e-3", 1e-3),
+        ("-1.E+2", -100.0),
+        (".5", 0.5),
+        ("+12", 12),
+        ("0", 0),
+        ("-0", 0),
+        ("00.5", 0.5),
+        ("0o17", 15),
+        ("0xfF", 255),
+        (".inf", math.inf),
+        ("-.INF", -math.inf),
+        ("'0123'", "0123"),
+        ("{a: &x {b: 1}, c: {<<: *x, d: 2}}", {"a": {"b": 1}, "c": {"b": 1, "d": 2}}),
+    ],
+)
+def test_plain_words_are_read_by_the_core_schema(text: str, value: object):
+    found = load_yaml(text, "text")
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a:\n  b: 0123", "2:6: 0123 can be read as 123 or as the octal number 83: write the number without"),
+        ("-010", "1:1: -010 can be read as -10 or as the octal number -8: write"),
+        ("[1, 089]", "1:5: 089 can be read as 89: write"),
+        (
+            "{{ name }}: 1",
+            "1:1: a key must be a word, not a list or mapping; is this a template that was not filled in?",
+        ),
+        ("? [a]\n: 1", "1:3: a key must be a word"),
+        ("a: 1\na: 2", "2:1: not valid YAML: the key 'a' must stand once"),
+        ("!!timestamp x", "1:1: not valid YAML: could not determine a constructor"),
+        ("!!python/name:os.system x", "1:1: not valid YAML: could not determine a constructor"),
+        ("!!int x", " not valid YAML: "),
+    ],
+)
+def test_what_has_two_readings_or_none_is_refused(text: str, message: str):
+    with pytest.raises(SpecError) as caught:
+        load_yaml(text, "text")
+    assert str(caught.value).startswith(f"text:{message}")
