@@ -31,7 +31,7 @@ from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.steps import STEPS, run_step
-from cellwright.strategies._alphas import skip_fraction
+from cellwright.strategies.one_shot.alphas import skip_fraction
 
 SIDE, TRAINING, VALIDATION = 8, 2560, 2560
 NUM_CELLS, CHANNELS = 2, 8

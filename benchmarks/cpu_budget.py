@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.data import PreparedData, Split
-from cellwright.nn.build import NetworkConfig, build_supernet
-from cellwright.nn.skeleton import seeded_initialisation
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.search.networks import task_of
+from cellwright.spaces.building import NetworkConfig, build_supernet
 from cellwright.spec import Budget, EnasStrategy, OneShotSection, RandomWsStrategy, SearchSpec, SposStrategy
-from cellwright.steps._networks import task_of
-from cellwright.strategies import OneShotStrategy, SearchData, build_strategy
-from cellwright.training.classifier import ClassifierTraining
+from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.training.retraining import ClassifierTraining
 
 STEPS = 8
 """That are measured, after one that warms up."""

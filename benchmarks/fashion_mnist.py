@@ -32,18 +32,18 @@ from benchmarks.fashion_table import Outcome, append_outcome, load_outcomes, tab
 from cellwright.canonical import canonical_json
 from cellwright.data import PreparedData
 from cellwright.files import write_text
-from cellwright.nn.build import NetworkConfig, ResNetConfig
-from cellwright.nn.resnet import resnet_channels
 from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult
+from cellwright.search.networks import RESULT, genotype_network, load_network, task_of, train_network
 from cellwright.spaces import build_space
+from cellwright.spaces.building import NetworkConfig, ResNetConfig
 from cellwright.spec import SearchSpec, parse_spec
 from cellwright.steps import search
-from cellwright.steps._networks import RESULT, genotype_network, load_network, task_of, train_network
-from cellwright.steps._step import run_step
 from cellwright.steps.prepare import PREPARE
-from cellwright.training.classifier import predict
+from cellwright.steps.step import run_step
+from cellwright.tasks.images.resnet import resnet_channels
 from cellwright.training.randomness import derive_seed
+from cellwright.training.retraining import predict
 
 WHOLE_SECONDS = 480.0
 SEARCH_SECONDS = 0.35 * WHOLE_SECONDS

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from cellwright.estimators._latency import LatencyTable, fit_table, measure_in_turns, parts_of
+from cellwright.estimators.latency.estimator import LatencyTable, fit_table, measure_in_turns, parts_of
 from cellwright.genotype import Genotype
-from cellwright.nn.build import build_network
 from cellwright.nn.cost import measure_latency
-from cellwright.nn.skeleton import ImageTask
 from cellwright.progress import Silent
 from cellwright.spaces import build_darts
+from cellwright.spaces.building import build_network
 from cellwright.spec import DartsSpace, LatencyEstimator
+from cellwright.tasks.images.task import ImageTask
 from cellwright.training.precision import channels_last
 
 TASK = ImageTask(image_shape=(3, 32, 32), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)

@@ -30,9 +30,17 @@ from cellwright.estimators import read_table
 from cellwright.evaluation import FULL, Evaluation, Objective
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
-from cellwright.sampled import Asha, Features, Nsga2, Predictor, Suggesting, Surrogate, build_strategy
 from cellwright.spaces import CELL, NasBench201, Taken
 from cellwright.spec import AnySampled, AshaScheduler
+from cellwright.strategies.sampled import (
+    Asha,
+    Features,
+    Nsga2,
+    Predictor,
+    Suggesting,
+    Surrogate,
+    build_strategy,
+)
 
 DATA_SETS = ("cifar10", "cifar100", "imagenet16-120")
 BUDGETS = (50, 150, 300)

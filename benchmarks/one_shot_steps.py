@@ -24,12 +24,13 @@ from torch import Tensor
 
 from benchmarks.textbook import TextbookSearch, TextbookSupernet
 from cellwright.data import Split
-from cellwright.nn.darts import DartsSupernet
-from cellwright.nn.skeleton import ImageTask, seeded_initialisation
+from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces import Darts
+from cellwright.spaces.darts.supernet import DartsSupernet
 from cellwright.spec import AnyOneShot, Augment, Budget
 from cellwright.spec.space import DARTS_PRIMITIVES
-from cellwright.strategies import OneShotStrategy, SearchData, build_strategy
+from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.tasks.images.task import ImageTask
 
 TEXTBOOK = "textbook bilevel"
 CONTENDERS: dict[str, tuple[dict[str, object] | None, float | None, float | None]] = {

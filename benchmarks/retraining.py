@@ -15,12 +15,12 @@ from rich.table import Table
 from benchmarks.handwritten import HandwrittenNetwork, HandwrittenTraining
 from cellwright.data import Split
 from cellwright.genotype import Genotype
-from cellwright.nn.network import Network
-from cellwright.nn.skeleton import ImageTask
 from cellwright.spaces import Darts
+from cellwright.spaces.darts.network import Network
 from cellwright.spec import Augment, Retrain
 from cellwright.spec.space import DARTS_PRIMITIVES
-from cellwright.training.classifier import ClassifierTraining
+from cellwright.tasks.images.task import ImageTask
+from cellwright.training.retraining import ClassifierTraining
 
 NUM_CELLS, CHANNELS, BATCH_SIZE, NUM_BATCHES = 8, 16, 16, 4
 

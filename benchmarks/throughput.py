@@ -31,9 +31,9 @@ def measure(section: dict[str, Any], rounds: int) -> dict[str, float]:
     from pydantic import TypeAdapter
 
     from cellwright.evaluation import Objective
-    from cellwright.sampled import build_sampled
     from cellwright.spaces import build_space
     from cellwright.spec import AnySampled, DartsSpace
+    from cellwright.strategies.sampled import build_sampled
 
     objectives = [Objective(metric="accuracy"), Objective(metric="latency", direction="minimize")]
     several = section["kind"] == "nsga2"

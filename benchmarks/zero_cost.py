@@ -15,14 +15,14 @@ import torch
 
 from cellwright.data import Split
 from cellwright.estimators import Setting
-from cellwright.estimators._tabular import read_table
-from cellwright.estimators._zero_cost import ZeroCost
+from cellwright.estimators.tabular.estimator import read_table
 from cellwright.estimators.zero_cost import PROXIES, fuse_among, fuse_within, ranks
-from cellwright.nn.skeleton import ImageTask
-from cellwright.nn.trace import trace_genotype
+from cellwright.estimators.zero_cost.estimator import ZeroCost
 from cellwright.progress import Silent
 from cellwright.spaces import CELL, NasBench201
+from cellwright.spaces.building import trace_genotype
 from cellwright.spec import Augment, NasBench201Space, Retrain, ZeroCostEstimator
+from cellwright.tasks.images.task import ImageTask
 
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 TASK = ImageTask(image_shape=(3, 32, 32), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)

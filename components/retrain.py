@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from cellwright.images import CELLWRIGHT
+from cellwright.container_images import CELLWRIGHT
 
 
 @dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellwright.exit_with_parent import die_with_peer
 from cellwright.files import link_tree, write_text
 from cellwright.report import LineProgress, ending_in_words, naming
 from cellwright.results import EvaluationResult
 from cellwright.spec import parse_spec
-from cellwright.tether import die_with_peer
 
 if TYPE_CHECKING:
     from kfp import dsl

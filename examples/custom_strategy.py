@@ -23,7 +23,7 @@ import torch
 from pydantic import Field
 
 from cellwright.spec import AlphaSection
-from cellwright.strategies import Differentiable
+from cellwright.strategies.one_shot import Differentiable
 
 
 class SnasSettings(AlphaSection):

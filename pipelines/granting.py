@@ -2,7 +2,7 @@
 
 from kfp import dsl, kubernetes
 
-from cellwright.labels import STEP
+from cellwright.pod_labels import STEP
 from cellwright.spec import Resources, SearchSpec
 
 FINISH = Resources(cpu="500m", memory="1Gi")

@@ -21,7 +21,7 @@ from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, re
 
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
-from cellwright.patience import patient
+from cellwright.retrying import patient
 from cellwright.spec import SearchSpec
 
 PATIENCE_SECONDS = 120

@@ -7,9 +7,9 @@ import torch
 
 from cellwright.data import Split
 from cellwright.estimators import Setting
-from cellwright.nn.skeleton import ImageTask
 from cellwright.spaces import Darts
 from cellwright.spec import Augment, DartsSpace, Retrain
+from cellwright.tasks.images.task import ImageTask
 
 torch.set_num_threads(1)  # tensors here are too small for more, and two processes run the tests
 

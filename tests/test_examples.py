@@ -8,13 +8,13 @@ import torch
 
 from cellwright.data import PreparedData
 from cellwright.genotype import Genotype
-from cellwright.nn.build import build_network
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
+from cellwright.search.networks import task_of
 from cellwright.spaces import build_space
+from cellwright.spaces.building import build_network
 from cellwright.spec import load_spec
 from cellwright.steps import run_until
-from cellwright.steps._networks import task_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHORT = ("data.limit=200", "budget.epochs=1")

@@ -31,7 +31,7 @@ def test_finds_what_the_path_names(package: Path):
         ("no_such_package.ops:conv", "no_such_package.ops:conv: cannot find no_such_package, which must be"),
         ("brought_along.broken:conv", "importing brought_along.broken must succeed, got ZeroDivisionError"),
         ("brought_along.ops:pool", "must have the name 'pool', and has not"),
-        ("brought_along.ops:conv", "must be a subclass of cellwright.spaces._base.Space, got <function"),
+        ("brought_along.ops:conv", "must be a subclass of cellwright.spaces.base.Space, got <function"),
     ],
 )
 def test_says_what_is_wrong(path: str, mistake: str):

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from cellwright.genotype import Genotype
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
-from cellwright.tracking import _connection
+from cellwright.tracking import connection as _connection
 from tests.servers import MlflowServer
 
 SPEC = """

@@ -7,8 +7,8 @@ from torch import Tensor, nn, relu, tanh
 
 from cellwright.genotype import Genotype
 from cellwright.nn.primitives import Norm
-from cellwright.nn.skeleton import ImageTask, Standardise
-from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.spaces.supernet import Active, Mixture, Supernet
+from cellwright.tasks.images.task import ImageTask, Standardise
 from my_package.spaces import ACTIVATIONS, Activations
 
 FUNCTIONS = {"relu": relu, "silu": nn.functional.silu, "tanh": tanh}

@@ -8,6 +8,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 
+FINISHED = "step.json"
+"""The file that says that the folder of a step is finished."""
+RUN = "run"
+"""The file that tells the making of a step's folder from an earlier one under the same key."""
+
 
 class Result(BaseModel):
     """A frozen result that is written to and read from a JSON file."""

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from cellwright.images import SUGGESTION
+from cellwright.container_images import SUGGESTION
 
 
 def docker(*words: str) -> "subprocess.CompletedProcess[str]":

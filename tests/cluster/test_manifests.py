@@ -9,7 +9,7 @@ import boto3
 import pytest
 from mlflow import MlflowClient
 
-from cellwright.runners.on_kubernetes._registration import algorithm_names
+from cellwright.runners.kubernetes.registration import algorithm_names
 from tests.cluster.conftest import BUCKET, OURS, OVERLAY, kubectl
 
 DATABASE = "postgresql://testcluster:testcluster@postgres.platform:5432"

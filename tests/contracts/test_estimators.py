@@ -12,10 +12,10 @@ from torch import nn
 
 from cellwright.estimators import COSTS, Estimator, Setting, build_estimator, measure_cost
 from cellwright.genotype import Genotype
-from cellwright.nn.build import build_network
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
+from cellwright.spaces.building import build_network
 from cellwright.spec import AnyEstimator, AnySpace
 
 SECTIONS = [

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from cellwright.sampled import build_sampled
 from cellwright.spec import AnySampled
+from cellwright.strategies.sampled import build_sampled
 from cellwright.testing import SampledContract
-from cellwright.testing._sampled import OBJECTIVES, Build
+from cellwright.testing.sampled import OBJECTIVES, Build
 
 STRATEGIES: dict[str, dict[str, Any]] = {
     "random": {},

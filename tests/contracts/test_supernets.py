@@ -8,12 +8,13 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cellwright.genotype import Genotype
-from cellwright.nn.build import build_network, build_supernet
 from cellwright.nn.cost import count_macs
-from cellwright.nn.skeleton import ImageTask, seeded_initialisation
-from cellwright.nn.supernet import Active, Mixture, Supernet
+from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces import Space
+from cellwright.spaces.building import build_network, build_supernet
+from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.spec import AnySpace
+from cellwright.tasks.images.task import ImageTask
 
 
 @pytest.fixture

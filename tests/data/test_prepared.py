@@ -3,9 +3,10 @@ import os
 import pytest
 import torch
 
-from cellwright.data import DataManifest, PreparedData, prepare
+from cellwright.data import DataManifest, PreparedData
 from cellwright.errors import DataError
 from cellwright.spec import DigitsData
+from cellwright.tasks.images import prepare
 
 
 @pytest.fixture

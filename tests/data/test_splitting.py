@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.data._examples import Examples, Source
-from cellwright.data._splitting import draw_evenly, hold_out, split
+from cellwright.data.examples import Examples, Source
+from cellwright.data.splitting import draw_evenly, hold_out, split
 from cellwright.errors import DataError
 from cellwright.spec import DigitsData
 

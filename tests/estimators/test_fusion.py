@@ -3,7 +3,7 @@ import math
 import pytest
 
 from cellwright.estimators.zero_cost import fuse_among, fuse_within
-from cellwright.estimators.zero_cost._fusion import rank_among
+from cellwright.estimators.zero_cost.fusion import rank_among
 
 REFERENCE = (-1.0, 0.0, 0.0, 2.0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellwright.estimators import Setting, build_estimator
-from cellwright.estimators._latency import fit_table, parts_of
+from cellwright.estimators.latency.estimator import fit_table, parts_of
 from cellwright.progress import Silent
 from cellwright.spaces import Darts
 from cellwright.spec import DartsSpace, LatencyEstimator

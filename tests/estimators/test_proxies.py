@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.estimators.zero_cost import PROXIES, Probe
-from cellwright.nn.nasbench201 import NasBench201Network
+from cellwright.nn.initialising import seeded_initialisation
 from cellwright.nn.primitives import Norm
-from cellwright.nn.skeleton import ImageTask, Standardise, seeded_initialisation
 from cellwright.spaces import CELL, NasBench201
+from cellwright.spaces.nasbench201.networks import NasBench201Network
+from cellwright.tasks.images.task import ImageTask, Standardise
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 
 from cellwright.errors import CellwrightError
 from cellwright.estimators import Tabular, read_table
-from cellwright.estimators._tabular import read_plain
+from cellwright.estimators.tabular.estimator import read_plain
 from cellwright.spaces import CELL, NasBench201
 from cellwright.spec import DartsSpace, NasBench201Space, TabularEstimator
 

@@ -6,7 +6,7 @@ import pytest
 
 from cellwright.errors import CellwrightError
 from cellwright.spec import Augment, load_spec
-from cellwright.strategies import build_strategy
+from cellwright.strategies.one_shot import build_strategy
 from cellwright.testing import DifferentiableContract
 
 SECTION = "strategy: {{kind: custom, path: '{path}', settings: {settings}}}"
@@ -41,7 +41,7 @@ def test_a_spec_names_class_and_settings(tmp_path: Path):
         (
             "custom_strategy:SnasSettings",
             "{}",
-            "must be a subclass of cellwright.strategies._base.OneShotStrategy",
+            "must be a subclass of cellwright.strategies.one_shot.base.OneShotStrategy",
         ),
         ("custom_strategy:Snas", "{temprature: 2}", "strategy.settings.temprature: Extra inputs"),
         ("custom_strategy:Snas", "{temperature: 0}", "strategy.settings.temperature: Input should be"),

@@ -19,12 +19,12 @@ from cellwright.katib.service import serve
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Silent
 from cellwright.runners import EVALUATION, Key, Outcome, Runner
-from cellwright.sampled import build_sampled
+from cellwright.search.exploring import Exploration
+from cellwright.search.screening import Screen
+from cellwright.search.trial import REQUEST, TrialRequest
 from cellwright.spaces import TunedSpace, build_space
 from cellwright.spec import SearchSpec
-from cellwright.steps._exploring import Exploration
-from cellwright.steps._screening import Screen
-from cellwright.steps.trial import REQUEST, TrialRequest
+from cellwright.strategies.sampled import build_sampled
 from tests.katib.playing import Play, begun_trial, ended_trial, experiment, running_service
 
 SPACE = {"kind": "darts", "num_cells": 2, "channels": 2, "num_nodes": 2}

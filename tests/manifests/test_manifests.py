@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cellwright import __version__
-from cellwright.labels import TRIAL
+from cellwright.pod_labels import TRIAL
 from tests.manifests.objects import (
     KUBECTL,
     KUSTOMIZATIONS,

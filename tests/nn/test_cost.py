@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from cellwright.nn.cost import count_macs, count_params, measure_latency
-from cellwright.nn.resnet import ResNet, resnet_channels
-from cellwright.nn.skeleton import ImageTask
+from cellwright.tasks.images.resnet import ResNet, resnet_channels
+from cellwright.tasks.images.task import ImageTask
 
 
 def test_parameters_and_macs_by_hand():

@@ -9,9 +9,9 @@ from torch import nn
 
 from cellwright.errors import CellwrightError
 from cellwright.nn import export
-from cellwright.nn.network import Network
-from cellwright.nn.skeleton import ImageTask
 from cellwright.spaces import Darts
+from cellwright.spaces.darts.network import Network
+from cellwright.tasks.images.task import ImageTask
 
 
 @pytest.fixture

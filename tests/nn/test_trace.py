@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cellwright.nn.build import build_network
-from cellwright.nn.skeleton import ImageTask
-from cellwright.nn.trace import Cost, trace, trace_genotype
+from cellwright.nn.trace import Cost, trace
 from cellwright.spaces import build_space
+from cellwright.spaces.building import build_network, trace_genotype
 from cellwright.spec import DartsSpace
+from cellwright.tasks.images.task import ImageTask
 
 
 class Residual(nn.Module):
@@ -35,7 +35,7 @@ def test_a_small_network_by_hand(tiny_task: ImageTask):
     statistics = 2 * 4  # and the count of batches, an int64
     # the most lives while the shortcut is added: the image, the deep map, the shortcut's, and their sum
     most = weights + statistics + image + 3 * map_
-    assert trace(network, tiny_task) == Cost(
+    assert trace(network, tiny_task.image_shape) == Cost(
         params=weights,
         macs=64 * (2 * 4 * 9 + 4 * 4 + 2 * 4) + 4 * 3,
         depth=3,
@@ -52,7 +52,7 @@ def test_depth_is_that_of_the_longest_path_whatever_ran_last(tiny_task: ImageTas
             return self.classifier(torch.cat([shallow[:, :1], shallow[:, 1:]], dim=1).mean(dim=(2, 3)))
 
     with torch.device("meta"):
-        assert trace(Late(), tiny_task).depth == 3
+        assert trace(Late(), tiny_task.image_shape).depth == 3
 
 
 def test_memory_agrees_with_what_is_allocated(tiny_task: ImageTask):

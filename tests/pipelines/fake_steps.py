@@ -11,9 +11,9 @@ def prepare(word: str, workspace: str, data: dsl.Output[dsl.Dataset]):
     import time
     from pathlib import Path
 
+    from cellwright.exit_with_parent import die_with_peer
     from cellwright.files import write_json
     from cellwright.report import LineProgress
-    from cellwright.tether import die_with_peer
 
     die_with_peer(sys.stdout.fileno())
     progress = LineProgress(sys.stdout)

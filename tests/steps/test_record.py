@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from cellwright.data import prepare
 from cellwright.evaluation import Evaluation, Fidelity
 from cellwright.genotype import Genotype
 from cellwright.results import EpochRecord, SearchResult
+from cellwright.search.journal import EVALUATIONS, Journal
+from cellwright.search.one_shot import of_seed, seed_result
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
-from cellwright.steps._journal import EVALUATIONS, Journal
-from cellwright.steps._one_shot_search import of_seed, seed_result
-from cellwright.steps._record import run_key, run_record
-from cellwright.steps._step import StepRecord
+from cellwright.steps.record import run_key, run_record
+from cellwright.steps.step import StepRecord
+from cellwright.tasks.images import prepare
 from cellwright.tracking import RunRecord
 
 SPEC: Mapping[str, Any] = {

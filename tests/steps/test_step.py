@@ -7,7 +7,8 @@ import pytest
 from cellwright.errors import CellwrightError
 from cellwright.progress import Silent
 from cellwright.spec import SearchSpec
-from cellwright.steps import STEPS, Step, _step, run_step, run_until
+from cellwright.steps import STEPS, Step, run_step, run_until
+from cellwright.steps import step as _step
 
 
 @pytest.fixture

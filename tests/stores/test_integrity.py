@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cellwright.stores._integrity import equal_parts, file_checksum, file_etag, is_right, num_parts
+from cellwright.stores.integrity import equal_parts, file_checksum, file_etag, is_right, num_parts
 
 CONTENT = bytes(range(256)) * 41
 FEW = [4096, 4096, 2304]

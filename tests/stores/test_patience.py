@@ -10,7 +10,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from cellwright.stores._patience import Patience, may_pass
+from cellwright.stores.retrying import Patience, may_pass
 
 
 def answer(status: int, code: str = "Some") -> ClientError:

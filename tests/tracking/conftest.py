@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from cellwright.tracking import MlflowTracker, RunRecord, TrialRecord, _connection
+from cellwright.tracking import MlflowTracker, RunRecord, TrialRecord
+from cellwright.tracking import connection as _connection
 from tests.servers import MlflowServer
 
 

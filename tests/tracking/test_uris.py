@@ -8,8 +8,9 @@ import pytest
 from mlflow import MlflowClient
 
 from cellwright.errors import CellwrightError
-from cellwright.tracking import MlflowTracker, _connection, ui_command
-from cellwright.tracking._uri import without_credentials
+from cellwright.tracking import MlflowTracker, ui_command
+from cellwright.tracking import connection as _connection
+from cellwright.tracking.uri import without_credentials
 
 
 @pytest.mark.parametrize(

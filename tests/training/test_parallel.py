@@ -12,7 +12,7 @@ from cellwright.progress import Silent
 from cellwright.spec import Retrain
 from cellwright.training import parallel
 from cellwright.training.checkpoint import load_tensors
-from cellwright.training.classifier import ClassifierTraining
+from cellwright.training.retraining import ClassifierTraining
 from cellwright.training.whole_batch_norms import WholeBatchNorms
 from tests.processes import do_together
 from tests.training.test_classifier import AUGMENT, CELLS, RESNET, KillAfter, Killed

@@ -10,17 +10,17 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cellwright.nn.build import build_network, build_supernet
-from cellwright.nn.network import Network
-from cellwright.nn.resnet import ResNet
-from cellwright.nn.skeleton import seeded_initialisation
+from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
+from cellwright.spaces.building import build_network, build_supernet
+from cellwright.spaces.darts.network import Network
 from cellwright.spec import AnyOneShot, Augment, Budget, Retrain
-from cellwright.strategies import SearchData, build_strategy
+from cellwright.strategies.one_shot import SearchData, build_strategy
+from cellwright.tasks.images.resnet import ResNet
 from cellwright.training import replay
-from cellwright.training.classifier import ClassifierTraining
 from cellwright.training.replay import Replayed
+from cellwright.training.retraining import ClassifierTraining
 from tests.contracts.sections import SECTIONS
 
 SEARCHES = [

@@ -35,7 +35,7 @@ def manifest(
     """
     import yaml
 
-    from cellwright.steps.manifests import search_manifest
+    from cellwright.search.manifests import search_manifest
 
     loaded = load(spec, overrides)
     described = search_manifest(loaded)
@@ -57,8 +57,8 @@ def doctor(
     """
     from cellwright.errors import CellwrightError
     from cellwright.katib.settings import ALGORITHMS
-    from cellwright.runners.on_kubernetes import Cluster, look_over
-    from cellwright.steps.manifests import cluster_runner, trial_pods
+    from cellwright.runners.kubernetes import Cluster, look_over
+    from cellwright.search.manifests import cluster_runner, trial_pods
 
     loaded = load(spec, overrides)
     cluster = Cluster(cluster_runner(loaded).namespace, typer.echo)
@@ -89,8 +89,8 @@ def register(
     Adds the algorithms cellwright-STRATEGY to Katib's configuration, and restarts its controller, which reads it
     only when it starts. What runs there goes on.
     """
-    from cellwright.images import SUGGESTION
-    from cellwright.runners.on_kubernetes import Cluster, register_suggestions
+    from cellwright.container_images import SUGGESTION
+    from cellwright.runners.kubernetes import Cluster, register_suggestions
 
     changed = register_suggestions(Cluster(katib_namespace, typer.echo), image or SUGGESTION)
     typer.echo(f"Katib in {katib_namespace} {'now knows' if changed else 'knew'} the algorithms cellwright-…")

@@ -44,7 +44,7 @@ def connection(host: str | None, namespace: str | None, token_file: Path | None)
     """
     from cellwright_pipelines.kubeflow import Connection
 
-    from cellwright.cli._settings import Settings, read_settings
+    from cellwright.cli.settings import Settings, read_settings
 
     folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     environment = {

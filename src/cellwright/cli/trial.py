@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cellwright.tether import die_with_peer
+from cellwright.exit_with_parent import die_with_peer
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,12 +40,12 @@ def trial(
     progress = LineProgress(sys.stdout)
     with ending_in_words(progress):
         if folder is not None:
-            from cellwright.steps.trial import run_trial
+            from cellwright.search.trial import run_trial
 
             run_trial(folder, progress)
         if store is None:
             return
-        from cellwright.steps.distant_trial import DistantTrial
+        from cellwright.search.remote_trial import DistantTrial
         from cellwright.stores import open_store
 
         parameters = {} if genotype is None else {"genotype": genotype, "fidelity": fidelity}

@@ -1,13 +1,13 @@
 """Estimators: what scores architectures without training them in full."""
 
-from cellwright.estimators._base import Estimator, Setting
-from cellwright.estimators._cost import COSTS, measure_cost
-from cellwright.estimators._latency import Latency
-from cellwright.estimators._shared_weights import SharedWeights
-from cellwright.estimators._short_training import Training, train_shortly
-from cellwright.estimators._surrogate import SurrogateScore
-from cellwright.estimators._tabular import Tabular, read_table
-from cellwright.estimators._zero_cost import ZeroCost
+from cellwright.estimators.base import Estimator, Setting
+from cellwright.estimators.cost import COSTS, measure_cost
+from cellwright.estimators.latency.estimator import Latency
+from cellwright.estimators.shared_weights.estimator import SharedWeights
+from cellwright.estimators.short_training.training import Training, train_shortly
+from cellwright.estimators.surrogate.estimator import SurrogateScore
+from cellwright.estimators.tabular.estimator import Tabular, read_table
+from cellwright.estimators.zero_cost.estimator import ZeroCost
 from cellwright.spec import (
     AnyEstimator,
     LatencyEstimator,

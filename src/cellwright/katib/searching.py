@@ -7,8 +7,8 @@ from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, Suggestion
 from cellwright.genotype import Genotype, GenotypeError
 from cellwright.katib.settings import SearchSettings
-from cellwright.sampled import Suggesting, build_sampled
 from cellwright.spec import SampledSection
+from cellwright.strategies.sampled import Suggesting, build_sampled
 
 
 class NotYetError(CellwrightError):

@@ -1,7 +1,7 @@
 """What a network costs, read off a forward pass that computes nothing: on the meta device tensors have only shapes."""
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cellwright.genotype import Genotype
-from cellwright.nn.build import build_network
 from cellwright.nn.cost import count_params
-from cellwright.nn.skeleton import ImageTask
-from cellwright.spec import AnySpace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,20 +26,13 @@ class Cost:
     """The most that parameters, buffers, the image and feature maps take together at any time."""
 
 
-def trace_genotype(section: AnySpace, task: ImageTask, genotype: Genotype) -> Cost:
-    """Return what a genotype's network costs; nothing of its size is allocated."""
-    with torch.device("meta"):
-        network = build_network(section, task, genotype)
-    return trace(network, task)
-
-
-def trace(network: nn.Module, task: ImageTask) -> Cost:
+def trace(network: nn.Module, input_shape: Sequence[int]) -> Cost:
     """Return what a network on the meta device costs."""
     network.eval()
     with torch.no_grad(), _Trace() as mode:
         for tensor in (*network.parameters(), *network.buffers()):
             mode.saw(tensor, depth=0)
-        x_BCHW = torch.zeros(1, *task.image_shape, device="meta")
+        x_BCHW = torch.zeros(1, *input_shape, device="meta")
         logits = network(x_BCHW)
     return Cost(
         params=count_params(network),

@@ -1,7 +1,7 @@
 """Runners: where trials run."""
 
-from cellwright.runners._base import EVALUATION, Key, Outcome, Runner, search_place, step_place, trial_place
-from cellwright.runners._local import LocalRunner
+from cellwright.runners.base import EVALUATION, Key, Outcome, Runner, search_place, step_place, trial_place
+from cellwright.runners.local import LocalRunner
 
 __all__ = [
     "EVALUATION",

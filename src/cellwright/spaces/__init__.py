@@ -2,12 +2,12 @@
 
 from cellwright.errors import CellwrightError
 from cellwright.importing import load_class
-from cellwright.spaces._base import Choices, Space, Strengths
-from cellwright.spaces._chain import Chain
-from cellwright.spaces._darts import Darts
-from cellwright.spaces._nasbench201 import NONE, SKIP, NasBench201
-from cellwright.spaces._product import CELL, ProductSpace, Taken
-from cellwright.spaces._tuned import TUNE, FixedSpace, TunedSpace, architecture_of, split_genotype
+from cellwright.spaces.base import Choices, Space, Strengths
+from cellwright.spaces.chain.space import Chain
+from cellwright.spaces.darts.space import Darts
+from cellwright.spaces.nasbench201.space import NONE, SKIP, NasBench201
+from cellwright.spaces.product import CELL, ProductSpace, Taken
+from cellwright.spaces.tuned import TUNE, FixedSpace, TunedSpace, architecture_of, split_genotype
 from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 
 __all__ = [

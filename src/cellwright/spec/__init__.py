@@ -1,6 +1,5 @@
 """The spec: what a user writes, checked once and frozen."""
 
-from cellwright.spec._section import Section
 from cellwright.spec.data import AnyData, DataSection, DigitsData, IdxData, ImagesData, NpzData, StoredData
 from cellwright.spec.estimators import (
     AnyEstimator,
@@ -35,6 +34,7 @@ from cellwright.spec.sampled import (
     SampledSection,
 )
 from cellwright.spec.search_spec import SearchSpec
+from cellwright.spec.section import Section
 from cellwright.spec.space import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
 from cellwright.spec.start import Start
 from cellwright.spec.strategy import (

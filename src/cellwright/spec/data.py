@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cellwright.spec._section import Section
+from cellwright.spec.section import Section
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from cellwright.spec._section import Section
+from cellwright.spec.section import Section
 from cellwright.spec.strategy import PositiveFloat, Share
 
 COSTS = ("params", "macs", "depth", "memory_mb")

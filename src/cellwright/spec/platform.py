@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cellwright.spec._section import Section
+from cellwright.spec.section import Section
 
 _numbers_too = BeforeValidator(
     lambda value: str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cellwright.spec._section import Section
+from cellwright.spec.section import Section
 from cellwright.spec.start import ModelAddress
 from cellwright.spec.strategy import NonNegativeFloat, PositiveFloat, Precision
 

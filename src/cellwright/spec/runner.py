@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cellwright.spec._section import Section
 from cellwright.spec.platform import Memory, Resources, count_bytes
+from cellwright.spec.section import Section
 from cellwright.spec.strategy import PositiveFloat
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cellwright.spec._section import Section
+from cellwright.spec.section import Section
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 

@@ -7,7 +7,6 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from cellwright.canonical import digest
-from cellwright.spec._section import Section
 from cellwright.spec.data import AnyData
 from cellwright.spec.estimators import (
     COSTS,
@@ -23,6 +22,7 @@ from cellwright.spec.platform import Pipeline, Register, Resources, StepName, Tr
 from cellwright.spec.retrain import Augment, Evaluate, Retrain
 from cellwright.spec.runner import AnyRunner, ClusterRunner, LocalRunner, Store
 from cellwright.spec.sampled import SampledSection
+from cellwright.spec.section import Section
 from cellwright.spec.space import AnySpace, DartsSpace
 from cellwright.spec.start import Start
 from cellwright.spec.strategy import AnyStrategy, BetaDartsStrategy, Budget

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from cellwright.spec._section import Section
+from cellwright.spec.section import Section
 
 DARTS_PRIMITIVES = (
     "max_pool_3x3",
@@ -132,7 +132,7 @@ class CustomSpace(SpaceSection):
     path: ImportPath
     """A subclass of `cellwright.spaces.Space`, called with the settings: `my_package.spaces:MySpace`."""
     supernet: ImportPath
-    """A subclass of `cellwright.nn.supernet.Supernet`, called with task and space: `my_package.nets:MySupernet`."""
+    """A subclass of `cellwright.spaces.supernet.Supernet`, called with task and space: `my_package.nets:MySupernet`."""
     settings: dict[str, Any] = {}
     """Whatever the space takes, its size included."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cellwright.spec._section import Section
+from cellwright.spec.section import Section
 
 ModelAddress = Annotated[str, Field(pattern=r"^models:/[^/@]+(@[^/@]+|/[0-9]+)$")]
 """A registered model, `models:/NAME@ALIAS` or `models:/NAME/VERSION`, in the registry of `tracking.uri`."""

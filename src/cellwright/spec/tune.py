@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cellwright.spec._section import Section
+from cellwright.spec.section import Section
 
 Values = Annotated[tuple[Any, ...], Field(min_length=2)]
 

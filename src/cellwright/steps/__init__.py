@@ -5,17 +5,17 @@ from pathlib import Path
 
 from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
+from cellwright.search.manifests import trial_pods
+from cellwright.search.runner import share
 from cellwright.spec import SearchSpec
-from cellwright.steps._live import end_logged
-from cellwright.steps._runner import share
-from cellwright.steps._step import Step, run_step
 from cellwright.steps.baselines import BASELINES
 from cellwright.steps.evaluate import EVALUATE
-from cellwright.steps.manifests import trial_pods
+from cellwright.steps.live import end_logged
 from cellwright.steps.prepare import PREPARE
 from cellwright.steps.register import REGISTER
 from cellwright.steps.retrain import RETRAIN
 from cellwright.steps.search import SEARCH
+from cellwright.steps.step import Step, run_step
 from cellwright.steps.stored import clean_up, copy_light, owned, run_stored_step
 
 STEPS: Mapping[str, Step] = {

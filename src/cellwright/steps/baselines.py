@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cellwright.data import PreparedData
-from cellwright.nn.build import NetworkConfig, ResNetConfig
 from cellwright.nn.cost import count_params
-from cellwright.nn.resnet import resnet_channels
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
+from cellwright.search.networks import genotype_network, task_of, train_network
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
+from cellwright.spaces.building import NetworkConfig, ResNetConfig
 from cellwright.spec import SearchSpec
 from cellwright.steps import search
-from cellwright.steps._networks import genotype_network, task_of, train_network
-from cellwright.steps._step import Inputs, Step
+from cellwright.steps.step import Inputs, Step
+from cellwright.tasks.images.resnet import resnet_channels
 
 
 def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:

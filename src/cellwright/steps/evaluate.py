@@ -10,19 +10,19 @@ from cellwright.data import PreparedData, Split
 from cellwright.nn.cost import measure_latency
 from cellwright.progress import Progress
 from cellwright.results import Comparison, EvaluationResult, Latency, ModelScore, TrainingResult
+from cellwright.search import networks as _networks
 from cellwright.spec import Evaluate, SearchSpec
-from cellwright.steps import _networks
-from cellwright.steps._step import Inputs, Step
-from cellwright.training.checkpoint import save_tensors
-from cellwright.training.classifier import predict
-from cellwright.training.precision import channels_last
-from cellwright.training.scoring import (
+from cellwright.steps.step import Inputs, Step
+from cellwright.tasks.images.scoring import (
     calibration_error,
     class_scores,
     confusion_matrix,
     paired_difference,
     wilson_interval,
 )
+from cellwright.training.checkpoint import save_tensors
+from cellwright.training.precision import channels_last
+from cellwright.training.retraining import predict
 
 RESULT, LOGITS = "evaluation.json", "logits.safetensors"
 

@@ -9,12 +9,14 @@ from cellwright.data import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Progress
 from cellwright.results import EvaluationResult, ModelScore, RegistrationResult
+from cellwright.search import networks as _networks
+from cellwright.search import weights as _weights
 from cellwright.spec import SearchSpec
-from cellwright.steps import _networks, _weights, evaluate, retrain, search
-from cellwright.steps._models import default_tracking_uri
-from cellwright.steps._record import run_key, run_record, what_matters
-from cellwright.steps._step import Inputs, Step
+from cellwright.steps import evaluate, retrain, search
+from cellwright.steps.record import run_key, run_record, what_matters
+from cellwright.steps.step import Inputs, Step
 from cellwright.tracking import MlflowTracker, Patience, RunRecord
+from cellwright.tracking.addresses import default_tracking_uri
 
 RESULT, SPEC, ENVIRONMENT = "registered.json", "spec.json", "environment.txt"
 EXAMPLES = 2

@@ -8,12 +8,12 @@ from cellwright.genotype import Genotype
 from cellwright.nn.export import export_onnx, export_pt2
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
+from cellwright.search.networks import genotype_network, load_network, train_network
+from cellwright.search.weights import started_from, starting_weights
 from cellwright.spec import SearchSpec
 from cellwright.steps import search
-from cellwright.steps._live import logged_live
-from cellwright.steps._networks import genotype_network, load_network, train_network
-from cellwright.steps._step import Inputs, Step
-from cellwright.steps._weights import started_from, starting_weights
+from cellwright.steps.live import logged_live
+from cellwright.steps.step import Inputs, Step
 from cellwright.training import parallel
 
 ONNX, PT2 = "model.onnx", "model.pt2"

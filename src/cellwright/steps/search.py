@@ -7,15 +7,15 @@ from cellwright.errors import CellwrightError
 from cellwright.files import file_digest, write_text
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
+from cellwright.search import warm_start as _starting
+from cellwright.search.journal import TUNING
+from cellwright.search.networks import CHECKPOINT
+from cellwright.search.one_shot import one_shot_search
+from cellwright.search.sampled import sampled_search, tune
 from cellwright.spaces import build_space
 from cellwright.spec import Retrain, SearchSpec
-from cellwright.steps import _starting
-from cellwright.steps._journal import TUNING
-from cellwright.steps._live import logged_live
-from cellwright.steps._networks import CHECKPOINT
-from cellwright.steps._one_shot_search import one_shot_search
-from cellwright.steps._sampled_search import sampled_search, tune
-from cellwright.steps._step import Inputs, Step
+from cellwright.steps.live import logged_live
+from cellwright.steps.step import Inputs, Step
 from cellwright.training import parallel
 
 GENOTYPE, RESULT = _starting.GENOTYPE, _starting.RESULT

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cellwright import labels
+from cellwright import pod_labels as labels
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
+from cellwright.results import FINISHED, RUN
 from cellwright.runners import step_place
 from cellwright.spec import ClusterRunner, KatibRunner, SearchSpec
-from cellwright.steps._step import FINISHED, RUN, Step, StepRecord, run_step
+from cellwright.steps.step import Step, StepRecord, run_step
 from cellwright.stores import Store, leased, mirroring, open_store, release
 
 LEASES = "leases"
@@ -75,11 +76,11 @@ def run_stored_step(
 def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
     """Delete what a run that did not end well has left on the cluster, and free what it held in the store."""
     if isinstance(spec.runner, ClusterRunner) and spec.runner.delete_on_cancel:
-        from cellwright.runners import on_kubernetes
+        from cellwright.runners import kubernetes
 
-        cluster = on_kubernetes.Cluster(spec.runner.namespace, progress.say)
+        cluster = kubernetes.Cluster(spec.runner.namespace, progress.say)
         with_katib = isinstance(spec.runner, KatibRunner)
-        for what in on_kubernetes.delete_unfinished(cluster, f"{labels.RUN}={owner}", with_katib=with_katib):
+        for what in kubernetes.delete_unfinished(cluster, f"{labels.RUN}={owner}", with_katib=with_katib):
             progress.say(f"finish: deleted the {what}")
     if spec.store is not None:
         release(spec_store(spec), LEASES, owner)

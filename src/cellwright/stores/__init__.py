@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from cellwright.stores._base import Store
-from cellwright.stores._client import NoCredentials
-from cellwright.stores._folder import FolderStore
-from cellwright.stores._lease import leased, release
-from cellwright.stores._mirror import mirroring
-from cellwright.stores._patience import SECONDS, say_line
-from cellwright.stores._reading import S3Object, S3Reader
-from cellwright.stores._s3 import S3Store
+from cellwright.stores.base import Store
+from cellwright.stores.client import NoCredentials
+from cellwright.stores.folder import FolderStore
+from cellwright.stores.lease import leased, release
+from cellwright.stores.mirror import mirroring
+from cellwright.stores.reading import S3Object, S3Reader
+from cellwright.stores.retrying import SECONDS, say_line
+from cellwright.stores.s3 import S3Store
 
 __all__ = [
     "FolderStore",

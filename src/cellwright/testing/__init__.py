@@ -1,6 +1,6 @@
 """Tests that a strategy inherits, whoever writes it; they need pytest."""
 
-from cellwright.testing._one_shot import DifferentiableContract, OneShotContract
-from cellwright.testing._sampled import SampledContract
+from cellwright.testing.one_shot import DifferentiableContract, OneShotContract
+from cellwright.testing.sampled import SampledContract
 
 __all__ = ["DifferentiableContract", "OneShotContract", "SampledContract"]

@@ -4,11 +4,11 @@ The steps call this, and nothing else knows MLflow. Importing this package is ch
 imported when the first `MlflowTracker` is made.
 """
 
-from cellwright.tracking._live import LiveLogging, Pace, Target
-from cellwright.tracking._patience import MlflowAway, Patience
-from cellwright.tracking._record import RegisteredModel, RunRecord, Status, TrialRecord
-from cellwright.tracking._tracker import MlflowTracker, download_model_file, model_version
-from cellwright.tracking._uri import is_server, ui_command
+from cellwright.tracking.live import LiveLogging, Pace, Target
+from cellwright.tracking.record import RegisteredModel, RunRecord, Status, TrialRecord
+from cellwright.tracking.retrying import MlflowAway, Patience
+from cellwright.tracking.tracker import MlflowTracker, download_model_file, model_version
+from cellwright.tracking.uri import is_server, ui_command
 
 __all__ = [
     "LiveLogging",

@@ -11,10 +11,10 @@ import threading
 from queue import Empty, SimpleQueue
 
 from cellwright.errors import CellwrightError
-from cellwright.tether import die_with_peer
+from cellwright.exit_with_parent import die_with_peer
 from cellwright.tracking import MlflowTracker
-from cellwright.tracking._live import Note, Pace, Target, read_note
-from cellwright.tracking._patience import MlflowAway
+from cellwright.tracking.live import Note, Pace, Target, read_note
+from cellwright.tracking.retrying import MlflowAway
 
 NICE = 10
 TIMEOUT = 10

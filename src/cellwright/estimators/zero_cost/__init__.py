@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from cellwright.estimators.zero_cost._az_nas import expressivity, progressivity, trainability
-from cellwright.estimators.zero_cost._fusion import fuse_among, fuse_within, ranks
-from cellwright.estimators.zero_cost._patterns import naswot, swap
-from cellwright.estimators.zero_cost._probe import Probe
-from cellwright.estimators.zero_cost._size import macs, params
-from cellwright.estimators.zero_cost._synflow import synflow
-from cellwright.estimators.zero_cost._zico import zico
+from cellwright.estimators.zero_cost.az_nas import expressivity, progressivity, trainability
+from cellwright.estimators.zero_cost.fusion import fuse_among, fuse_within, ranks
+from cellwright.estimators.zero_cost.patterns import naswot, swap
+from cellwright.estimators.zero_cost.probe import Probe
+from cellwright.estimators.zero_cost.size import macs, params
+from cellwright.estimators.zero_cost.synflow import synflow
+from cellwright.estimators.zero_cost.zico import zico
 from cellwright.spec.estimators import Proxy
 
 PROXIES: Mapping[Proxy, Callable[[nn.Module, Probe], float]] = {

@@ -1,0 +1,184 @@
+"""Latency on this device, told from a genotype's choices by a table fitted to measured random networks."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from cellwright.canonical import digest
+from cellwright.estimators.base import Estimator, Setting
+from cellwright.evaluation import Evaluation
+from cellwright.genotype import Genotype
+from cellwright.nn.cost import measure_latency
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.progress import Progress
+from cellwright.results import Result
+from cellwright.seeds import derive_seed
+from cellwright.spaces import Space, build_space
+from cellwright.spaces.building import build_network
+from cellwright.spec import LatencyEstimator
+from cellwright.training.precision import channels_last
+
+Floats = NDArray[np.float64]
+PASSES = 3
+"""Timed passes of a network each time its turn comes; as many untimed ones bring its weights into the caches."""
+FOLDS = 5
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+QUANTILE = 0.975
+
+
+class LatencyTable(Result):
+    """What each part of a network takes, in milliseconds."""
+
+    constant: float
+    """What all networks of the space share."""
+    parts: dict[str, float]
+    margin: float
+    """The share by which one turn of a network exceeds what a fit to others says, in one of 40 cases."""
+    error: float
+    """Median relative error on networks that were left out of the fit."""
+
+    def predict(self, parts: Sequence[str]) -> float:
+        """Return the milliseconds of a network of these parts; parts never seen cost nothing."""
+        return self.constant + sum(self.parts.get(part, 0.0) for part in parts)
+
+
+class Latency(Estimator):
+    """Tells latencies from a table that is fitted once, before the search.
+
+    Args:
+        settings: how much to measure.
+        setting: what for.
+        seed: the networks that are measured follow from it.
+    """
+
+    def __init__(self, settings: LatencyEstimator, setting: Setting, *, seed: int) -> None:
+        self.metrics = settings.metrics
+        self.settings = settings
+        self.setting = setting
+        self.seed = seed
+        self.space = build_space(setting.final_space)
+        self._table: LatencyTable | None = None
+
+    def prepare(self, folder: Path, progress: Progress) -> None:
+        """Measure and fit, or read the folder's table."""
+        path = folder / f"latency-{digest(self.settings.model_dump(mode='json'))}.json"
+        if not path.exists():
+            table = self.fit(progress)
+            table.save(path)
+            progress.say(
+                f"latency: of {self.settings.networks} networks measured, the table tells those left out of its fit "
+                f"to {table.error:.1%} (median); {table.margin:.1%} on top is seldom exceeded"
+            )
+        self._table = LatencyTable.load(path)
+
+    def estimate(
+        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+    ) -> Mapping[str, float]:
+        """Return the expected time, and with the table's margin on top."""
+        assert self._table is not None, "prepare must be called first"
+        expected = self._table.predict(list(parts_of(self.space, genotype)))
+        return {"latency_ms": expected, "latency_ms_at_most": expected * (1 + self._table.margin)}
+
+    def fit(self, progress: Progress) -> LatencyTable:
+        """Return a table for random networks of the space."""
+        rng = random.Random(derive_seed(self.seed, "latency"))
+        genotypes = [self.space.sample(rng) for _ in range(self.settings.networks)]
+        with seeded_initialisation(0):
+            networks = [self._network(genotype) for genotype in genotypes]
+        times_NR = measure_in_turns(
+            networks,
+            self.setting.task.image_shape,
+            rounds=self.settings.rounds,
+            progress=progress,
+        )
+        return fit_table([list(parts_of(self.space, genotype)) for genotype in genotypes], times_NR)
+
+    def _network(self, genotype: Genotype) -> nn.Module:
+        network = build_network(self.setting.final_space, self.setting.task, genotype)
+        return channels_last(network.to(self.setting.device))
+
+
+def parts_of(space: Space, genotype: Genotype) -> Iterator[str]:
+    """Yield what a genotype is put together from: each choice, once for where it is taken and once for anywhere.
+
+    A fit shares between places what it has no evidence to tell apart.
+    """
+    for group, taken in space.choices(genotype).items():
+        for place, choice in enumerate(taken):
+            if choice is not None:
+                yield f"{group}:{choice}"
+                yield f"{group}:{choice}@{place}"
+
+
+def measure_in_turns(
+    networks: Sequence[nn.Module],
+    image_shape: tuple[int, int, int],
+    *,
+    rounds: int,
+    progress: Progress,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Floats:
+    """Return milliseconds of a warm forward pass of one example, for each of N networks in each of R rounds.
+
+    In a round every network has its turn, so that whatever slows the device down for a while hits all of them.
+    """
+    times_NR = np.empty((len(networks), rounds))
+    for turn in range(rounds):
+        for index, network in enumerate(networks):
+            passes = measure_latency(
+                network, image_shape, batch_size=1, repeats=PASSES, warmup=PASSES, clock=clock
+            )
+            times_NR[index, turn] = statistics.median(passes)
+        progress.advance("measure latencies", turn + 1, rounds, {})
+    return times_NR
+
+
+def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
+    """Return the table that explains the median times of networks of these parts, relative errors counting alike.
+
+    No part costs less than nothing, and those that belong to a place are kept small, by as much as serves
+    networks that are left out of the fit.
+    """
+    names = sorted({part for row in parts for part in row})
+    counts_NP = np.array([[row.count(name) for name in names] for row in parts], dtype=float)
+    times_N = np.median(times_NR, axis=1)
+    small_P = np.array(["@" in name for name in names])
+    told = {penalty: _told_by_others(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
+    penalty = min(told, key=lambda each: float(np.mean((times_N / told[each] - 1) ** 2)))
+    constant, costs_P = _solve(counts_NP, times_N, small_P, penalty)
+    excess_NR = times_NR / told[penalty][:, None] - 1
+    return LatencyTable(
+        constant=constant,
+        parts=dict(zip(names, costs_P.tolist(), strict=True)),
+        margin=max(0.0, float(np.quantile(excess_NR, QUANTILE))),
+        error=float(np.median(np.abs(told[penalty] / times_N - 1))),
+    )
+
+
+def _told_by_others(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> Floats:
+    """Return what a fit to other networks says of each, at least half the shortest time."""
+    told_N = np.empty_like(times_N)
+    for fold in range(FOLDS):
+        tested_N = np.arange(len(times_N)) % FOLDS == fold
+        constant, costs_P = _solve(counts_NP[~tested_N], times_N[~tested_N], small_P, penalty)
+        told_N[tested_N] = constant + counts_NP[tested_N] @ costs_P
+    return told_N.clip(min=times_N.min() / 2)
+
+
+def _solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> tuple[float, Floats]:
+    """Return the constant and the costs that minimise Σ (relative error)² + penalty · N · Σ (cost / mean time)²."""
+    size, mean = len(times_N), float(times_N.mean())
+    rows = np.column_stack([np.ones(size), counts_NP]) / times_N[:, None]
+    weights = np.concatenate([[0.0], np.where(small_P, 1.0, 0.1)])
+    shrinking = np.diag(weights * np.sqrt(penalty * size) / mean)
+    from sklearn.linear_model import LinearRegression  # takes longer to import than a trial to start
+
+    model = LinearRegression(fit_intercept=False, positive=True)
+    model.fit(np.vstack([rows, shrinking]), np.concatenate([np.ones(size), np.zeros(len(weights))]))
+    return float(model.coef_[0]), model.coef_[1:]

@@ -1,0 +1,1 @@
+"""Scores with the weights of one supernet."""

@@ -1,0 +1,61 @@
+"""Scores with weights that all architectures share: those of one supernet, trained once before the search."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cellwright.estimators.base import Estimator, Setting
+from cellwright.evaluation import Evaluation
+from cellwright.genotype import Genotype
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.progress import Progress
+from cellwright.seeds import derive_seed
+from cellwright.spaces.building import build_supernet
+from cellwright.spec import Budget, SharedWeightsEstimator, SposStrategy
+from cellwright.strategies.one_shot import SearchData, Spos
+
+CHECKPOINT = "supernet.safetensors"
+
+
+class SharedWeights(Estimator):
+    """Trains single paths uniformly, as SPOS does, and scores an architecture with the weights of its path.
+
+    Guo et al. 2020, https://arxiv.org/abs/1904.00420.
+
+    Args:
+        settings: how long to train, and on how many validation examples to score.
+        setting: what for.
+        seed: all randomness follows from it.
+    """
+
+    def __init__(self, settings: SharedWeightsEstimator, setting: Setting, *, seed: int) -> None:
+        self.settings = settings
+        self.metrics = settings.metrics
+        self.setting = setting
+        self.seed = seed
+        section = SposStrategy(
+            kind="spos",
+            population=2,
+            generations=1,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            score_examples=settings.score_examples,
+        )
+        self.strategy = Spos(section, setting.augment, seed=derive_seed(seed, "shared weights"))
+
+    def prepare(self, folder: Path, progress: Progress) -> None:
+        """Train the supernet, or take its weights from the folder's checkpoint."""
+        with seeded_initialisation(derive_seed(self.seed, "supernet")):
+            supernet = build_supernet(self.setting.space, self.setting.task).to(self.setting.device)
+        self.strategy.fit(
+            supernet,
+            SearchData(train=self.setting.train, validation=self.setting.validation),
+            Budget(epochs=self.settings.epochs),
+            folder / CHECKPOINT,
+            progress,
+        )
+
+    def estimate(
+        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+    ) -> Mapping[str, float]:
+        """Return the validation accuracy of the supernet restricted to the genotype."""
+        return {"shared_accuracy": self.strategy.score(genotype)}

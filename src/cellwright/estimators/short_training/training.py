@@ -1,0 +1,142 @@
+"""Short training: an architecture is worth what it learns in a few epochs, perhaps on less of everything."""
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cellwright.data import Split
+from cellwright.estimators.base import Setting
+from cellwright.evaluation import Evaluation, Fidelity
+from cellwright.genotype import Genotype
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.progress import Progress
+from cellwright.seeds import derive_seed
+from cellwright.spaces.building import build_network
+from cellwright.spec import ShortTrainingEstimator
+from cellwright.tasks.images.scoring import accuracy
+from cellwright.tasks.images.task import ImageTask
+from cellwright.training.retraining import ClassifierTraining, predict
+
+CHECKPOINT = "checkpoint.safetensors"
+SMALLEST_SIDE = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """What a short training ended with."""
+
+    accuracy: float
+    """On the validation split, after the last epoch that was trained."""
+    curve: tuple[float, ...]
+    """The same after each epoch."""
+    seconds: float
+    pruned: str | None
+    """Why it ended early."""
+
+
+def train_shortly(
+    genotype: Genotype,
+    fidelity: Fidelity,
+    earlier: Sequence[Evaluation],
+    settings: ShortTrainingEstimator,
+    setting: Setting,
+    *,
+    seed: int,
+    folder: Path,
+    progress: Progress,
+) -> Training:
+    """Train the genotype's network on the training split, from the folder's checkpoint on if there is one.
+
+    Args:
+        genotype: of the setting's space.
+        fidelity: shares of what the settings ask for.
+        earlier: evaluations whose curves the median is taken of.
+        settings: how short.
+        setting: what for.
+        seed: all randomness follows from it.
+        folder: where the checkpoint is.
+        progress: told of each epoch.
+    """
+    train, validation, task = _at_fidelity(setting, settings, fidelity, seed)
+    section = setting.space
+    if (share := settings.channels * fidelity.channels) != 1:
+        section = section.resized(channels=max(1, round(share * section.channels)))  # type: ignore[union-attr]
+    with seeded_initialisation(derive_seed(seed, "initial weights")):
+        network = build_network(section, task, genotype).to(setting.device)
+    epochs = max(1, round(settings.epochs * fidelity.epochs))
+    training = ClassifierTraining(
+        network,
+        train,
+        setting.retrain.model_copy(update={"epochs": epochs, "ema_decay": None, "drop_path": 0.0}),
+        setting.augment,
+        num_classes=task.num_classes,
+        seed=derive_seed(seed, "train"),
+        checkpoint=folder / CHECKPOINT,
+    )
+    medians = _medians(earlier, fidelity, settings.median_stopping)
+    curve: list[float] = []
+    pruned = None
+
+    def watch(network: nn.Module) -> dict[str, float]:
+        return {"validation_accuracy": accuracy(predict(network.eval(), validation), validation.labels)}
+
+    for record in itertools.chain(tuple(training.history), training.epochs(watch)):
+        curve.append(record.metrics["validation_accuracy"])
+        progress.advance("train", record.epoch, epochs, record.metrics)
+        if record.epoch in medians and curve[-1] < medians[record.epoch] and record.epoch < epochs:
+            pruned = (
+                f"accuracy {curve[-1]:.4f} after epoch {record.epoch} of {epochs} is below the median of "
+                f"earlier architectures, {medians[record.epoch]:.4f}"
+            )
+            break
+    return Training(accuracy=curve[-1], curve=tuple(curve), seconds=training.seconds, pruned=pruned)
+
+
+def _medians(earlier: Sequence[Evaluation], fidelity: Fidelity, least: int | None) -> dict[int, float]:
+    """Return for each epoch, counted from 1, the median accuracy of what was trained at the same fidelity so far."""
+    curves = [evaluation.curve for evaluation in earlier if evaluation.fidelity == fidelity]
+    if least is None:
+        return {}
+    columns = itertools.zip_longest(*curves)
+    known = [[value for value in column if value is not None] for column in columns]
+    return {
+        epoch: statistics.median(values)
+        for epoch, values in enumerate(known, start=1)
+        if len(values) >= least
+    }
+
+
+def _at_fidelity(
+    setting: Setting, settings: ShortTrainingEstimator, fidelity: Fidelity, seed: int
+) -> tuple[Split, Split, ImageTask]:
+    """Return less data, in smaller images, and the task that they make."""
+    train, validation = setting.train, setting.validation
+    count = max(2, round(settings.data * fidelity.data * len(train)))
+    if count < len(train):
+        train = train.sample(count, seed=derive_seed(seed, "examples"))
+    share = settings.resolution * fidelity.resolution
+    channels, *sides = setting.task.image_shape
+    height, width = (max(SMALLEST_SIDE, round(share * side)) for side in sides)
+    if [height, width] == sides:
+        return train, validation, setting.task
+    task = ImageTask(
+        image_shape=(channels, height, width),
+        num_classes=setting.task.num_classes,
+        mean=setting.task.mean,
+        std=setting.task.std,
+    )
+    return _shrunk(train, height, width), _shrunk(validation, height, width), task
+
+
+def _shrunk(split: Split, height: int, width: int) -> Split:
+    images = [
+        functional.interpolate(x_BCHW, (height, width), mode="bilinear", antialias=True)
+        for x_BCHW, _ in split.ordered_batches(1024)
+    ]
+    return Split(torch.cat(images), split.labels)

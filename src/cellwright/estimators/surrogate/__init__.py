@@ -1,0 +1,1 @@
+"""A surrogate that predicts scores."""

@@ -1,0 +1,1 @@
+"""Looking architectures up in NAS-Bench-201's table."""

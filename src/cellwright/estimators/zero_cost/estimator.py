@@ -1,0 +1,132 @@
+"""Zero-cost proxies as an estimator: each architecture on its own, ranked among random ones of its space."""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import nn
+from torch.nn import functional
+
+from cellwright.canonical import digest
+from cellwright.estimators.base import Estimator, Setting
+from cellwright.estimators.zero_cost import PROXIES, Probe, fuse_among
+from cellwright.evaluation import Evaluation
+from cellwright.genotype import Genotype
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.progress import Progress
+from cellwright.results import Result
+from cellwright.seeds import derive_seed
+from cellwright.spaces import build_space
+from cellwright.spaces.building import build_network
+from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space, ZeroCostEstimator
+from cellwright.tasks.images.task import ImageTask
+from cellwright.training.randomness import generator
+
+LOWEST = -1e9
+"""Stands for minus infinity, which is what networks that let nothing through score, and which JSON lacks."""
+
+
+class Reference(Result):
+    """What random architectures score: what ranks are taken among."""
+
+    scores: dict[str, tuple[float, ...]]
+    """By proxy, sorted."""
+
+
+class ZeroCost(Estimator):
+    """Scores untrained networks at a reduced size.
+
+    Args:
+        settings: which proxies, on how much.
+        setting: what for.
+        seed: the reference sample follows from it.
+    """
+
+    def __init__(self, settings: ZeroCostEstimator, setting: Setting, *, seed: int) -> None:
+        self.metrics = settings.metrics
+        self.settings = settings
+        self.setting = setting
+        self.seed = seed
+        self.space = shrunk(setting.space, cells=settings.cells, channels=settings.channels)
+        self._reference: Reference | None = None
+
+    def prepare(self, folder: Path, progress: Progress) -> None:
+        """Score the reference sample, or read what is in the folder."""
+        path = folder / f"zero-cost-{digest(self.settings.model_dump(mode='json'))}.json"
+        if not path.exists():
+            self.draw_reference(progress).save(path)
+        self._reference = Reference.load(path)
+
+    def estimate(
+        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+    ) -> Mapping[str, float]:
+        """Return the fused score and the proxies."""
+        assert self._reference is not None, "prepare must be called first"
+        scores = self.score(genotype, seed=seed)
+        found = scores | {"zero_cost": fuse_among(scores, self._reference.scores)}
+        return {name: found[name] for name in self.metrics}
+
+    def score(self, genotype: Genotype, *, seed: int) -> dict[str, float]:
+        """Return what each proxy gives, at least LOWEST."""
+        probe, task = self._probe(seed)
+        with seeded_initialisation(derive_seed(seed, "initial weights")):
+            network = build_network(self.space, task, genotype)
+            network.apply(_initialise)
+        network.to(self.setting.device).train()
+        return {name: max(LOWEST, PROXIES[name](network, probe)) for name in self.settings.proxies}
+
+    def draw_reference(self, progress: Progress) -> Reference:
+        """Score random architectures of the space."""
+        rng = random.Random(derive_seed(self.seed, "reference"))
+        space = build_space(self.setting.space)
+        rows = []
+        for number in range(self.settings.reference):
+            rows.append(self.score(space.sample(rng), seed=derive_seed(self.seed, "reference", number)))
+            progress.advance("rank proxies", number + 1, self.settings.reference, {})
+        return Reference(scores={name: tuple(sorted(row[name] for row in rows)) for name in rows[0]})
+
+    def _probe(self, seed: int) -> tuple[Probe, ImageTask]:
+        """Return some training images, none larger than asked for, and the task that they make."""
+        drawn = self.setting.train.sample(self.settings.batch_size, seed=derive_seed(seed, "images"))
+        images = drawn.images.float()
+        height, width = (min(side, self.settings.side) for side in images.shape[2:])
+        if (height, width) != images.shape[2:]:
+            images = functional.interpolate(images, (height, width), mode="bilinear", antialias=True)
+        task = self.setting.task
+        return (
+            Probe(images=images, labels=drawn.labels, rng=generator(seed, "signs")),
+            ImageTask(
+                image_shape=(images.shape[1], height, width),
+                num_classes=task.num_classes,
+                mean=task.mean,
+                std=task.std,
+            ),
+        )
+
+
+def shrunk(section: AnySpace, *, cells: int, channels: int) -> AnySpace:
+    """Return the space with at most so many cells in each of three stages, and channels in the first of them.
+
+    A user's own space keeps its size.
+    """
+    match section:
+        case DartsSpace():
+            return section.resized(
+                num_cells=min(section.num_cells, 3 * cells), channels=min(section.channels, channels)
+            )
+        case NasBench201Space():
+            return section.resized(
+                num_cells=min(section.num_cells, cells), channels=min(section.channels, channels)
+            )
+        case ChainSpace():
+            return section.resized(channels=min(section.channels, channels))
+        case CustomSpace():
+            return section
+
+
+def _initialise(module: nn.Module) -> None:
+    """Draw weights as the papers of the proxies do."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

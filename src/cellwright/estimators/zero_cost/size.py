@@ -1,0 +1,17 @@
+"""Counting proxies, which look at the network alone."""
+
+from torch import nn
+
+from cellwright.estimators.zero_cost.probe import Probe
+from cellwright.nn.cost import count_macs, count_params
+
+
+def params(network: nn.Module, probe: Probe) -> float:
+    """Return the number of trainable parameters."""
+    return float(count_params(network))
+
+
+def macs(network: nn.Module, probe: Probe) -> float:
+    """Return the multiply-accumulates of one example: AZ-NAS's complexity."""
+    channels, height, width = probe.images.shape[1:]
+    return float(count_macs(network, (channels, height, width)))

@@ -1,0 +1,34 @@
+"""ZiCo: Li et al. 2023, https://arxiv.org/abs/2301.11300."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cellwright.estimators.zero_cost.probe import Probe
+
+NUM_BATCHES = 2
+
+
+def zico(network: nn.Module, probe: Probe) -> float:
+    """Return the sum over layers of log Σ E|g| / √Var|g|, with the sum over the layer's weights.
+
+    Mean and variance of a weight's gradient are those over two halves of the images; the layers are convolutions and
+    linear ones. Weights whose gradient is the same for both are left out.
+    """
+    weights = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    gradients = [
+        torch.autograd.grad(functional.cross_entropy(network(images), labels), weights, allow_unused=True)
+        for images, labels in zip(
+            probe.images.chunk(NUM_BATCHES), probe.labels.chunk(NUM_BATCHES), strict=True
+        )
+    ]
+    total = 0.0
+    for of_layer in zip(*gradients, strict=True):
+        if of_layer[0] is None:
+            continue
+        size = torch.stack(of_layer).double().abs()
+        spread = size.std(dim=0, correction=0)
+        ratios = (size.mean(dim=0) / spread)[spread > 0]
+        if len(ratios):
+            total += float(ratios.sum().log())
+    return total

@@ -1,0 +1,207 @@
+"""What runners on Kubernetes share: requests go to the store, pods work on them, results come back from it."""
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellwright.errors import CellwrightError
+from cellwright.evaluation import Evaluation
+from cellwright.pod_labels import SEARCH
+from cellwright.progress import Progress
+from cellwright.runners.base import Key, Outcome, Runner, trial_place
+from cellwright.runners.kubernetes.api import Cluster
+from cellwright.runners.kubernetes.pods import TrialPods, newest_by_trial, trouble_of
+from cellwright.stores import open_store
+
+POLL_SECONDS = 1.0
+QUIET_SECONDS = 10.0
+"""How long a pod may have trouble starting before it is worth a line."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Running:
+    folder: Path
+    troubled_since: float | None = None
+    said: str | None = None
+    cause: str | None = None
+    """Of the last trouble; what the trial failed for, if it does."""
+    is_cut_short: bool = False
+
+
+class KubernetesRunner(Runner):
+    """Runs trials as pods.
+
+    Args:
+        pods: what all of them have in common.
+        cluster: where.
+        progress: told what troubles pods.
+    """
+
+    def __init__(self, pods: TrialPods, cluster: Cluster, progress: Progress) -> None:
+        self.pods = pods
+        self.cluster = cluster
+        self.progress = progress
+        self.store = open_store(pods.store.uri, pods.store.endpoint, say=progress.say)
+        self.running: dict[Key, _Running] = {}
+        self._last_change = time.monotonic()
+        self._seen: object = None
+
+    def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
+        """Store the request and begin the trial, or find it where it was begun before."""
+        for file in sorted(folder.iterdir()):
+            self.store.put(file, f"{self.place(key)}/{file.name}")
+        self.running[key] = _Running(folder=folder)
+        self._last_change = time.monotonic()
+        self.begin(key, evaluation)
+
+    def wait(self) -> Outcome:
+        """Wait until a trial ends, and return how."""
+        while True:
+            ended = self.ended()
+            pods = self._pods()
+            for key, running in self.running.items():
+                self._look_at(key, running, pods.get(label_of(key)))
+            for key in self.running:
+                if (end := ended.get(key)) is not None:
+                    return self._take(key, end)
+            self._check_for_stall(pods, ended)
+            time.sleep(POLL_SECONDS)
+
+    @abstractmethod
+    def begin(self, key: Key, evaluation: Evaluation | None) -> None:
+        """Have the stored request worked on, unless it already is."""
+
+    @abstractmethod
+    def ended(self) -> Mapping[Key, Outcome]:
+        """Return how the trials that have ended did, with the cluster's word for a failure."""
+
+    def describe_silence(self) -> str:
+        """Say what is known of why nothing happens."""
+        return "; ".join(self._events()) or "no pod of theirs runs"
+
+    def place(self, key: Key) -> str:
+        """Return the trial's folder in the store."""
+        return trial_place(self.pods.search, label_of(key))
+
+    def jobs(self) -> Mapping[str, Any]:
+        """Return the job of each trial, by its label."""
+        found = self.cluster.ask(
+            self.cluster.batch.list_namespaced_job, self.cluster.namespace, label_selector=self._selector
+        )
+        return newest_by_trial(found.items)
+
+    def jobs_ended(self) -> Mapping[Key, Outcome]:
+        """Return how the jobs that have ended did."""
+        jobs = {_read_label(label): job for label, job in self.jobs().items()}
+        return {key: outcome for key, job in jobs.items() if (outcome := _outcome(key, job)) is not None}
+
+    def cut_short(self, key: Key) -> None:
+        """Make the trial's job fail now: deleted, it would be made anew."""
+        job = self.jobs().get(label_of(key))
+        if job is not None:
+            self.cluster.find(
+                self.cluster.batch.patch_namespaced_job,
+                job.metadata.name,
+                self.cluster.namespace,
+                {"spec": {"activeDeadlineSeconds": 1}},
+            )
+
+    def _take(self, key: Key, outcome: Outcome) -> Outcome:
+        running = self.running.pop(key)
+        self._last_change = time.monotonic()
+        if outcome.failure is None:
+            self.store.pull(self.place(key), running.folder)
+            return outcome
+        return Outcome(key=key, seconds=outcome.seconds, failure=running.cause or outcome.failure)
+
+    def _look_at(self, key: Key, running: _Running, pod: Any) -> None:
+        """Note what troubles a pod, tell it, and end the trial where it lasts too long."""
+        if pod is None or pod.metadata.deletion_timestamp or running.is_cut_short:
+            return
+        trouble = trouble_of(pod, self.pods.profile)
+        if trouble is None:
+            running.troubled_since = running.cause = None
+            return
+        running.cause = trouble.cause
+        if trouble.is_final:
+            return
+        running.troubled_since = running.troubled_since or time.monotonic()
+        lasted = time.monotonic() - running.troubled_since
+        if lasted > QUIET_SECONDS and running.said != trouble.cause:
+            running.said = trouble.cause
+            self.progress.say(f"search: trial {key[0]} cannot start: {trouble.cause}")
+        if lasted > self.pods.runner.pending_seconds:
+            running.is_cut_short = True
+            self.cut_short(key)
+
+    def _check_for_stall(self, pods: Mapping[str, Any], ended: Mapping[Key, Outcome]) -> None:
+        seen = {label: pod.status.phase for label, pod in pods.items()}, set(ended)
+        phases = {pods[label].status.phase for label in map(label_of, self.running) if label in pods}
+        if seen != self._seen or "Running" in phases:
+            self._seen, self._last_change = seen, time.monotonic()
+        limit = self.pods.runner.stall_seconds
+        if time.monotonic() - self._last_change > limit:
+            waiting = ", ".join(str(number) for number, _ in self.running)
+            raise CellwrightError(
+                f"search: nothing has happened for runner.stall_seconds, {limit:g} s, and trials {waiting} are waited "
+                f"for: {self.describe_silence()}"
+            )
+
+    def _pods(self) -> Mapping[str, Any]:
+        found = self.cluster.ask(
+            self.cluster.core.list_namespaced_pod, self.cluster.namespace, label_selector=self._selector
+        )
+        return newest_by_trial(found.items)
+
+    def _events(self) -> list[str]:
+        """Return the latest warning about each of the jobs that are waited for."""
+        jobs = self.jobs()
+        names = {jobs[label].metadata.name for label in map(label_of, self.running) if label in jobs}
+        events = self.cluster.ask(
+            self.cluster.core.list_namespaced_event, self.cluster.namespace, field_selector="type=Warning"
+        )
+        latest = {e.involved_object.name: e.message for e in events.items if e.involved_object.name in names}
+        return sorted(set(latest.values()))
+
+    @property
+    def _selector(self) -> str:
+        return f"{SEARCH}={self.pods.search}"
+
+
+def label_of(key: Key) -> str:
+    """Return how a trial's label spells its key."""
+    return f"{key[0]}-{key[1]}"
+
+
+def _read_label(label: str) -> Key:
+    """Return the key that a trial's label spells."""
+    number, repeat = label.split("-")
+    return int(number), int(repeat)
+
+
+def seconds_between(start: Any, end: Any) -> float:
+    """Return the seconds from one of Kubernetes' times to another, at least 1, which is what they resolve."""
+    return max(1.0, (end - start).total_seconds()) if start and end else 1.0
+
+
+def _outcome(key: Key, job: Any) -> Outcome | None:
+    """Return how a Job (V1Job) ended; None while it has not."""
+    for condition in job.status.conditions or ():
+        if condition.status != "True":
+            continue
+        if condition.type == "Complete":
+            seconds = seconds_between(job.status.start_time, job.status.completion_time)
+            return Outcome(key=key, seconds=seconds, failure=None)
+        if condition.type == "Failed":
+            seconds = seconds_between(job.status.start_time, condition.last_transition_time)
+            return Outcome(key=key, seconds=seconds, failure=_why_failed(job, condition))
+    return None
+
+
+def _why_failed(job: Any, condition: Any) -> str:
+    if condition.reason == "DeadlineExceeded":
+        return f"took longer than runner.max_seconds, {job.spec.active_deadline_seconds} s"
+    return f"{condition.reason}: {condition.message}"

@@ -1,0 +1,110 @@
+"""The Katib Experiment of a search."""
+
+from collections.abc import Sequence
+
+from kubeflow_katib_api import models
+from kubeflow_katib_api.models import V1beta1Experiment as Experiment
+
+from cellwright.katib.assignments import SECONDS, STATE
+from cellwright.katib.settings import SearchSettings
+from cellwright.runners.kubernetes.pods import CONTAINER, TrialPods
+
+GROUP, VERSION = "kubeflow.org", "v1beta1"
+TRIAL_NAME = "trial"
+
+
+def build_experiment(
+    settings: SearchSettings,
+    metrics: Sequence[str],
+    pods: TrialPods,
+    *,
+    db_manager: str,
+    max_trials: int,
+    max_failures: int | None,
+) -> Experiment:
+    """Return the Experiment, named after the search.
+
+    Trials report their metrics themselves, so that none is lost, however short it is. The goal is not Katib's: it
+    would end the Experiment before the best few are scored again.
+
+    Args:
+        settings: the search.
+        metrics: what trials measure.
+        pods: what runs a trial.
+        db_manager: address that trials report to.
+        max_trials: how many Katib may run.
+        max_failures: how many of them may fail; None for any number, since Katib gives up *at* that number.
+    """
+    first = settings.objectives[0]
+    metrics = list(dict.fromkeys([*(o.metric for o in settings.objectives), *metrics, STATE, SECONDS]))
+    arguments = ["--report-to", db_manager, "--katib-trial", f"${{trialParameters.{TRIAL_NAME}}}"]
+    for name in settings.parameters[1:]:
+        arguments += [f"--{name}", f"${{trialParameters.{name}}}"]
+    return Experiment(
+        apiVersion=f"{GROUP}/{VERSION}",
+        kind="Experiment",
+        metadata=models.IoK8sApimachineryPkgApisMetaV1ObjectMeta(
+            name=pods.search,
+            # Katib gives these to the suggestion service's pods too, which are no trials
+            labels=pods.runner.labels or None,
+        ),
+        spec=models.V1beta1ExperimentSpec(
+            objective=models.V1beta1ObjectiveSpec(
+                type=first.direction,
+                objectiveMetricName=first.metric,
+                additionalMetricNames=metrics[1:],
+                metricStrategies=[
+                    models.V1beta1MetricStrategy(name=name, value="latest") for name in metrics
+                ],
+            ),
+            algorithm=models.V1beta1AlgorithmSpec(
+                algorithmName=settings.algorithm_name,
+                algorithmSettings=[
+                    models.V1beta1AlgorithmSetting(name=name, value=value)
+                    for name, value in settings.to_settings().items()
+                ],
+            ),
+            parameters=[_parameter(name, settings) for name in settings.parameters],
+            parallelTrialCount=min(settings.parallel, max_trials),
+            maxTrialCount=max_trials,
+            maxFailedTrialCount=None if max_failures is None else min(max_failures, max_trials),
+            resumePolicy="LongRunning",
+            metricsCollectorSpec=models.V1beta1MetricsCollectorSpec(
+                collector=models.V1beta1CollectorSpec(kind="Push")
+            ),
+            trialTemplate=models.V1beta1TrialTemplate(
+                primaryContainerName=CONTAINER,
+                retain=True,
+                trialParameters=[
+                    *(
+                        models.V1beta1TrialParameterSpec(
+                            name=name, description=_DESCRIPTIONS[name], reference=name
+                        )
+                        for name in settings.parameters
+                    ),
+                    models.V1beta1TrialParameterSpec(
+                        name=TRIAL_NAME,
+                        description="What Katib calls the trial",
+                        reference="${trialSpec.Name}",
+                    ),
+                ],
+                trialSpec=pods.job("${trialParameters.number}-0", arguments),
+            ),
+        ),
+    )
+
+
+_DESCRIPTIONS = {
+    "number": "Place in the order of suggestions, or of the seeds of a one-shot search",
+    "genotype": "The architecture, in its one-line form",
+    "fidelity": "How thoroughly it is evaluated",
+}
+
+
+def _parameter(name: str, settings: SearchSettings) -> models.V1beta1ParameterSpec:
+    """Return what Katib wants to know of a parameter; what it may be, our service knows better."""
+    if name == "number":
+        space = models.V1beta1FeasibleSpace(min="0", max=str(2**31 - 1))
+        return models.V1beta1ParameterSpec(name=name, parameterType="int", feasibleSpace=space)
+    space = models.V1beta1FeasibleSpace(list=[settings.space.kind if name == "genotype" else "full"])
+    return models.V1beta1ParameterSpec(name=name, parameterType="categorical", feasibleSpace=space)

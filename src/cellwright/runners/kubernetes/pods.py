@@ -1,0 +1,187 @@
+"""Trials as pods: the Job that runs one, and why one does not run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cellwright.pod_labels import SEARCH, TRIAL
+from cellwright.report import last_mistake
+from cellwright.spec import ClusterRunner, Resources, Store
+
+CONTAINER = "trial"
+MISTAKE, OUT_OF_MEMORY = 1, 137
+"""Exit codes that a repetition would give again."""
+NOT_STARTING = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialPods:
+    """What the pods of all trials of a search have in common.
+
+    Args:
+        search: name of the search: a label of theirs, and their folder in the store.
+        runner: image, profile and limits.
+        store: where requests are and results go.
+        image: used where the runner names none.
+        resources: used where the runner has none.
+    """
+
+    search: str
+    runner: ClusterRunner
+    store: Store
+    image: str
+    resources: Resources
+
+    def job(
+        self, trial: str, arguments: Sequence[str] = (), *, keep_seconds: int | None = None
+    ) -> dict[str, Any]:
+        """Return the `batch/v1` Job of a trial, without a name."""
+        labels = {**self.labels, TRIAL: trial}
+        command = [
+            "cellwright",
+            "trial",
+            "--store",
+            self.store.uri,
+            "--search",
+            self.search,
+            "--trial",
+            trial,
+        ]
+        spec = {
+            "backoffLimit": self.runner.retries,
+            "podFailurePolicy": {"rules": self._failure_rules()},
+            "template": {
+                "metadata": {"labels": labels, "annotations": {"sidecar.istio.io/inject": "false"}},
+                "spec": self._pod([*command, *arguments]),
+            },
+        }
+        if self.runner.max_seconds is not None:
+            spec["activeDeadlineSeconds"] = max(1, round(self.runner.max_seconds))
+        if keep_seconds is not None:
+            spec["ttlSecondsAfterFinished"] = keep_seconds
+        return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"labels": labels}, "spec": spec}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return the labels of all that belongs to the search."""
+        return {**self.runner.labels, SEARCH: self.search}
+
+    @property
+    def profile(self) -> Resources:
+        """Return what a trial may use."""
+        return self.runner.resources or self.resources
+
+    def _failure_rules(self) -> list[dict[str, Any]]:
+        evicted = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+        final = {
+            "action": "FailJob",
+            "onExitCodes": {
+                "containerName": CONTAINER,
+                "operator": "In",
+                "values": [MISTAKE, OUT_OF_MEMORY],
+            },
+        }
+        return [evicted, final] if self.profile.spot else [final]
+
+    def _pod(self, command: list[str]) -> dict[str, Any]:
+        profile, store = self.profile, self.store
+        volumes: list[dict[str, Any]] = [{"name": "scratch", "emptyDir": {}}]
+        mounts = [{"name": "scratch", "mountPath": "/tmp"}]
+        if store.claim:
+            volumes.append({"name": "store", "persistentVolumeClaim": {"claimName": store.claim}})
+            mounts.append({"name": "store", "mountPath": store.uri})
+        environment = {"HOME": "/tmp", "OMP_NUM_THREADS": str(profile.threads)}
+        if store.endpoint:
+            environment["AWS_ENDPOINT_URL"] = store.endpoint
+        amounts = {"cpu": profile.cpu, "memory": profile.memory}
+        if profile.gpus:
+            amounts[profile.gpu_resource] = str(profile.gpus)
+        container = {
+            "name": CONTAINER,
+            "image": self.runner.image or self.image,
+            "imagePullPolicy": "IfNotPresent",
+            "command": command,
+            "env": [{"name": name, "value": value} for name, value in environment.items()],
+            "resources": {
+                "limits": amounts,
+                "requests": {**amounts, "cpu": profile.cpu_request or profile.cpu},
+            },
+            "volumeMounts": mounts,
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            },
+        }
+        if store.secret:
+            container["envFrom"] = [{"secretRef": {"name": store.secret}}]
+        pod = {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 1000,
+                "runAsGroup": 1000,
+                "fsGroup": 1000,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": volumes,
+            "nodeSelector": profile.node_selector,
+            "tolerations": [t.model_dump(exclude_none=True) for t in profile.tolerations],
+            "affinity": profile.affinity,
+            "priorityClassName": profile.priority_class,
+            "serviceAccountName": profile.service_account,
+            "imagePullSecrets": [{"name": name} for name in profile.image_pull_secrets],
+        }
+        return {name: value for name, value in pod.items() if value or value is False}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a pod does not do its work."""
+
+    cause: str
+    is_final: bool
+    """Whether the pod has ended; otherwise it cannot start, for now."""
+
+
+def trouble_of(pod: Any, profile: Resources) -> Trouble | None:
+    """Return what is wrong with a pod (V1Pod), if anything is."""
+    for status in pod.status.container_statuses or ():
+        ended, waiting = status.state.terminated, status.state.waiting
+        if ended and ended.exit_code:
+            return Trouble(_why_ended(ended, profile), True)
+        if waiting and waiting.reason in NOT_STARTING:
+            return Trouble(f"{waiting.reason}: {waiting.message or pod.spec.containers[0].image}", False)
+    if pod.status.phase == "Failed":
+        return Trouble(f"{pod.status.reason}: {pod.status.message}", True)
+    for condition in pod.status.conditions or ():
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return Trouble(f"{condition.reason}: {condition.message}", False)
+    return None
+
+
+def _why_ended(ended: Any, profile: Resources) -> str:
+    if ended.reason == "OOMKilled":
+        return f"OOMKilled: used more than its memory limit, {profile.memory}"
+    said = (ended.message or "").strip()
+    last_line = said.splitlines()[-1] if said else f"{ended.reason}, exit code {ended.exit_code}"
+    return last_mistake(said) or last_line
+
+
+def newest_by_trial(items: Sequence[Any]) -> Mapping[str, Any]:
+    """Return the newest of the jobs or pods of each trial, by its label."""
+    return {
+        item.metadata.labels[TRIAL]: item
+        for item in sorted(items, key=lambda item: item.metadata.creation_timestamp)
+    }

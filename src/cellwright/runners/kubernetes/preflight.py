@@ -1,0 +1,168 @@
+"""Looking a cluster over before a search: what is missing, and how to mend it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import kubernetes
+
+from cellwright.errors import CellwrightError
+from cellwright.runners.kubernetes.api import Cluster
+from cellwright.runners.kubernetes.experiment import GROUP, VERSION
+from cellwright.runners.kubernetes.pods import TrialPods
+from cellwright.runners.kubernetes.registration import MEMORY, read_config
+from cellwright.spec import KatibRunner, count_bytes
+from cellwright.stores import open_store
+
+COMMON = (("batch", "jobs", "create list patch delete"), ("", "pods", "list"), ("", "events", "list"))
+KATIB = (
+    (GROUP, "experiments", "create get patch delete"),
+    (GROUP, "suggestions", "get delete"),
+    (GROUP, "trials", "list"),
+)
+"""What the search step does: group, resource, verbs."""
+STORE_SECONDS = 10.0
+"""How long the store may refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a search needs."""
+
+    what: str
+    mistake: str | None
+    """What is wrong with it and how to mend it; None where it is there."""
+
+
+def look_over(
+    cluster: Cluster, pods: TrialPods, *, algorithm: str, katib_namespace: str
+) -> Iterator[Finding]:
+    """Yield what a search with the pods needs, one by one."""
+    with_katib = isinstance(pods.runner, KatibRunner)
+    if with_katib:
+        yield _resources_of_katib(cluster)
+        yield from _registered(cluster, algorithm, katib_namespace)
+    for group, resource, verbs in COMMON + (KATIB if with_katib else ()):
+        yield _permission(cluster, group, resource, verbs.split())
+    for what, name, call in _named(cluster, pods):
+        yield _exists(cluster, what, name, call)
+    yield _image(cluster, pods.runner.image or pods.image)
+    if pods.profile.gpus:
+        yield _gpu_nodes(cluster, pods)
+    yield _store(pods)
+
+
+def _resources_of_katib(cluster: Cluster) -> Finding:
+    what = f"Katib's resources, {GROUP}/{VERSION}"
+    try:
+        cluster.ask(
+            cluster.objects.list_namespaced_custom_object,
+            GROUP,
+            VERSION,
+            cluster.namespace,
+            "trials",
+            limit=1,
+        )
+    except CellwrightError as error:
+        return Finding(what, f"{error}: install Katib 0.19, or use runner.kind jobs")
+    return Finding(what, None)
+
+
+def _registered(cluster: Cluster, algorithm: str, namespace: str) -> Iterator[Finding]:
+    what = f"the algorithm {algorithm} in {namespace}/katib-config"
+    mend = "`cellwright register-suggestions` registers all"
+    try:
+        suggestions = read_config(Cluster(namespace, cluster.say)).get("runtime", {}).get("suggestions", ())
+    except CellwrightError as error:
+        yield _refused(what, error) or Finding(what, str(error))
+        return
+    found = next((s for s in suggestions if s["algorithmName"] == algorithm), None)
+    yield Finding(what, f"is not registered: {mend}" if found is None else None)
+    if found is not None:
+        limit = found.get("resources", {}).get("limits", {}).get("memory", "100Mi")
+        little = count_bytes(limit) < count_bytes(MEMORY)
+        yield Finding(
+            f"{MEMORY} of memory for its service",
+            f"has {limit}, and would be killed: {mend}" if little else None,
+        )
+
+
+def _permission(cluster: Cluster, group: str, resource: str, verbs: list[str]) -> Finding:
+    refused = []
+    for verb in verbs:
+        attributes = kubernetes.client.V1ResourceAttributes(
+            namespace=cluster.namespace, verb=verb, group=group, resource=resource
+        )
+        review = kubernetes.client.V1SelfSubjectAccessReview(
+            spec=kubernetes.client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
+        )
+        if not cluster.ask(cluster.access.create_self_subject_access_review, review).status.allowed:
+            refused.append(verb)
+    return Finding(
+        f"permission to {', '.join(verbs)} {resource} in {cluster.namespace}",
+        f"{', '.join(refused)} is refused: bind the Role cellwright-search of manifests/base"
+        if refused
+        else None,
+    )
+
+
+def _named(cluster: Cluster, pods: TrialPods) -> Iterator[tuple[str, str, Callable[..., Any]]]:
+    """Yield what the pods refer to by name."""
+    if pods.store.secret:
+        yield "Secret", pods.store.secret, cluster.core.read_namespaced_secret
+    for name in pods.profile.image_pull_secrets:
+        yield "Secret", name, cluster.core.read_namespaced_secret
+    if pods.store.claim:
+        yield "PersistentVolumeClaim", pods.store.claim, cluster.core.read_namespaced_persistent_volume_claim
+    if pods.profile.service_account:
+        yield "ServiceAccount", pods.profile.service_account, cluster.core.read_namespaced_service_account
+
+
+def _exists(cluster: Cluster, kind: str, name: str, call: Callable[..., Any]) -> Finding:
+    what = f"{kind} {cluster.namespace}/{name}"
+    try:
+        found = cluster.find(call, name, cluster.namespace)
+    except CellwrightError as error:
+        return _refused(what, error) or Finding(what, str(error))
+    return Finding(what, None if found is not None else "is not there, and trials name it")
+
+
+def _image(cluster: Cluster, image: str) -> Finding:
+    """Tell whether a node has the image; that the others can pull it, only a pull could tell."""
+    try:
+        nodes = cluster.ask(cluster.core.list_node).items
+    except CellwrightError as error:
+        return _refused(f"the image {image}", error) or Finding(f"the image {image}", str(error))
+    having = sum(any(image in (stored.names or ()) for stored in node.status.images or ()) for node in nodes)
+    return Finding(
+        f"the image {image} ({having} of {len(nodes)} nodes have it, others must be able to pull it)", None
+    )
+
+
+def _gpu_nodes(cluster: Cluster, pods: TrialPods) -> Finding:
+    resource = pods.profile.gpu_resource
+    selector = ",".join(f"{key}={value}" for key, value in pods.profile.node_selector.items())
+    what = f"a node with {pods.profile.gpus} {resource}" + (f" and {selector}" if selector else "")
+    try:
+        nodes = cluster.ask(cluster.core.list_node, label_selector=selector).items
+    except CellwrightError as error:
+        return _refused(what, error) or Finding(what, str(error))
+    most = max((int(node.status.allocatable.get(resource, 0)) for node in nodes), default=0)
+    mistake = f"the best of {len(nodes)} such nodes has {most}: a node pool may have to grow first"
+    return Finding(what, None if most >= pods.profile.gpus else mistake)
+
+
+def _refused(what: str, error: CellwrightError) -> Finding | None:
+    """Return that it was not looked at, where this identity may not: searches need not either."""
+    if getattr(error.__cause__, "status", None) != 403:
+        return None
+    return Finding(f"{what} (not looked at: this identity may not, and a search need not)", None)
+
+
+def _store(pods: TrialPods) -> Finding:
+    what = f"the store {pods.store.uri}, from here"
+    try:
+        open_store(pods.store.uri, pods.store.endpoint, seconds=STORE_SECONDS).sizes("preflight")
+    except (CellwrightError, OSError) as error:
+        return Finding(what, str(error))
+    return Finding(what, None)

@@ -1,0 +1,81 @@
+"""Making our suggestion service known to Katib, whose configuration is one YAML text in a ConfigMap."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from cellwright.errors import CellwrightError
+from cellwright.katib.settings import ALGORITHMS
+from cellwright.runners.kubernetes.api import Cluster
+from cellwright.spec import AnyStrategy
+
+CONFIG_MAP, CONFIG_KEY, CONTROLLER = "katib-config", "katib-config.yaml", "katib-controller"
+MEMORY = "128Mi"
+"""Of the service: Katib's own default of 100Mi is little, and a service that is killed says nothing."""
+
+
+def algorithm_names() -> list[str]:
+    """Return what Katib calls our strategies."""
+    kinds = TypeAdapter(AnyStrategy).json_schema()["discriminator"]["mapping"]
+    return [ALGORITHMS + kind for kind in sorted(kinds)]
+
+
+def entry(algorithm: str, image: str) -> dict[str, Any]:
+    """Return Katib's configuration of the service for one algorithm; it may run where Pod Security is `restricted`."""
+    return {
+        "algorithmName": algorithm,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {"requests": {"cpu": "50m", "memory": MEMORY}, "limits": {"cpu": "1", "memory": MEMORY}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def register_suggestions(cluster: Cluster, image: str) -> bool:
+    """Put our algorithms into the configuration of the Katib in the cluster's namespace, and have it read that.
+
+    Returns:
+        Whether anything was changed.
+    """
+    config = read_config(cluster)
+    runtime = config.setdefault("runtime", {})
+    others = [s for s in runtime.get("suggestions", ()) if not s["algorithmName"].startswith(ALGORITHMS)]
+    wanted = others + [entry(name, image) for name in algorithm_names()]
+    if wanted == runtime.get("suggestions"):
+        return False
+    runtime["suggestions"] = wanted
+    text = yaml.safe_dump(config, sort_keys=False)
+    cluster.ask(
+        cluster.core.patch_namespaced_config_map, CONFIG_MAP, cluster.namespace, {"data": {CONFIG_KEY: text}}
+    )
+    restarted = {"kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat()}
+    cluster.ask(
+        cluster.apps.patch_namespaced_deployment,
+        CONTROLLER,
+        cluster.namespace,
+        {"spec": {"template": {"metadata": {"annotations": restarted}}}},
+    )
+    return True
+
+
+def read_config(cluster: Cluster) -> dict[str, Any]:
+    """Return Katib's configuration.
+
+    Raises:
+        CellwrightError: there is no Katib in the cluster's namespace.
+    """
+    found = cluster.find(cluster.core.read_namespaced_config_map, CONFIG_MAP, cluster.namespace)
+    if found is None:
+        raise CellwrightError(
+            f"Katib must be installed in {cluster.namespace}: no ConfigMap {CONFIG_MAP} is there"
+        )
+    return dict(yaml.safe_load(found.data[CONFIG_KEY]))

@@ -1,0 +1,47 @@
+"""The pods of a pipeline's steps, of which Kubeflow Pipelines itself tells little."""
+
+from typing import Any
+
+from cellwright.pod_labels import STEP
+from cellwright.runners.kubernetes.api import Cluster
+from cellwright.runners.kubernetes.pods import trouble_of
+from cellwright.spec import Resources
+
+CONTAINER = "main"
+
+
+class StepPods:
+    """The pods of one run of a pipeline.
+
+    Args:
+        cluster: with the namespace of the run.
+        run_id: of the run.
+    """
+
+    def __init__(self, cluster: Cluster, run_id: str) -> None:
+        self.cluster = cluster
+        self.run_id = run_id
+
+    def log(self, step: str) -> str:
+        """Return the log of a step's last pod; empty where there is none."""
+        pod = self._newest(step)
+        if pod is None:
+            return ""
+        read = self.cluster.core.read_namespaced_pod_log
+        return str(self.cluster.ask(read, pod.metadata.name, self.cluster.namespace, container=CONTAINER))
+
+    def trouble(self, step: str) -> str | None:
+        """Return why a step's last pod does not run, if it does not."""
+        pod = self._newest(step)
+        if pod is None:
+            return None
+        main = next(container for container in pod.spec.containers if container.name == CONTAINER)
+        limits = (main.resources.limits if main.resources else None) or {}
+        trouble = trouble_of(pod, Resources(memory=limits.get("memory", "0")))
+        return trouble.cause if trouble else None
+
+    def _newest(self, step: str) -> Any:
+        selector = f"pipeline/runid={self.run_id},{STEP}={step}"
+        listing = self.cluster.core.list_namespaced_pod
+        pods = self.cluster.ask(listing, self.cluster.namespace, label_selector=selector).items
+        return max(pods, key=lambda pod: pod.metadata.creation_timestamp, default=None)

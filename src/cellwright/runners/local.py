@@ -1,0 +1,114 @@
+"""Trials as processes on this machine."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cellwright.evaluation import Evaluation
+from cellwright.report import Mistake, read_line
+from cellwright.runners.base import Key, Outcome, Runner
+
+LOG = "trial.log"
+TRIAL = (sys.executable, "-m", "cellwright", "trial", "--tethered")
+POLL_SECONDS = 0.05
+LOG_TAIL = 8000
+
+
+@dataclass(kw_only=True, slots=True)
+class _Running:
+    key: Key
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+    log: IO[bytes]
+    began: float
+
+
+class LocalRunner(Runner):
+    """Runs trials, each in a process of its own that ends when this one does, however that ends.
+
+    Args:
+        max_seconds: after which a trial is killed.
+        max_memory: bytes of resident memory beyond which it is killed.
+        command: what a trial runs, its folder appended.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_seconds: float | None = None,
+        max_memory: int | None = None,
+        command: Sequence[str] = TRIAL,
+    ) -> None:
+        self.max_seconds = max_seconds
+        self.max_memory = max_memory
+        self.command = command
+        self._running: list[_Running] = []
+
+    def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
+        """Begin the trial whose request is in the folder."""
+        log = (folder / LOG).open("wb")
+        process = subprocess.Popen(
+            [*self.command, str(folder)],
+            stdin=subprocess.PIPE,  # which ends with this process, and tells the trial so
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._running.append(
+            _Running(key=key, folder=folder, process=process, log=log, began=time.monotonic())
+        )
+
+    def wait(self) -> Outcome:
+        """Wait until a trial ends, and return how."""
+        while True:
+            for trial in self._running:
+                seconds = time.monotonic() - trial.began
+                code = trial.process.poll()
+                failure = self._excess(trial, seconds) if code is None else _failure(trial, code)
+                if code is not None or failure is not None:
+                    self._end(trial)
+                    return Outcome(key=trial.key, seconds=seconds, failure=failure)
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Kill what is running."""
+        for trial in list(self._running):
+            self._end(trial)
+
+    def _end(self, trial: _Running) -> None:
+        trial.process.kill()
+        trial.process.communicate()
+        trial.log.close()
+        self._running.remove(trial)
+
+    def _excess(self, trial: _Running, seconds: float) -> str | None:
+        if self.max_seconds is not None and seconds > self.max_seconds:
+            return f"took longer than runner.max_seconds, {self.max_seconds:g} s"
+        if self.max_memory is not None:
+            used = _resident_bytes(trial.process.pid)
+            if used > self.max_memory:
+                return f"used {used / 2**20:.0f} MiB, more than runner.max_memory, {self.max_memory / 2**20:.0f} MiB"
+        return None
+
+
+def _failure(trial: _Running, code: int) -> str | None:
+    if code == 0:
+        return None
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    lines = (trial.folder / LOG).read_bytes()[-LOG_TAIL:].decode(errors="replace").strip().splitlines()
+    mistakes = [event.text for event in map(read_line, lines) if isinstance(event, Mistake)]
+    return mistakes[-1] if mistakes else (lines[-1] if lines else f"exit code {code}")
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:  # it has just ended
+        return 0
+    return next((1024 * int(line.split()[1]) for line in status if line.startswith("VmRSS")), 0)

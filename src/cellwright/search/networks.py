@@ -1,0 +1,99 @@
+"""Training one network into a folder, and finding it there again: what retrain, baselines and evaluate share."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cellwright.data import DataManifest, PreparedData
+from cellwright.nn.cost import count_macs, count_params
+from cellwright.progress import Progress
+from cellwright.results import TrainingResult
+from cellwright.search.weights import WEIGHTS, StartingWeights
+from cellwright.seeds import derive_seed
+from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig, TaskConfig
+from cellwright.spec import SearchSpec
+from cellwright.training import parallel
+from cellwright.training.checkpoint import load_tensors, restore_module, save_tensors
+from cellwright.training.precision import best_device
+from cellwright.training.retraining import ClassifierTraining
+
+NETWORK, RESULT, CHECKPOINT = "network.json", "training.json", "checkpoint.safetensors"
+
+
+def task_of(manifest: DataManifest) -> TaskConfig:
+    """Return what a network for the data must classify."""
+    return TaskConfig(
+        image_shape=manifest.image_shape,
+        num_classes=manifest.num_classes,
+        mean=manifest.mean,
+        std=manifest.std,
+    )
+
+
+def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: str) -> NetworkConfig:
+    """Return the network of a genotype for the data, at the size that the spec retrains at."""
+    return NetworkConfig(
+        network=GenotypeNetworkConfig(task=task_of(manifest), genotype=genotype, space=spec.final_space)
+    )
+
+
+def train_network(
+    name: str,
+    config: NetworkConfig,
+    data: PreparedData,
+    spec: SearchSpec,
+    folder: Path,
+    progress: Progress,
+    *,
+    start: StartingWeights | None = None,
+) -> None:
+    """Train on train and validation; leave the description, the weights and the result in the folder."""
+    if parallel.agreed((folder / RESULT).exists()):
+        return
+    device = use_device(spec, parallel.local_count())
+    network = config.build(seed=derive_seed(spec.seed, "initial weights")).to(device)
+    taken = start.put_into(network) if start else None
+    if taken:
+        progress.say(
+            f"train {name}: took {len(taken.taken)} tensors of {taken.source}; "
+            f"{len(taken.new)} begin from nothing, {len(taken.left)} of its own had no place"
+        )
+    training = ClassifierTraining(
+        network,
+        data.train_and_validation().to(device),
+        spec.retrain,
+        spec.augment,
+        num_classes=data.manifest.num_classes,
+        seed=derive_seed(spec.seed, "retrain"),
+        checkpoint=folder / CHECKPOINT,
+    )
+    training.run(f"train {name}", progress)
+    if not parallel.is_first():
+        return
+    genotype = getattr(config.network, "genotype", None)
+    config.save(folder / NETWORK)
+    save_tensors(folder / WEIGHTS, network.state_dict())
+    TrainingResult(
+        name=name,
+        genotype=genotype,
+        params=count_params(network),
+        macs=count_macs(network, config.network.task.image_shape),
+        seconds=training.seconds,
+        history=tuple(training.history),
+        start=taken,
+    ).save(folder / RESULT)
+    (folder / CHECKPOINT).unlink()
+
+
+def load_network(folder: Path) -> nn.Module:
+    """Return the trained network, on the CPU, in eval mode."""
+    network = NetworkConfig.load(folder / NETWORK).build(seed=0)
+    restore_module(network, load_tensors(folder / WEIGHTS)[0])
+    return network.eval()
+
+
+def use_device(spec: SearchSpec, num_processes: int = 1) -> torch.device:
+    """Return the device to compute on, with this process' part of the threads that the spec grants a machine."""
+    torch.set_num_threads(max(1, spec.resources.threads // num_processes))
+    return best_device()

@@ -1,0 +1,101 @@
+"""A one-shot search, from the spec to its result: here, or in a trial for each seed."""
+
+from pathlib import Path
+
+from cellwright.errors import CellwrightError
+from cellwright.progress import Progress
+from cellwright.results import SearchResult
+from cellwright.runners import Outcome
+from cellwright.search.manifests import search_settings
+from cellwright.search.runner import build_runner
+from cellwright.search.supernet_training import train_supernet
+from cellwright.search.trial import FOUND, REQUEST, TrialRequest
+from cellwright.seeds import derive_seed
+from cellwright.spec import ClusterRunner, SearchSpec
+from cellwright.training import parallel
+
+
+def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
+    """Search from each of the budget's seeds, here or in trials, and return the best."""
+    if isinstance(spec.runner, ClusterRunner):
+        return best_of(search_in_trials(spec, data, folder, progress))
+    folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
+    found = []
+    for number, place in enumerate(folders):
+        found.append(train_supernet(of_seed(spec, number), data, place, progress))
+        if parallel.is_first():
+            found[-1].save(seed_result(folder, number))
+    return best_of(found)
+
+
+def seed_result(folder: Path, number: int) -> Path:
+    """Return where, in a search's folder, the result of the number-th of several searches is."""
+    return folder / f"seed-{number}.json"
+
+
+def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> list[SearchResult]:
+    """Return what the searches of all seeds found, each in a trial, without those that failed.
+
+    Raises:
+        CellwrightError: all failed, or more than the runner's `max_failures`.
+    """
+    runner = build_runner(spec, data, folder, progress, settings=search_settings(spec))
+    found: dict[int, SearchResult] = {}
+    failures: list[str] = []
+
+    def take(outcome: Outcome) -> None:
+        number, _ = outcome.key
+        if outcome.failure is None:
+            found[number] = SearchResult.load(folder / f"trial-{number}-0" / FOUND)
+            found[number].save(seed_result(folder, number))
+            accuracy = found[number].validation_accuracy
+            progress.advance(
+                "search", len(found), spec.budget.seeds, {"validation_accuracy": accuracy or 0.0}
+            )
+            return
+        failures.append(f"search {number}: {outcome.failure}")
+        progress.say(f"search: {failures[-1]}")
+        if spec.runner.max_failures is not None and len(failures) > spec.runner.max_failures:
+            raise CellwrightError(
+                f"search: more than runner.max_failures, {spec.runner.max_failures}: {failures[-1]}"
+            )
+
+    try:
+        for number in range(spec.budget.seeds):
+            if number - len(found) - len(failures) >= spec.runner.parallel:
+                take(runner.wait())
+            place = folder / f"trial-{number}-0"
+            place.mkdir(exist_ok=True)
+            TrialRequest.of(of_seed(spec, number), data).save(place / REQUEST)
+            runner.start((number, 0), place)
+        while len(found) + len(failures) < spec.budget.seeds:
+            take(runner.wait())
+    finally:
+        runner.stop()
+    if not found:
+        raise CellwrightError("; ".join(failures))
+    return [found[number] for number in sorted(found)]
+
+
+def of_seed(spec: SearchSpec, number: int) -> SearchSpec:
+    """Return the spec of the number-th of several searches that differ in nothing but the seed."""
+    seed = derive_seed(spec.seed, "search", number) % 2**31 if number else spec.seed
+    return spec.model_copy(update={"seed": seed})
+
+
+def best_of(results: list[SearchResult]) -> SearchResult:
+    """Return the result that is best on validation, with what all of them took."""
+    if len(results) == 1:
+        return results[0]
+    accuracies = [result.validation_accuracy or 0.0 for result in results]
+    best = max(range(len(results)), key=accuracies.__getitem__)
+    said = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
+    return results[best].model_copy(
+        update={
+            "seconds": sum(result.seconds for result in results),
+            "events": (
+                *results[best].events,
+                f"search {best} of {len(results)} is the best: {said} on validation",
+            ),
+        }
+    )

@@ -1,0 +1,87 @@
+"""A trial on another machine than its search: what it reads, and what it leaves, is in a store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellwright.data import PreparedData
+from cellwright.errors import CellwrightError
+from cellwright.evaluation import Evaluation, build_objectives, load_evaluation, save_evaluation
+from cellwright.katib.assignments import observation, read_suggestion
+from cellwright.katib.reporting import report
+from cellwright.progress import Progress
+from cellwright.runners import EVALUATION, search_place, step_place, trial_place
+from cellwright.search.screening import Screen
+from cellwright.search.trial import REQUEST, TrialRequest, run_trial, setting_of, trial_seed
+from cellwright.spec import parse_spec
+from cellwright.stores import Store, mirroring
+from cellwright.training.precision import best_device
+
+
+class DistantTrial:
+    """A trial whose folder, and whose data, are in a store.
+
+    Args:
+        store: where the request is, and the evaluation will be.
+        search: name of the search.
+        trial: `NUMBER-REPEAT`.
+        scratch: a folder of its own, empty.
+        parameters: Katib's, which make up a request where no search has left one.
+    """
+
+    def __init__(
+        self, store: Store, search: str, trial: str, scratch: Path, *, parameters: Mapping[str, str]
+    ) -> None:
+        self.store = store
+        self.search = search
+        self.trial = trial
+        self.folder = scratch / "trial"
+        self.data = scratch / "data"
+        self.parameters = parameters
+
+    def run(self, progress: Progress) -> Evaluation:
+        """Go on from what an earlier attempt left, and return what became of the trial."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with mirroring(self.folder, self.store, trial_place(self.search, self.trial)):
+            if not (self.folder / EVALUATION).exists():
+                request = self._request()
+                self.store.pull(step_place(request.data), self.data)
+                if self._passes(request):
+                    run_trial(self.folder, progress, data=self.data)
+        return load_evaluation(self.folder / EVALUATION)
+
+    def report(self, evaluation: Evaluation, db_manager: str, katib_trial: str) -> None:
+        """Tell Katib what became of the trial."""
+        objectives = build_objectives(parse_spec(self._request().spec).objectives)
+        report(katib_trial, observation(evaluation, objectives), db_manager)
+
+    def _request(self) -> TrialRequest:
+        """Return what the search asked for, or what Katib's parameters do."""
+        if not (self.folder / REQUEST).exists():
+            self.store.get(f"{search_place(self.search)}/{REQUEST}", self.folder.parent / REQUEST)
+            common = TrialRequest.load(self.folder.parent / REQUEST)
+            evaluation = None
+            if "genotype" in self.parameters:
+                number = {"number": self.trial.partition("-")[0]}
+                evaluation = read_suggestion({**self.parameters, **number}).running
+            common.model_copy(update={"evaluation": evaluation}).save(self.folder / REQUEST)
+        request = TrialRequest.load(self.folder / REQUEST)
+        asked = request.evaluation.genotype.to_line() if request.evaluation else None
+        if (proposed := self.parameters.get("genotype")) not in (None, asked):
+            raise CellwrightError(
+                f"trial {self.trial} must evaluate {asked}, as its search asks, got {proposed}"
+            )
+        return request
+
+    def _passes(self, request: TrialRequest) -> bool:
+        """Tell whether the constraints hold, which a search has seen to already."""
+        if request.evaluation is None or request.evaluation.metrics:
+            return True
+        spec = parse_spec(request.spec)
+        setting = setting_of(spec, PreparedData.open(self.data), best_device())
+        seed = trial_seed(spec, request.evaluation)
+        screened = Screen([], spec, setting).look_at(request.evaluation, (), seed=seed)
+        if screened.state != "running":
+            save_evaluation(screened, self.folder / EVALUATION)
+            return False
+        request.model_copy(update={"evaluation": screened}).save(self.folder / REQUEST)
+        return True

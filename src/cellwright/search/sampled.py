@@ -1,0 +1,176 @@
+"""A sampled search, from the spec to its result."""
+
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cellwright.data import PreparedData
+from cellwright.errors import CellwrightError
+from cellwright.estimators import build_estimator
+from cellwright.evaluation import Evaluation, Objective, build_objectives
+from cellwright.genotype import Genotype
+from cellwright.katib.settings import SearchSettings
+from cellwright.pareto import knee, pareto_front, weighted
+from cellwright.progress import Progress
+from cellwright.results import FrontMember, SearchResult
+from cellwright.search.candidates import candidate_space, split_candidate, tuned_space
+from cellwright.search.exploring import Exploration
+from cellwright.search.journal import history_of
+from cellwright.search.manifests import search_settings
+from cellwright.search.networks import use_device
+from cellwright.search.runner import build_runner
+from cellwright.search.screening import Screen
+from cellwright.search.trial import setting_of
+from cellwright.search.warm_start import start_genotypes, start_worth
+from cellwright.seeds import derive_seed
+from cellwright.spaces import FixedSpace, Space
+from cellwright.spec import (
+    AnyPick,
+    AnySampled,
+    BestPick,
+    KneePick,
+    PredictorStrategy,
+    SampledSection,
+    SearchSpec,
+    Start,
+    WeightedPick,
+    WithinPick,
+)
+from cellwright.strategies.sampled import build_sampled
+
+
+def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
+    """Evaluate architectures one by one, and return the best that fresh seeds confirm.
+
+    Raises:
+        CellwrightError: no architecture is feasible, or none could be evaluated.
+    """
+    assert isinstance(spec.strategy, SampledSection)
+    space = candidate_space(spec)
+    start = start_genotypes(spec, space)
+    settings = search_settings(spec, start)
+    return _explore(spec, space, spec.strategy, data, folder, progress, start=start, settings=settings)
+
+
+def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progress: Progress) -> SearchResult:
+    """Search the hyperparameters of what was found, and return it with the best that fresh seeds confirm."""
+    assert spec.tune is not None
+    folder.mkdir(exist_ok=True)
+    budget = spec.budget.model_copy(update={"evaluations": spec.tune.evaluations})
+    alone = {"budget": budget, "start": Start()}
+    result = _explore(
+        spec.model_copy(update=alone),
+        tuned_space(spec, FixedSpace(Genotype.from_line(found.genotype))),
+        spec.strategy if isinstance(spec.strategy, SampledSection) else PredictorStrategy(kind="predictor"),
+        data,
+        folder,
+        progress,
+    )
+    return found.model_copy(
+        update={
+            "tuned": result.tuned,
+            "seconds": found.seconds + result.seconds,
+            "events": found.events + result.events,
+        }
+    )
+
+
+def _explore(
+    spec: SearchSpec,
+    space: Space,
+    section: AnySampled,
+    data: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    start: Sequence[Genotype] = (),
+    settings: SearchSettings | None = None,
+) -> SearchResult:
+    setting = setting_of(spec, PreparedData.open(data), use_device(spec))
+    cheap = [section for section in spec.estimators if section is not spec.trial_estimator]
+    seed = derive_seed(spec.seed, "estimators")
+    chain = [(build_estimator(section, setting, seed=seed), section.keep) for section in cheap]
+    for estimator, _ in chain:
+        estimator.prepare(folder, progress)
+    screen = Screen(chain, spec, setting)
+    screen.require_feasible(space, random.Random(derive_seed(spec.seed, "feasible")))
+    objectives = build_objectives(spec.objectives)
+    strategy = build_sampled(section, space, objectives, seed=spec.seed)
+    exploration = Exploration(
+        spec,
+        strategy,
+        screen,
+        runner=build_runner(spec, data, folder, progress, settings=settings)
+        if spec.trial_estimator
+        else None,
+        data=data,
+        folder=folder,
+        progress=progress,
+        start=start,
+    )
+    try:
+        exploration.explore()
+        progress.say(f"search: scoring {spec.budget.finalists} finalists again")
+        again = exploration.score_again(strategy.finalists(spec.budget.finalists))
+    finally:
+        exploration.close()
+    if not again:
+        raise CellwrightError(
+            f"search: no architecture could be evaluated: {_last_reason(exploration.evaluations)}"
+        )
+    means = _means(again)
+    front = pareto_front(means, objectives) if len(objectives) > 1 else [strategy.choose(again)]
+    chosen = _pick(spec.pick, {genotype: means[genotype] for genotype in front}, objectives)
+    worth = start_worth(spec, objectives[0], exploration.done)
+    members = {genotype: _member(spec, genotype, means[genotype]) for genotype in front}
+    return SearchResult(
+        genotype=members[chosen].genotype,
+        tuned=members[chosen].tuned,
+        validation_accuracy=means[chosen].get("accuracy"),
+        seconds=exploration.seconds,
+        history=history_of(exploration.done, objectives[0]),
+        events=(*exploration.events, *([worth] if worth else [])),
+        front=tuple(members.values()),
+    )
+
+
+def _means(again: Sequence[Evaluation]) -> dict[Genotype, Mapping[str, float]]:
+    """Return for each finalist the means of what it gave on fresh seeds, which its luck in the search is not in."""
+    found: dict[Genotype, list[Mapping[str, float]]] = {}
+    for evaluation in again:
+        found.setdefault(evaluation.genotype, []).append(evaluation.metrics)
+    return {
+        genotype: {name: statistics.fmean(m[name] for m in metrics) for name in metrics[0]}
+        for genotype, metrics in found.items()
+    }
+
+
+def _member(spec: SearchSpec, genotype: Genotype, metrics: Mapping[str, float]) -> FrontMember:
+    architecture, tuned = split_candidate(spec, genotype)
+    return FrontMember(genotype=architecture.to_line(), tuned=tuned, metrics=dict(metrics))
+
+
+def _pick(
+    pick: AnyPick, metrics: Mapping[Genotype, Mapping[str, float]], objectives: list[Objective]
+) -> Genotype:
+    """Return the member of the front, which is given best first, that the spec's rule takes."""
+    match pick:
+        case BestPick():
+            return next(iter(metrics))
+        case KneePick():
+            return knee(metrics, objectives)
+        case WeightedPick():
+            return weighted(metrics, objectives, pick.weights)
+        case WithinPick():
+            bounds = [o for o in objectives if o.metric in pick.limits]
+            for genotype, found in metrics.items():
+                if all(o.score(found) >= o.score(pick.limits) for o in bounds):
+                    return genotype
+            raise CellwrightError(
+                f"pick.limits must be reached by a finalist, got {pick.limits}; the front is {list(metrics.values())}"
+            )
+
+
+def _last_reason(evaluations: Mapping[tuple[int, int], Evaluation]) -> str | None:
+    return next((e.reason for e in reversed(tuple(evaluations.values())) if e.reason), None)

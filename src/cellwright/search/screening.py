@@ -1,0 +1,128 @@
+"""What happens to a suggestion before anything is trained: costs, constraints, and the cheap estimators."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from cellwright.errors import CellwrightError
+from cellwright.estimators import COSTS, Estimator, Setting, measure_cost
+from cellwright.evaluation import Evaluation
+from cellwright.genotype import Genotype
+from cellwright.search.candidates import split_candidate
+from cellwright.spaces import Space
+from cellwright.spec import SearchSpec
+
+SEARCHED = 300
+"""Architectures that are looked at before a space counts as without a feasible one."""
+
+
+class Screen:
+    """Scores suggestions within the search's process, and lets through what is worth a trial.
+
+    Args:
+        chain: the estimators with the share that each lets through.
+        spec: whose constraints they must meet.
+        setting: what they are for.
+    """
+
+    def __init__(self, chain: Sequence[tuple[Estimator, float]], spec: SearchSpec, setting: Setting) -> None:
+        self.chain = chain
+        self.spec = spec
+        self.limits: dict[str, float] = spec.constraints.model_dump(exclude_none=True)
+        self.setting = setting
+
+    def look_at(self, evaluation: Evaluation, earlier: Sequence[Evaluation], *, seed: int) -> Evaluation:
+        """Return the evaluation with its cheap metrics: still running, or infeasible, pruned or failed.
+
+        Args:
+            evaluation: a new suggestion.
+            earlier: what `keep` compares it with, and estimators may learn from.
+            seed: of the estimators' randomness.
+        """
+        try:
+            architecture, metrics = self._cost(evaluation.genotype)
+            evaluation = replace(evaluation, metrics=metrics)
+            for estimator, keep in self.chain:
+                if excess := self._excess(metrics):
+                    return replace(evaluation, state="infeasible", reason=excess)
+                metrics |= estimator.estimate(architecture, earlier, seed=seed)
+                if reason := _left_out(evaluation, estimator.metrics[0], keep, earlier):
+                    return replace(evaluation, state="pruned", reason=reason)
+            if excess := self._excess(metrics):
+                return replace(evaluation, state="infeasible", reason=excess)
+        except CellwrightError as error:
+            return replace(evaluation, state="failed", reason=str(error))
+        return evaluation
+
+    def own(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return those of the metrics that the screen measures."""
+        names = {*COSTS, *(name for estimator, _ in self.chain for name in estimator.metrics)}
+        return {name: value for name, value in metrics.items() if name in names}
+
+    def require_feasible(self, space: Space, rng: random.Random) -> None:
+        """Look for a feasible architecture, climbing down from random ones.
+
+        Raises:
+            CellwrightError: none was found; says how near it got.
+        """
+        if not self.limits:
+            return
+        nearest, excess = None, float("inf")
+        for index in range(SEARCHED):
+            genotype = (
+                space.sample(rng) if nearest is None or index < SEARCHED // 10 else space.mutate(nearest, rng)
+            )
+            metrics = self._measure(genotype, rng)
+            over = max(_at_most(metrics, name) / limit for name, limit in self.limits.items())
+            if over <= 1:
+                return
+            if over < excess:
+                nearest, excess, closest = genotype, over, metrics
+        broken = [
+            f"constraints.{name} must be reachable: the nearest architecture found has "
+            f"{_at_most(closest, name):g}, got {limit:g}"
+            for name, limit in self.limits.items()
+            if _at_most(closest, name) > limit
+        ]
+        raise CellwrightError("; ".join(broken))
+
+    def _measure(self, genotype: Genotype, rng: random.Random) -> Mapping[str, float]:
+        architecture, metrics = self._cost(genotype)
+        for estimator, _ in self.chain:
+            if self.limits.keys() & set(estimator.metrics):
+                metrics |= estimator.estimate(architecture, (), seed=rng.randrange(2**31))
+        return metrics
+
+    def _cost(self, genotype: Genotype) -> tuple[Genotype, dict[str, float]]:
+        """Return the architecture that the genotype names, and what its final network costs."""
+        architecture, values = split_candidate(self.spec, genotype)
+        setting = replace(self.setting, final_space=self.spec.tuned(values).final_space)
+        return architecture, dict(measure_cost(architecture, setting))
+
+    def _excess(self, metrics: Mapping[str, float]) -> str | None:
+        for name, limit in self.limits.items():
+            if (most := _at_most(metrics, name)) > limit:
+                return f"constraints.{name} must be at most {limit:g}, got {most:g}"
+        return None
+
+
+def _at_most(metrics: Mapping[str, float], name: str) -> float:
+    """Return the metric, or what it is at most where that is not sure; 0 if it is not known yet."""
+    return metrics.get(f"{name}_at_most", metrics.get(name, 0.0))
+
+
+def _left_out(evaluation: Evaluation, metric: str, keep: float, earlier: Sequence[Evaluation]) -> str | None:
+    """Tell why an architecture is not among the best share of those seen so far.
+
+    None if it is, or if it was let through before and comes from a rung below.
+    """
+    if keep == 1 or metric not in evaluation.metrics:
+        return None
+    if any(known.genotype == evaluation.genotype for known in earlier):
+        return None
+    score = evaluation.metrics[metric]
+    seen = [known.metrics[metric] for known in earlier if metric in known.metrics]
+    better = sum(other > score for other in seen)
+    if better < keep * (len(seen) + 1):
+        return None
+    return f"{metric} {score:.4g} is less than that of {better} in {len(seen)} earlier architectures"

@@ -1,0 +1,45 @@
+"""Training a supernet: a one-shot search from one seed."""
+
+from pathlib import Path
+
+from cellwright.data import PreparedData
+from cellwright.errors import CellwrightError
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.progress import Progress
+from cellwright.results import SearchResult
+from cellwright.search.networks import CHECKPOINT, task_of, use_device
+from cellwright.search.warm_start import start_alphas
+from cellwright.seeds import derive_seed
+from cellwright.spaces import build_space
+from cellwright.spaces.building import build_supernet
+from cellwright.spec import SampledSection, SearchSpec
+from cellwright.strategies.one_shot import Differentiable, SearchData, build_strategy
+from cellwright.training import parallel
+
+
+def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: Progress) -> SearchResult:
+    """Train a supernet, from the folder's checkpoint on if it is there, and return what it is best at."""
+    assert not isinstance(spec.strategy, SampledSection)
+    data = PreparedData.open(data_folder)
+    device = use_device(spec, parallel.local_count())
+    strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))
+    if spec.start.search:
+        if not isinstance(strategy, Differentiable):
+            raise CellwrightError(
+                f"start.search must be left out: strategy.kind {spec.strategy.kind} has no alphas to begin with"
+            )
+        strategy.start = start_alphas(spec.start.search, build_space(spec.space))
+    with seeded_initialisation(derive_seed(spec.seed, "supernet")):
+        task = task_of(data.manifest).build()
+        supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction).to(device)
+    found = strategy.fit(
+        supernet,
+        SearchData(train=data.train.to(device), validation=data.validation.to(device)),
+        spec.budget,
+        folder / CHECKPOINT,
+        progress,
+    )
+    if not spec.start.search:
+        return found
+    began = f"began with the alphas {', '.join(sorted(strategy.start))} of {spec.start.search}"
+    return found.model_copy(update={"events": (began, *found.events)})

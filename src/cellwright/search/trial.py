@@ -1,0 +1,141 @@
+"""One trial: a process that evaluates one architecture, or does one whole one-shot search, and can be begun again."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import torch
+
+from cellwright.data import PreparedData
+from cellwright.estimators import Setting, build_estimator, train_shortly
+from cellwright.evaluation import Evaluation, save_evaluation
+from cellwright.genotype import Genotype
+from cellwright.progress import Progress
+from cellwright.results import Result
+from cellwright.runners import EVALUATION
+from cellwright.search.candidates import split_candidate
+from cellwright.search.networks import task_of
+from cellwright.search.supernet_training import train_supernet
+from cellwright.seeds import derive_seed
+from cellwright.spec import SearchSpec, ShortTrainingEstimator, TabularEstimator, parse_spec
+from cellwright.training.precision import best_device
+
+REQUEST, FOUND = "trial.json", "found.json"
+
+
+class TrialRequest(Result):
+    """`trial.json`: what a trial is to do."""
+
+    spec: str
+    """As JSON."""
+    data: str
+    """The folder of prepared data."""
+    evaluation: Evaluation | None = None
+    """As the search knows it so far; None for a whole one-shot search."""
+    earlier: tuple[Evaluation, ...] = ()
+    """What it may be compared with."""
+    threads: int
+
+    @classmethod
+    def of(
+        cls,
+        spec: SearchSpec,
+        data: Path,
+        evaluation: Evaluation | None = None,
+        earlier: tuple[Evaluation, ...] = (),
+    ) -> Self:
+        """Return the request of a trial that may use what the spec grants one."""
+        return cls(
+            spec=spec.model_dump_json(by_alias=True),
+            data=str(data),
+            evaluation=evaluation,
+            earlier=earlier,
+            threads=spec.trial_resources.threads,
+        )
+
+
+def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> None:
+    """Do what the folder's request says, and leave `evaluation.json` beside it.
+
+    Args:
+        folder: of the trial.
+        progress: told how far it is.
+        data: where the prepared data is, if not where the request says.
+    """
+    if (folder / EVALUATION).exists():
+        return
+    request = TrialRequest.load(folder / REQUEST)
+    if data is not None:
+        request = request.model_copy(update={"data": str(data)})
+    spec = parse_spec(request.spec)
+    torch.set_num_threads(request.threads)
+    if request.evaluation is None:
+        evaluation = _search(spec, Path(request.data), folder, progress)
+    else:
+        evaluation = _evaluate(spec, request, request.evaluation, folder, progress)
+    save_evaluation(evaluation, folder / EVALUATION)
+
+
+def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Evaluation:
+    """Do the spec's one-shot search, and leave its result as `found.json`."""
+    found = train_supernet(spec, data, folder, progress)
+    found.save(folder / FOUND)
+    assert found.validation_accuracy is not None
+    return Evaluation(
+        number=0,
+        genotype=Genotype.from_line(found.genotype),
+        metrics={"accuracy": found.validation_accuracy},
+        seconds=found.seconds,
+    )
+
+
+def _evaluate(
+    spec: SearchSpec, request: TrialRequest, evaluation: Evaluation, folder: Path, progress: Progress
+) -> Evaluation:
+    architecture, values = split_candidate(spec, evaluation.genotype)
+    seed = trial_seed(spec, evaluation)
+    setting = setting_of(spec.tuned(values), PreparedData.open(Path(request.data)), best_device())
+    match spec.trial_estimator:
+        case TabularEstimator() as section:
+            score = build_estimator(section, setting, seed=seed).estimate(architecture, (), seed=seed)
+            return replace(evaluation, state="done", metrics={**evaluation.metrics, **score})
+        case ShortTrainingEstimator() as section:
+            training = train_shortly(
+                architecture,
+                evaluation.fidelity,
+                request.earlier,
+                section,
+                setting,
+                seed=seed,
+                folder=folder,
+                progress=progress,
+            )
+            return replace(
+                evaluation,
+                state="done" if training.pruned is None else "pruned",
+                metrics={**evaluation.metrics, "accuracy": training.accuracy},
+                curve=training.curve,
+                seconds=training.seconds,
+                reason=training.pruned,
+            )
+        case None:
+            raise AssertionError("no estimator of this spec runs in trials")
+
+
+def trial_seed(spec: SearchSpec, evaluation: Evaluation) -> int:
+    """Return the seed that an architecture is scored with: one for all, so that they are compared alike."""
+    return derive_seed(spec.seed, "trial", evaluation.repeat)
+
+
+def setting_of(spec: SearchSpec, data: PreparedData, device: torch.device) -> Setting:
+    """Return what the spec's architectures are estimated for."""
+    return Setting(
+        task=task_of(data.manifest).build(),
+        space=spec.space,
+        final_space=spec.final_space,
+        train=data.train.to(device),
+        validation=data.validation.to(device),
+        augment=spec.augment,
+        retrain=spec.retrain,
+        device=device,
+    )

@@ -1,0 +1,1 @@
+"""A chain of layers that also read earlier ones."""

@@ -1,0 +1,268 @@
+"""The networks of chains: Pham et al. 2018, https://arxiv.org/abs/1802.03268.
+
+A layer concatenates the maps that it reads and brings them to its width by a 1×1 convolution, written here as the
+sum of one convolution for each map, which is the same; then it applies its primitive. From the layers at a third and
+at two thirds of the depth on, all maps are read at half the size, earlier ones averaged.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cellwright.genotype import Genotype
+from cellwright.nn.places import cell_places
+from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
+from cellwright.nn.slimming import Slimmable, leading
+from cellwright.spaces import CELL, Chain
+from cellwright.spaces.supernet import Active, Mixture, Supernet
+from cellwright.tasks.images.task import ImageTask, Standardise
+
+T = TypeVar("T")
+Weighted = Sequence[tuple[T, Tensor | None]]
+"""What to compute, and the weight of each in the sum; None for 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What a layer has weights for: everything in a supernet, one primitive and one width in a network."""
+
+    sources: Sequence[int]
+    primitives: Sequence[str]
+    widths: Sequence[int]
+    """In percent of the place's channels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choices:
+    """What of a layer is computed."""
+
+    sources: Weighted[int]
+    primitives: Weighted[str]
+    widths: Weighted[int]
+    """In channels."""
+
+
+class FeatureMaps:
+    """What layers may read: the outputs so far, rectified, each shrunk to the present size when it is first read."""
+
+    def __init__(self) -> None:
+        self._maps: list[Tensor] = []
+        self._halvings: list[int] = []
+        self.halvings = 0
+
+    def append(self, x_BCHW: Tensor) -> None:
+        """Add the newest output."""
+        self._maps.append(torch.relu(x_BCHW))
+        self._halvings.append(self.halvings)
+
+    def __getitem__(self, source: int) -> Tensor:
+        while self._halvings[source] < self.halvings:
+            self._maps[source] = functional.avg_pool2d(self._maps[source], 2, ceil_mode=True)
+            self._halvings[source] += 1
+        return self._maps[source]
+
+
+class Layer(nn.Module):
+    """One layer. Narrower widths use the first channels of all that the widest one has."""
+
+    def __init__(
+        self,
+        options: Options,
+        channels: int,
+        channels_before: Sequence[int],
+        primitives: Mapping[str, PrimitiveFactory],
+        affine: bool,
+    ) -> None:
+        super().__init__()
+        self.widths = [max(1, round(channels * width / 100)) for width in options.widths]
+        self.projections = nn.ModuleDict(
+            {
+                str(source): nn.Conv2d(channels_before[source], max(self.widths), 1, bias=False)
+                for source in options.sources
+            }
+        )
+        self.norm = Slimmable(lambda width: Norm(width, affine), self.widths)
+        self.primitives = nn.ModuleDict()
+        self.reads_relu: dict[str, bool] = {}
+        for name in options.primitives:
+            primitive = Slimmable(_at_stride_1(primitives[name], affine), self.widths)
+            self.primitives[name] = primitive
+            self.reads_relu[name] = bool(primitive.widest.reads_relu)
+
+    def forward(self, maps: FeatureMaps, choices: Choices) -> Tensor:
+        """Return as many channels as the widest width chosen has; narrower ones end in zeros."""
+        widest = max(width for width, _ in choices.widths)
+        x_BCHW = self.norm(
+            _sum((self._project(source, maps[source], widest), weight) for source, weight in choices.sources)
+        )
+        read = {
+            reads_relu: torch.relu(x_BCHW) if reads_relu else x_BCHW
+            for reads_relu in {self.reads_relu[name] for name, _ in choices.primitives}
+        }
+        outputs = []
+        for width, weight in choices.widths:
+            output = _sum(
+                (self.primitives[name](_resized(read[self.reads_relu[name]], width)), weight)
+                for name, weight in choices.primitives
+            )
+            outputs.append((_resized(output, widest), weight))
+        return _sum(outputs)
+
+    def _project(self, source: int, x_BCHW: Tensor, width: int) -> Tensor:
+        projection: Tensor = self.projections[str(source)].weight  # type: ignore[assignment]
+        return functional.conv2d(x_BCHW, leading(projection, width, x_BCHW.shape[1]))
+
+
+def _at_stride_1(build: PrimitiveFactory, affine: bool) -> Callable[[int], Primitive]:
+    return lambda channels: build(channels, 1, affine)
+
+
+def _resized(x_BCHW: Tensor, channels: int) -> Tensor:
+    """Return the map with its last channels cut off, or zeros in place of those it lacks."""
+    missing = channels - x_BCHW.shape[1]
+    return functional.pad(x_BCHW, (0, 0, 0, 0, 0, missing)) if missing else x_BCHW
+
+
+def _sum(terms: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
+    weighted = [term if weight is None else weight * term for term, weight in terms]
+    return sum(weighted[1:], weighted[0])
+
+
+class _Skeleton(nn.Module):
+    """Stem, layers and classifier."""
+
+    def __init__(
+        self,
+        task: ImageTask,
+        options: Sequence[Options],
+        *,
+        channels: int,
+        primitives: Mapping[str, PrimitiveFactory],
+        affine: bool,
+    ) -> None:
+        super().__init__()
+        self.standardise = Standardise(task)
+        self.stem = nn.Sequential(
+            nn.Conv2d(task.image_shape[0], channels, 3, padding=1, bias=False), Norm(channels, affine=True)
+        )
+        self.places = cell_places(len(options), channels)
+        self.layers = nn.ModuleList()
+        self.widths: list[list[int]] = []
+        channels_before = [channels]
+        for place, layer_options in zip(self.places, options, strict=True):
+            layer = Layer(layer_options, place.channels, channels_before, primitives, affine)
+            self.layers.append(layer)
+            self.widths.append(layer.widths)
+            channels_before.append(max(layer.widths))
+        self.classifier = nn.Linear(channels_before[-1], task.num_classes)
+
+    def _logits(self, x_BCHW: Tensor, choices: Iterable[Choices]) -> Tensor:
+        maps = FeatureMaps()
+        maps.append(self.stem(self.standardise(x_BCHW)))
+        for place, layer, chosen in zip(self.places, self.layers, choices, strict=True):
+            maps.halvings += place.reduces
+            maps.append(layer(maps, chosen))
+        features_BC = maps[len(self.layers)].mean(dim=(2, 3))
+        weight = leading(self.classifier.weight, self.classifier.out_features, features_BC.shape[1])
+        return functional.linear(features_BC, weight, self.classifier.bias)
+
+
+class ChainNetwork(_Skeleton):
+    """A genotype's network; takes raw images (B, C, H, W) and returns logits (B, classes).
+
+    Args:
+        task: what to classify.
+        genotype: its layers.
+        channels: of the stem, and of a first layer of 100 % width; doubled wherever sides are halved.
+        primitives: how to build each primitive.
+    """
+
+    def __init__(
+        self,
+        task: ImageTask,
+        genotype: Genotype,
+        *,
+        channels: int,
+        primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
+    ) -> None:
+        cell = genotype.cells[CELL]
+        assert cell.widths is not None
+        options = [
+            Options(sources=[edge.source for edge in node], primitives=[node[0].primitive], widths=[width])
+            for node, width in zip(cell.nodes, cell.widths, strict=True)
+        ]
+        super().__init__(task, options, channels=channels, primitives=primitives, affine=True)
+        self.choices = [
+            Choices(
+                sources=[(source, None) for source in layer.sources],
+                primitives=[(name, None) for name in layer.primitives],
+                widths=[(width, None) for width in widths],
+            )
+            for layer, widths in zip(options, self.widths, strict=True)
+        ]
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits for raw images."""
+        return self._logits(x_BCHW, self.choices)
+
+
+class ChainSupernet(_Skeleton, Supernet):
+    """All chains of a space in one network; other arguments as for the network."""
+
+    space: Chain
+
+    def __init__(
+        self,
+        task: ImageTask,
+        space: Chain,
+        *,
+        channels: int,
+        primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
+    ) -> None:
+        options = [
+            Options(sources=range(layer + 1), primitives=space.primitives, widths=space.widths)
+            for layer in range(space.num_layers)
+        ]
+        super().__init__(task, options, channels=channels, primitives=primitives, affine=False)
+        self.task, self.space, self.channels, self.choice_of_primitives = task, space, channels, primitives
+
+    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return logits for raw images, computing what is active alone; by default everything."""
+        active = active or {
+            group: [range(num_choices)] * num_decisions
+            for group, (num_decisions, num_choices) in self.space.decisions.items()
+        }
+        choices = [
+            Choices(
+                sources=self._read(index, mixture[Chain.INPUT], active[Chain.INPUT]),
+                primitives=[
+                    (self.space.primitives[choice], mixture[Chain.PRIMITIVE][index, choice])
+                    for choice in active[Chain.PRIMITIVE][index]
+                ],
+                widths=[
+                    (widths[choice], mixture[Chain.WIDTH][index, choice])
+                    for choice in active[Chain.WIDTH][index]
+                ],
+            )
+            for index, widths in enumerate(self.widths)
+        ]
+        return self._logits(x_BCHW, choices)
+
+    def network(self, genotype: Genotype) -> ChainNetwork:
+        """Return the genotype's network at the supernet's size, with new weights."""
+        return ChainNetwork(self.task, genotype, channels=self.channels, primitives=self.choice_of_primitives)
+
+    def _read(
+        self, layer: int, mixture_P2: Tensor, active: Sequence[Sequence[int]]
+    ) -> list[tuple[int, Tensor | None]]:
+        """Return the layer before, and those of the others that are active."""
+        chosen: list[tuple[int, Tensor | None]] = [
+            (source, mixture_P2[pair, Chain.READ])
+            for pair, (source, reader) in enumerate(self.space.pairs)
+            if reader == layer and Chain.READ in active[pair]
+        ]
+        return [*chosen, (layer, None)]

@@ -1,0 +1,95 @@
+"""The network of one genotype, to be trained from scratch."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from cellwright.genotype import Cell, Genotype
+from cellwright.nn.places import CellPlace
+from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
+from cellwright.spaces.darts.feature import Feature
+from cellwright.spaces.darts.skeleton import Skeleton
+from cellwright.tasks.images.task import ImageTask
+
+
+class GenotypeCell(nn.Module):
+    """A cell with the genotype's edges alone."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        place: CellPlace,
+        affine: bool,
+        primitives: Mapping[str, PrimitiveFactory],
+    ) -> None:
+        super().__init__()
+        self.cell = cell
+        self.primitives = nn.ModuleList(
+            primitives[edge.primitive](
+                place.channels, 2 if place.reduces and edge.source < cell.num_inputs else 1, affine
+            )
+            for node in cell.nodes
+            for edge in node
+        )
+
+    def forward(self, inputs: list[Tensor], kept_EB: Tensor | None = None) -> list[Feature]:
+        """Return the nodes; each edge but skips is kept times a factor of each example, if given."""
+        features = [Feature(x_BCHW) for x_BCHW in inputs]
+        primitives = iter(enumerate(self.primitives))
+        for node in self.cell.nodes:
+            outputs = []
+            for edge, (index, primitive) in zip(node, primitives, strict=False):
+                output = primitive(features[edge.source].read_by(primitive))  # type: ignore[arg-type]
+                if kept_EB is not None and not isinstance(primitive, Identity):
+                    output = output * kept_EB[index, :, None, None, None].to(output.dtype)
+                outputs.append(output)
+            features.append(Feature(sum(outputs[1:], start=outputs[0])))
+        return features[self.cell.num_inputs :]
+
+
+class Network(Skeleton):
+    """A genotype's cells in the skeleton; takes raw images (B, C, H, W) and returns logits (B, classes)."""
+
+    def __init__(
+        self,
+        task: ImageTask,
+        genotype: Genotype,
+        *,
+        num_cells: int,
+        channels: int,
+        affine: bool = True,
+        primitives: Mapping[str, PrimitiveFactory] = PRIMITIVES,
+    ) -> None:
+        num_nodes = len(next(iter(genotype.cells.values())).nodes)
+        super().__init__(task, num_cells=num_cells, channels=channels, num_nodes=num_nodes, affine=affine)
+        self.cells = nn.ModuleList(
+            GenotypeCell(genotype.cells[place.kind], place, affine, primitives) for place in self.places
+        )
+        self.edge_counts = [len(cell.primitives) for cell in self.cells]  # type: ignore[arg-type]
+
+    @property
+    def num_edges(self) -> int:
+        """Return how many edges all cells have."""
+        return sum(self.edge_counts)
+
+    def forward(self, x_BCHW: Tensor, kept_EB: Tensor | None = None) -> Tensor:
+        """Return logits for raw images.
+
+        Args:
+            x_BCHW: the images.
+            kept_EB: what `kept_edges` drew; all edges are kept whole, if not given.
+        """
+        kept = [None] * len(self.cells) if kept_EB is None else torch.split(kept_EB, self.edge_counts)
+        cells = (partial(cell, kept_EB=kept_here) for cell, kept_here in zip(self.cells, kept, strict=True))
+        return self._logits(x_BCHW, cells)
+
+
+def kept_edges(num_edges: int, batch_size: int, rate: float, rng: torch.Generator) -> Tensor:
+    """Draw what keeps edges E for examples B in a share of 1 - `rate`, scaled to keep the mean, and drops the others.
+
+    Drop path: Larsson et al. 2017, https://arxiv.org/abs/1605.07648.
+    """
+    kept_EB = torch.rand(num_edges, batch_size, device=rng.device, generator=rng) >= rate
+    return kept_EB / (1 - rate)

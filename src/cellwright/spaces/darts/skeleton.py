@@ -1,0 +1,61 @@
+"""The macro skeleton that a supernet and a derived network share: stem, stacked cells, classifier."""
+
+from collections.abc import Callable, Iterable
+
+from torch import Tensor, nn
+
+from cellwright.nn.places import cell_places
+from cellwright.nn.primitives import FactorizedReduce, Norm, conv_norm
+from cellwright.spaces.darts.feature import Feature, concatenated, rectified
+from cellwright.tasks.images.task import ImageTask, Standardise
+
+STEM_MULTIPLIER = 3
+
+
+class CellInputs(nn.Module):
+    """Brings the rectified outputs of the two cells before to one number of channels and one size."""
+
+    def __init__(
+        self, channels_before: tuple[int, int], channels: int, sizes_differ: bool, affine: bool
+    ) -> None:
+        super().__init__()
+        older, newer = channels_before
+        self.older: nn.Module = (
+            FactorizedReduce(older, channels, affine) if sizes_differ else conv_norm(older, channels, affine)
+        )
+        self.newer = conv_norm(newer, channels, affine)
+
+    def forward(self, older_BCHW: Tensor, newer_BCHW: Tensor) -> list[Tensor]:
+        """Return both feature maps, ready for the cell's nodes."""
+        return [self.older(older_BCHW), self.newer(newer_BCHW)]
+
+
+class Skeleton(nn.Module):
+    """Stem and classifier around cells; subclasses say what a cell is."""
+
+    def __init__(
+        self, task: ImageTask, *, num_cells: int, channels: int, num_nodes: int, affine: bool
+    ) -> None:
+        super().__init__()
+        self.task = task
+        self.places = cell_places(num_cells, channels)
+        stem_channels = STEM_MULTIPLIER * channels
+        self.standardise = Standardise(task)
+        self.stem = nn.Sequential(
+            nn.Conv2d(task.image_shape[0], stem_channels, 3, padding=1, bias=False), Norm(stem_channels, True)
+        )
+        self.inputs = nn.ModuleList()
+        before, halved = (stem_channels, stem_channels), False
+        for place in self.places:
+            self.inputs.append(CellInputs(before, place.channels, halved, affine))
+            before, halved = (before[1], num_nodes * place.channels), place.reduces
+        self.classifier = nn.Linear(before[1], task.num_classes)
+
+    def _logits(self, x_BCHW: Tensor, cells: Iterable[Callable[[list[Tensor]], list[Feature]]]) -> Tensor:
+        """Return logits for raw images; each cell returns its nodes."""
+        newer, nodes = None, [Feature(self.stem(self.standardise(x_BCHW)))]
+        for inputs, cell in zip(self.inputs, cells, strict=True):
+            older, newer = newer, rectified(nodes)
+            nodes = cell(inputs(newer if older is None else older, newer))
+        logits: Tensor = self.classifier(concatenated(nodes).mean(dim=(2, 3)))
+        return logits

@@ -1,0 +1,1 @@
+"""The cell of NAS-Bench-201."""

@@ -1,0 +1,271 @@
+"""The networks of NAS-Bench-201: Dong & Yang 2020, https://arxiv.org/abs/2001.00326.
+
+The skeleton has the benchmark's layers, so that numbers of parameters equal the published ones.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cellwright.genotype import Genotype
+from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
+from cellwright.nn.wide import pays, wide_outputs
+from cellwright.spaces import CELL, NasBench201
+from cellwright.spaces.darts.feature import Feature
+from cellwright.spaces.supernet import Active, Mixture, Supernet, mixed_channels
+from cellwright.tasks.images.task import ImageTask, Standardise
+
+NUM_STAGES, NUM_NODES = 3, 3
+
+
+class AveragePool(Primitive):
+    """3×3 average pooling, not standardised as in DARTS."""
+
+    reads_relu = False
+    has_weights = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the pooled map."""
+        pooled: Tensor = self.pool(x_BCHW)
+        return pooled
+
+
+BENCHMARK_PRIMITIVES: Mapping[str, PrimitiveFactory] = {
+    name: PRIMITIVES[name] for name in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
+} | {"avg_pool_3x3": lambda channels, stride, affine: AveragePool()}
+"""All but `none`, which needs no module."""
+
+
+class BenchmarkCell(nn.Module):
+    """A cell whose edges have some of the primitives each: all of them in a supernet, one in a network."""
+
+    def __init__(self, on_edges: Sequence[Iterable[str]], channels: int, affine: bool) -> None:
+        super().__init__()
+        self.on_edges = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    name: build(channels, 1, affine)
+                    for name, build in BENCHMARK_PRIMITIVES.items()
+                    if name in names
+                }
+            )
+            for names in on_edges
+        )
+
+    def forward(
+        self,
+        x_BCHW: Tensor,
+        mixture_EP: Tensor | None = None,
+        active: Sequence[Sequence[int]] | None = None,
+    ) -> Tensor:
+        """Return the last node. Without a mixture, each primitive of an edge has weight 1."""
+        nodes, features = [x_BCHW], [self._read(0, x_BCHW, active)]
+        for node in range(NUM_NODES):
+            terms = [
+                term
+                for edge, (source, end) in enumerate(NasBench201.edges)
+                if end == node
+                for term in self._terms(edge, nodes[source], features[source], mixture_EP, active)
+            ]
+            nodes.append(sum(terms[1:], terms[0]) if terms else torch.zeros_like(x_BCHW))
+            features.append(self._read(node + 1, nodes[-1], active))
+        return nodes[-1]
+
+    def _read(self, source: int, x_BCHW: Tensor, active: Sequence[Sequence[int]] | None) -> Feature:
+        """Return what of a node goes through primitives, and what several edges give by one of them."""
+        feature = self._mixed(x_BCHW)
+        if pays(x_BCHW):
+            chosen = [
+                primitives[name]  # type: ignore[index]
+                for edge, primitives in enumerate(self.on_edges)
+                if NasBench201.edges[edge][0] == source
+                for name in self._active(edge, active)
+            ]
+            feature.wide = wide_outputs(dict.fromkeys(chosen), feature.rectified)
+        return feature
+
+    def _active(self, edge: int, active: Sequence[Sequence[int]] | None) -> Iterator[str]:
+        for index, name in enumerate(NasBench201.primitives):
+            if name in self.on_edges[edge] and (active is None or index in active[edge]):  # type: ignore[operator]
+                yield name
+
+    def _mixed(self, x_BCHW: Tensor) -> Feature:
+        """Return what of a node goes through primitives."""
+        return Feature(x_BCHW)
+
+    def _terms(
+        self,
+        edge: int,
+        x_BCHW: Tensor,
+        mixed: Feature,
+        mixture_EP: Tensor | None,
+        active: Sequence[Sequence[int]] | None,
+    ) -> Iterator[Tensor]:
+        """Yield what the edge adds to its node."""
+        primitives: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
+        for name in self._active(edge, active):
+            output = mixed.apply(name, primitives[name])  # type: ignore[arg-type]
+            index = NasBench201.primitives.index(name)
+            yield output if mixture_EP is None else mixture_EP[edge, index] * output
+
+
+class PartialBenchmarkCell(BenchmarkCell):
+    """A supernet's cell that sends the first channels of each node through its primitives and passes the rest on.
+
+    PC-DARTS: Xu et al. 2020, https://arxiv.org/abs/1907.05737. As in the partial cell of DARTS, the rest has on each
+    edge the weight of all its choices together, `none` included, and the mixed channels move behind it.
+    """
+
+    def __init__(self, on_edges: Sequence[Iterable[str]], channels: int, fraction: float) -> None:
+        self.channels = mixed_channels(channels, fraction)
+        super().__init__(on_edges, self.channels, affine=False)
+
+    def _mixed(self, x_BCHW: Tensor) -> Feature:
+        return Feature(x_BCHW[:, : self.channels])
+
+    def _terms(
+        self,
+        edge: int,
+        x_BCHW: Tensor,
+        mixed: Feature,
+        mixture_EP: Tensor | None,
+        active: Sequence[Sequence[int]] | None,
+    ) -> Iterator[Tensor]:
+        assert mixture_EP is not None, "all channels of a network are mixed"
+        terms = list(super()._terms(edge, x_BCHW, mixed, mixture_EP, active))
+        total = sum(terms[1:], terms[0]) if terms else torch.zeros_like(mixed.x_BCHW)
+        yield torch.cat([mixture_EP[edge].sum() * x_BCHW[:, self.channels :], total], dim=1)
+
+
+class Reduction(nn.Module):
+    """A residual block that doubles channels and halves sides, rounded up."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            _relu_conv_norm(in_channels, channels, stride=2), _relu_conv_norm(channels, channels, stride=1)
+        )
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(in_channels, channels, 1, bias=False)
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the sum of both ways."""
+        summed: Tensor = self.residual(x_BCHW) + self.shortcut(x_BCHW)
+        return summed
+
+
+def _relu_conv_norm(in_channels: int, channels: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False),
+        Norm(channels, affine=True),
+    )
+
+
+class _Skeleton(nn.Module):
+    """Stem, three stages of cells with reductions between them, and classifier."""
+
+    def __init__(
+        self,
+        task: ImageTask,
+        on_edges: Sequence[Iterable[str]],
+        *,
+        num_cells: int,
+        channels: int,
+        affine: bool,
+        channel_fraction: float = 1.0,
+    ) -> None:
+        super().__init__()
+        widths = [channels * 2**stage for stage in range(NUM_STAGES)]
+        self.standardise = Standardise(task)
+        self.stem = nn.Sequential(
+            nn.Conv2d(task.image_shape[0], channels, 3, padding=1, bias=False), Norm(channels, affine=True)
+        )
+        self.reductions = nn.ModuleList(
+            [nn.Identity(), *(Reduction(narrow, wide) for narrow, wide in itertools.pairwise(widths))]
+        )
+        self.stages = nn.ModuleList(
+            nn.ModuleList(
+                BenchmarkCell(on_edges, width, affine)
+                if channel_fraction == 1
+                else PartialBenchmarkCell(on_edges, width, channel_fraction)
+                for _ in range(num_cells)
+            )
+            for width in widths
+        )
+        self.last = nn.Sequential(Norm(widths[-1], affine=True), nn.ReLU())
+        self.classifier = nn.Linear(widths[-1], task.num_classes)
+
+    def _logits(
+        self,
+        x_BCHW: Tensor,
+        mixture_EP: Tensor | None = None,
+        active: Sequence[Sequence[int]] | None = None,
+    ) -> Tensor:
+        x_BCHW = self.stem(self.standardise(x_BCHW))
+        for reduction, cells in zip(self.reductions, self.stages, strict=True):
+            x_BCHW = reduction(x_BCHW)
+            for cell in cells:  # type: ignore[attr-defined]
+                x_BCHW = cell(x_BCHW, mixture_EP, active)
+        logits: Tensor = self.classifier(self.last(x_BCHW).mean(dim=(2, 3)))
+        return logits
+
+
+class NasBench201Network(_Skeleton):
+    """A genotype's network; takes raw images (B, C, H, W) and returns logits (B, classes).
+
+    Args:
+        task: what to classify.
+        genotype: its cell.
+        num_cells: cells of each stage; 5 in the benchmark.
+        channels: of the first stage; 16 in the benchmark.
+    """
+
+    def __init__(self, task: ImageTask, genotype: Genotype, *, num_cells: int, channels: int) -> None:
+        space = NasBench201()
+        on_edges = [[space.primitives[choice]] for choice in space.taken(genotype)[CELL]]
+        super().__init__(task, on_edges, num_cells=num_cells, channels=channels, affine=True)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits for raw images."""
+        return self._logits(x_BCHW)
+
+
+class NasBench201Supernet(_Skeleton, Supernet):
+    """All cells in one network.
+
+    Args:
+        task: what to classify.
+        num_cells: cells of each stage.
+        channels: of the first stage.
+        channel_fraction: the share of channels that goes through the primitives.
+    """
+
+    def __init__(
+        self, task: ImageTask, *, num_cells: int, channels: int, channel_fraction: float = 1.0
+    ) -> None:
+        self.space = NasBench201()
+        super().__init__(
+            task,
+            [self.space.primitives] * len(self.space.edges),
+            num_cells=num_cells,
+            channels=channels,
+            affine=False,
+            channel_fraction=channel_fraction,
+        )
+        self.task, self.num_cells, self.channels = task, num_cells, channels
+
+    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return logits for raw images, computing what is active alone; by default everything."""
+        return self._logits(x_BCHW, mixture[CELL], active[CELL] if active else None)
+
+    def network(self, genotype: Genotype) -> NasBench201Network:
+        """Return the genotype's network at the supernet's size, with new weights."""
+        return NasBench201Network(self.task, genotype, num_cells=self.num_cells, channels=self.channels)

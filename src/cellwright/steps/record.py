@@ -1,0 +1,175 @@
+"""What is logged of a pipeline run, from what its steps have left so far: while they work, and in the end."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import count, takewhile
+from pathlib import Path
+from typing import Any
+
+from cellwright.canonical import digest
+from cellwright.data import DataManifest
+from cellwright.errors import CellwrightError
+from cellwright.evaluation import Evaluation, build_objectives
+from cellwright.genotype import Genotype
+from cellwright.results import EpochRecord, History, SearchResult, TrainingResult
+from cellwright.search import networks as _networks
+from cellwright.search import warm_start as _starting
+from cellwright.search.candidates import split_candidate
+from cellwright.search.journal import EVALUATIONS, TUNING, finished, history_of, read_evaluations
+from cellwright.search.one_shot import of_seed, seed_result
+from cellwright.search.weights import started_from
+from cellwright.spec import SearchSpec
+from cellwright.steps.step import StepRecord
+from cellwright.tracking import RunRecord, Status, TrialRecord
+from cellwright.training.checkpoint import load_facts
+
+REASON_TAG = "cellwright.reason"
+STATUS: Mapping[str, Status] = {"done": "FINISHED", "failed": "FAILED", "pruned": "KILLED"}
+"""Of a trial's MLflow run; one that was stopped early counts as killed."""
+
+
+def run_key(spec: SearchSpec, search: Path) -> str:
+    """Return what names the pipeline run, from its search on.
+
+    Args:
+        spec: the whole one.
+        search: the folder of the search, finished or not.
+    """
+    done = search / "step.json"
+    key = StepRecord.load(done).key if done.exists() else search.name.rpartition("-")[2]
+    return digest([key, started_from(spec), what_matters(spec)])
+
+
+def what_matters(spec: SearchSpec) -> dict[str, Any]:
+    """Return the spec as JSON, less what says only where things run and are logged."""
+    return spec.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude={"tracking": True, "resources": True, "pipeline": True, "runner": {"labels"}},
+    )
+
+
+def run_record(spec: SearchSpec, key: str, folders: Mapping[str, Path]) -> RunRecord:
+    """Return what is known of the pipeline run, its trials among it.
+
+    Args:
+        spec: the whole one.
+        key: of the pipeline run.
+        folders: of the steps so far, by name, `prepare` and `search` at least; the last may be at work.
+    """
+    manifest = DataManifest.load(folders["prepare"])
+    search = folders["search"]
+    curves = _curves("search", _search_history(spec, search))
+    tags = {
+        **spec.tracking.tags,
+        "cellwright.spec": spec.digest,
+        "cellwright.data": manifest.content_hash,
+        "cellwright.seed": str(spec.seed),
+    }
+    metrics = {}
+    if (search / _starting.RESULT).exists():
+        found = SearchResult.load(search / _starting.RESULT)
+        tags["cellwright.genotype"] = Genotype.from_line(found.genotype).digest
+        metrics["search/seconds"] = found.seconds
+    if "retrain" in folders:
+        curves |= _curves("retrain", _training_history(folders["retrain"]))
+    return RunRecord(
+        key=key,
+        name=f"{spec.name}-{key[:8]}",
+        params=dict(_flatten(what_matters(spec))),
+        tags=tags,
+        curves=curves,
+        metrics=metrics,
+        artifacts={},
+        trials=(
+            *_trials(spec, search, "trial"),
+            *_trials(spec, search / TUNING, TUNING),
+            *_seeds(spec, search),
+        ),
+    )
+
+
+def _search_history(spec: SearchSpec, folder: Path) -> tuple[EpochRecord, ...]:
+    """Return the history that the search's result holds, or will."""
+    if (folder / _starting.RESULT).exists():
+        return SearchResult.load(folder / _starting.RESULT).history
+    if not spec.is_sampled:
+        return _checkpoint_history(folder) if spec.budget.seeds == 1 else ()
+    entries = read_evaluations(folder / EVALUATIONS)
+    settled = takewhile(
+        lambda number: (number, 0) in entries, count()
+    )  # a later one may end before an earlier
+    return history_of(
+        finished({(number, 0): entries[number, 0] for number in settled}),
+        build_objectives(spec.objectives)[0],
+    )
+
+
+def _training_history(folder: Path) -> tuple[EpochRecord, ...]:
+    result = folder / _networks.RESULT
+    return TrainingResult.load(result).history if result.exists() else _checkpoint_history(folder)
+
+
+def _checkpoint_history(folder: Path) -> tuple[EpochRecord, ...]:
+    """Return what the folder's checkpoint holds; nothing where there is none, or none any more."""
+    with suppress(CellwrightError):
+        return History.validate_python(load_facts(folder / _networks.CHECKPOINT)["history"])
+    return ()
+
+
+def _trials(spec: SearchSpec, folder: Path, name: str) -> Iterator[TrialRecord]:
+    """Yield the evaluations of a search that were trials, with those on fresh seeds."""
+    curve = f"curve/{spec.objectives[0].metric}"
+    for (number, repeat), evaluation in sorted(read_evaluations(folder / EVALUATIONS).items()):
+        if evaluation.state == "failed" or evaluation.seconds > 0:
+            yield TrialRecord(
+                key=f"{name}-{number}-{repeat}",
+                name=f"{name} {number}, fresh seed {repeat}" if repeat else f"{name} {number}",
+                params=_trial_params(spec, evaluation),
+                tags={REASON_TAG: evaluation.reason} if evaluation.reason else {},
+                curves={curve: list(enumerate(evaluation.curve, start=1))} if evaluation.curve else {},
+                metrics={**evaluation.metrics, "seconds": evaluation.seconds},
+                status=STATUS[evaluation.state],
+                seconds=evaluation.seconds,
+            )
+
+
+def _trial_params(spec: SearchSpec, evaluation: Evaluation) -> dict[str, str]:
+    architecture, values = split_candidate(spec, evaluation.genotype)
+    fidelity = {f"fidelity.{name}": str(value) for name, value in asdict(evaluation.fidelity).items()}
+    tuned = {name: str(value) for name, value in values.items()}
+    return {"genotype": architecture.to_line(), "repeat": str(evaluation.repeat)} | fidelity | tuned
+
+
+def _seeds(spec: SearchSpec, folder: Path) -> Iterator[TrialRecord]:
+    """Yield the one-shot searches that differ in their seed."""
+    for number in range(spec.budget.seeds) if spec.budget.seeds > 1 else ():
+        if not seed_result(folder, number).exists():
+            continue
+        found = SearchResult.load(seed_result(folder, number))
+        best = found.validation_accuracy
+        yield TrialRecord(
+            key=f"search-{number}",
+            name=f"search {number}",
+            params={"genotype": found.genotype, "seed": str(of_seed(spec, number).seed)},
+            tags={},
+            curves=_curves("curve", found.history),
+            metrics={"seconds": found.seconds} | ({} if best is None else {"validation_accuracy": best}),
+            status="FINISHED",
+            seconds=found.seconds,
+        )
+
+
+def _curves(prefix: str, history: tuple[EpochRecord, ...]) -> dict[str, list[tuple[int, float]]]:
+    names = history[0].metrics if history else {}
+    return {f"{prefix}/{name}": [(r.epoch, r.metrics[name]) for r in history] for name in names}
+
+
+def _flatten(values: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield `section.key` and its value for every leaf of the spec."""
+    if isinstance(values, Mapping) and values:
+        for key, value in values.items():
+            yield from _flatten(value, f"{path}.{key}" if path else key)
+    else:
+        yield path, str(values)

@@ -1,0 +1,142 @@
+"""One object on its way to a file: goes on where it was broken off, and is checked when it is whole."""
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cellwright.errors import CellwrightError
+from cellwright.stores.integrity import is_right
+from cellwright.stores.retrying import Patience, may_pass, status_of
+
+CHUNK = 1 << 16
+"""What a broken connection costs at most of what it brought."""
+
+
+class Changed(CellwrightError):
+    """The object is not the one that was asked for any more."""
+
+
+class GivenUp(CellwrightError):
+    """The download is wanted no more."""
+
+
+class Download:
+    """The bytes of one object, appended to a file.
+
+    Args:
+        client: of boto3.
+        bucket: the object's bucket.
+        key: the object's key.
+        part: the file; what it holds already is the object's beginning.
+        size: of the object, if known.
+        etag: of the object, if known; another one is refused.
+        advance: is told how many bytes were added, or taken away.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        key: str,
+        part: Path,
+        *,
+        size: int | None = None,
+        etag: str | None = None,
+        advance: Callable[[int], None] = lambda added: None,
+    ) -> None:
+        self.uri = f"s3://{bucket}/{key}"
+        self._client = client
+        self._place = {"Bucket": bucket, "Key": key}
+        self._part = part
+        self._size = size
+        self._etag = etag
+        self._advance = advance
+        self._facts: dict[str, Any] | None = None
+
+    def run(self, patience: Patience) -> None:
+        """Complete and check the file.
+
+        Raises:
+            Changed: another object has the key now.
+            CellwrightError: the bytes are wrong, twice.
+        """
+        self._complete(patience)
+        if patience(self._is_right):
+            return
+        self._forget()
+        self._complete(patience)
+        if not patience(self._is_right):
+            raise CellwrightError(
+                f"{self.uri} must have the bytes that its ETag {self._etag} or checksum says, got others twice"
+            )
+
+    def _complete(self, patience: Patience) -> None:
+        self._part.touch()
+        while self._size is None or self._held < self._size:
+            if patience.ended.is_set():
+                raise GivenUp(f"{self.uri}: given up")
+            try:
+                patience(lambda: self._append(patience.ended))
+            except Exception as error:
+                if self._held and may_pass(error):
+                    whole = "an unknown number" if self._size is None else self._size
+                    raise CellwrightError(
+                        f"{self.uri}: got {self._held} of {whole} bytes, and then: {error}"
+                    ) from error
+                if isinstance(error, ClientError) and status_of(error) == 412:
+                    raise self._changed() from error
+                raise
+
+    @property
+    def _held(self) -> int:
+        return self._part.stat().st_size
+
+    def _append(self, ended: threading.Event) -> None:
+        """Ask for what is missing, and write what comes; an answer that breaks off is as good as its bytes."""
+        held = self._held
+        begin = {"Range": f"bytes={held}-"} if held else {}
+        same = {"IfMatch": self._etag} if self._etag else {}
+        answer = self._client.get_object(**self._place, **begin, **same)
+        if held and "ContentRange" not in answer:  # a server that knows no ranges
+            self._forget()
+            held = 0
+        size = held + answer["ContentLength"]
+        if answer["ETag"] != (self._etag or answer["ETag"]) or size != (self._size or size):
+            raise self._changed()
+        self._facts, self._etag, self._size = answer, answer["ETag"], size
+        try:
+            with self._part.open("ab") as file:
+                for chunk in answer["Body"].iter_chunks(CHUNK):
+                    file.write(chunk)
+                    self._advance(len(chunk))
+                    if ended.is_set():
+                        return
+        except Exception as error:
+            if not may_pass(error) or self._held == held:
+                raise
+        finally:
+            answer["Body"].close()
+
+    def _forget(self) -> None:
+        self._advance(-self._held)
+        self._part.write_bytes(b"")
+
+    def _changed(self) -> Changed:
+        return Changed(f"{self.uri} must stay as it is while it is read, and has changed: begin again")
+
+    def _is_right(self) -> bool:
+        assert self._etag is not None
+        facts = self._facts or self._ask(IfMatch=self._etag)
+        return is_right(self._part, self._etag, _is_encrypted(facts), partial(self._ask, IfMatch=self._etag))
+
+    def _ask(self, **details: Any) -> Any:
+        return self._client.head_object(**self._place, **details)
+
+
+def _is_encrypted(facts: Mapping[str, Any]) -> bool:
+    """Tell whether the ETag is of other bytes than a reader gets."""
+    return "SSECustomerAlgorithm" in facts or facts.get("ServerSideEncryption", "").startswith("aws:kms")

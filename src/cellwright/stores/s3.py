@@ -1,0 +1,127 @@
+"""A store in an S3 bucket."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from pathlib import Path
+
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cellwright.files import atomic_path
+from cellwright.stores.base import Store
+from cellwright.stores.client import connect, in_words, list_below, split_uri
+from cellwright.stores.download import Changed, Download
+from cellwright.stores.retrying import SECONDS, Patience, say_line, status_of
+
+UPLOADING = TransferConfig()
+NUM_READS = 5
+"""How often an object is read anew that changes while it is read."""
+
+
+class S3Store(Store):
+    """Objects below a prefix; S3 shows an object when it is whole.
+
+    Args:
+        uri: `s3://BUCKET/PREFIX`.
+        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrules it.
+        say: is told what is waited for.
+        seconds: to wait for a server that refuses, hangs or breaks off.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        endpoint: str | None = None,
+        say: Callable[[str], None] = say_line,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.bucket, prefix = split_uri(uri)
+        self.prefix = f"{prefix}/" if prefix else ""
+        with self._in_words():
+            self.client = connect(endpoint)
+        self.patience = Patience(self.client.meta.endpoint_url, say=say, seconds=seconds)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of every object below the folder, by its name within."""
+        with self._in_words(folder):
+            found = self.patience(partial(list_below, self.client, self.bucket, f"{self.prefix}{folder}/"))
+        return {name: listed["Size"] for name, listed in found.items()}
+
+    def put(self, path: Path, name: str) -> None:
+        """Store a file, in place of what had that name."""
+        size = path.stat().st_size
+        with self._in_words(name):
+            self.patience(lambda: self._upload(path, self.prefix + name))
+        if size >= UPLOADING.multipart_threshold:
+            with suppress(ClientError, BotoCoreError):  # may be denied; leftovers do no harm
+                self._abort_leftovers(self.prefix + name)
+
+    def get(self, name: str, path: Path) -> None:
+        """Write an object to the path."""
+        with self._in_words(name):
+            for left in reversed(range(NUM_READS)):
+                with atomic_path(path) as temporary:
+                    try:
+                        Download(self.client, self.bucket, self.prefix + name, temporary).run(self.patience)
+                        return
+                    except Changed:
+                        if not left:
+                            raise
+
+    def delete(self, folder: str) -> None:
+        """Delete every object below the folder."""
+        for name in self.sizes(folder):
+            self.remove(f"{folder}/{name}")
+
+    def remove(self, name: str) -> None:
+        """Delete an object, if there is one of that name."""
+        request = partial(self.client.delete_object, Bucket=self.bucket, Key=self.prefix + name)
+        with self._in_words(name):
+            self.patience(request)
+
+    def look(self, name: str) -> tuple[str, str] | None:
+        """Return the text of a small object and its ETag."""
+
+        def read() -> tuple[str, str]:
+            found = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
+            return found["Body"].read().decode(), found["ETag"]
+
+        with self._in_words(name):
+            try:
+                return self.patience(read)
+            except ClientError as error:
+                if status_of(error) == 404:
+                    return None
+                raise
+
+    def swap(self, name: str, text: str, tag: str | None) -> str | None:
+        """Write a small object in place of the version with the ETag, by a conditional request."""
+        place = {"Bucket": self.bucket, "Key": self.prefix + name}
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        with self._in_words(name):
+            try:
+                put = self.patience(partial(self.client.put_object, **place, Body=text.encode(), **condition))
+                return str(put["ETag"])
+            except ClientError as error:
+                if status_of(error) in (404, 409, 412):  # gone, being written by another, another version
+                    return None
+                raise
+
+    def _upload(self, path: Path, key: str) -> None:
+        with create_transfer_manager(self.client, UPLOADING) as manager:
+            manager.upload(str(path), self.bucket, key).result()
+
+    def _abort_leftovers(self, key: str) -> None:
+        """End the uploads that were killed, or broke off while S3 refused even to be told."""
+        place = {"Bucket": self.bucket, "Key": key}
+        for upload in self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key).get("Uploads", ()):
+            if upload["Key"] == key:
+                self.client.abort_multipart_upload(**place, UploadId=upload["UploadId"])
+
+    def _uri(self, name: str) -> str:
+        return f"s3://{self.bucket}/{self.prefix}{name}"
+
+    def _in_words(self, name: str = "") -> AbstractContextManager[None]:
+        return in_words(self._uri(name))

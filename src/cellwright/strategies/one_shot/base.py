@@ -1,0 +1,333 @@
+"""What every one-shot strategy is, and the loop that they share."""
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cellwright.data import Split
+from cellwright.genotype import Genotype
+from cellwright.progress import Progress
+from cellwright.results import EpochRecord, SearchResult
+from cellwright.spaces.supernet import Active, Mixture, Supernet
+from cellwright.spec import Augment, Budget, OneShotSection, Precision
+from cellwright.tasks.images.augmentation import augment_images
+from cellwright.training import parallel
+from cellwright.training.checkpoint import (
+    load_tensors,
+    optimizer_tensors,
+    prefixed,
+    restore_module,
+    restore_optimizer,
+    save_tensors,
+    unprefixed,
+)
+from cellwright.training.precision import autocast, channels_last
+from cellwright.training.randomness import generator
+from cellwright.training.replay import Replayed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchData:
+    """What a search may see: weights learn on `train`, selection looks at `validation`. There is no test split."""
+
+    train: Split
+    validation: Split
+
+
+Batch = tuple[Tensor, Tensor]
+"""Images (B, C, H, W) and labels (B)."""
+
+StepResult = tuple[Tensor, Tensor]
+"""The loss on a training batch and its logits (B, classes), or those of this process' share of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intervention:
+    """What a guard does about an epoch."""
+
+    event: str
+    """In words."""
+    stops: bool
+    """Whether the search goes back to the epoch before and ends there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Round:
+    """A part of the selection that is done."""
+
+    number: int
+    """Counted from 1."""
+    total: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Journal(BaseModel):
+    """What a checkpoint holds beside tensors."""
+
+    history: list[EpochRecord] = []
+    events: list[str] = []
+    seconds: float = 0.0
+    epoch: int = 0
+    """The epoch that the tensors are from."""
+    is_over: bool = False
+    """Whether no further epoch is to be trained."""
+    notes: dict[str, Any] = {}
+
+
+class OneShotStrategy(ABC):
+    """Finds a genotype by training one supernet.
+
+    A subclass says what is done with a training batch, what is watched, and how a genotype is derived. What it must
+    remember beyond the supernet's weights goes into `state` (tensors) or `notes` (JSON). `fit` does the rest: the
+    budget, checkpoints and resuming. A resumed search repeats the epoch, or the round of selection, in which it was
+    killed; so all randomness must come from generators that are made in `begin`, `begin_epoch` or a round.
+
+    Several processes may search together (`training.parallel`). Each is given whole batches, and `loss` shares them
+    out; gradients are averaged by `descend`, and those of whatever else learns must be by `parallel.average_gradients`.
+
+    Args:
+        settings: a section of the class's `settings_type`.
+        augment: what is done to training images.
+        seed: all randomness follows from it.
+    """
+
+    settings_type: ClassVar[type[OneShotSection]] = OneShotSection
+    channel_fraction: float = 1.0
+    """Share of the channels that the supernet must send through its primitives."""
+
+    def __init__(self, settings: OneShotSection, augment: Augment, *, seed: int) -> None:
+        self.settings = settings
+        self.augment = augment
+        self.seed = seed
+        self.notes: dict[str, Any] = {}
+        self.start: Mapping[str, Tensor] = {}
+        """Alphas of an earlier search to begin with, by name; those of another shape are left."""
+
+    def fit(
+        self, supernet: Supernet, data: SearchData, budget: Budget, checkpoint: Path, progress: Progress
+    ) -> SearchResult:
+        """Search, from the checkpoint on if it is there.
+
+        Args:
+            supernet: on the device to search on, built with the strategy's `channel_fraction`.
+            data: on the same device.
+            budget: what the search may cost.
+            checkpoint: the file that is written after each epoch and each round of selection.
+            progress: told of each.
+        """
+        self.set_up(supernet, data, budget)
+        journal = Journal()
+        if parallel.agreed(checkpoint.exists()):
+            journal = self._load(checkpoint)
+        parallel.wait()  # lest the first writes what others have yet to read
+        self._train(journal, checkpoint, progress)
+        self._select(journal, checkpoint, progress)
+        return SearchResult(
+            genotype=self.derive().to_line(),
+            validation_accuracy=journal.history[journal.epoch - 1].metrics["validation_accuracy"],
+            epoch=journal.epoch,
+            seconds=journal.seconds,
+            history=tuple(journal.history),
+            events=tuple(journal.events),
+        )
+
+    @property
+    def precision(self) -> Precision:
+        """Return the number format of forward passes that something learns from."""
+        return self.settings.precision
+
+    @abstractmethod
+    def step(self, batch: Batch) -> StepResult:
+        """Learn from a training batch."""
+
+    @abstractmethod
+    def watch(self) -> dict[str, float]:
+        """Return `validation_accuracy`, and what else tells how the search is doing, after an epoch."""
+
+    @abstractmethod
+    def derive(self) -> Genotype:
+        """Return the genotype that the search stands at."""
+
+    def begin(self) -> None:  # noqa: B027 - optional
+        """Make what the search needs beside the supernet, once `self.supernet`, `data` and `budget` are there."""
+
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - optional
+        """Make the generators and batches that the epoch, counted from 1, needs."""
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Do what follows the training batches of an epoch; return what was measured."""
+        return {}
+
+    def intervene(self, record: EpochRecord) -> Intervention | None:
+        """Return what is to be done about an epoch that went wrong."""
+        return None
+
+    def select(self) -> Iterator[Round]:
+        """Choose a genotype once the weights are trained; yield whenever state and notes can be gone on from."""
+        yield from ()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors that the next epoch or round depends on."""
+        return prefixed("supernet", self.supernet.state_dict()) | prefixed(
+            "weight_optimizer", optimizer_tensors(self.weight_optimizer)
+        )
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go back to what `state` returned."""
+        restore_module(self.supernet, unprefixed("supernet", state))
+        restore_optimizer(self.weight_optimizer, unprefixed("weight_optimizer", state))
+
+    def descend(self, loss: Tensor) -> None:
+        """Take a step of the weights down the loss, whose gradients reach the alphas too where it depends on them."""
+        self.backpropagate(loss)
+        self.follow_gradients()
+
+    def backpropagate(self, loss: Tensor) -> None:
+        """Let the weights hold their gradients of the loss, averaged over the processes, in place of older ones."""
+        for weight in self.weights:  # the optimizer's `zero_grad` takes ten times as long
+            weight.grad = None
+        torch.autograd.backward(loss)
+        parallel.average_gradients(self.weights)
+
+    def follow_gradients(self) -> None:
+        """Take a step of the weights along the gradients that they hold."""
+        nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
+        self.weight_optimizer.step()
+
+    def loss(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
+        """Return the loss on a batch and its logits, of several processes each those of its share."""
+        x_BCHW, labels_B = batch
+        with parallel.share(len(labels_B)) as share, autocast(self.precision, self.device):
+            if active is None:
+                logits_BK = self.whole(x_BCHW[share.rows], mixture)
+            else:
+                logits_BK = self.supernet(x_BCHW[share.rows], mixture, active)
+            loss = functional.cross_entropy(logits_BK, labels_B[share.rows])
+        return share.weight * loss, logits_BK
+
+    def weight_step(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
+        """Descend the loss on a batch with the weights alone."""
+        loss, logits_BK = self.loss(batch, mixture, active)
+        self.descend(loss)
+        return loss.detach(), logits_BK.detach()
+
+    def training_batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the training split once, shuffled and augmented as the epoch determines."""
+        rng = generator(self.seed, "augment", epoch, device=self.device)
+        for x_BCHW, labels_B in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
+            yield augment_images(x_BCHW, self.augment, rng), labels_B
+
+    def set_up(self, supernet: Supernet, data: SearchData, budget: Budget) -> None:
+        """Make optimizers and all else that training needs; `fit` begins with it."""
+        self.supernet = channels_last(supernet)
+        self.whole = Replayed(self.supernet, self.settings.cuda_graphs)
+        self.space = supernet.space
+        self.data = data
+        self.budget = budget
+        self.device = next(supernet.parameters()).device
+        self.batch_size = min(self.settings.batch_size, len(data.train))
+        self.weights = list(supernet.parameters())
+        self.weight_optimizer = torch.optim.SGD(
+            self.weights,
+            lr=self.settings.learning_rate,
+            momentum=self.settings.momentum,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
+        )
+        if self.settings.momentum:
+            # The fused optimizer cannot start momenta one by one, as weights are first reached by a sampled path.
+            for weight in self.weights:
+                self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        self.begin()
+
+    def _train(self, journal: Journal, checkpoint: Path, progress: Progress) -> None:
+        total, limit = self.budget.epochs, self.budget.max_seconds
+        for epoch in range(len(journal.history) + 1, total + 1):
+            if journal.is_over:
+                return
+            if limit is not None and journal.seconds >= limit:
+                journal.is_over = True
+                journal.events.append(
+                    f"stopped after {epoch - 1} of {total} epochs: "
+                    f"{journal.seconds:.0f} s of {limit:g} s were used"
+                )
+                return
+            began = time.monotonic()
+            metrics = self.train_epoch(epoch) | self.watch()
+            metrics["generalisation_gap"] = metrics["train_accuracy"] - metrics["validation_accuracy"]
+            journal.seconds += parallel.agreed(time.monotonic() - began)
+            journal.history.append(EpochRecord(epoch=epoch, metrics=metrics))
+            self._finish_epoch(journal, checkpoint)
+            self._save(journal, checkpoint)
+            progress.advance("search", epoch, total, metrics)
+
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """Pass once over the training split; return what was measured."""
+        factor = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.budget.epochs))
+        self.set_learning_rate(factor * self.settings.learning_rate)
+        self.supernet.train()
+        self.begin_epoch(epoch)
+        losses, correct, seen = [], torch.zeros((), device=self.device), 0
+        for batch in self.training_batches(epoch):
+            loss, logits_BK = self.step(batch)
+            losses.append(loss)
+            correct += (parallel.gather(logits_BK, len(batch[1])).argmax(dim=1) == batch[1]).sum()
+            seen += len(batch[1])
+        train_loss = parallel.mean(torch.stack(losses).mean())
+        metrics = {"train_loss": train_loss.item(), "train_accuracy": correct.item() / seen}
+        return metrics | self.end_epoch(epoch)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Give the weights' optimizer the rate."""
+        for group in self.weight_optimizer.param_groups:
+            group["lr"] = rate
+
+    def _finish_epoch(self, journal: Journal, checkpoint: Path) -> None:
+        """Let a guard look at the epoch; the checkpoint still holds the one before, the last good one."""
+        intervention = self.intervene(journal.history[-1])
+        if intervention is not None:
+            journal.events.append(intervention.event)
+            if intervention.stops:
+                journal.is_over = True
+                if parallel.agreed(checkpoint.exists()):
+                    self._load(checkpoint)
+                    return
+        journal.epoch = len(journal.history)
+
+    def _select(self, journal: Journal, checkpoint: Path, progress: Progress) -> None:
+        began = time.monotonic()
+        for done in self.select():
+            now = time.monotonic()
+            journal.seconds, began = journal.seconds + now - began, now
+            self._save(journal, checkpoint)
+            progress.advance("select", done.number, done.total, done.metrics)
+
+    def _save(self, journal: Journal, checkpoint: Path) -> None:
+        journal.notes = self.notes
+        if parallel.is_first():
+            save_tensors(checkpoint, self.state(), journal.model_dump(mode="json"))
+
+    def _load(self, checkpoint: Path) -> Journal:
+        state, facts = load_tensors(checkpoint)
+        journal = Journal.model_validate(facts)
+        self.notes = journal.notes
+        self.restore(state)
+        return journal
+
+
+def endless_batches(split: Split, batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
+    """Yield shuffled batches, beginning anew whenever the split is used up."""
+    lap = 0
+    size = min(batch_size, len(split))
+    while True:
+        yield from split.batches(size, seed=seed, epoch=1_000_003 * lap + epoch)
+        lap += 1

@@ -1,0 +1,239 @@
+"""What strategies share whose architecture parameters learn by gradients."""
+
+import itertools
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from cellwright.genotype import Genotype
+from cellwright.results import EpochRecord
+from cellwright.seeds import derive_seed
+from cellwright.spaces.supernet import Active, Mixture
+from cellwright.spec import AlphaSection
+from cellwright.strategies.one_shot.alphas import (
+    derive_by_argmax,
+    frozen,
+    initial_alphas,
+    relative_entropy,
+    skip_fraction,
+    smooth_maximum,
+)
+from cellwright.strategies.one_shot.base import (
+    Batch,
+    Intervention,
+    OneShotStrategy,
+    Round,
+    StepResult,
+    endless_batches,
+)
+from cellwright.strategies.one_shot.guard import objections
+from cellwright.strategies.one_shot.perturbation import Perturbation
+from cellwright.strategies.one_shot.scoring import calibration_images, score, score_genotype, some_examples
+from cellwright.training import parallel
+from cellwright.training.checkpoint import optimizer_tensors, prefixed, restore_optimizer, unprefixed
+from cellwright.training.randomness import generator
+
+
+class Differentiable(OneShotStrategy):
+    """Trains alphas by gradient descent beside the network weights.
+
+    In a bilevel search each weight step on a training batch follows an alpha step on a validation batch; in a
+    single-level one both learn from the same training batch in one backward pass. A subclass says how alphas
+    weigh the choices (`probabilities`, `mixture`), what a training step computes (`sample`), and what else the
+    alphas descend (`regularisation`).
+    """
+
+    settings: AlphaSection
+    settings_type: ClassVar[type[AlphaSection]] = AlphaSection
+
+    def initial_alphas(self) -> dict[str, nn.Parameter]:
+        """Return for each group of decisions its alphas, and whatever else learns with them."""
+        return initial_alphas(self.space, generator(self.seed, "alphas"), self.device)
+
+    def probabilities(self) -> Mixture:
+        """Return how likely each choice of each decision is; rows sum to 1."""
+        return {group: self.alphas[group].softmax(dim=1) for group in self.space.decisions}
+
+    def mixture(self) -> Mixture:
+        """Return how strong each choice is, for derivation and for the supernet as a whole."""
+        return self.probabilities()
+
+    def sample(self) -> tuple[Mixture, Active | None]:
+        """Return what the next training batch is computed with; randomness comes from `self.rng`."""
+        return self.mixture(), None
+
+    def representative(self) -> tuple[Mixture, Active | None]:
+        """Return what validation accuracy is measured with."""
+        return self.mixture(), None
+
+    def regularisation(self) -> Tensor:
+        """Return what is added to the loss that the alphas descend."""
+        return torch.zeros((), device=self.device)
+
+    def begin(self) -> None:
+        """Make alphas, their optimizer, and what derivation by perturbation remembers."""
+        self.alphas = self.initial_alphas()
+        with torch.no_grad():
+            for name, alpha in self.alphas.items():
+                if name in self.start and self.start[name].shape == alpha.shape:
+                    alpha.copy_(self.start[name])
+        self.alpha_optimizer = torch.optim.Adam(
+            self.alphas.values(),
+            lr=self.settings.alpha_learning_rate,
+            betas=(0.5, 0.999),
+            weight_decay=self.settings.alpha_weight_decay,
+        )
+        self.perturbation = Perturbation(self.space)
+        self.calibration = calibration_images(self.data.train, self.seed)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Make the epoch's validation batches and the generator of its samples."""
+        self.epoch = epoch
+        self.rng = generator(self.seed, "samples", epoch)
+        self.validation = endless_batches(
+            self.data.validation, self.batch_size, seed=derive_seed(self.seed, "alphas"), epoch=epoch
+        )
+
+    def step(self, batch: Batch) -> StepResult:
+        """Learn alphas and weights, or while warming up the weights alone."""
+        if not self.is_warming_up:
+            if self.settings.level == "single":
+                return self._joint_step(batch)
+            self.alpha_step(batch, next(self.validation))
+        with torch.no_grad():
+            mixture, active = self.sample()
+        return self.weight_step(batch, mixture, active)
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Return whether the epoch is one of those in which only the weights learn."""
+        return self.epoch <= round(self.settings.warmup * self.budget.epochs)
+
+    def alpha_step(self, training: Batch, validation: Batch) -> None:
+        """Descend the validation loss with the alphas alone: no weight's gradient is computed."""
+        with frozen(self.weights):
+            loss, _ = self.loss(validation, *self.sample())
+            self.alpha_optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss + self.penalty())
+        self.follow_alpha_gradients()
+
+    def follow_alpha_gradients(self) -> None:
+        """Take a step of the alphas along the gradients that they hold, averaged over the processes."""
+        parallel.average_gradients(self.alphas.values())
+        self.alpha_optimizer.step()
+
+    def penalty(self) -> Tensor:
+        """Return the regularisation, and what a guard added to it."""
+        groups = [self.alphas[group] for group in self.space.decisions]
+        return self.regularisation() + self.guard_strength * smooth_maximum(groups)
+
+    @property
+    def guard_strength(self) -> float:
+        """Return the weight of the β regularisation that a guard added."""
+        strength: float = self.notes.get("guard_strength", 0.0)
+        return strength
+
+    @torch.no_grad()
+    def watch(self) -> dict[str, float]:
+        """Return what shows a collapse: on the validation split, of the alphas, and of the network they lead to."""
+        split = self.data.validation
+        accuracy, loss = score(self.supernet, split, *self.representative(), self.calibration)
+        leading = derive_by_argmax(self.space, self.mixture())
+        derived = score_genotype(self.supernet, leading, split, self.calibration)
+        return {
+            "validation_accuracy": accuracy,
+            "validation_loss": loss,
+            "entropy": relative_entropy(self.probabilities()),
+            "skip_fraction": skip_fraction(leading),
+            "derivation_drop": accuracy - derived,
+        }
+
+    def intervene(self, record: EpochRecord) -> Intervention | None:
+        """Do what the guard is set to where the epoch breaks one of its limits."""
+        guard = self.settings.guard
+        broken = "; ".join(objections(guard, record.metrics))
+        if not broken:
+            self.notes["good_epoch"] = record.epoch
+        if guard.action == "off" or not broken:
+            return None
+        if guard.action == "stop":
+            if last := self.notes.get("good_epoch"):
+                end = f"stopped at epoch {last}, the last good one"
+            else:
+                self.begin_alphas_anew()
+                end = "no good epoch to go back to, so the alphas began anew"
+            return Intervention(event=f"epoch {record.epoch}: {broken}; {end}", stops=bool(last))
+        strength = self.guard_strength + guard.strength
+        self.notes["guard_strength"] = strength
+        return Intervention(
+            event=f"epoch {record.epoch}: {broken}; raised the β regularisation by {guard.strength:g} "
+            f"to {strength:g}",
+            stops=False,
+        )
+
+    def select(self) -> Iterator[Round]:
+        """Where derivation is by perturbation, take one decision each round, tuning the weights in between."""
+        if self.settings.derivation == "argmax":
+            return
+        split = some_examples(self.data.validation, self.settings.score_examples, self.seed)
+        self.set_learning_rate(0.1 * self.settings.learning_rate)
+        with torch.no_grad():
+            mixture = self.mixture()
+        rounds = self.perturbation.rounds(
+            mixture,
+            score=lambda mixture, active: score(self.supernet, split, mixture, active, self.calibration),
+            rng=generator(self.seed, "perturbation"),
+        )
+        for done in rounds:
+            if done.number < done.total:
+                self._tune(done.number, *self.perturbation.restricted(mixture))
+            yield done
+
+    @torch.no_grad()
+    def derive(self) -> Genotype:
+        """Return the genotype of the strongest choices, as perturbation found them or as alphas say."""
+        if self.perturbation.is_done:
+            return self.space.derive(self.perturbation.strengths())
+        return derive_by_argmax(self.space, self.mixture())
+
+    def state(self) -> dict[str, Tensor]:
+        """Return weights, alphas, both optimizers' states and decisions taken by perturbation."""
+        return (
+            super().state()
+            | prefixed("alphas", self.alphas)
+            | prefixed("alpha_optimizer", optimizer_tensors(self.alpha_optimizer))
+            | prefixed("perturbation", self.perturbation.state())
+        )
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go back to what `state` returned."""
+        super().restore(state)
+        with torch.no_grad():
+            for name, alpha in unprefixed("alphas", state).items():
+                self.alphas[name].copy_(alpha)
+        restore_optimizer(self.alpha_optimizer, unprefixed("alpha_optimizer", state))
+        self.perturbation.restore(unprefixed("perturbation", state))
+
+    @torch.no_grad()
+    def begin_alphas_anew(self) -> None:
+        """Put the alphas where they began; the weights keep what they have learnt."""
+        for name, alpha in self.initial_alphas().items():
+            self.alphas[name].copy_(alpha)
+        self.alpha_optimizer.state.clear()
+
+    def _joint_step(self, batch: Batch) -> StepResult:
+        """Descend the training loss with weights and alphas at once."""
+        loss, logits_BK = self.loss(batch, *self.sample())
+        self.alpha_optimizer.zero_grad(set_to_none=True)
+        self.descend(loss + self.penalty())
+        self.follow_alpha_gradients()
+        return loss.detach(), logits_BK.detach()
+
+    def _tune(self, number: int, mixture: Mixture, active: Active) -> None:
+        self.supernet.train()
+        epochs = itertools.count(self.budget.epochs + number)
+        batches = itertools.chain.from_iterable(map(self.training_batches, epochs))
+        for batch in itertools.islice(batches, self.settings.tuning_steps):
+            self.weight_step(batch, mixture, active)

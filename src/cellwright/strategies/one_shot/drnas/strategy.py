@@ -1,0 +1,81 @@
+"""DrNAS: Chen et al. 2021, https://arxiv.org/abs/2006.10355, without progressive shrinking."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.distributions import Dirichlet, kl_divergence
+from torch.nn import functional
+
+from cellwright.spaces.supernet import Active, Mixture
+from cellwright.spec import DrnasStrategy
+from cellwright.strategies.one_shot.differentiable import Differentiable
+from cellwright.training.checkpoint import prefixed, unprefixed
+
+AVERAGED = 0.2
+"""Share of the search that the averages look back on."""
+
+
+class Drnas(Differentiable):
+    """DARTS whose choices are weighed by a draw from a Dirichlet distribution with learnt concentrations.
+
+    The draw is differentiable, and its spread makes the search explore. It makes the alphas jitter, too, so that what
+    they stand for is their running average: Polyak and Juditsky 1992, https://doi.org/10.1137/0330046.
+    """
+
+    settings: DrnasStrategy
+    settings_type = DrnasStrategy
+
+    def begin(self) -> None:
+        """Make the averages of the alphas too."""
+        super().begin()
+        self.averages = {group: self.alphas[group].detach().clone() for group in self.space.decisions}
+
+    def follow_alpha_gradients(self) -> None:
+        """Let the averages follow."""
+        super().follow_alpha_gradients()
+        num_steps = self.budget.epochs * (len(self.data.train) // self.batch_size)
+        with torch.no_grad():
+            for group, average in self.averages.items():
+                average.lerp_(self.alphas[group], min(1.0, 1 / (AVERAGED * num_steps)))
+
+    def concentrations(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return each decision's concentrations, which start near 1: all mixtures alike."""
+        return {group: functional.elu(alphas[group]) + 1 for group in self.space.decisions}
+
+    def probabilities(self) -> Mixture:
+        """Return the mean of the distributions that the averages stand for."""
+        concentrations = self.concentrations(self.averages)
+        return {group: rows / rows.sum(dim=1, keepdim=True) for group, rows in concentrations.items()}
+
+    def sample(self) -> tuple[Mixture, Active | None]:
+        """Draw all mixtures, as normalised gamma variates: torch's Dirichlet takes no generator."""
+        mixture = {}
+        for group, rows in self.concentrations(self.alphas).items():
+            gammas = torch._standard_gamma(rows.cpu(), generator=self.rng).clamp_min(1e-20)
+            mixture[group] = (gammas / gammas.sum(dim=1, keepdim=True)).to(self.device)
+        return mixture, None
+
+    def regularisation(self) -> Tensor:
+        """Return the distance from the uniform distribution, which keeps concentrations from running away."""
+        distances = [
+            kl_divergence(Dirichlet(rows), Dirichlet(torch.ones_like(rows))).sum()
+            for rows in self.concentrations(self.alphas).values()
+        ]
+        return self.settings.anchor * torch.stack(distances).sum()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the averages too."""
+        return super().state() | prefixed("averages", self.averages)
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go back to what `state` returned."""
+        super().restore(state)
+        for group, average in unprefixed("averages", state).items():
+            self.averages[group].copy_(average)
+
+    def begin_alphas_anew(self) -> None:
+        """Put the averages where the alphas begin, too."""
+        super().begin_alphas_anew()
+        for group, average in self.averages.items():
+            average.copy_(self.alphas[group].detach())

@@ -1,0 +1,56 @@
+"""PC-DARTS: Xu et al. 2020, https://arxiv.org/abs/1907.05737."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cellwright.spaces.supernet import Mixture
+from cellwright.spec import Augment, PcDartsStrategy
+from cellwright.strategies.one_shot.differentiable import Differentiable
+
+
+class PcDarts(Differentiable):
+    """DARTS on a share of the channels, with a second softmax over the decisions that meet in one place.
+
+    That edge normalisation makes up for the noise that partial channels bring into the alphas.
+
+    Args:
+        settings: those of DARTS, and the share of the channels.
+        augment: what is done to training images.
+        seed: all randomness follows from it.
+    """
+
+    settings: PcDartsStrategy
+    settings_type = PcDartsStrategy
+
+    def __init__(self, settings: PcDartsStrategy, augment: Augment, *, seed: int) -> None:
+        super().__init__(settings, augment, seed=seed)
+        self.channel_fraction = settings.channel_fraction
+
+    def initial_alphas(self) -> dict[str, nn.Parameter]:
+        """Return the alphas of choices, and those of whole decisions, which start at 0."""
+        decisions = {
+            _edges(group): nn.Parameter(torch.zeros(count, device=self.device))
+            for group, (count, _) in self.space.decisions.items()
+        }
+        return super().initial_alphas() | decisions
+
+    def mixture(self) -> Mixture:
+        """Return the softmax of each decision times its share among those that it meets."""
+        return {
+            group: rows * _softmax_within(self.alphas[_edges(group)], self.space.meetings[group])[:, None]
+            for group, rows in self.probabilities().items()
+        }
+
+
+def _edges(group: str) -> str:
+    return f"{group}/edges"
+
+
+def _softmax_within(alphas_E: Tensor, meetings: Sequence[int]) -> Tensor:
+    """Return the softmax over each set of entries that have the same meeting."""
+    places = torch.tensor(list(meetings), device=alphas_E.device)
+    exponentials = (alphas_E - alphas_E.max()).exp()
+    totals = torch.zeros_like(exponentials).index_add(0, places, exponentials)
+    return exponentials / totals[places]

@@ -1,0 +1,115 @@
+"""Derivation by perturbation: Wang et al. 2021, https://arxiv.org/abs/2108.04392."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from cellwright.spaces import Space
+from cellwright.spaces.supernet import Active, Mixture
+from cellwright.strategies.one_shot.base import Round
+
+Score = Callable[[Mixture, Active], tuple[float, float]]
+"""Returns accuracy and loss on validation examples."""
+
+Restricted = tuple[dict[str, Tensor], dict[str, list[list[int]]]]
+"""A mixture, and the choices that it leaves."""
+
+UNDECIDED = -1
+
+
+class Perturbation:
+    """Decides one decision after another: kept is the choice without which the supernet does worst.
+
+    In the last round each decision as a whole is dropped in turn, and those whose loss hurts most count as the
+    strongest, so that a cell space keeps their edges.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        counts = {group: num_decisions for group, (num_decisions, _) in space.decisions.items()}
+        self.taken = {group: torch.full((count,), UNDECIDED) for group, count in counts.items()}
+        self.ranks = {group: torch.zeros(count) for group, count in counts.items()}
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether all decisions are taken and ranked."""
+        return all(bool((ranks > 0).all()) for ranks in self.ranks.values())
+
+    def rounds(self, mixture: Mixture, *, score: Score, rng: torch.Generator) -> Iterator[Round]:
+        """Take the decisions that are left, in an order that the generator draws; yield after each.
+
+        Args:
+            mixture: how strong the choices are; those of a decision that is taken no longer matter.
+            score: measures the supernet.
+            rng: must be the same when a search is resumed.
+        """
+        places = [(group, decision) for group, taken in self.taken.items() for decision in range(len(taken))]
+        order = [places[index] for index in torch.randperm(len(places), generator=rng).tolist()]
+        total = len(order) + 1
+        for number, (group, decision) in enumerate(order, start=1):
+            if self.taken[group][decision] == UNDECIDED:
+                scores = [score(*self._without(mixture, group, decision, c)) for c in self._choices(group)]
+                self.taken[group][decision] = min(self._choices(group), key=lambda c: _order(scores[c]))
+                yield Round(number=number, total=total)
+        if not self.is_done:
+            for group, ranks in self.ranks.items():
+                scores = [score(*self._dropping(mixture, group, d)) for d in range(len(ranks))]
+                from_weakest = sorted(range(len(ranks)), key=lambda d: _order(scores[d]), reverse=True)
+                ranks[from_weakest] = torch.arange(1.0, len(ranks) + 1)
+            yield Round(number=total, total=total)
+
+    def restricted(self, mixture: Mixture) -> Restricted:
+        """Return the mixture in which the choices taken have all of their decisions' strength."""
+        weights: dict[str, Tensor] = {}
+        active: dict[str, list[list[int]]] = {}
+        for group, rows in mixture.items():
+            weights[group] = rows.clone()
+            active[group] = [list(self._choices(group)) for _ in rows]
+            for decision, choice in enumerate(self.taken[group].tolist()):
+                if choice != UNDECIDED:
+                    weights[group][decision] = 0
+                    weights[group][decision, choice] = rows[decision].sum()
+                    active[group][decision] = [choice]
+        return weights, active
+
+    def strengths(self) -> Mapping[str, list[list[float]]]:
+        """Return for each decision its rank at the choice taken, and 0 elsewhere."""
+        return {
+            group: [
+                [rank if choice == taken else 0.0 for choice in self._choices(group)]
+                for rank, taken in zip(self.ranks[group].tolist(), self.taken[group].tolist(), strict=True)
+            ]
+            for group in self.taken
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Return decisions and ranks."""
+        return {f"{group}/taken": t for group, t in self.taken.items()} | {
+            f"{group}/ranks": r for group, r in self.ranks.items()
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go back to what `state` returned."""
+        self.taken = {group: state[f"{group}/taken"] for group in self.taken}
+        self.ranks = {group: state[f"{group}/ranks"] for group in self.ranks}
+
+    def _choices(self, group: str) -> range:
+        return range(self.space.decisions[group][1])
+
+    def _without(self, mixture: Mixture, group: str, decision: int, choice: int) -> Restricted:
+        weights, active = self.restricted(mixture)
+        active[group][decision].remove(choice)
+        weights[group][decision, choice] = 0
+        return weights, active
+
+    def _dropping(self, mixture: Mixture, group: str, decision: int) -> Restricted:
+        weights, active = self.restricted(mixture)
+        weights[group][decision] = 0
+        return weights, active
+
+
+def _order(score: tuple[float, float]) -> tuple[float, float]:
+    """Sort from the worst accuracy, and where that ties from the highest loss."""
+    accuracy, loss = score
+    return accuracy, -loss

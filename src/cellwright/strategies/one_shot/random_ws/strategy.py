@@ -1,0 +1,28 @@
+"""Random search with weight sharing: Li and Talwalkar 2019, https://arxiv.org/abs/1902.07638."""
+
+import math
+import random
+from collections.abc import Sequence
+
+from cellwright.genotype import Genotype
+from cellwright.spec import RandomWsStrategy
+from cellwright.strategies.one_shot.single_path import SinglePath
+
+ROUND = 20
+
+
+class RandomWs(SinglePath):
+    """Trains uniformly drawn paths, then scores uniformly drawn candidates: what any other strategy must beat."""
+
+    settings: RandomWsStrategy
+    settings_type = RandomWsStrategy
+
+    @property
+    def num_rounds(self) -> int:
+        """Return in how many rounds of at most 20 the candidates are scored."""
+        return math.ceil(self.settings.candidates / ROUND)
+
+    def candidates(self, number: int, rng: random.Random) -> Sequence[Genotype]:
+        """Draw the round's candidates."""
+        left = self.settings.candidates - number * ROUND
+        return [self.space.sample(rng) for _ in range(min(ROUND, left))]

@@ -1,0 +1,88 @@
+"""What strategies share that train one path of the supernet at a time and then choose among candidates."""
+
+import random
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+
+from cellwright.genotype import Genotype
+from cellwright.seeds import derive_seed
+from cellwright.spec import OneShotSection
+from cellwright.strategies.one_shot.alphas import skip_fraction
+from cellwright.strategies.one_shot.base import Batch, OneShotStrategy, Round, StepResult
+from cellwright.strategies.one_shot.scoring import (
+    calibration_images,
+    restriction,
+    score_genotype,
+    some_examples,
+)
+
+WATCHED_PATHS = 4
+
+
+class SinglePath(OneShotStrategy):
+    """Each training batch teaches the weights of one genotype, and no other op is computed.
+
+    Then candidates are scored with the weights that they share, round by round; the best is found. A subclass says
+    which paths are taken (`path`) and who the candidates are.
+    """
+
+    settings: OneShotSection
+
+    @property
+    @abstractmethod
+    def num_rounds(self) -> int:
+        """Return in how many rounds candidates are scored."""
+
+    @abstractmethod
+    def candidates(self, number: int, rng: random.Random) -> Sequence[Genotype]:
+        """Return the candidates of a round, counted from 0, which may build on `scores` of the rounds before."""
+
+    def path(self, rng: random.Random) -> Genotype:
+        """Draw what the next training batch teaches."""
+        return self.space.sample(rng)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Return the accuracy of each candidate so far, by its one-line form."""
+        scores: dict[str, float] = self.notes.setdefault("scores", {})
+        return scores
+
+    def begin(self) -> None:
+        """Set aside the examples that candidates are scored on."""
+        self.selection = some_examples(self.data.validation, self.settings.score_examples, self.seed)
+        self.calibration = calibration_images(self.data.train, self.seed)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Make the generator of the epoch's paths."""
+        self.rng = random.Random(derive_seed(self.seed, "paths", epoch))
+
+    def step(self, batch: Batch) -> StepResult:
+        """Teach one path."""
+        return self.weight_step(batch, *restriction(self.space, self.path(self.rng), self.device))
+
+    def watch(self) -> dict[str, float]:
+        """Return the mean validation accuracy and the skips of a few paths, drawn alike after every epoch."""
+        rng = random.Random(derive_seed(self.seed, "watch"))
+        paths = [self.path(rng) for _ in range(WATCHED_PATHS)]
+        return {
+            "validation_accuracy": sum(map(self.score, paths)) / len(paths),
+            "skip_fraction": sum(map(skip_fraction, paths)) / len(paths),
+        }
+
+    def score(self, genotype: Genotype) -> float:
+        """Return the genotype's validation accuracy with the shared weights."""
+        return score_genotype(self.supernet, genotype, self.selection, self.calibration)
+
+    def select(self) -> Iterator[Round]:
+        """Score the candidates of the rounds that are left."""
+        for number in range(self.notes.get("rounds", 0), self.num_rounds):
+            rng = random.Random(derive_seed(self.seed, "candidates", number))
+            for genotype in self.candidates(number, rng):
+                if genotype.to_line() not in self.scores:
+                    self.scores[genotype.to_line()] = self.score(genotype)
+            self.notes["rounds"] = number + 1
+            yield Round(number=number + 1, total=self.num_rounds, metrics={"best": max(self.scores.values())})
+
+    def derive(self) -> Genotype:
+        """Return the best candidate, of equals the one scored first."""
+        return Genotype.from_line(max(self.scores, key=self.scores.__getitem__))

@@ -1,0 +1,68 @@
+"""Sampled strategies: what proposes architectures that are evaluated one by one. No torch."""
+
+from collections.abc import Sequence
+
+from cellwright.evaluation import Objective
+from cellwright.seeds import derive_seed
+from cellwright.spaces import Space
+from cellwright.spec import AnySampled, SampledSection
+from cellwright.strategies.sampled.asha import Asha
+from cellwright.strategies.sampled.base import SampledStrategy, Suggesting
+from cellwright.strategies.sampled.features import Features
+from cellwright.strategies.sampled.local_search import LocalSearch
+from cellwright.strategies.sampled.nsga2 import Nsga2
+from cellwright.strategies.sampled.predictor import Predictor
+from cellwright.strategies.sampled.random import RandomSearch
+from cellwright.strategies.sampled.regularized_evolution import RegularizedEvolution
+from cellwright.strategies.sampled.reinforce import Reinforce
+from cellwright.strategies.sampled.surrogate import Surrogate, refit_size
+
+__all__ = [
+    "Asha",
+    "Features",
+    "LocalSearch",
+    "Nsga2",
+    "Predictor",
+    "RandomSearch",
+    "RegularizedEvolution",
+    "Reinforce",
+    "SampledStrategy",
+    "Suggesting",
+    "Surrogate",
+    "build_sampled",
+    "build_strategy",
+    "refit_size",
+]
+
+
+STRATEGIES: dict[type[SampledSection], type[SampledStrategy]] = {
+    strategy.settings_type: strategy
+    for strategy in (RandomSearch, RegularizedEvolution, LocalSearch, Reinforce, Predictor, Nsga2)
+}
+"""Each strategy by the type of its section."""
+
+
+def build_sampled(
+    section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
+) -> Suggesting:
+    """Return the strategy that a spec's `strategy` section describes, within its scheduler if it has one.
+
+    Args:
+        section: what is built.
+        space: where architectures come from.
+        objectives: what is optimised, the most important one first.
+        seed: the spec's.
+    """
+    own_seed = derive_seed(seed, "search")
+
+    def make() -> SampledStrategy:
+        return build_strategy(section, space, objectives, seed=own_seed)
+
+    return make() if section.scheduler is None else Asha(section.scheduler, make)
+
+
+def build_strategy(
+    section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
+) -> SampledStrategy:
+    """Return the strategy itself."""
+    return STRATEGIES[type(section)](section, space, objectives, seed=seed)

@@ -1,0 +1,102 @@
+"""ASHA: Li et al. 2020, https://arxiv.org/abs/1810.05934."""
+
+import bisect
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from cellwright.evaluation import Evaluation, Fidelity, Suggestion
+from cellwright.genotype import Genotype
+from cellwright.spec import AshaScheduler
+from cellwright.strategies.sampled.base import SampledStrategy, Suggesting
+from cellwright.strategies.sampled.levelling import Levelling
+
+
+@dataclass(slots=True)
+class _Rung:
+    """What is done at one fidelity."""
+
+    fidelity: Fidelity
+    ranked: list[tuple[float, int]] = field(default_factory=list)
+    """Worse-is-more score and number of each finished evaluation, in order."""
+    waiting: list[tuple[float, int]] = field(default_factory=list)
+    """A heap of those that have not gone on."""
+    keys: set[str] = field(default_factory=set)
+    """Architectures that are or were evaluated here."""
+
+
+class Asha(Suggesting):
+    """Evaluates what a strategy suggests on the lowest rung, and goes on with the best of each rung.
+
+    One in `reduction` of those done on a rung is suggested once more, on the next; the strategy is asked for another
+    only where none is due. It learns from all rungs, with scores made comparable by `Levelling`. With several
+    objectives the first decides who goes on.
+
+    Args:
+        settings: how many rungs there are, and what they cost.
+        make_strategy: returns the strategy, made anew.
+    """
+
+    def __init__(self, settings: AshaScheduler, make_strategy: Callable[[], SampledStrategy]) -> None:
+        self._reduction = settings.reduction
+        self._make_strategy = make_strategy
+        self._strategy = make_strategy()
+        super().__init__(self._strategy.objectives)
+        self._rungs = [
+            _Rung(Fidelity(**{settings.spends: settings.reduction**-left}))
+            for left in reversed(range(settings.rungs))
+        ]
+        self._levelling = Levelling([rung.fidelity for rung in self._rungs], self.objectives)
+        self._is_outdated = False
+
+    def finalists(self, count: int) -> list[Genotype]:
+        """Return those of the strategy, among what was evaluated in full if anything was."""
+        return self._told_strategy().finalists(count)
+
+    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+        """Return the strategy's choice."""
+        return self._told_strategy().choose(again)
+
+    def _take_in(self, evaluation: Evaluation) -> None:
+        rung = self._rungs[self._levelling.level(evaluation)]
+        rung.keys.add(self._strategy.key(evaluation.genotype))
+        if evaluation.state == "done":
+            entry = -self._strategy.score(evaluation), evaluation.number
+            bisect.insort(rung.ranked, entry)
+            heapq.heappush(rung.waiting, entry)
+        self._tell(evaluation)
+
+    def _tell(self, evaluation: Evaluation) -> None:
+        """Tell the strategy, unless what it was told means something else by now."""
+        self._is_outdated |= self._levelling.observe(evaluation, self._strategy.key(evaluation.genotype))
+        if not self._is_outdated:
+            self._strategy.observe([self._levelling.levelled(evaluation)])
+
+    def _told_strategy(self) -> SampledStrategy:
+        """Return the strategy, made anew and told all over again where scores now mean something else."""
+        if self._is_outdated:
+            self._strategy = self._make_strategy()
+            self._strategy.observe(map(self._levelling.levelled, self._known.values()))
+            self._is_outdated = False
+        return self._strategy
+
+    def _next(self) -> Suggestion | None:
+        for lower, upper in reversed(list(zip(self._rungs, self._rungs[1:], strict=False))):
+            if (due := self._due(lower, upper)) is not None:
+                return Suggestion(number=self._next_number, genotype=due, fidelity=upper.fidelity)
+        return next(
+            (replace(new, fidelity=self._rungs[0].fidelity) for new in self._told_strategy().suggest(1)), None
+        )
+
+    def _due(self, lower: _Rung, upper: _Rung) -> Genotype | None:
+        """Return the best that has not gone on, if it is among the best one in `reduction`."""
+        while lower.waiting:
+            entry = lower.waiting[0]
+            genotype = self._known[entry[1]].genotype
+            if self._strategy.key(genotype) in upper.keys:
+                heapq.heappop(lower.waiting)
+            elif bisect.bisect_left(lower.ranked, entry) < len(lower.ranked) // self._reduction:
+                return genotype
+            else:
+                break
+        return None

@@ -1,0 +1,203 @@
+"""What every sampled strategy is."""
+
+import bisect
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from statistics import fmean
+from typing import ClassVar
+
+from cellwright.evaluation import FULL, Evaluation, Objective, Suggestion
+from cellwright.genotype import Genotype
+from cellwright.pareto import pareto_front
+from cellwright.seeds import derive_seed
+from cellwright.spaces import Space
+from cellwright.spec import SampledSection
+from cellwright.strategies.sampled.walk import Walk
+
+ATTEMPTS = 50
+"""Proposals for one suggestion that may be known already before others are looked for in the strategy's place."""
+CACHED = 1 << 13
+"""Architectures whose isomorphism keys are remembered, the latest used."""
+PARENTS = 40
+"""Architectures whose neighbours are remembered, the latest used."""
+
+
+class Suggesting(ABC):
+    """What a search talks to: a strategy, or a scheduler of fidelities around one."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.objectives = tuple(objectives)
+        self._known: dict[int, Evaluation] = {}
+        self._next_number = 0
+
+    def suggest(self, count: int) -> list[Suggestion]:
+        """Return as many architectures as asked, unlike each other and all that run; fewer in a used-up space.
+
+        Each counts as running from here on, under its number.
+        """
+        suggestions: list[Suggestion] = []
+        while len(suggestions) < count and (suggestion := self._next()) is not None:
+            self.observe([suggestion.running])
+            suggestions.append(suggestion)
+        return suggestions
+
+    def observe(self, evaluations: Iterable[Evaluation]) -> None:
+        """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way.
+
+        Only `done` ones are learnt from. What a number gave first holds; scores on fresh seeds (`repeat`) are not for
+        a strategy, which must not know more of some architectures than of others.
+        """
+        for evaluation in evaluations:
+            known = self._known.get(evaluation.number)
+            if evaluation.repeat or (known is not None and known.state != "running"):
+                continue
+            self._known[evaluation.number] = evaluation
+            self._next_number = max(self._next_number, evaluation.number + 1)
+            self._take_in(evaluation)
+
+    @abstractmethod
+    def _next(self) -> Suggestion | None:
+        """Return the suggestion of the next number; None where the space is used up."""
+
+    @abstractmethod
+    def _take_in(self, evaluation: Evaluation) -> None:
+        """Take note of an evaluation that is new, or was running."""
+
+    @abstractmethod
+    def finalists(self, count: int) -> list[Genotype]:
+        """Return the architectures to score again on fresh seeds, the best first."""
+
+    @abstractmethod
+    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+        """Return the best finalist by the first objective.
+
+        Args:
+            again: scores of the finalists on fresh seeds, one or more of each.
+        """
+
+
+class SampledStrategy(Suggesting):
+    """Proposes architectures and learns from evaluations of them.
+
+    The state follows from the evaluations alone: a strategy that is made anew and observes the same ones, in whatever
+    order and however often, suggests the same. Those of suggestions that are under way count, so they are observed
+    too, as `running`. Evaluations are folded in the order of their numbers, so that which trial ends first changes
+    nothing but what is known yet. Knows no torch: the suggestion service runs it.
+
+    Args:
+        settings: a section of the class's `settings_type`.
+        space: where architectures come from.
+        objectives: what is optimised, the most important one first.
+        seed: all randomness follows from it.
+    """
+
+    settings_type: ClassVar[type[SampledSection]] = SampledSection
+
+    def __init__(
+        self, settings: SampledSection, space: Space, objectives: Sequence[Objective], *, seed: int
+    ) -> None:
+        super().__init__(objectives)
+        self.settings = settings
+        self.space = space
+        self.seed = seed
+        self.key = lru_cache(CACHED)(space.isomorphism_key)
+        self.neighbours = lru_cache(PARENTS)(lambda genotype: tuple(space.neighbours(genotype)))
+        self._keys: set[str] = set()
+        self._done: list[int] = []
+        self._walk = Walk(space, random.Random(derive_seed(seed, "walk")))
+
+    def learn(self, evaluation: Evaluation) -> None:  # noqa: B027 - optional
+        """Take note of a finished evaluation; called once for each, in any order."""
+
+    @property
+    def num_known(self) -> int:
+        """Return how many evaluations are known, running ones included."""
+        return len(self._known)
+
+    @property
+    def done_numbers(self) -> list[int]:
+        """Return the numbers of the finished evaluations, in order."""
+        return self._done
+
+    def evaluation(self, number: int) -> Evaluation:
+        """Return the known evaluation of that number."""
+        return self._known[number]
+
+    @property
+    def done(self) -> list[Evaluation]:
+        """Return the finished evaluations, in the order in which they were suggested."""
+        return [self._known[number] for number in self._done]
+
+    def is_known(self, genotype: Genotype) -> bool:
+        """Tell whether an architecture that builds the same network is known."""
+        return self.key(genotype) in self._keys
+
+    def mutate(self, genotype: Genotype, rng: random.Random) -> Genotype:
+        """Return a neighbour, each equally likely."""
+        return rng.choice(self.neighbours(genotype))
+
+    def score(self, evaluation: Evaluation) -> float:
+        """Return the first objective, turned so that more is better."""
+        return self.objectives[0].score(evaluation.metrics)
+
+    def finalists(self, count: int) -> list[Genotype]:
+        """Return the best by score, of what was evaluated in full if anything was; of several objectives the front."""
+        candidates = self.most_thorough(self.done)
+        if len(self.objectives) == 1:
+            return [e.genotype for e in sorted(candidates, key=self.score, reverse=True)[:count]]
+        found = {evaluation.genotype: evaluation.metrics for evaluation in candidates}
+        best: list[Genotype] = []
+        while found and len(best) < count:
+            front = pareto_front(found, self.objectives)
+            best += front
+            for genotype in front:
+                del found[genotype]
+        return best[:count]
+
+    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+        """Return the best by the mean of all of a finalist's scores, so that a lucky one counts as one of several."""
+        finalists = dict.fromkeys(evaluation.genotype for evaluation in again)
+        return max(finalists, key=lambda genotype: fmean(self.scores(genotype, again)))
+
+    def scores(self, genotype: Genotype, again: Sequence[Evaluation]) -> list[float]:
+        """Return all scores of a finalist, that of the search and those on fresh seeds."""
+        evaluations = (*self.most_thorough(self.done), *again)
+        return [self.score(evaluation) for evaluation in evaluations if evaluation.genotype == genotype]
+
+    @staticmethod
+    def most_thorough(evaluations: Sequence[Evaluation]) -> Sequence[Evaluation]:
+        """Return the evaluations in full; where there is none, all."""
+        return [e for e in evaluations if e.fidelity == FULL] or evaluations
+
+    @abstractmethod
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+        """Return a genotype to evaluate.
+
+        Args:
+            rng: for this suggestion.
+            attempt: how many of its proposals were known already; the more, the further afield one should look.
+        """
+
+    def _next(self) -> Suggestion | None:
+        genotype = self._unknown_one()
+        return None if genotype is None else Suggestion(number=self._next_number, genotype=genotype)
+
+    def _take_in(self, evaluation: Evaluation) -> None:
+        self._keys.add(self.key(evaluation.genotype))
+        if evaluation.state == "done":
+            bisect.insort(self._done, evaluation.number)
+            self.learn(evaluation)
+
+    def _unknown_one(self) -> Genotype | None:
+        rng = random.Random(derive_seed(self.seed, "suggest", self._next_number))
+        for attempt in range(ATTEMPTS):
+            genotype = self.propose(rng, attempt)
+            if not self.is_known(genotype):
+                return genotype
+        for _ in range(ATTEMPTS):
+            genotype = self.space.sample(rng)
+            if not self.is_known(genotype):
+                return genotype
+        return self._walk.first_without(self.is_known)

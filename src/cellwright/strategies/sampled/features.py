@@ -1,0 +1,101 @@
+"""What a surrogate sees of an architecture: its graph, not how it happens to be numbered."""
+
+import random
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.genotype import Cell, Genotype
+from cellwright.spaces import NONE, SKIP, Space
+from cellwright.strategies.sampled.paths import Array, Paths, union
+
+BUCKETS = 256
+"""Places for the paths of one cell; which one a path has is a hash of how it ends."""
+SAMPLES = 400
+"""Genotypes that are drawn to see which primitives there are."""
+CACHED = 1 << 12
+"""A few kilobytes each."""
+
+
+class Features:
+    """Turns genotypes of a space into three groups of features.
+
+    - paths: how many paths lead from a cell's inputs to its output by each sequence of operations. Skips do nothing,
+      so they are left out of it, and what is `none` leads nowhere;
+    - counts: how many operations of each kind live, that is lie on such a path, and how many a path has: on the
+      average, at most and at least;
+    - choices: the space's own encoding, which tells apart what these do not.
+
+    Paths, and what is counted on them, are equal for isomorphic cells.
+
+    Args:
+        space: where the genotypes are from.
+        cached: how many genotypes' features are remembered, the latest used.
+    """
+
+    def __init__(self, space: Space, *, cached: int = CACHED) -> None:
+        self._space = space
+        rng = random.Random(0)
+        samples = [space.sample(rng) for _ in range(SAMPLES)]
+        primitives = {
+            edge.primitive
+            for genotype in samples
+            for cell in genotype.cells.values()
+            for node in cell.nodes
+            for edge in node
+        }
+        self._columns = {name: column for column, name in enumerate(sorted(primitives - {NONE, SKIP}))}
+        self._num_columns = len(self._columns) + 1
+        self._of = lru_cache(cached)(self._compute)
+
+    def __call__(self, genotypes: Sequence[Genotype]) -> list[Array]:
+        """Return the groups, each (genotypes, features)."""
+        rows = [self._of(genotype) for genotype in genotypes]
+        return [np.array([row[group] for row in rows], dtype=np.float64) for group in range(3)]
+
+    def _compute(self, genotype: Genotype) -> tuple[NDArray[np.float32], ...]:
+        endings = np.zeros((len(genotype.cells), BUCKETS), dtype=np.float32)
+        counts: list[Array] = []
+        for row, cell in zip(endings, genotype.cells.values(), strict=True):
+            reached = self._reached(cell)
+            paths = reached[-1]
+            for ending, count in paths.endings.items():
+                row[zlib.crc32("/".join(ending).encode()) % BUCKETS] += np.log1p(count)
+            counts += [self._living(cell, reached), paths.most, paths.least]
+            counts += [paths.total / max(paths.number, 1.0), np.log1p([paths.number])]
+        choices = np.array(self._space.encode(genotype), dtype=np.float32)
+        return endings.ravel(), np.concatenate(counts).astype(np.float32), choices
+
+    def _reached(self, cell: Cell) -> list[Paths]:
+        """Return the paths to each input, to each node and, last, to the output."""
+        several = cell.num_inputs > 1
+        reached = [
+            Paths.empty(self._num_columns, (str(source),) if several else ())
+            for source in range(cell.num_inputs)
+        ]
+        for node in cell.nodes:
+            read = [(edge.primitive, reached[edge.source]) for edge in node if edge.primitive != NONE]
+            ends = [
+                paths.through(name, self._columns[name]) if name in self._columns else paths
+                for name, paths in read
+            ]
+            reached.append(union(ends, self._num_columns))
+        outputs = reached[cell.num_inputs :] if self._space.concatenates else reached[-1:]
+        return [*reached, union(outputs, self._num_columns)]
+
+    def _living(self, cell: Cell, reached: Sequence[Paths]) -> Array:
+        """Return how many living edges there are of each kind, skips last."""
+        counts = np.zeros(self._num_columns)
+        nodes = range(cell.num_inputs, cell.num_inputs + len(cell.nodes))
+        leads_on = set(nodes if self._space.concatenates else nodes[-1:])
+        for place in reversed(nodes):
+            if place not in leads_on:
+                continue
+            for edge in cell.nodes[place - cell.num_inputs]:
+                if edge.primitive != NONE and reached[edge.source].number:
+                    leads_on.add(edge.source)
+                    counts[self._columns.get(edge.primitive, -1)] += 1
+        return counts

@@ -1,0 +1,63 @@
+"""Local search: White et al. 2021, https://arxiv.org/abs/2005.02960."""
+
+import heapq
+import math
+import random
+from collections.abc import Sequence
+
+from cellwright.evaluation import Evaluation, Objective
+from cellwright.genotype import Genotype
+from cellwright.seeds import derive_seed
+from cellwright.spaces import Space
+from cellwright.spec import LocalSearchStrategy
+from cellwright.strategies.sampled.base import SampledStrategy
+
+FRESH = 0.8
+"""How often one is drawn afresh while the best is a local optimum."""
+
+
+class LocalSearch(SampledStrategy):
+    """Tries the neighbours of the best architecture, and moves on as soon as one is better.
+
+    While the best is a local optimum, all of whose neighbours are known, it mostly draws afresh and else goes on with
+    the neighbours of the next best. So what is tried follows from which architectures are known, not from a path
+    through them.
+    """
+
+    settings: LocalSearchStrategy
+    settings_type = LocalSearchStrategy
+
+    def __init__(
+        self, settings: LocalSearchStrategy, space: Space, objectives: Sequence[Objective], *, seed: int
+    ) -> None:
+        super().__init__(settings, space, objectives, seed=seed)
+        self._ranked: list[tuple[float, int]] = []
+        self._best = (math.inf, 0)
+        self._centre: tuple[int, list[Genotype]] = (-1, [])
+
+    def learn(self, evaluation: Evaluation) -> None:
+        """Rank the evaluation among those whose neighbours are left to try."""
+        entry = -self.score(evaluation), evaluation.number
+        heapq.heappush(self._ranked, entry)
+        self._best = min(self._best, entry)
+
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+        """Draw the first genotypes; then return an unknown neighbour of the best, or leave it if it has none."""
+        if self.num_known >= self.settings.initial:
+            while self._ranked:
+                if (neighbour := self._unknown_neighbour(self._ranked[0][1])) is not None:
+                    leaves = self._ranked[0] != self._best and rng.random() < FRESH
+                    return self.space.sample(rng) if leaves else neighbour
+                heapq.heappop(self._ranked)
+        return self.space.sample(rng)
+
+    def _unknown_neighbour(self, number: int) -> Genotype | None:
+        """Return the first in an order of chance that is not known; None where all are."""
+        if self._centre[0] != number:
+            neighbours = list(self.space.neighbours(self.evaluation(number).genotype))
+            random.Random(derive_seed(self.seed, "neighbours", number)).shuffle(neighbours)
+            self._centre = number, neighbours
+        untried = self._centre[1]
+        while untried and self.is_known(untried[-1]):
+            untried.pop()
+        return untried[-1] if untried else None

@@ -1,0 +1,229 @@
+"""NSGA-II: Deb et al. 2002, https://doi.org/10.1109/4235.996017; with a surrogate Lu et al. 2020, NSGANetV2."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.evaluation import Evaluation, Objective
+from cellwright.genotype import Genotype
+from cellwright.seeds import derive_seed
+from cellwright.spaces import Space
+from cellwright.spec import Nsga2Strategy
+from cellwright.strategies.sampled.base import SampledStrategy
+from cellwright.strategies.sampled.features import Features
+from cellwright.strategies.sampled.fold import Fold
+from cellwright.strategies.sampled.surrogate import Draws, Surrogate, refit_size
+
+Array = NDArray[np.float64]
+
+CHILDREN = 50
+"""How many are bred for the surrogates to choose from, and each how often is tried anew if it is known."""
+BREEDINGS = 5
+REFITS = 8
+"""Children are bred and surrogates fitted afresh once evaluations are one part in so many more."""
+REFERENCE = 2.0
+"""How far the reference point lies below the front, as a share of how far its scores differ."""
+LATEST, EARLIER = 200, 100
+"""Evaluations that surrogates are fitted to, besides the population: the latest, and others spread over the earlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """The members that live after some evaluations, and how each fares."""
+
+    members: tuple[Evaluation, ...] = ()
+    keys: tuple[str, ...] = ()
+    """Of their genotypes, by isomorphism."""
+    fronts: tuple[int, ...] = ()
+    """How many fronts there are before each one's."""
+    crowding: tuple[float, ...] = ()
+    """How far each is from those beside it on its front."""
+
+    def fitness(self, place: int) -> tuple[int, float]:
+        """Return what tournaments go by: the larger wins."""
+        return -self.fronts[place], self.crowding[place]
+
+    @property
+    def front(self) -> list[Evaluation]:
+        """Return the members that no other dominates."""
+        return [member for member, front in zip(self.members, self.fronts, strict=True) if front == 0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Brood:
+    """Children to choose from, with what their scores may be."""
+
+    numbers: list[int]
+    """Of the evaluations that they were bred and are judged from."""
+    children: list[Genotype]
+    surrogates: list[tuple[Surrogate, Draws]]
+    """One for each objective."""
+    front: Array
+    """Scores of those on the front by then, (members, objectives)."""
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        """Return one draw of all scores, (children, objectives)."""
+        return np.stack([surrogate.scores(draws.draw(rng)) for surrogate, draws in self.surrogates], axis=1)
+
+
+class Nsga2(SampledStrategy):
+    """Breeds from the fronts that are left when what dominates is peeled off, those in sparse places first.
+
+    The steady-state form: each evaluation enters the population at once and the worst member leaves. Of many children
+    one is evaluated: the one that reaches the furthest along a random direction in one draw, from surrogates of the
+    objectives, Gaussian processes, of what the scores may truly be.
+    """
+
+    settings: Nsga2Strategy
+    settings_type = Nsga2Strategy
+
+    def __init__(
+        self, settings: Nsga2Strategy, space: Space, objectives: Sequence[Objective], *, seed: int
+    ) -> None:
+        super().__init__(settings, space, objectives, seed=seed)
+        self.features = Features(space)
+        """Strategies of one space may share them."""
+        self._population = Fold(Population(), self._enter)
+        self._brood: _Brood | None = None
+
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+        """Draw the first genotypes; then return a child that may be on the front."""
+        size = refit_size(len(self.done_numbers), self.settings.population, REFITS)
+        if size is None:
+            return self.space.sample(rng)
+        numbers = list(self.done_numbers[:size])
+        if self._brood is None or self._brood.numbers != numbers:
+            self._brood = self._breed(numbers)
+        children = self._brood.children
+        random_draws = np.random.default_rng(rng.getrandbits(64))
+        drawn = self._brood.draw(random_draws)
+        unknown = [place for place, child in enumerate(children) if not self.is_known(child)]
+        if not unknown:
+            return self.mutate(rng.choice(children), rng)
+        since = [self.evaluation(number) for number in self.done_numbers[size:]]
+        scores = np.concatenate([self._brood.front, self._scores(since)])
+        direction = np.abs(random_draws.standard_normal(len(self.objectives)))
+        front = scores[front_numbers(scores) == 0]
+        return children[unknown[along(direction, drawn[unknown], front)]]
+
+    def _breed(self, numbers: list[int]) -> _Brood:
+        """Return unlike children of the population after these evaluations, none of them known by then."""
+        rng = random.Random(derive_seed(self.seed, "children", len(numbers)))
+        population = self._population.over(self, first=len(numbers))
+        evaluated = {self.key(self.evaluation(number).genotype) for number in numbers}
+        children: dict[str, Genotype] = {}
+        for _ in range(CHILDREN):
+            child = self._child(population, rng)
+            for _ in range(BREEDINGS):
+                if (key := self.key(child)) not in evaluated and key not in children:
+                    break
+                child = self.mutate(child, rng)
+            children[self.key(child)] = child
+        new = [child for key, child in children.items() if key not in evaluated] or list(children.values())
+        earlier = numbers[:-LATEST]
+        spread = earlier[:: max(1, len(earlier) // EARLIER)]
+        fitted = [
+            self.evaluation(number)
+            for number in sorted({*spread, *numbers[-LATEST:], *(m.number for m in population.members)})
+        ]
+        known, unknown = self.features([evaluation.genotype for evaluation in fitted]), self.features(new)
+        surrogates = [Surrogate(known, column.tolist()) for column in self._scores(fitted).T]
+        draws = [(surrogate, surrogate.draws(unknown)) for surrogate in surrogates]
+        return _Brood(numbers, new, draws, self._scores(population.front))
+
+    def _child(self, population: Population, rng: random.Random) -> Genotype:
+        """Cross the winners of two tournaments, or take one, and mutate it."""
+        child = self._winner(population, rng)
+        if rng.random() < self.settings.crossover:
+            child = cross(self.space, child, self._winner(population, rng), rng)
+        return self.mutate(child, rng) if rng.random() < self.settings.mutation else child
+
+    def _winner(self, population: Population, rng: random.Random) -> Genotype:
+        """Return the fitter of two members."""
+        places = [rng.randrange(len(population.members)) for _ in range(2)]
+        return population.members[max(places, key=population.fitness)].genotype
+
+    def _enter(self, population: Population, evaluation: Evaluation) -> Population:
+        key = self.key(evaluation.genotype)
+        others = [place for place, known in enumerate(population.keys) if known != key]
+        members = [*(population.members[place] for place in others), evaluation]
+        keys = [*(population.keys[place] for place in others), key]
+        scores = self._scores(members)
+        fronts = front_numbers(scores)
+        crowding = np.zeros(len(members))
+        for front in np.unique(fronts):
+            here = np.flatnonzero(fronts == front)
+            crowding[here] = crowding_distances(scores[here])
+        order = np.lexsort((-crowding, fronts))[: self.settings.population].tolist()
+        return Population(
+            members=tuple(members[place] for place in order),
+            keys=tuple(keys[place] for place in order),
+            fronts=tuple(fronts[order].tolist()),
+            crowding=tuple(crowding[order].tolist()),
+        )
+
+    def _scores(self, evaluations: Sequence[Evaluation]) -> Array:
+        """Return all objectives, more being better, (evaluations, objectives)."""
+        rows = [
+            [objective.score(evaluation.metrics) for objective in self.objectives]
+            for evaluation in evaluations
+        ]
+        return np.array(rows).reshape(-1, len(self.objectives))
+
+
+def along(direction: Array, drawn: Array, front: Array) -> int:
+    """Return the row of the child that reaches the furthest along a direction.
+
+    Over all directions, how far a set of scores reaches is the hypervolume that it dominates: Golovin & Zhang 2020,
+    https://arxiv.org/abs/2006.04655.
+
+    Args:
+        direction: positive parts, (objectives,).
+        drawn: scores of the children, (children, objectives).
+        front: scores of the members that are on the front, (members, objectives).
+    """
+    low = front.min(axis=0)
+    spread = np.maximum(front.max(axis=0), drawn.max(axis=0)) - low
+    from_reference = (drawn - low) / np.where(spread > 0, spread, 1.0) + REFERENCE
+    return int((from_reference / direction).min(axis=1).argmax())
+
+
+def front_numbers(scores: Array) -> NDArray[np.int_]:
+    """Return for each row of scores, more being better, how many fronts are peeled off before its own."""
+    no_worse: NDArray[np.bool_] = np.asarray((scores[:, None] >= scores[None]).all(axis=2))
+    dominates = no_worse & ~no_worse.T
+    numbers = np.zeros(len(scores), dtype=np.int_)
+    left = np.arange(len(scores))
+    while len(left):
+        left = left[np.any(dominates[np.ix_(left, left)], axis=0)]
+        numbers[left] += 1
+    return numbers
+
+
+def crowding_distances(scores: Array) -> Array:
+    """Return for each member of a front the size of the gap it stands in; the outermost stand in an infinite one."""
+    distances = np.zeros(len(scores))
+    for column in scores.T:
+        order = np.argsort(column, kind="stable")
+        spread = column[order[-1]] - column[order[0]]
+        distances[order[[0, -1]]] = np.inf
+        if spread > 0:
+            distances[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / spread
+    return distances
+
+
+def cross(space: Space, one: Genotype, other: Genotype, rng: random.Random) -> Genotype:
+    """Return a genotype whose choices are those of one or the other, those that meet from the same."""
+    parents = space.choices(one), space.choices(other)
+    strengths: dict[str, list[list[float]]] = {}
+    for group, (_, num_choices) in space.decisions.items():
+        meetings = space.meetings[group]
+        takes = {meeting: rng.randrange(2) for meeting in sorted(set(meetings))}
+        strengths[group] = [
+            [float(choice == parents[takes[meeting]][group][decision]) for choice in range(num_choices)]
+            for decision, meeting in enumerate(meetings)
+        ]
+    return space.derive(strengths)

@@ -1,0 +1,28 @@
+"""Regularized evolution: Real et al. 2019, https://arxiv.org/abs/1802.01548."""
+
+import random
+
+from cellwright.genotype import Genotype
+from cellwright.spec import RegularizedEvolutionStrategy
+from cellwright.strategies.sampled.base import SampledStrategy
+
+
+class RegularizedEvolution(SampledStrategy):
+    """Mutates the best of a few members that are drawn from the population: the youngest that are done.
+
+    Members die of age, not of a bad score, so that one lucky score is not bred from for ever.
+    """
+
+    settings: RegularizedEvolutionStrategy
+    settings_type = RegularizedEvolutionStrategy
+
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+        """Draw a genotype until the population is full, then breed; further from the parent the more is known."""
+        population = self.done_numbers[-self.settings.population :]
+        if self.num_known < self.settings.population or not population:
+            return self.space.sample(rng)
+        drawn = rng.sample(population, min(self.settings.sample, len(population)))
+        genotype = max((self.evaluation(number) for number in drawn), key=self.score).genotype
+        for _ in range(1 + attempt // 10):
+            genotype = self.mutate(genotype, rng)
+        return genotype

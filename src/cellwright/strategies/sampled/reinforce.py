@@ -1,0 +1,109 @@
+"""Reinforcement learning of a policy: Williams 1992; for architectures Zoph & Le 2017, https://arxiv.org/abs/1611.01578."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.evaluation import Evaluation, Objective
+from cellwright.genotype import Genotype
+from cellwright.spaces import Space
+from cellwright.spec import ReinforceStrategy
+from cellwright.strategies.sampled.base import SampledStrategy
+from cellwright.strategies.sampled.fold import Fold
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the controller knows after some evaluations."""
+
+    logits: Mapping[str, Array]
+    """Of each choice of each decision, (decisions, choices) for each group."""
+    mean: float = 0.0
+    """Of the scores, the latest weighing most: the baseline."""
+    variance: float = 0.0
+    """Of the scores about the baseline."""
+    count: int = 0
+
+
+class Reinforce(SampledStrategy):
+    """Draws each choice by a policy, whose logits are moved along the gradient of the expected score.
+
+    Where not every decision is kept, as in cells whose nodes read two edges, the strongest are: drawn logits with
+    Gumbel noise decide that too, which is drawing without replacement.
+    """
+
+    settings: ReinforceStrategy
+    settings_type = ReinforceStrategy
+
+    def __init__(
+        self, settings: ReinforceStrategy, space: Space, objectives: Sequence[Objective], *, seed: int
+    ) -> None:
+        super().__init__(settings, space, objectives, seed=seed)
+        undecided = Policy({group: np.zeros(sizes) for group, sizes in space.decisions.items()})
+        self._fold = Fold(undecided, self._reward)
+
+    @property
+    def policy(self) -> Policy:
+        """Return the policy after all evaluations that are done."""
+        return self._fold.over(self)
+
+    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+        """Draw a genotype from the policy; from a flatter one the more of its draws were known."""
+        flatness = 1 + attempt / 5
+        noise = np.random.default_rng(rng.getrandbits(64))
+        return self.space.derive(
+            {
+                group: (logits / flatness + noise.gumbel(size=logits.shape)).tolist()
+                for group, logits in self.policy.logits.items()
+            }
+        )
+
+    def _reward(self, policy: Policy, evaluation: Evaluation) -> Policy:
+        """Return the policy after one evaluation more, whose score above the baseline is its reward."""
+        score = self.score(evaluation)
+        share = max(1 - self.settings.baseline_decay, 1 / (policy.count + 1))
+        surprise = score - policy.mean
+        variance = (1 - share) * (policy.variance + share * surprise**2)
+        advantage = np.clip(surprise / np.sqrt(policy.variance), -2, 2) if policy.variance > 0 else 0.0
+        step = self.settings.learning_rate * float(advantage)
+        choices = self.space.choices(evaluation.genotype)
+        logits = {
+            group: rows + step * _log_probability_gradient(rows, choices[group], self.space.meetings[group])
+            for group, rows in policy.logits.items()
+        }
+        return Policy(logits, policy.mean + share * surprise, variance, policy.count + 1)
+
+
+def _log_probability_gradient(logits: Array, choices: Sequence[int | None], meetings: Sequence[int]) -> Array:
+    """Return the gradient of the log-probability of these choices.
+
+    For which decisions are kept where several meet it is that of drawing as many with replacement, which is exact
+    where one or all are kept and where the policy is certain.
+    """
+    peaks = logits.max(axis=1, keepdims=True)
+    powers = np.exp(logits - peaks)
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    kept = np.array([choice is not None for choice in choices])
+    gradient = np.where(kept[:, None], -shares, 0.0)
+    for decision, choice in enumerate(choices):
+        if choice is not None:
+            gradient[decision, choice] += 1.0
+    if not kept.all():
+        totals = (peaks + np.log(powers.sum(axis=1, keepdims=True))).ravel()
+        gradient += (kept - _expected(totals, kept, np.asarray(meetings)))[:, None] * shares
+    return gradient
+
+
+def _expected(totals: Array, kept: NDArray[np.bool_], meetings: NDArray[np.int_]) -> Array:
+    """Return how often each decision is expected to be kept, by its strength among those that it meets."""
+    expected = np.zeros(len(totals))
+    for meeting in np.unique(meetings):
+        here = meetings == meeting
+        powers = np.exp(totals[here] - totals[here].max())
+        expected[here] = np.minimum(1.0, kept[here].sum() * powers / powers.sum())
+    return expected

@@ -1,0 +1,148 @@
+"""A folder of images with a folder per class."""
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.data.examples import Examples, Source, as_images
+from cellwright.errors import DataError
+from cellwright.spec import ImagesData
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+NAMED_MISTAKES = 5
+PROGRESS_EVERY = 2000
+
+
+def read_images(section: ImagesData, say: Callable[[str], None]) -> Source:
+    """Decode every image, and those of the test folder if there is one."""
+    folder = Path(section.path)
+    classes = class_files(folder)
+    examples, test = _read_folder(folder, classes, section, say), None
+    if section.test_path:
+        test_folder = Path(section.test_path)
+        test_classes = class_files(test_folder)
+        if test_classes.keys() != classes.keys():
+            raise DataError(
+                f"{test_folder}: the folders must be those of {folder}: "
+                + _differences(set(classes), set(test_classes))
+            )
+        test = _read_folder(test_folder, test_classes, section, say)
+    return Source(class_names=tuple(classes), examples=examples, test=test)
+
+
+def class_files(folder: Path) -> dict[str, list[Path]]:
+    """List the files of each class, both sorted by name, without hidden ones."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    try:
+        classes = {path.name: _visible(path) for path in _visible(folder) if path.is_dir()}
+        strays = [path for path in _visible(folder) if not path.is_dir()]
+        others = [path for files in classes.values() for path in files if not path.is_file()]
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    _refuse(
+        f"{folder}: must hold a folder per class with nothing but images in it",
+        [f"{path.relative_to(folder)} is no folder" for path in strays]
+        + [f"{path.relative_to(folder)} is no file" for path in others]
+        + [f"{name} is empty" for name, files in classes.items() if not files],
+    )
+    if not classes:
+        raise DataError(f"{folder}: must hold a folder per class, but holds none")
+    return classes
+
+
+def class_names(origin: str, names: Iterable[str]) -> list[str]:
+    """Return the names `CLASS/FILE` of a folder that is not on this machine, without hidden ones and empty folders."""
+    parts = {name: name.split("/") for name in names if not name.endswith("/")}
+    visible = [name for name in parts if not any(part.startswith(".") for part in parts[name])]
+    _refuse(
+        f"{origin}: must hold a folder per class with nothing but images in it",
+        [f"{name} is not CLASS/FILE" for name in visible if len(parts[name]) != 2 or "" in parts[name]],
+    )
+    return visible
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _read_folder(
+    folder: Path, classes: dict[str, list[Path]], section: ImagesData, say: Callable[[str], None]
+) -> Examples:
+    files = [file for members in classes.values() for file in members]
+    labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
+    images = as_images(_decode_all(folder, files, section, say), "NCHW", str(folder))
+    return Examples(origin=str(folder), images=images, labels=labels)
+
+
+def _decode_all(
+    folder: Path, files: Sequence[Path], section: ImagesData, say: Callable[[str], None]
+) -> NDArray[np.uint8]:
+    from PIL import Image, UnidentifiedImageError
+
+    images = np.empty((0, 0, 0, 0), np.uint8)
+    mistakes = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for index, file in enumerate(files):
+            if index and index % PROGRESS_EVERY == 0:
+                say(f"{folder}: decoded {index} of {len(files)} images")
+            name = file.relative_to(folder)
+            try:
+                pixels = _decode(file, section)
+            except UnidentifiedImageError:
+                mistakes.append(f"{name}: is no readable {', '.join(FORMATS)}")
+                continue
+            except Exception as error:  # on broken bytes, decoders raise nearly anything
+                mistakes.append(f"{name}: {str(error) or type(error).__name__}")
+                continue
+            if not images.size:
+                images = np.empty((len(files), *pixels.shape), np.uint8)
+            if pixels.shape == images.shape[1:]:
+                images[index] = pixels
+            else:
+                (_, height, width), (_, _, first_height, first_width) = pixels.shape, images.shape
+                mistakes.append(
+                    f"{name}: is {height}×{width}, others are {first_height}×{first_width}: set data.resize"
+                )
+    _refuse(f"{folder}: {len(mistakes)} of {len(files)} images cannot be used", mistakes)
+    return images
+
+
+def _decode(file: Path, section: ImagesData) -> NDArray[np.uint8]:
+    """Decode an image, upright and on white, to (C, H, W); of an animation, the first frame."""
+    from PIL import Image, ImageOps
+
+    with Image.open(file, formats=FORMATS) as stored:
+        stored.load()
+        if stored.mode.startswith(("I", "F")):
+            raise ValueError(f"pixels of more than 8 bits (mode {stored.mode}) need data.source npz")
+        image: Image.Image = ImageOps.exif_transpose(stored)
+        if image.has_transparency_data:
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image.convert("RGBA"))
+        image = image.convert("L" if section.channels == "grey" else "RGB")
+        if section.resize:
+            height, width = section.resize
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        pixels: NDArray[Any] = np.atleast_3d(np.asarray(image))
+    return pixels.transpose(2, 0, 1)
+
+
+def _refuse(what: str, mistakes: Sequence[str]) -> None:
+    """Raise DataError with the first mistakes and the number of the others, if there are any."""
+    if mistakes:
+        more = len(mistakes) - NAMED_MISTAKES
+        named = [*mistakes[:NAMED_MISTAKES]] + ([f"and {more} more"] if more > 0 else [])
+        raise DataError(f"{what}: {'; '.join(named)}")
+
+
+def _differences(wanted: set[str], got: set[str]) -> str:
+    missing, extra = sorted(wanted - got), sorted(got - wanted)
+    parts = [f"{', '.join(missing)} missing"] * bool(missing) + [f"{', '.join(extra)} unknown"] * bool(extra)
+    return "; ".join(parts)

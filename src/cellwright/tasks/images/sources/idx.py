@@ -1,0 +1,81 @@
+"""IDX files, the format of MNIST: http://yann.lecun.com/exdb/mnist."""
+
+import gzip
+import math
+import zlib
+from contextlib import suppress
+from io import BufferedIOBase
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.data.examples import Examples, Source, as_images, as_labels, numbered_classes
+from cellwright.data.opening import open_file
+from cellwright.errors import DataError
+from cellwright.spec import IdxData
+
+GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAX_RATIO = 1032
+"""Deflate makes nothing smaller than this fraction of it."""
+UNSIGNED_BYTE = 8
+CHUNK = 1 << 20
+
+
+def read_idx(section: IdxData) -> Source:
+    """Read the images and labels, and those of the test set if there is one."""
+    examples = _read_pair(Path(section.images), Path(section.labels))
+    test = None
+    if section.test_images and section.test_labels:
+        test = _read_pair(Path(section.test_images), Path(section.test_labels))
+    return Source(
+        class_names=numbered_classes(examples.labels, str(section.labels)), examples=examples, test=test
+    )
+
+
+def _read_pair(images_path: Path, labels_path: Path) -> Examples:
+    images = as_images(_read_array(images_path), "NHWC", str(images_path))
+    labels = as_labels(_read_array(labels_path), len(images), str(labels_path))
+    return Examples(origin=str(labels_path), images=images, labels=labels)
+
+
+def _read_array(path: Path) -> NDArray[np.uint8]:
+    with open_file(path) as file:
+        stored = path.stat().st_size
+        zipped = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        try:
+            if not zipped:
+                return _parse(file, stored, path)
+            with gzip.open(file) as unzipped:
+                return _parse(unzipped, stored * GZIP_MAX_RATIO, path)
+        except (OSError, zlib.error) as error:
+            raise DataError(f"{path}: cannot be read: {error}") from error
+
+
+def _parse(file: BufferedIOBase, most: int, path: Path) -> NDArray[np.uint8]:
+    """Read an array from a file that holds at most that many bytes, which bounds what is allocated."""
+    magic = _read_bytes(file, 4, 4, "the magic number", path).tobytes()
+    zeros, kind, num_axes = magic[:2], magic[2], magic[3]
+    if zeros != b"\0\0" or kind != UNSIGNED_BYTE or num_axes not in (1, 3, 4):
+        raise DataError(
+            f"{path}: an IDX file must begin with 00 00 08 (unsigned bytes) and 01 (labels) or 03 or 04 "
+            f"(images), got {magic.hex(' ')}"
+        )
+    header = _read_bytes(file, 4 * num_axes, 4 * num_axes, "the header", path)
+    shape = tuple(map(int, header.view(">u4")))
+    values = _read_bytes(file, math.prod(shape), most, f"the header's {'×'.join(map(str, shape))}", path)
+    if file.read(1):
+        raise DataError(f"{path}: must end after the {len(values)} bytes of its header's shape, {shape}")
+    return values.reshape(shape)
+
+
+def _read_bytes(file: BufferedIOBase, size: int, most: int, what: str, path: Path) -> NDArray[np.uint8]:
+    values = np.empty(min(size, most), np.uint8)
+    found = 0
+    with suppress(EOFError):
+        while count := file.readinto1(values[found : found + CHUNK].data):
+            found += count
+    if found < size:
+        raise DataError(f"{path}: truncated: expected {size} bytes for {what}, found {found}")
+    return values

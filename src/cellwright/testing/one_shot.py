@@ -1,0 +1,343 @@
+"""What every one-shot strategy must do."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from cellwright.data import Split
+from cellwright.genotype import Genotype
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.progress import Silent
+from cellwright.results import SearchResult
+from cellwright.spaces import build_space
+from cellwright.spaces.building import build_network, build_supernet
+from cellwright.spaces.supernet import Supernet
+from cellwright.spec import AnyOneShot, AnySpace, Augment, Budget, DartsSpace
+from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.tasks.images.task import ImageTask
+
+CELLS = DartsSpace(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2, num_cells=3, channels=4)
+TASK = ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
+STANDSTILL = 1e-30
+"""A learning rate so small that nothing is learnt."""
+ARGMAX = {"derivation": "argmax", "warmup": 0}
+"""Settings for tests that look at the alphas alone."""
+
+
+class Killed(BaseException):
+    """Ends a search as a signal would."""
+
+
+def _bars() -> SearchData:
+    """Return examples that are easy to tell apart: the class is the row of a bright bar, in noise."""
+    rng = torch.Generator().manual_seed(0)
+    labels = torch.arange(36) % 3
+    images = 0.3 * torch.rand(36, 2, 8, 8, generator=rng)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        image[:, 1 + 2 * label] += 1
+    return SearchData(train=Split(images[:24], labels[:24]), validation=Split(images[24:], labels[24:]))
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Runs tiny searches with two sections of a spec."""
+
+    section: Mapping[str, Any]
+    """That of the strategy."""
+    space: AnySpace
+    folder: Path
+    data: SearchData
+    forwards: list[int] = field(default_factory=list)
+    """How often searches that were counted computed their supernet."""
+
+    def strategy(self, settings: Mapping[str, Any]) -> Any:
+        """Return the strategy, with some settings changed."""
+        section = dict(self.section)
+        if section["kind"] == "custom":
+            section["settings"] = {"batch_size": 12, **section.get("settings", {}), **settings}
+        else:
+            section = {"batch_size": 12, **section, **settings}
+        return build_strategy(TypeAdapter(AnyOneShot).validate_python(section), Augment(), seed=5)
+
+    def supernet(self, strategy: OneShotStrategy) -> Supernet:
+        """Return a supernet whose weights are always the same."""
+        with seeded_initialisation(0):
+            return build_supernet(self.space, TASK, channel_fraction=strategy.channel_fraction)
+
+    def search(
+        self,
+        checkpoint: str,
+        strategy: OneShotStrategy | None = None,
+        *,
+        data: SearchData | None = None,
+        settings: Mapping[str, Any] | None = None,
+        budget: Budget | None = None,
+        supernet: Supernet | None = None,
+    ) -> SearchResult:
+        """Search, from the checkpoint on if there is one of this name."""
+        strategy = strategy or self.strategy(settings or {})
+        return strategy.fit(
+            supernet or self.supernet(strategy),
+            data or self.data,
+            budget or Budget(epochs=3),
+            self.folder / checkpoint,
+            Silent(),
+        )
+
+    def standstill(self) -> dict[str, float]:
+        """Return settings with which architectures aren't learnt: learning rates of all but the weights."""
+        fields = type(self.strategy({}).settings).model_fields
+        return {name: STANDSTILL for name in fields if name.endswith("_learning_rate")}
+
+
+class OneShotContract:
+    """Inherit it, and give the strategy's section of the spec as the fixture `section`.
+
+    Searches are in small DARTS cells, unless the fixture `space` gives the section of another space.
+    """
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def section(cls) -> Mapping[str, Any]:
+        """Return the `strategy` section to test."""
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def space(cls) -> AnySpace:
+        """Return the `space` section to search."""
+        return CELLS
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def laboratory(
+        cls, section: Mapping[str, Any], space: AnySpace, tmp_path_factory: pytest.TempPathFactory
+    ) -> Laboratory:
+        """Return what runs searches; its folder is shared by the tests of one pair of sections."""
+        return Laboratory(section, space, tmp_path_factory.mktemp("searches"), _bars())
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def undisturbed(cls, laboratory: Laboratory) -> SearchResult:
+        """Return what a search finds that nothing interrupts."""
+        supernet = laboratory.supernet(laboratory.strategy({}))
+        with _counting(supernet, laboratory.forwards):
+            return laboratory.search("undisturbed", supernet=supernet)
+
+    def test_finds_a_genotype_of_the_space_that_builds(
+        self, space: AnySpace, undisturbed: SearchResult
+    ) -> None:
+        """The genotype is one line that the space and the network accept."""
+        genotype = Genotype.from_line(undisturbed.genotype)
+        build_space(space).check(genotype)
+        logits_BK = build_network(space, TASK, genotype)(torch.zeros(2, *TASK.image_shape))
+        torch.autograd.backward(logits_BK.sum())
+
+    def test_learns(self, laboratory: Laboratory) -> None:
+        """The training loss falls."""
+        history = laboratory.search("learning", budget=Budget(epochs=12)).history
+        assert min(r.metrics["train_loss"] for r in history) < 0.9 * history[0].metrics["train_loss"]
+
+    def test_measures_each_epoch(self, undisturbed: SearchResult) -> None:
+        """What people and guards look at is there, and shares are shares."""
+        assert [record.epoch for record in undisturbed.history] == [1, 2, 3]
+        for record in undisturbed.history:
+            assert record.metrics["train_loss"] > 0
+            for name in ("train_accuracy", "validation_accuracy", "skip_fraction"):
+                assert 0 <= record.metrics[name] <= 1
+
+    def test_its_seed_alone_decides(self, laboratory: Laboratory, undisturbed: SearchResult) -> None:
+        """Global randomness changes nothing, and stays as it was."""
+        torch.default_generator.manual_seed(2)
+        before = torch.get_rng_state()
+        again = laboratory.search("again")
+        assert (again.genotype, again.history) == (undisturbed.genotype, undisturbed.history)
+        assert torch.get_rng_state().equal(before)
+
+    @pytest.mark.parametrize("share", [0.4, 0.97])
+    def test_killed_anywhere_it_goes_on_to_the_same_end(
+        self, laboratory: Laboratory, undisturbed: SearchResult, share: float
+    ) -> None:
+        """Killed after a share of its work, between epochs, within one or while selecting, and started again."""
+        supernet = laboratory.supernet(laboratory.strategy({}))
+        name = f"killed-{share}"
+        with pytest.raises(Killed), _counting(supernet, [], kill_at=int(share * laboratory.forwards[0])):
+            laboratory.search(name, supernet=supernet)
+        resumed = laboratory.search(name)
+        assert (resumed.genotype, resumed.history) == (undisturbed.genotype, undisturbed.history)
+
+    def test_stops_when_its_time_is_used_up_and_says_so(self, laboratory: Laboratory) -> None:
+        """Only the first epoch is trained; started again, it says so once."""
+        for _ in range(2):
+            result = laboratory.search("late", budget=Budget(epochs=3, max_seconds=1e-9))
+            assert result.epoch == 1
+            (event,) = result.events
+        assert re.fullmatch(r"stopped after 1 of 3 epochs: \d+ s of 1e-09 s were used", event)
+
+    def test_weights_gather_gradients_from_training_batches_alone(self, laboratory: Laboratory) -> None:
+        """No gradient that a validation batch gave ever reaches a weight."""
+        supernet = laboratory.supernet(laboratory.strategy({}))
+        sources = _trace_gradients(supernet, laboratory.data.validation)
+        laboratory.search("traced", supernet=supernet, budget=Budget(epochs=2))
+        assert sources == {"train"}
+
+    def test_validation_labels_reach_the_weights_through_the_architecture_alone(
+        self, laboratory: Laboratory
+    ) -> None:
+        """Where no architecture is learnt, wrong validation labels leave no trace in the training losses."""
+        clean = laboratory.data
+        wrong = Split(clean.validation.images, (clean.validation.labels + 1) % 3)
+        poisoned = SearchData(train=clean.train, validation=wrong)
+        losses = [
+            [
+                record.metrics["train_loss"]
+                for record in laboratory.search(name, data=data, settings=laboratory.standstill()).history
+            ]
+            for name, data in (("still", clean), ("still-poisoned", poisoned))
+        ]
+        assert losses[0] == losses[1]
+
+
+class DifferentiableContract(OneShotContract):
+    """What every strategy with architecture parameters must do besides."""
+
+    def test_measures_what_shows_a_collapse(self, undisturbed: SearchResult) -> None:
+        """Entropy, skips, the gap and the drop are there."""
+        for record in undisturbed.history:
+            assert 0 <= record.metrics["entropy"] <= 1
+            assert -1 <= record.metrics["derivation_drop"] <= 1
+            assert -1 <= record.metrics["generalisation_gap"] <= 1
+
+    @pytest.mark.parametrize("poisoned", ["train", "validation"])
+    def test_alphas_learn_from_the_split_of_their_level(self, laboratory: Laboratory, poisoned: str) -> None:
+        """With weights that stand still, wrong labels move the alphas where alphas learn from them, only there."""
+        clean = laboratory.data
+        splits = {"train": clean.train, "validation": clean.validation}
+        splits[poisoned] = Split(splits[poisoned].images, (splits[poisoned].labels + 1) % 3)
+        settings = {"learning_rate": STANDSTILL, "alpha_learning_rate": 0.1} | ARGMAX
+        strategies = [laboratory.strategy(settings) for _ in range(2)]
+        for strategy, name, data in zip(
+            strategies, ("clean", "wrong"), (clean, SearchData(**splits)), strict=True
+        ):
+            laboratory.search(f"{poisoned}-{name}", strategy, data=data, budget=Budget(epochs=1))
+        ends = [torch.cat([a.flatten() for a in strategy.alphas.values()]) for strategy in strategies]
+        level = {"single": "train", "bilevel": "validation"}[strategies[0].settings.level]
+        assert (not ends[0].equal(ends[1])) == (level == poisoned)
+
+    def test_a_guard_stops_at_the_last_good_epoch(
+        self, laboratory: Laboratory, undisturbed: SearchResult, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A collapse is undone and the search ends; nothing changes when it is started again."""
+        settings = {"derivation": "argmax", "guard": {"max_skip_fraction": 0.8}}
+        strategy = laboratory.strategy(settings)
+        derived = _report_skips(strategy, [0.0, 0.0, 1.0], monkeypatch)
+        result = laboratory.search("guarded", strategy)
+        assert (result.genotype, result.epoch) == (derived[1], 2)
+        assert [r.metrics["train_loss"] for r in result.history] == [
+            r.metrics["train_loss"] for r in undisturbed.history
+        ]
+        (event,) = result.events
+        assert event.startswith(
+            "epoch 3: the share of skip connections was 1.00, above 0.8; stopped at epoch 2"
+        )
+        assert laboratory.search("guarded", settings=settings) == result
+
+    def test_a_guard_with_no_good_epoch_to_go_back_to_begins_the_alphas_anew(
+        self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Collapsed in the first epochs, the search goes on, and stops only where it can go back."""
+        settings = {"alpha_learning_rate": 0.1} | ARGMAX
+        strategy = laboratory.strategy(settings)
+        _report_skips(strategy, [1.0, 1.0, 0.0, 1.0], monkeypatch)
+        begun: list[Tensor] = []
+        begin_epoch = strategy.begin_epoch
+
+        def begin(epoch: int) -> None:
+            begun.append(torch.cat([alpha.detach().flatten() for alpha in strategy.alphas.values()]))
+            begin_epoch(epoch)
+
+        monkeypatch.setattr(strategy, "begin_epoch", begin)
+        budget = Budget(epochs=4)
+        result = laboratory.search("anew", strategy, budget=budget)
+        assert [event.partition("; ")[2] for event in result.events] == [
+            *["no good epoch to go back to, so the alphas began anew"] * 2,
+            "stopped at epoch 3, the last good one",
+        ]
+        assert begun[0].equal(begun[1])
+        assert begun[0].equal(begun[2])
+        assert not begun[0].equal(begun[3])
+        assert result.epoch == 3
+        assert laboratory.search("anew", settings=settings, budget=budget) == result
+
+    def test_a_guard_raises_the_regularisation(
+        self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With a collapse in every epoch it rises after each, and the alphas feel it from the next one on."""
+        entropies = []
+        for strength in (STANDSTILL, 100):
+            guard = {"action": "regularise", "strength": strength}
+            strategy = laboratory.strategy({"guard": guard, "alpha_learning_rate": 0.1} | ARGMAX)
+            _report_skips(strategy, [1.0, 1.0], monkeypatch)
+            result = laboratory.search(f"raised-{strength}", strategy, budget=Budget(epochs=2))
+            assert len(result.events) == 2
+            assert f"to {2 * strength:g}" in result.events[1]
+            entropies.append([record.metrics["entropy"] for record in result.history])
+        assert entropies[0][0] == entropies[1][0]
+        assert entropies[0][1] != entropies[1][1]
+
+
+def _report_skips(
+    strategy: OneShotStrategy, shares: list[float], monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """Make the strategy measure these shares of skips in its epochs; return a list that gathers its genotypes."""
+    watch, derived = strategy.watch, []
+
+    def report() -> dict[str, float]:
+        derived.append(strategy.derive().to_line())
+        return {**watch(), "skip_fraction": shares[len(derived) - 1]}
+
+    monkeypatch.setattr(strategy, "watch", report)
+    return derived
+
+
+@contextmanager
+def _counting(supernet: Supernet, counts: list[int], *, kill_at: int | None = None) -> Iterator[None]:
+    """Append how often the block computes the supernet, and kill the search at one of these times."""
+    count = 0
+
+    def hook(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == kill_at:
+            raise Killed
+
+    with supernet.register_forward_pre_hook(hook):
+        yield
+    counts.append(count)
+
+
+def _trace_gradients(supernet: Supernet, validation: Split) -> set[str]:
+    """Return a set that gathers the splits whose batches give the weights gradients."""
+    known = {image.numpy().tobytes() for image in validation.images}
+    sources: set[str] = set()
+    current = ""
+
+    def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        nonlocal current
+        current = "validation" if inputs[0][0].contiguous().numpy().tobytes() in known else "train"
+
+    def note(_: Tensor) -> None:
+        sources.add(current)
+
+    supernet.register_forward_pre_hook(look)
+    for weight in supernet.parameters():
+        weight.register_post_accumulate_grad_hook(note)  # type: ignore[no-untyped-call]
+    return sources

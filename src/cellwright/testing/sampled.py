@@ -1,0 +1,178 @@
+"""What every sampled strategy must do."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from cellwright.evaluation import FULL, Evaluation, Objective, State, Suggestion
+from cellwright.genotype import Genotype
+from cellwright.spaces import Chain, Darts, NasBench201, Space
+from cellwright.strategies.sampled import Suggesting
+
+OBJECTIVES = (Objective(metric="accuracy"), Objective(metric="latency_ms", direction="minimize"))
+SPACES: dict[str, Space] = {
+    "darts": Darts(primitives=("skip_connect", "sep_conv_3x3", "max_pool_3x3"), num_nodes=3),
+    "nasbench201": NasBench201(),
+    "chain": Chain(
+        primitives=("skip_connect", "nor_conv_3x3", "sep_conv_3x3"), widths=(50, 100), num_layers=4
+    ),
+}
+TINY = Chain(primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=2)
+"""A space of 32 architectures."""
+
+Build = Callable[[Space, int], Suggesting]
+"""Makes the strategy for a space and a seed."""
+
+
+def measure(suggestion: Suggestion, state: State = "done") -> Evaluation:
+    """Return what becomes of a suggestion; its scores follow from its genotype and its fidelity."""
+    if state != "done":
+        return replace(suggestion.running, state=state, reason="as the test wants it")
+    rng = random.Random(suggestion.genotype.to_line())
+    metrics = {"accuracy": rng.random() + suggestion.fidelity.epochs, "latency_ms": rng.random()}
+    return replace(suggestion.running, state=state, metrics=metrics)
+
+
+def run(strategy: Suggesting, rounds: int) -> list[Suggestion]:
+    """Evaluate one suggestion after the other; return them."""
+    suggestions: list[Suggestion] = []
+    for _ in range(rounds):
+        (suggestion,) = strategy.suggest(1)
+        strategy.observe([measure(suggestion)])
+        suggestions.append(suggestion)
+    return suggestions
+
+
+class SampledContract:
+    """Tests of a strategy; a subclass has a fixture `build` that returns a `Build`.
+
+    What is suggested is optimised for `OBJECTIVES`, which the builder hands on.
+    """
+
+    NUM_SUGGESTIONS = 24
+
+    @pytest.fixture(params=list(SPACES))
+    def space(self, request: pytest.FixtureRequest) -> Space:
+        """Return one space after the other."""
+        return SPACES[request.param]
+
+    def test_suggestions_lie_inside_and_are_numbered_in_order(self, build: Build, space: Space) -> None:
+        """Every suggestion is of the space."""
+        suggestions = run(build(space, 0), self.NUM_SUGGESTIONS)
+        assert all(space.contains(suggestion.genotype) for suggestion in suggestions)
+        assert [suggestion.number for suggestion in suggestions] == list(range(self.NUM_SUGGESTIONS))
+
+    def test_several_at_once_build_different_networks(self, build: Build, space: Space) -> None:
+        """What is suggested together is worth evaluating together, at the start and later."""
+        strategy = build(space, 0)
+        for _ in range(4):
+            suggestions = strategy.suggest(self.NUM_SUGGESTIONS // 2)
+            keys = [space.isomorphism_key(suggestion.genotype) for suggestion in suggestions]
+            assert len(set(keys)) == self.NUM_SUGGESTIONS // 2
+            strategy.observe(map(measure, suggestions))
+
+    def test_no_network_is_evaluated_twice_alike(self, build: Build, space: Space) -> None:
+        """Only another fidelity makes an architecture worth another evaluation."""
+        suggestions = run(build(space, 0), self.NUM_SUGGESTIONS)
+        evaluated = {(space.isomorphism_key(s.genotype), s.fidelity) for s in suggestions}
+        assert len(evaluated) == self.NUM_SUGGESTIONS
+
+    def test_the_same_seed_and_evaluations_give_the_same_suggestions(
+        self, build: Build, space: Space
+    ) -> None:
+        """Chance follows from the seed."""
+        assert run(build(space, 3), self.NUM_SUGGESTIONS) == run(build(space, 3), self.NUM_SUGGESTIONS)
+
+    def test_other_seeds_give_other_suggestions(self, build: Build, space: Space) -> None:
+        """Runs with several seeds are worth something."""
+        assert run(build(space, 1), self.NUM_SUGGESTIONS) != run(build(space, 2), self.NUM_SUGGESTIONS)
+
+    @pytest.mark.parametrize("order", ["as suggested", "reversed", "shuffled"])
+    def test_a_strategy_made_anew_goes_on_as_the_old_one_would(
+        self, build: Build, space: Space, order: str
+    ) -> None:
+        """A restarted service is told everything at once, in any order, some of it twice."""
+        old = build(space, 0)
+        known = list(map(measure, run(old, self.NUM_SUGGESTIONS)))
+        known += [suggestion.running for suggestion in old.suggest(3)]
+        anew = build(space, 0)
+        anew.observe(_in_order(order, known) + known[:5])
+        assert anew.suggest(5) == old.suggest(5)
+
+    def test_what_ends_late_and_out_of_order_is_learnt_all_the_same(self, build: Build, space: Space) -> None:
+        """Four trials run beside each other; one that asks in between does not see more than another."""
+        late, prompt = build(space, 0), build(space, 0)
+        rng = random.Random(1)
+        for _ in range(self.NUM_SUGGESTIONS // 4):
+            suggestions = late.suggest(4)
+            assert prompt.suggest(4) == suggestions
+            for suggestion in rng.sample(suggestions, 4):
+                late.observe([measure(suggestion)])
+            prompt.observe(map(measure, suggestions))
+        assert late.suggest(4) == prompt.suggest(4)
+
+    def test_failures_are_lived_with(self, build: Build, space: Space) -> None:
+        """Nor is what failed suggested once more."""
+        strategy = build(space, 0)
+        states: Sequence[State] = ("failed", "infeasible", "pruned", "done")
+        suggestions: list[Suggestion] = []
+        for place in range(self.NUM_SUGGESTIONS):
+            (suggestion,) = strategy.suggest(1)
+            strategy.observe([measure(suggestion, states[place % 4])])
+            suggestions.append(suggestion)
+        failed = [s for place, s in enumerate(suggestions) if place % 4 != 3]
+        for suggestion in failed:
+            again = [
+                s
+                for s in suggestions
+                if s.genotype == suggestion.genotype and s.fidelity == suggestion.fidelity
+            ]
+            assert again == [suggestion]
+        done = {s.genotype for place, s in enumerate(suggestions) if place % 4 == 3}
+        assert set(strategy.finalists(self.NUM_SUGGESTIONS)) <= done
+
+    def test_nothing_but_failures_ends_no_search(self, build: Build, space: Space) -> None:
+        """There may be nothing to learn from."""
+        strategy = build(space, 0)
+        for _ in range(self.NUM_SUGGESTIONS):
+            (suggestion,) = strategy.suggest(1)
+            strategy.observe([measure(suggestion, "failed")])
+        assert strategy.finalists(3) == []
+
+    def test_a_used_up_space_gives_each_network_once_and_then_none(self, build: Build) -> None:
+        """Also the last one is found."""
+        strategy = build(TINY, 0)
+        lowest: list[str] = []
+        while suggestions := strategy.suggest(1):
+            (suggestion,) = suggestions
+            strategy.observe([measure(suggestion)])
+            lowest.append(TINY.isomorphism_key(suggestion.genotype))
+        assert len(set(lowest)) == len({TINY.isomorphism_key(genotype) for genotype in _every(TINY)})
+        assert strategy.suggest(3) == []
+
+    def test_finalists_are_evaluated_in_full_and_differ(self, build: Build, space: Space) -> None:
+        """They are scored again on fresh seeds."""
+        strategy = build(space, 0)
+        suggestions = run(strategy, self.NUM_SUGGESTIONS)
+        in_full = {s.genotype for s in suggestions if s.fidelity == FULL}
+        finalists = strategy.finalists(3)
+        assert len(set(finalists)) == len(finalists) == min(3, len(in_full))
+        assert set(finalists) <= in_full
+
+
+def _in_order(order: str, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    if order == "reversed":
+        return list(reversed(evaluations))
+    return (
+        random.Random(0).sample(evaluations, len(evaluations)) if order == "shuffled" else list(evaluations)
+    )
+
+
+def _every(space: Space) -> list[Genotype]:
+    """Return all genotypes of a small space, found by going from neighbour to neighbour."""
+    found = [space.sample(random.Random(0))]
+    for genotype in found:
+        found += [neighbour for neighbour in space.neighbours(genotype) if neighbour not in found]
+    return found

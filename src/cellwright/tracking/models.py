@@ -1,0 +1,134 @@
+"""Networks as MLflow models and registry versions; imported late, because MLflow takes seconds.
+
+`mlflow.pytorch.log_model` would want MLflow's global tracking URI and an active run, and could not complete
+a LoggedModel that a kill left half written. So its steps are taken here one by one, with MLflow's own
+`save_model` for the files.
+"""
+
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+from cellwright.tracking.connection import quiet, unless_exists
+from cellwright.tracking.record import KEY_TAG
+from cellwright.tracking.uri import without_credentials
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+
+
+def find_version(client: MlflowClient, name: str, key: str) -> ModelVersion | None:
+    """Return the version of the model `name` that the pipeline run `key` registered before."""
+    versions = client.search_model_versions(f"tags.`{KEY_TAG}` = '{key}'")
+    return next((version for version in versions if version.name == name), None)
+
+
+def log_model(
+    client: MlflowClient,
+    run_id: str,
+    key: str,
+    model: "torch.nn.Module",
+    input_example: "npt.NDArray[np.float32]",
+    extra_files: Mapping[str, Path],
+) -> str:
+    """Return the id of the run's LoggedModel, which holds all files when its status is READY."""
+    with quiet():
+        from cellwright.tracking.saving import save_model
+
+    run = client.get_run(run_id)
+    logged = _find_or_create(client, run, key)
+    model_id: str = logged.model_id
+    if logged.status != LoggedModelStatus.READY:
+        outputs = run.outputs.model_outputs if run.outputs else []
+        if all(output.model_id != model_id for output in outputs):
+            client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+        client.log_batch(run_id, metrics=_final_metrics(client, run, model_id))
+        with tempfile.TemporaryDirectory(prefix="cellwright-") as name:
+            folder = Path(name) / "model"
+            save_model(folder, logged, model, input_example, extra_files)
+            client.log_model_artifacts(model_id, str(folder))
+        client.finalize_logged_model(model_id, LoggedModelStatus.READY)
+    return model_id
+
+
+def create_version(
+    client: MlflowClient, model_id: str, name: str, key: str, tags: Mapping[str, str]
+) -> ModelVersion:
+    """Register the LoggedModel."""
+    logged = client.get_logged_model(model_id)
+    with unless_exists():
+        client.create_registered_model(name)
+    return client.create_model_version(
+        name,
+        # not models:/ID: on a database MLflow would look that up at its global tracking URI
+        source=logged.artifact_location,
+        run_id=logged.source_run_id,
+        tags={tag: without_credentials(value) for tag, value in tags.items()} | {KEY_TAG: key},
+        model_id=model_id,
+    )
+
+
+def show_version(client: MlflowClient, experiment_id: str, key: str, version: ModelVersion) -> None:
+    """Name the version in the tag from which the page of its LoggedModel takes its versions."""
+    this = {"name": version.name, "version": int(version.version)}
+    for logged in _logged_models(client, experiment_id, key):
+        known = json.loads(logged.tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
+        if this not in known:
+            client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps([*known, this])})
+
+
+def settle_alias(client: MlflowClient, name: str, version: int) -> str | None:
+    """Return the version's alias; give it one if no newer version has been given one since."""
+    holders = {alias: int(number) for alias, number in client.get_registered_model(name).aliases.items()}
+    for alias in (CHAMPION, CHALLENGER):
+        if holders.get(alias) == version:
+            return alias
+    if any(number > version for number in holders.values()):
+        return None
+    alias = CHALLENGER if CHAMPION in holders else CHAMPION
+    client.set_registered_model_alias(name, alias, str(version))
+    return alias
+
+
+def _logged_models(client: MlflowClient, experiment_id: str, key: str) -> list[LoggedModel]:
+    """Return the LoggedModel of the pipeline run `key`, if there is one yet."""
+    found: list[LoggedModel] = client.search_logged_models(
+        [experiment_id], f"tags.`{KEY_TAG}` = '{key}'", max_results=1
+    )
+    return found
+
+
+def _find_or_create(client: MlflowClient, run: Run, key: str) -> LoggedModel:
+    found = _logged_models(client, run.info.experiment_id, key)
+    if found:
+        return found[0]
+    return client.create_logged_model(
+        run.info.experiment_id, name="model", source_run_id=run.info.run_id, tags={KEY_TAG: key}
+    )
+
+
+def _final_metrics(client: MlflowClient, run: Run, model_id: str) -> list[Metric]:
+    """Return the run's metrics that aren't curves, as points of the model.
+
+    Key, value, time and step are those of the run's point, or MLflow would count it as another one. NaN is
+    left out: MLflow would show it as 0.
+    """
+    histories = (client.get_metric_history(run.info.run_id, name) for name in run.data.metrics)
+    return [
+        Metric(last.key, last.value, last.timestamp, 0, model_id=model_id, run_id=run.info.run_id)
+        for *_, last in histories
+        if last.step == 0 and not math.isnan(last.value)
+    ]

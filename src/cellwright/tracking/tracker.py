@@ -1,0 +1,187 @@
+"""The tracker that steps are given."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cellwright.tracking.record import RegisteredModel, RunRecord, Status, require_key
+from cellwright.tracking.retrying import SHORT, Patience
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from cellwright.tracking.runs import LoggedRun
+
+T = TypeVar("T")
+
+
+def model_version(uri: str, address: str) -> str:
+    """Return `NAME/VERSION` of the registered model that `models:/NAME@ALIAS` or `models:/NAME/VERSION` names now.
+
+    Raises:
+        CellwrightError: there is none, or no registry; names the address.
+    """
+    from cellwright.tracking import connection as _connection
+    from cellwright.tracking import registry as _registry
+
+    def find() -> str:
+        with _connection.explained(uri, address):
+            version = _registry.find_version(_connection.connect(uri), address)
+        return f"{version.name}/{version.version}"
+
+    return Patience(seconds=SHORT)(find)
+
+
+def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path:
+    """Return the local copy, in the folder, of a file that was registered among the model's `extra_files`.
+
+    Raises:
+        CellwrightError: there is no such model or file, or no registry; names the address.
+    """
+    from cellwright.tracking import connection as _connection
+    from cellwright.tracking import registry as _registry
+
+    def fetch() -> Path:
+        with _connection.explained(uri, address):
+            client = _connection.connect(uri)
+            version = _registry.find_version(client, address)
+            return _registry.download(client, uri, version, f"extra_files/{name}", folder)
+
+    return Patience(seconds=SHORT)(fetch)
+
+
+class MlflowTracker:
+    """Writes to one MLflow experiment, which is made on first use.
+
+    Every call can be repeated, also after a kill at any point: what is there already is found by its key and
+    completed. What MLflow refuses becomes a `CellwrightError`, and an MLflow that does not answer `MlflowAway`.
+    """
+
+    def __init__(
+        self,
+        *,
+        uri: str,
+        experiment: str,
+        run_id: str | None = None,
+        artifact_location: str | None = None,
+        patience: Patience | None = None,
+    ):
+        """Connect, and make what is missing.
+
+        Args:
+            uri: `sqlite:///path/mlflow.db` on one machine, else the http(s) address of an MLflow server.
+            experiment: Name of the MLflow experiment.
+            run_id: A run to log into, or the one that it is nested in, instead of one of this package's own. Who
+                made it sets its status; its experiment counts, not `experiment`.
+            artifact_location: Where a new experiment keeps its files. Unless said, the folder `artifacts`
+                beside a SQLite database, or what the server decides.
+            patience: With an MLflow that is away; none unless said.
+        """
+        from cellwright.tracking import connection as _connection
+
+        self._uri = uri
+        self._experiment = experiment
+        self._run_id = run_id
+        self._patience = patience or Patience()
+        self._logged: dict[str, LoggedRun] = {}
+        self._client = self._ask(lambda: _connection.connect(uri))
+        self._experiment_id = ""
+        if run_id is None:
+            location = artifact_location or _connection.local_artifacts(uri)
+            self._experiment_id = self._ask(
+                lambda: _connection.experiment_id(self._client, experiment, location)
+            )
+
+    def log_run(self, record: RunRecord, *, status: Status) -> str:
+        """Write everything in `record`, then the status, and return the MLflow run's id.
+
+        When the record grows between calls, what is new is added. A step of a curve keeps its first value; a
+        metric whose value changed is logged anew; params can't change, and neither can trials.
+        """
+        return self._ask(lambda: self._complete(record, status))
+
+    def _complete(self, record: RunRecord, status: Status) -> str:
+        from cellwright.tracking import runs as _runs
+
+        logged = self._logged.pop(record.key, None)  # put back when all went well
+        if logged is None:
+            run = (
+                _runs.find_or_create(self._client, self._experiment_id, record)
+                if self._run_id is None
+                else _runs.find_outermost(self._client, self._run_id)
+            )
+            self._experiment_id = run.info.experiment_id
+            logged = _runs.LoggedRun(self._client, run, owned=self._run_id is None)
+        run_id = logged.complete(record, status)
+        self._logged[record.key] = logged
+        return run_id
+
+    def _ask(self, work: Callable[[], T]) -> T:
+        """Return what the work does, patiently, with MLflow's errors in words."""
+        from cellwright.tracking import connection as _connection
+
+        def explained() -> T:
+            with _connection.explained(self._uri, f"experiment {self._experiment!r}"):
+                return work()
+
+        return self._patience(explained)
+
+    def end_runs(self, tag: str, value: str, status: Status) -> int:
+        """Give the status to the experiment's runs that have the tag and are still running; return their number."""
+
+        def end() -> int:
+            query = f"tags.`{tag}` = '{value}' and attributes.status = 'RUNNING'"
+            runs = self._client.search_runs([self._experiment_id], query)
+            for run in runs:
+                self._client.set_terminated(run.info.run_id, status)
+            return len(runs)
+
+        return self._ask(end)
+
+    def register_model(
+        self,
+        *,
+        mlflow_run_id: str,
+        name: str,
+        model: "torch.nn.Module",
+        input_example: "npt.NDArray[np.float32]",
+        tags: Mapping[str, str],
+        extra_files: Mapping[str, Path],
+        key: str,
+    ) -> RegisteredModel:
+        """Log the model with its run and make it a version in the registry.
+
+        The first version becomes `champion`, later ones `challenger`. Whoever loads one needs torch and
+        MLflow, not this package; predictions run on the CPU, for any batch size. They are compared with those
+        of `model` before the version exists.
+
+        Args:
+            mlflow_run_id: What `log_run` returned; its final metrics are shown with the model.
+            name: Name of the registered model.
+            model: On any device; it is left as it is.
+            input_example: A batch of at least 2, NCHW: from fewer, torch would fix the batch size at 1.
+            tags: Tags of the version.
+            extra_files: File name to the local file that is kept under it in the model's `extra_files`.
+            key: The `RunRecord.key`; a second call with it returns the version of the first.
+        """
+        from cellwright.tracking import models as _models
+
+        require_key(key)
+        if len(input_example) < 2:
+            raise ValueError(f"input_example must be a batch of at least 2, got {len(input_example)}")
+
+        def complete() -> RegisteredModel:
+            version = _models.find_version(self._client, name, key)
+            if version is None:
+                model_id = _models.log_model(
+                    self._client, mlflow_run_id, key, model, input_example, extra_files
+                )
+                version = _models.create_version(self._client, model_id, name, key, tags)
+            _models.show_version(self._client, self._experiment_id, key, version)
+            number = int(version.version)
+            alias = _models.settle_alias(self._client, name, number)
+            return RegisteredModel(name=name, version=number, alias=alias)
+
+        return self._ask(complete)

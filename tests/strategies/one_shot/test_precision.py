@@ -1,0 +1,51 @@
+"""Searches in bfloat16, which GPUs that are faster with it are given."""
+
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from cellwright.data import Split
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.spaces.building import build_supernet
+from cellwright.spec import AnyOneShot, Augment, Budget
+from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.tasks.images.task import ImageTask
+from tests.contracts.sections import SECTIONS
+
+
+def strategy(kind: str, space: str, precision: str, task: ImageTask, bars: Split) -> OneShotStrategy:
+    section = {"kind": kind, "precision": precision, "batch_size": 16}
+    if kind == "drnas":
+        section["alpha_learning_rate"] = 1e-30  # other alphas, however close, can be given other draws
+    settings = TypeAdapter(AnyOneShot).validate_python(section)
+    built = build_strategy(settings, Augment(shift=0, rotate=0, scale=0), seed=0)
+    with seeded_initialisation(0):
+        supernet = build_supernet(SECTIONS[space], task, channel_fraction=built.channel_fraction)
+    built.set_up(supernet, SearchData(train=bars, validation=bars), Budget(epochs=2))
+    return built
+
+
+@pytest.mark.parametrize("space", ["darts", "nasbench201", "chain"])
+@pytest.mark.parametrize("kind", ["darts", "beta-darts", "pc-darts", "drnas", "gdas", "spos", "enas"])
+def test_bfloat16_learns_what_float32_does(kind, space, tiny_task, bars):
+    if (kind, space) == ("pc-darts", "chain"):
+        pytest.skip("partial channels are for cells")
+    exact, rounded = (
+        strategy(kind, space, precision, tiny_task, bars) for precision in ("float32", "bfloat16")
+    )
+    losses, computed = [], []
+    for each in (exact, rounded):
+        each.supernet.register_forward_hook(lambda *given: computed.append(given[2].dtype))
+        each.supernet.train()
+        each.begin_epoch(1)
+        losses.append([each.step(batch)[0].item() for batch in each.training_batches(1)])
+    assert set(computed) == {torch.float32, torch.bfloat16}
+    assert losses[1][0] == pytest.approx(losses[0][0], rel=0.02)
+    assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in rounded.weights)
+
+
+def test_second_order_stays_in_float32(tiny_task, bars):
+    with pytest.raises(ValidationError, match="precision must not be 'bfloat16' where order is 'second'"):
+        TypeAdapter(AnyOneShot).validate_python({"kind": "darts", "order": "second", "precision": "bfloat16"})
+    settings = TypeAdapter(AnyOneShot).validate_python({"kind": "darts", "order": "second"})
+    assert build_strategy(settings, Augment(), seed=0).precision == "float32"

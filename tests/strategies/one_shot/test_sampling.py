@@ -1,0 +1,144 @@
+"""What Gumbel and Dirichlet draws, edge normalisation, evolution and the controller compute."""
+
+import itertools
+import random
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from cellwright.genotype import Genotype
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.spaces import Darts
+from cellwright.spec import Augment, DrnasStrategy, EnasStrategy, GdasStrategy, PcDartsStrategy
+from cellwright.strategies.one_shot import Drnas, Enas, Gdas, PcDarts
+from cellwright.strategies.one_shot.enas.controller import Controller
+from cellwright.strategies.one_shot.spos.strategy import cross
+
+
+@pytest.fixture
+def small_space() -> Darts:
+    """Return 9 × 4 architectures for each cell, few enough to count."""
+    return Darts(primitives=("skip_connect", "sep_conv_3x3"), num_nodes=2)
+
+
+def prepare(strategy, space: Darts):
+    """Give a strategy what its sampling needs, without a supernet."""
+    strategy.space, strategy.device, strategy.epoch = space, torch.device("cpu"), 1
+    strategy.budget = SimpleNamespace(epochs=3)
+    strategy.rng = torch.Generator().manual_seed(0)
+    strategy.alphas = strategy.initial_alphas()
+    return strategy
+
+
+def test_gumbel_draws_are_one_hot_follow_the_softmax_and_are_soft_on_the_way_back(tiny_space: Darts):
+    gdas = prepare(Gdas(GdasStrategy(kind="gdas"), Augment(), seed=0), tiny_space)
+    wanted = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    gdas.alphas["normal"].data.copy_(wanted.log().expand(5, 4))
+    counts = torch.zeros(4)
+    for _ in range(2000):
+        mixture, active = gdas.sample()
+        assert [(choice,) for choice in mixture["normal"].argmax(dim=1).tolist()] == active["normal"]
+        counts += mixture["normal"].detach().sum(dim=0)
+    torch.testing.assert_close(mixture["normal"].detach().max(dim=1).values, torch.ones(5))
+    torch.testing.assert_close(counts / counts.sum(), wanted, rtol=0, atol=0.02)
+    (gradient,) = torch.autograd.grad(mixture["normal"][0, active["normal"][0][0]], gdas.alphas["normal"])
+    assert (gradient[0] != 0).all()
+    assert (gradient[1:] == 0).all()
+
+
+def test_dirichlet_draws_have_the_mean_that_is_derived_and_gradients(tiny_space: Darts):
+    drnas = prepare(Drnas(DrnasStrategy(kind="drnas"), Augment(), seed=0), tiny_space)
+    drnas.alphas["reduce"].data.copy_(torch.tensor([-0.5, 0.0, 1.0, 2.0]).expand(5, 4))
+    drnas.averages = drnas.alphas
+    mean = torch.stack([drnas.sample()[0]["reduce"] for _ in range(1000)]).mean(dim=0)
+    torch.testing.assert_close(mean, drnas.probabilities()["reduce"], rtol=0, atol=0.03)
+    ours = torch.autograd.grad(mean[0, 3], drnas.alphas["reduce"])[0][0]
+    exact = torch.autograd.grad(drnas.probabilities()["reduce"][0, 3], drnas.alphas["reduce"])[0][0]
+    torch.testing.assert_close(ours, exact, rtol=0.2, atol=0.01)
+
+
+def test_dirichlet_means_look_back_on_a_fifth_of_the_search(tiny_space: Darts):
+    drnas = prepare(Drnas(DrnasStrategy(kind="drnas"), Augment(), seed=0), tiny_space)
+    drnas.alpha_optimizer = SimpleNamespace(step=lambda: None)
+    drnas.data, drnas.batch_size = SimpleNamespace(train=range(100)), 10  # 30 steps in 3 epochs
+    drnas.averages = {group: torch.zeros_like(alpha) for group, alpha in drnas.alphas.items()}
+    for alpha in drnas.alphas.values():
+        alpha.data.fill_(1)
+    for _ in range(6):
+        drnas.follow_alpha_gradients()
+    for average in drnas.averages.values():
+        torch.testing.assert_close(average, torch.full((5, 4), 1 - (5 / 6) ** 6))
+
+
+def test_partial_channels_share_one_weight_among_the_edges_into_a_node(tiny_space: Darts):
+    pc = prepare(PcDarts(PcDartsStrategy(kind="pc-darts"), Augment(), seed=0), tiny_space)
+    pc.alphas["normal/edges"].data.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]))
+    sums = pc.mixture()["normal"].sum(dim=1)
+    expected = torch.cat([torch.tensor([1.0, 2.0]).softmax(0), torch.tensor([3.0, 4.0, 5.0]).softmax(0)])
+    torch.testing.assert_close(sums, expected)
+
+
+def test_a_child_has_what_its_parents_have(tiny_space: Darts, rng: random.Random):
+    def parts(genotype: Genotype) -> set:
+        return {
+            (kind, node, edge)
+            for kind, cell in genotype.cells.items()
+            for node, edges in enumerate(cell.nodes)
+            for edge in edges
+        }
+
+    for _ in range(50):
+        mother, father = tiny_space.sample(rng), tiny_space.sample(rng)
+        child = cross(tiny_space, mother, father, rng)
+        tiny_space.check(child)
+        assert parts(child) <= parts(mother) | parts(father)
+
+
+def every_genotype(space: Darts) -> list[Genotype]:
+    seen = {}
+    rng = random.Random(0)
+    for _ in range(30000):
+        genotype = space.sample(rng)
+        seen[genotype.to_line()] = genotype
+    return list(seen.values())
+
+
+def biased_controller(space: Darts) -> Controller:
+    with seeded_initialisation(0):
+        controller = Controller(space, hidden=4)
+    for group in controller.keep:
+        controller.keep[group].data.copy_(torch.linspace(-1, 1, len(space.edges)))
+    return controller
+
+
+def test_the_controllers_probabilities_sum_to_one_and_are_those_of_its_draws(small_space: Darts):
+    genotypes = every_genotype(small_space)
+    assert len(genotypes) == (4 * 3 * 4) ** 2
+    controller = biased_controller(small_space)
+    with torch.no_grad():
+        probabilities = {g: controller.assess(g)[0].exp().item() for g in genotypes}
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-4)
+    rng = random.Random(0)
+    kept = Counter(small_space.choices(controller.draw(rng))["normal"][2] is None for _ in range(1500))
+    dropped = sum(p for g, p in probabilities.items() if small_space.choices(g)["normal"][2] is None)
+    assert kept[True] / 1500 == pytest.approx(dropped, abs=0.04)
+
+
+def test_the_controller_learns_what_is_rewarded(tiny_space: Darts):
+    enas = Enas(EnasStrategy(kind="enas", hidden=16), Augment(), seed=0)
+    enas.space = tiny_space
+    with seeded_initialisation(0):
+        enas.controller = Controller(tiny_space, hidden=16)
+    enas.controller_optimizer = torch.optim.Adam(enas.controller.parameters(), lr=0.02)
+
+    def share(genotype: Genotype) -> float:
+        edges = itertools.chain(*(node for cell in genotype.cells.values() for node in cell.nodes))
+        return sum(edge.primitive == "sep_conv_3x3" for edge in edges) / 8
+
+    rng = random.Random(0)
+    for _ in range(80):
+        genotypes = [enas.controller.draw(rng) for _ in range(4)]
+        enas.reinforce(genotypes, [share(genotype) for genotype in genotypes])
+    assert sum(share(enas.controller.draw(rng)) for _ in range(20)) / 20 > 0.8

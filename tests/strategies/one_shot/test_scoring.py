@@ -1,0 +1,55 @@
+"""Scores owe nothing to the statistics that norms gathered in training, where maps were computed otherwise."""
+
+import random
+
+import pytest
+from pydantic import TypeAdapter
+
+from cellwright.data import Split
+from cellwright.nn.initialising import seeded_initialisation
+from cellwright.spaces.building import build_supernet
+from cellwright.spaces.supernet import Supernet
+from cellwright.spec import AnyOneShot, Augment, Budget, ChainSpace, NasBench201Space
+from cellwright.strategies.one_shot import SearchData, build_strategy
+from cellwright.strategies.one_shot.scoring import restriction, score
+from cellwright.tasks.images.task import ImageTask
+
+CELLS = NasBench201Space(kind="nasbench201", num_cells=2, channels=4)
+CHAIN = ChainSpace(
+    kind="chain", primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=2, channels=4
+)
+
+
+@pytest.fixture(params=[CELLS, CHAIN], ids=lambda space: space.kind)
+def supernet(request: pytest.FixtureRequest, tiny_task: ImageTask) -> Supernet:
+    with seeded_initialisation(0):
+        return build_supernet(request.param, tiny_task)
+
+
+def spoil_statistics(supernet: Supernet) -> None:
+    for name, buffer in supernet.named_buffers():
+        if name.endswith("running_var"):
+            buffer[::2] *= 100
+
+
+@pytest.mark.parametrize("kind", ["darts", "gdas", "drnas"])
+def test_what_is_watched(kind: str, supernet: Supernet, bars: Split):
+    section = TypeAdapter(AnyOneShot).validate_python({"kind": kind, "batch_size": 20})
+    strategy = build_strategy(section, Augment(), seed=0)
+    strategy.set_up(supernet, SearchData(train=bars, validation=bars), Budget())
+    strategy.train_epoch(1)
+    expected = strategy.watch()
+    spoil_statistics(supernet)
+    assert strategy.watch() == expected
+
+
+def test_genotypes(supernet: Supernet, bars: Split):
+    images_BCHW, _ = next(bars.ordered_batches(30))
+    for number in range(4):
+        genotype = supernet.space.sample(random.Random(number))
+        mixture, active = restriction(supernet.space, genotype, images_BCHW.device)
+        expected = score(supernet, bars, mixture, active, images_BCHW)
+        spoil_statistics(supernet)
+        spoilt = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
+        assert score(supernet, bars, mixture, active, images_BCHW) == expected
+        assert all(buffer.equal(spoilt[name]) for name, buffer in supernet.named_buffers())

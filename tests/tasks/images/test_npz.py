@@ -1,0 +1,156 @@
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellwright.data import PreparedData
+from cellwright.errors import DataError
+from cellwright.spec import NpzData
+from cellwright.tasks.images import prepare
+
+RNG = np.random.default_rng(0)
+LABELS = np.arange(20) % 2
+BYTES = RNG.integers(0, 256, (20, 8, 9, 3), np.uint8)
+FLOATS = RNG.normal(size=(20, 8, 9)).astype(np.float64)
+
+
+def with_value(array, index, value):
+    changed = array.copy()
+    changed[index] = value
+    return changed
+
+
+def saved(path: Path, images=BYTES, labels=LABELS) -> Path:
+    np.savez(path, images=images, labels=labels)
+    return path
+
+
+def prepared(section: NpzData, folder: Path) -> PreparedData:
+    prepare(section, folder, lambda message: None)
+    return PreparedData.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("images", "layout", "shape", "dtype"),
+    [
+        (BYTES, "NHWC", (3, 8, 9), "uint8"),
+        (BYTES.transpose(0, 3, 1, 2), "NCHW", (3, 8, 9), "uint8"),
+        (BYTES[..., 0], "NHWC", (1, 8, 9), "uint8"),
+        (BYTES[..., 0] > 100, "NHWC", (1, 8, 9), "uint8"),
+        (FLOATS, "NHWC", (1, 8, 9), "float32"),
+        (FLOATS.astype(">f4"), "NHWC", (1, 8, 9), "float32"),
+        (BYTES.astype(np.int32), "NHWC", (3, 8, 9), "float32"),
+    ],
+)
+def test_images_keep_their_values(tmp_path, images, layout, shape, dtype):
+    section = NpzData(source="npz", path=saved(tmp_path / "all.npz", images), layout=layout)
+    data = prepared(section, tmp_path / "data")
+    assert (data.manifest.image_shape, data.manifest.dtype) == (shape, dtype)
+    splits = (data.train, data.validation, data.test)
+    sums = sorted(value for split in splits for value in split.images.double().sum((1, 2, 3)).tolist())
+    axes = tuple(range(1, images.ndim))
+    assert sums == pytest.approx(sorted(images.astype(np.float32).sum(axes, np.float64).tolist()))
+
+
+def test_the_users_test_set_is_the_test_split(tmp_path):
+    section = NpzData(
+        source="npz",
+        path=saved(tmp_path / "train.npz"),
+        test_path=saved(tmp_path / "test.npz", BYTES[::-1][:7], LABELS[::-1][:7]),
+    )
+    data = prepared(section, tmp_path / "data")
+    assert data.manifest.split_sizes == {"train": 15, "validation": 5, "test": 7}
+    np.testing.assert_array_equal(data.test.images.permute(0, 2, 3, 1), BYTES[::-1][:7])
+    assert data.manifest.source == "npz train.npz test.npz"
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (with_value(FLOATS, (3, 1, 1), np.nan), LABELS, "images hold NaN or infinity, the first at index 3"),
+        (with_value(FLOATS, 7, 1e300), LABELS, "must be finite, but 1 images hold NaN or infinity"),
+        (BYTES[:, :7], LABELS, "sides of images must be at least 8, got 3×7×9 (channels, height, width, re"),
+        (BYTES.transpose(0, 3, 1, 2), LABELS, "got 9×3×8 (channels, height, width, read as NHWC)"),
+        (BYTES[:8], LABELS, "there must be one label for each of 8 images, got labels of the shape (20,)"),
+        (BYTES[0, 0], LABELS, "images must have 3 or 4 axes, got the shape (9, 3)"),
+        (BYTES[:0], LABELS[:0], "there must be images, got the shape (0, 3, 8, 9)"),
+        (FLOATS.astype(complex), LABELS, "pixels must be real numbers, got the dtype complex128"),
+        (FLOATS.astype(object), LABELS, "Object arrays cannot be loaded when allow_pickle=False"),
+        (BYTES, LABELS[:, None], "one label for each of 20 images, got labels of the shape (20, 1)"),
+        (BYTES, LABELS / 2, "labels out of range: they must be whole numbers, got float64"),
+        (BYTES, with_value(LABELS, 4, -1), "labels out of range: -1 at index 4; classes are numbered from 0"),
+        (BYTES, with_value(LABELS, 4, 2**40), "labels out of range: 1099511627776 at index 4"),
+        (BYTES, LABELS * 2, "every class from 0 to 2 must occur, but none of the labels is 1"),
+        (BYTES, LABELS * 0, "there must be at least two classes, got only 0"),
+        (BYTES, np.repeat([0, 1], [16, 4]), "class '1' must have at least 5 examples"),
+    ],
+)  # fmt: skip
+def test_refuses_arrays(tmp_path, images, labels, message):
+    path = saved(tmp_path / "all.npz", images, labels)
+    with pytest.raises(DataError, match=f"^{re.escape(str(path))}: .*{re.escape(message)}"):
+        prepared(NpzData(source="npz", path=path), tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (BYTES, with_value(LABELS, 4, 2), "labels out of range: 2 at index 4; .*train.npz has .* 0 to 1"),
+        (BYTES[LABELS == 0], LABELS[LABELS == 0], "must have every class, but none .* is of class '1'"),
+        (BYTES[:, :, :8], LABELS, "the test set's images must be as in .*train.npz, 3×8×9, got 3×8×8"),
+        (BYTES / 255, LABELS, "the test set's pixels must be as in .*train.npz, uint8, got float32"),
+    ],
+)  # fmt: skip
+def test_refuses_test_sets_unlike_the_training_set(tmp_path, images, labels, message):
+    section = NpzData(
+        source="npz",
+        path=saved(tmp_path / "train.npz"),
+        test_path=saved(tmp_path / "test.npz", images, labels),
+    )
+    with pytest.raises(DataError, match=f"^{tmp_path}/test.npz: .*{message}"):
+        prepared(section, tmp_path / "data")
+
+
+def npz_bytes() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, images=BYTES, labels=LABELS)
+    return buffer.getvalue()
+
+
+def corrupted_zip() -> bytes:
+    whole = bytearray(npz_bytes())
+    whole[1000] ^= 255
+    return bytes(whole)
+
+
+def zip_of_absurd_header() -> bytes:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,8,8), }\n"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header)
+        archive.writestr("labels.npy", b"")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda: b"no archive", "is no .npz archive, or is truncated"),
+        (lambda: npz_bytes()[:-100], "is no .npz archive, or is truncated"),
+        (corrupted_zip, "cannot be read: Bad CRC-32"),
+        (zip_of_absurd_header, "cannot be read: "),
+    ],
+)
+def test_refuses_broken_archives(tmp_path, content, message):
+    path = tmp_path / "all.npz"
+    path.write_bytes(content())
+    with pytest.raises(DataError, match=f"^{re.escape(str(path))}: {message}"):
+        prepared(NpzData(source="npz", path=path), tmp_path / "data")
+
+
+def test_names_the_keys_there_are(tmp_path):
+    section = NpzData(source="npz", path=saved(tmp_path / "all.npz"), images_key="x_train")
+    with pytest.raises(DataError, match=r"all.npz: has no array 'x_train', but 'images', 'labels'"):
+        prepared(section, tmp_path / "data")

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+
+from cellwright.data import Duplicates, PreparedData
+from cellwright.errors import DataError
+from cellwright.spec import DigitsData, NpzData
+from cellwright.tasks.images import prepare
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (20, 8, 8), np.uint8)
+LABELS = np.arange(20) % 2
+
+
+def silent(message: str) -> None:
+    pass
+
+
+@pytest.fixture
+def npz(tmp_path):
+    """Give a function from images, labels and settings to a section."""
+
+    def save(images, labels=LABELS, test=None, **settings) -> NpzData:
+        np.savez(tmp_path / "all.npz", images=images, labels=labels)
+        if test:
+            np.savez(tmp_path / "test.npz", images=test[0], labels=test[1])
+            settings["test_path"] = tmp_path / "test.npz"
+        return NpzData(source="npz", path=tmp_path / "all.npz", **settings)
+
+    return save
+
+
+def test_digits(tmp_path):
+    said: list[str] = []
+    manifest = prepare(DigitsData(source="digits"), tmp_path, said.append)
+    assert manifest.image_shape == (1, 8, 8)
+    assert manifest.dtype == "uint8"
+    assert manifest.class_names == tuple("0123456789")
+    assert manifest.split_sizes == {"train": 1078, "validation": 360, "test": 359}
+    assert said == [
+        "digits: 1797 images of 1×8×8 in 10 classes",
+        "split into 1078 train, 360 validation, 359 test",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "manifest.json", "test.safetensors", "train.safetensors", "validation.safetensors",
+    ]  # fmt: skip
+
+
+def test_normalisation_is_that_of_the_train_split(tmp_path, npz):
+    images = RNG.normal(100, 3, (20, 8, 8, 2)).astype(np.float32)
+    manifest = prepare(npz(images), tmp_path / "data", silent)
+    train = PreparedData.open(tmp_path / "data").train.images.double()
+    assert manifest.mean == pytest.approx(train.mean((0, 2, 3)).tolist(), rel=1e-12)
+    assert manifest.std == pytest.approx(train.std((0, 2, 3), correction=0).tolist(), rel=1e-12)
+
+
+@pytest.mark.parametrize("value", [0, 0.1, -1e-9, 3e38])
+def test_a_constant_channel_has_the_std_one(tmp_path, npz, value):
+    manifest = prepare(npz(np.full((20, 8, 8), value, np.float32)), tmp_path / "data", silent)
+    assert manifest.std == (1,)
+
+
+def test_content_hash_is_of_data_and_splits(tmp_path, npz):
+    def content_hash(section):
+        return prepare(section, tmp_path / "data", silent).content_hash
+
+    same = content_hash(npz(IMAGES))
+    renamed = npz(IMAGES).path.rename(tmp_path / "other.npz")
+    assert content_hash(NpzData(source="npz", path=renamed)) == same
+    hashes = [
+        content_hash(npz(255 - IMAGES)),
+        content_hash(npz(IMAGES, 1 - LABELS)),
+        content_hash(npz(IMAGES, split_seed=1)),
+        content_hash(npz(IMAGES.astype(float))),
+    ]
+    assert len({same, *hashes}) == 5
+
+
+def test_each_image_stands_in_one_split_with_its_label(tmp_path, npz):
+    prepare(npz(IMAGES), tmp_path / "data", silent)
+    data = PreparedData.open(tmp_path / "data")
+    found = [
+        (image.numpy().tobytes(), int(label))
+        for split in (data.train, data.validation, data.test)
+        for image, label in zip(split.images, split.labels, strict=True)
+    ]
+    given = [(image.tobytes(), int(label)) for image, label in zip(IMAGES, LABELS, strict=True)]
+    assert sorted(found) == sorted(given)
+
+
+REPEATED = (IMAGES[:4], LABELS[:4])
+
+
+def test_reports_duplicates(tmp_path, npz):
+    said: list[str] = []
+    manifest = prepare(npz(IMAGES, test=REPEATED, validation_fraction=0.5), tmp_path / "data", said.append)
+    found = manifest.duplicates
+    assert (found.train_validation, found.train_test + found.validation_test, found.dropped) == (0, 4, 0)
+    assert manifest.split_sizes == {"train": 10, "validation": 10, "test": 4}
+    assert (
+        f"{found.train_test} images of train stand in test too: kept; data.duplicates: drop would drop them"
+        in said
+    )
+
+
+def test_drops_duplicates_from_the_training_side(tmp_path, npz):
+    images = np.concatenate([IMAGES, IMAGES])
+    section = npz(images, np.tile(LABELS, 2), REPEATED, validation_fraction=0.5, duplicates="drop")
+    manifest = prepare(section, tmp_path / "data", silent)
+    data = PreparedData.open(tmp_path / "data")
+    rows = [
+        {image.numpy().tobytes() for image in split.images}
+        for split in (data.train, data.validation, data.test)
+    ]
+    assert len(rows[0] | rows[1] | rows[2]) == sum(map(len, rows)) == 20
+    assert manifest.split_sizes["test"] == 4
+    assert manifest.duplicates.dropped == 44 - sum(manifest.split_sizes.values()) > 0
+
+
+def test_no_duplicates(tmp_path, npz):
+    none = Duplicates(train_validation=0, train_test=0, validation_test=0, dropped=0)
+    assert prepare(npz(IMAGES), tmp_path / "data", silent).duplicates == none
+
+
+def test_refuses_to_drop_all_of_a_class(tmp_path, npz):
+    section = npz(IMAGES, test=(IMAGES, LABELS), duplicates="drop")
+    with pytest.raises(DataError, match="all.npz: every split .* dropped train has none of class '0'"):
+        prepare(section, tmp_path / "data", silent)
+
+
+def test_tells_of_contradicting_labels(tmp_path, npz):
+    said: list[str] = []
+    prepare(
+        npz(np.concatenate([IMAGES, IMAGES[:3]]), np.append(LABELS, 1 - LABELS[:3])),
+        tmp_path / "data",
+        said.append,
+    )
+    assert "3 images stand with more than one label" in said
+
+
+def test_dying_midway_leaves_no_manifest(tmp_path, npz):
+    folder = tmp_path / "data"
+    prepare(npz(IMAGES), folder, silent)
+    (folder / "validation.safetensors").unlink()
+    (folder / "validation.safetensors").mkdir()
+    with pytest.raises(IsADirectoryError):
+        prepare(npz(IMAGES, split_seed=1), folder, silent)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "test.safetensors", "train.safetensors", "validation.safetensors",
+    ]  # fmt: skip
+    with pytest.raises(
+        DataError, match="manifest.json: cannot be read: No such file.*; is the data prepared"
+    ):
+        PreparedData.open(folder)

@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from cellwright.tasks.images.scoring import (
+    calibration_error,
+    class_scores,
+    confusion_matrix,
+    paired_difference,
+    wilson_interval,
+)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (29, 29, 0.8830, 1.0)],
+)
+def test_wilson_interval_equals_published_examples(successes, trials, low, high):
+    """The first four examples of Newcombe 1998, https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8<857."""
+    interval = wilson_interval(successes, trials)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=6e-5)
+
+
+def test_paired_difference_is_that_of_the_same_examples():
+    correct = torch.tensor([True] * 90 + [False] * 10)
+    other = torch.tensor([True] * 80 + [False] * 10 + [True] * 2 + [False] * 8)
+    difference, interval = paired_difference(correct, other)
+    assert difference == pytest.approx(0.08)
+    assert interval.low < 0.08 < interval.high
+    assert interval.low > 0
+
+
+def test_equal_predictions_differ_by_nothing():
+    correct = torch.rand(50) > 0.3
+    difference, interval = paired_difference(correct, correct)
+    assert difference == 0
+    assert interval.low < 0 < interval.high
+
+
+def test_calibration_error_by_hand():
+    probabilities = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.4, 0.6], [0.4, 0.6]])
+    labels = torch.tensor([0, 1, 1, 1])
+    assert calibration_error(probabilities, labels) == pytest.approx((2 * 0.3 + 2 * 0.4) / 4)
+
+
+def test_scores_of_classes_by_hand():
+    confusion = confusion_matrix(torch.tensor([0, 0, 1, 1, 1]), torch.tensor([0, 1, 1, 1, 2]), 3)
+    assert confusion.tolist() == [[1, 0, 0], [1, 2, 0], [0, 1, 0]]
+    scores = {
+        s.name: (s.precision, s.recall, s.num_examples) for s in class_scores(confusion, ("a", "b", "c"))
+    }
+    assert scores == {
+        "a": (0.5, 1.0, 1),
+        "b": (pytest.approx(2 / 3), pytest.approx(2 / 3), 3),
+        "c": (0.0, 0.0, 1),
+    }
