@@ -4,10 +4,10 @@ SPEC ?= examples/digits.yaml
 VERSION = $(shell sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion compile proto images test-cluster clean
+.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed compile proto images test-cluster clean
 
 help: ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/ready ## Search, retrain, evaluate and register a network (SPEC=examples/digits.yaml)
 	$(BIN)/cellwright run $(SPEC)
@@ -36,6 +36,9 @@ bench-collapse: .venv/ready ## Count how often searches collapse to skips, about
 
 bench-fashion: .venv/ready ## Compare all strategies on Fashion-MNIST, over two hours on 2 cores; goes on where it stopped
 	$(BIN)/python -m benchmarks.fashion_mnist --jobs 2
+
+bench-hand-designed: .venv/ready ## Compare networks designed by hand, a day on one core; resumes where it stopped (CIFAR=cifar10.tar.gz)
+	$(BIN)/python -m benchmarks.hand_designed --write $(if $(CIFAR),--cifar $(CIFAR))
 
 compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
 	$(BIN)/cellwright compile $(SPEC) -o pipeline.yaml
