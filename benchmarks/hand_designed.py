@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -34,15 +34,16 @@ from benchmarks.hand_table import FORMATS, Cell, Outcome, append_outcome, leader
 from cellwright.data import PreparedData, Split
 from cellwright.files import write_text
 from cellwright.nn.cost import count_macs, count_params, measure_latency
-from cellwright.nn.skeleton import seeded_initialisation
+from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
+from cellwright.search.networks import task_of
 from cellwright.spec import Augment, Precision, SearchSpec
-from cellwright.steps import STEPS, run_step
-from cellwright.steps._networks import task_of
-from cellwright.training.augmentation import augment_images
-from cellwright.training.classifier import predict
+from cellwright.steps.prepare import PREPARE
+from cellwright.steps.step import run_step
+from cellwright.tasks.images.augmentation import augment_images
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
+from cellwright.training.retraining import predict
 
 NUM_IMAGES = 10_000
 FASHION, CIFAR = DATA = ("Fashion-MNIST", "CIFAR-10")
@@ -180,6 +181,12 @@ def run_cell(cell: Cell, folder: Path, price: float | None) -> Outcome:
     )
 
 
+def run_apart(cell: Cell, folder: Path, price: float | None) -> Outcome:
+    """Run the cell in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(run_cell, cell, folder, price).result()
+
+
 def all_cells(data: Iterable[str]) -> list[Cell]:
     return [Cell(*cell) for cell in itertools.product(data, SHAPES, FORMATS, BUDGETS, SEEDS)]
 
@@ -240,12 +247,12 @@ def run_cells(
     """Run the cells that are missing, each in a process of its own, and append a line for each as it ends."""
     os.environ["OMP_NUM_THREADS"] = "1"
     running: dict[Future[Outcome], Cell] = {}
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         while True:
             done = load_outcomes(results)
             left = [cell for cell in missing(wanted, done, formats) if cell not in running.values()]
             for cell in left[: jobs - len(running)]:
-                running[pool.submit(run_cell, cell, prepared[cell.data], price_of(cell, done))] = cell
+                running[pool.submit(run_apart, cell, prepared[cell.data], price_of(cell, done))] = cell
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -265,7 +272,7 @@ def write_report(results: Path) -> None:
 
 def prepare(data: dict[str, Any]) -> Path:
     spec = SearchSpec.model_validate({"name": "hand-designed", "data": data | {"limit": NUM_IMAGES}})
-    return run_step(STEPS["prepare"], spec, {}, WORKSPACE, Silent())
+    return run_step(PREPARE, spec, {}, WORKSPACE, Silent())
 
 
 def cifar_data(archive: Path) -> dict[str, str]:

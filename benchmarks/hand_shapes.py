@@ -6,8 +6,8 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cellwright.nn.resnet import BasicBlock, ResNet
-from cellwright.nn.skeleton import ImageTask, Standardise
+from cellwright.tasks.images.resnet import BasicBlock, ResNet
+from cellwright.tasks.images.task import ImageTask, Standardise
 
 
 def conv_norm(

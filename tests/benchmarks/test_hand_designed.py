@@ -18,10 +18,11 @@ from benchmarks.hand_designed import (
 from benchmarks.hand_shapes import SHAPES, TODAY, build_shape
 from benchmarks.hand_table import FORMATS, Cell, Outcome, append_outcome, leaders, load_outcomes
 from cellwright.data import PreparedData
-from cellwright.nn.skeleton import ImageTask
 from cellwright.progress import Silent
 from cellwright.spec import SearchSpec
-from cellwright.steps import STEPS, run_step
+from cellwright.steps.prepare import PREPARE
+from cellwright.steps.step import run_step
+from cellwright.tasks.images.task import ImageTask
 
 SHORT, LONG = BUDGETS
 FASHION = DATA[0]
@@ -35,7 +36,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "noise.npz", images=images, labels=np.arange(200) % 10)
     data = {"source": "npz", "path": str(folder / "noise.npz")}
     spec = SearchSpec.model_validate({"name": "noise", "data": data})
-    return run_step(STEPS["prepare"], spec, {}, folder, Silent())
+    return run_step(PREPARE, spec, {}, folder, Silent())
 
 
 def outcome(cell: Cell, accuracy: float, *, price: float = 0.05) -> Outcome:
