@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "manifests" / "overlays" / "testcluster"
-NAMESPACE, BUCKET, KEY = "cellwright", "cellwright", "testcluster"
+NAMESPACE, SYSTEM, BUCKET, KEY = "cellwright", "cellwright-system", "cellwright", "testcluster"
 OURS = "app.kubernetes.io/part-of=cellwright"
 ARGO = ("ARGO_POD_STATUS_CAPTURE_FINALIZER=true", "DEFAULT_REQUEUE_TIME=2s")
 """As docs/cluster.md advises: Argo sees how deleted pods ended, and looks at what has ended every two seconds."""
@@ -52,9 +53,10 @@ def store(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def namespace(images: None) -> Iterator[str]:
-    kubectl("delete", "jobs", "-l", OURS, "-n", NAMESPACE)  # those of other manifests of the same version
+    kubectl("delete", "jobs", "-l", OURS, "-n", SYSTEM)  # those of other manifests of the same version
     kubectl("apply", "-k", str(OVERLAY))
-    kubectl("wait", "--for=condition=complete", "jobs", "-l", OURS, "-n", NAMESPACE, "--timeout=180s")
+    kubectl("wait", "--for=condition=complete", "jobs", "-l", OURS, "-n", SYSTEM, "--timeout=180s")
+    subprocess.run([sys.executable, "-m", "cellwright", "register-suggestions"], check=True)
     kubectl("set", "env", "deployment/workflow-controller", "-n", "kubeflow", *ARGO)
     for controller in ("katib-controller", "workflow-controller"):
         kubectl("rollout", "status", f"deployment/{controller}", "-n", "kubeflow", "--timeout=120s")
@@ -66,15 +68,15 @@ def namespace(images: None) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def mlflow_uri(namespace: str) -> str:
     """Where MLflow answers from here."""
-    kubectl("rollout", "status", "deployment/mlflow", "-n", namespace, "--timeout=180s")
-    return f"http://{cluster_ip('mlflow', namespace)}:5000"
+    kubectl("rollout", "status", "deployment/mlflow", "-n", SYSTEM, "--timeout=180s")
+    return f"http://{cluster_ip('mlflow', SYSTEM)}:5000"
 
 
 @pytest.fixture(scope="session")
 def identity(namespace: str, tmp_path_factory) -> Path:
-    """A kubeconfig that is no more than the service account of a search."""
+    """A kubeconfig that is no more than the service account of a pipeline's steps, which search."""
     config = yaml.safe_load(kubectl("config", "view", "--raw", "--flatten", "--minify"))
-    token = kubectl("create", "token", "cellwright-search", "-n", namespace, "--duration=2h").strip()
+    token = kubectl("create", "token", "cellwright-pipeline", "-n", "kubeflow", "--duration=2h").strip()
     config["users"][0]["user"] = {"token": token}
     config["contexts"][0]["context"]["namespace"] = namespace
     path = tmp_path_factory.mktemp("identity") / "kubeconfig"

@@ -10,16 +10,14 @@ import pytest
 from mlflow import MlflowClient
 
 from cellwright.runners.kubernetes.registration import algorithm_names
-from tests.cluster.conftest import BUCKET, OURS, OVERLAY, kubectl
+from tests.cluster.conftest import BUCKET, OURS, OVERLAY, SYSTEM, kubectl
 
 DATABASE = "postgresql://testcluster:testcluster@postgres.platform:5432"
 
 
 def in_mlflow(code: str) -> str:
     """Run Python where MLflow runs, and return what it prints."""
-    return kubectl(
-        "exec", "deployment/mlflow", "-n", "cellwright", "-c", "mlflow", "--", "python", "-c", code
-    )
+    return kubectl("exec", "deployment/mlflow", "-n", SYSTEM, "-c", "mlflow", "--", "python", "-c", code)
 
 
 def ask_database(query: str) -> list[Any]:
@@ -56,14 +54,12 @@ def test_katib_knows_the_algorithms(namespace):
 
 
 def test_the_job_alone_migrated_and_once(mlflow_uri: str):
-    jobs = json.loads(kubectl("get", "jobs", "-n", "cellwright", "-l", OURS, "-o", "json"))["items"]
+    jobs = json.loads(kubectl("get", "jobs", "-n", SYSTEM, "-l", OURS, "-o", "json"))["items"]
     [job] = [job for job in jobs if job["metadata"]["name"].startswith("mlflow-migrate-")]
     assert job["status"]["succeeded"] == 1 and "failed" not in job["status"]
-    revision = kubectl("logs", f"job/{job['metadata']['name']}", "-n", "cellwright").split()[-1]
+    revision = kubectl("logs", f"job/{job['metadata']['name']}", "-n", SYSTEM).split()[-1]
     assert ask_database("SELECT version_num FROM alembic_version") == [[revision]]
-    assert "mlflow.store.db.utils" not in kubectl(
-        "logs", "deployment/mlflow", "-n", "cellwright", "-c", "mlflow"
-    )
+    assert "mlflow.store.db.utils" not in kubectl("logs", "deployment/mlflow", "-n", SYSTEM, "-c", "mlflow")
 
 
 def test_a_database_is_migrated_by_one_at_a_time(mlflow_uri: str):
@@ -123,7 +119,7 @@ def test_a_second_apply_changes_nothing(mlflow_uri: str):
     assert len(before) > 20
     kubectl("apply", "-k", str(OVERLAY))
     assert installed() == before
-    kubectl("rollout", "status", "deployment/mlflow", "-n", "cellwright", "--timeout=10s")
+    kubectl("rollout", "status", "deployment/mlflow", "-n", SYSTEM, "--timeout=10s")
 
 
 def installed() -> dict[tuple[str, str], tuple[str, str]]:

@@ -16,7 +16,7 @@ import yaml
 from mlflow import MlflowClient
 
 from cellwright import __version__
-from tests.cluster.conftest import BUCKET, ROOT, cluster_ip, kubectl
+from tests.cluster.conftest import BUCKET, ROOT, SYSTEM, cluster_ip, kubectl
 from tests.cluster.proxy import Proxy
 
 EXAMPLE = ROOT / "examples" / "digits-katib.yaml"
@@ -140,10 +140,10 @@ def disturbed(undisturbed, mistaken, environment, tmp_path_factory) -> Iterator[
         (pod,) = holder.pods("search")
         kubectl("delete", "pod", pod["metadata"]["name"], "-n", "kubeflow", "--wait=false")
         first.until_said("search: succeeded")
-        kubectl("scale", "deployment/mlflow", "-n", "cellwright", "--replicas=0")
+        kubectl("scale", "deployment/mlflow", "-n", SYSTEM, "--replicas=0")
         first.until_said("register: running")
         time.sleep(60)
-        kubectl("scale", "deployment/mlflow", "-n", "cellwright", "--replicas=1")
+        kubectl("scale", "deployment/mlflow", "-n", SYSTEM, "--replicas=1")
         for submission in both:
             submission.succeed()
         yield both
@@ -207,7 +207,7 @@ def test_another_pod_loads_the_model_by_its_alias(undisturbed, namespace):
         "image": f"ghcr.io/cellwright/cellwright:{__version__}",
         "command": ["python", "-c", code],
         "env": [
-            {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow.cellwright:5000"},
+            {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow.cellwright-system:5000"},
             {"name": "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "value": "false"},
             {"name": "HOME", "value": "/tmp"},
         ],

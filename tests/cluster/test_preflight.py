@@ -47,6 +47,12 @@ def test_what_is_missing_is_named_with_a_remedy(store, namespace, tmp_path):
     assert "S3 says NoSuchBucket" in found
 
 
+def test_what_the_policy_refuses_is_told(store, identity, tmp_path):
+    spec = on("jobs", SAMPLED, namespace="cellwright", profile={"service_account": "mlflow"})
+    found = missing(doctor(spec, tmp_path, identity))
+    assert "serviceAccountName must be one of default cellwright-trial, got mlflow" in found
+
+
 def test_another_identity_lacks_the_permissions(store, identity, tmp_path):
     config = yaml.safe_load(identity.read_text())
     config["users"][0]["user"]["token"] = kubectl("create", "token", "default", "-n", "cellwright").strip()
@@ -83,7 +89,6 @@ SEARCHING = [
 @pytest.mark.parametrize(
     ("account", "where", "needs"),
     [
-        ("cellwright/cellwright-search", "cellwright", SEARCHING),
         ("kubeflow/cellwright-pipeline", "cellwright", SEARCHING),
         (
             "kubeflow/cellwright-pipeline",
@@ -94,29 +99,19 @@ SEARCHING = [
                 "get secrets/mlpipeline-minio-artifact",
             ],
         ),
-        (
-            "cellwright/cellwright-registration",
-            "kubeflow",
-            [
-                "get configmaps/katib-config",
-                "patch configmaps/katib-config",
-                "patch deployments/katib-controller",
-            ],
-        ),
     ],
 )
 def test_each_may_what_it_must(account: str, where: str, needs: list[str], namespace):
     assert [need for need in needs if not may(account, *need.split(), where)] == []
 
 
-@pytest.mark.parametrize("where", ["cellwright", "kubeflow"])
+@pytest.mark.parametrize("where", ["cellwright", "cellwright-system", "kubeflow"])
 @pytest.mark.parametrize(
     "account",
     [
-        "cellwright/cellwright-search",
+        "cellwright/default",
         "cellwright/cellwright-trial",
-        "cellwright/cellwright-registration",
-        "cellwright/mlflow",
+        "cellwright-system/mlflow",
         "kubeflow/cellwright-pipeline",
     ],
 )

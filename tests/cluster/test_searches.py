@@ -198,9 +198,9 @@ def test_an_interrupted_search_takes_its_trials_along(store, identity, tmp_path)
 
 
 def test_a_search_that_waits_for_nothing_says_so(store, identity, tmp_path_factory):
-    runner = {"stall_seconds": 20, "profile": {"service_account": "nobody"}}
+    runner = {"stall_seconds": 20, "profile": {"cpu": "300", "cpu_request": "300"}}
     specs = [on(kind, SAMPLED, **runner) for kind in ("jobs", "katib")]
     searches = [Search(spec, tmp_path_factory.mktemp("stalled"), identity) for spec in specs]
     for mistake in [search.mistake() for search in searches]:
         assert "nothing has happened for runner.stall_seconds, 20 s" in mistake
-        assert 'serviceaccount "nobody" not found' in mistake
+        assert "exceeded quota: cellwright" in mistake

@@ -1,6 +1,7 @@
 """The objects that a kustomization makes: as `kubectl` renders them, or from their files where there is no kubectl."""
 
 import functools
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -43,6 +44,21 @@ def _from_files(folder: Path) -> Iterator[Object]:
                 metadata = {"name": generator["name"], "namespace": generator["namespace"]}
                 data = dict(literal.split("=", 1) for literal in generator["literals"])
                 yield {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": data}
+
+
+def name_of(folder: Path) -> str:
+    return str(folder.relative_to(MANIFESTS))
+
+
+def created_by_hand(folder: Path) -> set[tuple[str, str]]:
+    """Return the Secrets, by namespace and name, that an overlay says to create before it is applied."""
+    text = (folder / "kustomization.yaml").read_text()
+    loops = {each[1]: each[2].split() for each in re.finditer(r"for (\w+) in (.*); do", text)}
+    return {
+        (namespace, name)
+        for name, place in re.findall(r"kubectl create secret generic (\S+) -n (\S+)", text)
+        for namespace in loops.get(place.removeprefix("$"), [place])
+    }
 
 
 def of_kind(objects: list[Object], *kinds: str) -> Iterator[Object]:

@@ -51,6 +51,12 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             ["resources: cpu_request must be at most cpu, 500m, got 1"],
         ),
         (
+            GOOD + "resources: {priority_class: system-node-critical}",
+            [
+                "resources.priority_class: must not be a class of Kubernetes' own components, got 'system-node-"
+            ],
+        ),
+        (
             GOOD + "runner: {kind: jobs}\nstore: {uri: /shared}",
             ["store: claim must be said for a path and for nothing else, got None and /shared"],
         ),

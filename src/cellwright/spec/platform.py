@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cellwright.spec.section import Section
 
@@ -80,6 +80,12 @@ class Tracking(Section):
         return self.model_copy(update=update)
 
 
+def _is_not_of_the_system(priority_class: str) -> str:
+    if priority_class.startswith("system-"):
+        raise ValueError(f"must not be a class of Kubernetes' own components, got {priority_class!r}")
+    return priority_class
+
+
 class Toleration(Section):
     """A Kubernetes toleration."""
 
@@ -106,7 +112,7 @@ class Resources(Section):
     tolerations: tuple[Toleration, ...] = ()
     affinity: dict[str, Any] = {}
     """A Kubernetes affinity, as it stands in a pod."""
-    priority_class: str | None = None
+    priority_class: Annotated[str, AfterValidator(_is_not_of_the_system)] | None = None
     service_account: str | None = None
     image_pull_secrets: tuple[str, ...] = ()
     spot: bool = False

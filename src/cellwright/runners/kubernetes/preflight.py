@@ -46,6 +46,7 @@ def look_over(
         yield _permission(cluster, group, resource, verbs.split())
     for what, name, call in _named(cluster, pods):
         yield _exists(cluster, what, name, call)
+    yield _admitted(cluster, pods)
     yield _image(cluster, pods.runner.image or pods.image)
     if pods.profile.gpus:
         yield _gpu_nodes(cluster, pods)
@@ -125,6 +126,18 @@ def _exists(cluster: Cluster, kind: str, name: str, call: Callable[..., Any]) ->
     except CellwrightError as error:
         return _refused(what, error) or Finding(what, str(error))
     return Finding(what, None if found is not None else "is not there, and trials name it")
+
+
+def _admitted(cluster: Cluster, pods: TrialPods) -> Finding:
+    """Tell whether the policies of the namespace take a trial; what this identity may, is told by its permissions."""
+    what = f"admission of a trial's Job to {cluster.namespace}"
+    job = pods.job("0-0")
+    job["metadata"]["name"] = pods.search
+    try:
+        cluster.create(cluster.batch.create_namespaced_job, cluster.namespace, job, dry_run="All")
+    except CellwrightError as error:
+        return _refused(what, error) or Finding(what, str(error))
+    return Finding(what, None)
 
 
 def _image(cluster: Cluster, image: str) -> Finding:
