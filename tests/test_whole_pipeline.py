@@ -92,7 +92,7 @@ def test_the_model_loads_and_predicts_without_cellwright(undisturbed: tuple[Path
     done = steps(folder)
     registered = RegistrationResult.load(done["register"] / "registered.json")
     test = load_file(next(done["prepare"].glob("test*.safetensors")))
-    torch.save(test["images"].float(), tmp_path / "images.pt")
+    torch.save(test["images"], tmp_path / "images.pt")
     script = f"""
 import sys
 class Blocker:

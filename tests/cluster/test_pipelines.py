@@ -200,7 +200,7 @@ def test_another_pod_loads_the_model_by_its_alias(undisturbed, namespace):
     code = (
         "import mlflow, torch; "
         f"model = mlflow.pyfunc.load_model('{uri}'); "
-        "import numpy; print('logits', model.predict(numpy.zeros((3, 1, 8, 8), 'float32')).shape)"
+        "import numpy; print('logits', model.predict(numpy.zeros((3, 1, 8, 8), 'uint8')).shape)"
     )
     container = {
         "name": "main",

@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from torch import nn
 
 from cellwright.errors import CellwrightError
@@ -19,16 +20,37 @@ def network(tiny_space: Darts, tiny_task: ImageTask) -> nn.Module:
     return Network(tiny_task, tiny_space.sample(random.Random(0)), num_cells=3, channels=4).eval()
 
 
-@pytest.fixture
-def images(tiny_task: ImageTask) -> torch.Tensor:
-    return torch.rand(5, *tiny_task.image_shape)
+PIXELS = [torch.uint8, torch.float32]
+
+
+@pytest.fixture(params=PIXELS, ids=str)
+def images(request: pytest.FixtureRequest, tiny_task: ImageTask) -> torch.Tensor:
+    return (255 * torch.rand(5, *tiny_task.image_shape)).to(request.param)
+
+
+def others(images: torch.Tensor) -> list[torch.Tensor]:
+    """Return the images with pixels of every other type."""
+    types = {torch.uint8, torch.float32, torch.float64, torch.int64, torch.int8} - {images.dtype}
+    return [images.to(dtype) for dtype in types]
+
+
+def test_pixels_of_another_type_are_refused_before_export(network: nn.Module, images: torch.Tensor):
+    raw = export.RawImages(network, images.dtype)
+    assert torch.equal(raw(images), network(images.float()))
+    for other in others(images):
+        with pytest.raises(TypeError, match=f"images must be {images.dtype}, as in training, got"):
+            raw(other)
 
 
 def test_pt2_gives_the_logits_for_any_batch(network: nn.Module, images: torch.Tensor, tmp_path: Path):
     export.export_pt2(network, images, tmp_path / "model.pt2")
     loaded = torch.export.load(tmp_path / "model.pt2").module()
     for size in (1, 2, 5):
-        torch.testing.assert_close(loaded(images[:size]), network(images[:size]), atol=1e-5, rtol=0)
+        expected = network(images[:size].float())
+        torch.testing.assert_close(loaded(images[:size]), expected, atol=1e-5, rtol=0)
+    for other in others(images):
+        with pytest.raises(RuntimeError, match="dtype mismatch"):
+            loaded(other)
 
 
 def test_onnx_gives_the_logits_for_any_batch_from_one_file(
@@ -41,7 +63,12 @@ def test_onnx_gives_the_logits_for_any_batch_from_one_file(
     session = onnxruntime.InferenceSession(path)
     for size in (1, 2, 5):
         [logits] = session.run(["logits"], {"images": images[:size].numpy()})
-        torch.testing.assert_close(torch.from_numpy(logits), network(images[:size]), atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            torch.from_numpy(logits), network(images[:size].float()), atol=1e-4, rtol=0
+        )
+    for other in others(images):
+        with pytest.raises(InvalidArgument, match="Unexpected input data type"):
+            session.run(["logits"], {"images": other.numpy()})
 
 
 def test_an_export_that_gives_other_logits_is_refused(images: torch.Tensor, tmp_path: Path):

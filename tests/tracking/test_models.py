@@ -19,7 +19,7 @@ def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndar
     """Log a run and register its model, as the `register` step does."""
     (tmp_path / "found.json").write_text('{"edges": []}')
 
-    def call(key: str, name: str = "net") -> RegisteredModel:
+    def call(key: str, name: str = "net", input_example: np.ndarray = images[:2]) -> RegisteredModel:
         tracker = MlflowTracker(uri=uri, experiment="cells")
         metrics = {"test/accuracy": 0.5, "test/ece": float("nan")}
         record = RunRecord(
@@ -35,7 +35,7 @@ def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndar
             mlflow_run_id=tracker.log_run(record, status="FINISHED"),
             name=name,
             model=network,
-            input_example=images[:2],
+            input_example=input_example,
             tags={"primary": "accuracy", "source": "http://a:b@host"},
             extra_files={"genotype.json": tmp_path / "found.json"},
             key=key,
@@ -70,6 +70,26 @@ def test_a_version_holds_model_files_and_numbers(uri: str, register: Register, n
     requirements = (files / "requirements.txt").read_text().split()
     assert [line.split("==")[0] for line in requirements] == ["mlflow", "torch", "numpy"]
     assert "+" not in "".join(requirements)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_served_models_take_the_pixels_they_were_trained_on_alone(
+    register: Register, uri: str, images: np.ndarray, dtype: type
+):
+    raw = (255 * images).astype(dtype)
+    registered = register("first", input_example=raw[:2])
+
+    mlflow.set_tracking_uri(uri)
+    served = mlflow.pyfunc.load_model(registered.uri)
+    (column,) = served.metadata.signature.inputs
+    assert (column.type, column.shape) == (np.dtype(dtype), (-1, *images.shape[1:]))
+    assert served.predict(raw).shape == (5, 10)
+    native = mlflow.pytorch.load_model(registered.uri)
+    for other in {np.uint8, np.float32, np.float64, np.int64} - {dtype}:
+        with pytest.raises(mlflow.MlflowException, match="Failed to enforce schema"):
+            served.predict(raw.astype(other))
+        with pytest.raises(RuntimeError, match="dtype mismatch"):
+            native(torch.from_numpy(raw.astype(other)))
 
 
 def test_a_second_call_returns_the_first_version(uri: str, register: Register):

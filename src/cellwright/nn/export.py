@@ -16,14 +16,35 @@ OPSET = 20
 TOLERANCE = 1e-4
 
 
+class RawImages(nn.Module):
+    """A network that takes images of one type, raw as its training data was, and refuses all others.
+
+    So bytes from 0 to 255 and fractions from 0 to 1 are never taken for each other, here or in what is exported.
+    """
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network = network
+        self.dtype = dtype
+        self.train(network.training)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the network's logits."""
+        if x_BCHW.dtype != self.dtype:
+            raise TypeError(f"images must be {self.dtype}, as in training, got {x_BCHW.dtype}")
+        logits: Tensor = self.network(x_BCHW.to(torch.float32))
+        return logits
+
+
 def export_pt2(network: nn.Module, x_BCHW: Tensor, path: Path) -> None:
     """Write the network as an ExportedProgram with a dynamic batch, and check its logits.
 
     Args:
         network: in eval mode, on the CPU.
-        x_BCHW: raw images to trace and check with, at least 2.
+        x_BCHW: raw images to trace and check with, at least 2; the export takes no other type of pixels.
         path: the `.pt2` file.
     """
+    network = RawImages(network, x_BCHW.dtype)
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (x_BCHW[:2],), dynamic_shapes=({0: batch},))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -36,10 +57,12 @@ def export_onnx(network: nn.Module, x_BCHW: Tensor, path: Path) -> None:
 
     Args:
         network: in eval mode, on the CPU.
-        x_BCHW: raw images to trace and check with, at least 2.
+        x_BCHW: raw images to trace and check with, at least 2; the export takes no other type of pixels.
         path: the `.onnx` file.
     """
     import onnxruntime
+
+    network = RawImages(network, x_BCHW.dtype)
 
     with _quiet_exporter():
         program = torch.onnx.export(

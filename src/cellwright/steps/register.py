@@ -41,7 +41,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         mlflow_run_id=mlflow_run_id,
         name=spec.model_name,
         model=_networks.load_network(inputs["retrain"]),
-        input_example=data.train.images[:EXAMPLES].float().numpy(),
+        input_example=data.train.images[:EXAMPLES].numpy(),
         tags=record.tags,
         extra_files={
             name: inputs["retrain"] / name for name in (search.GENOTYPE, _weights.WEIGHTS, _networks.NETWORK)

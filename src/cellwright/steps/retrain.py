@@ -33,7 +33,7 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     write_text(folder / search.GENOTYPE, Genotype.from_line(found.genotype).to_json())
     progress.say("retrain: exporting to pt2 and ONNX")
     network = load_network(folder)
-    x_BCHW = data.train.images[:CHECKED_EXAMPLES].float()
+    x_BCHW = data.train.images[:CHECKED_EXAMPLES]
     export_pt2(network, x_BCHW, folder / PT2)
     export_onnx(network, x_BCHW, folder / ONNX)
 

@@ -41,7 +41,7 @@ def log_model(
     run_id: str,
     key: str,
     model: "torch.nn.Module",
-    input_example: "npt.NDArray[np.float32]",
+    input_example: "npt.NDArray[np.uint8] | npt.NDArray[np.float32]",
     extra_files: Mapping[str, Path],
 ) -> str:
     """Return the id of the run's LoggedModel, which holds all files when its status is READY."""

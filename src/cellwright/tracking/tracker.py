@@ -146,7 +146,7 @@ class MlflowTracker:
         mlflow_run_id: str,
         name: str,
         model: "torch.nn.Module",
-        input_example: "npt.NDArray[np.float32]",
+        input_example: "npt.NDArray[np.uint8] | npt.NDArray[np.float32]",
         tags: Mapping[str, str],
         extra_files: Mapping[str, Path],
         key: str,
@@ -161,7 +161,8 @@ class MlflowTracker:
             mlflow_run_id: What `log_run` returned; its final metrics are shown with the model.
             name: Name of the registered model.
             model: On any device; it is left as it is.
-            input_example: A batch of at least 2, NCHW: from fewer, torch would fix the batch size at 1.
+            input_example: A batch of at least 2, NCHW: from fewer, torch would fix the batch size at 1. The
+                model takes no other type of pixels.
             tags: Tags of the version.
             extra_files: File name to the local file that is kept under it in the model's `extra_files`.
             key: The `RunRecord.key`; a second call with it returns the version of the first.
