@@ -6,10 +6,16 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.data.examples import Examples
 from cellwright.data.manifest import SplitName
 from cellwright.data.splitting import Part
+from cellwright.errors import DataError
+from cellwright.spec import StoredData
 
 Keys = NDArray[np.uint64]
+
+MOST_SHARED = 0.5
+"""The share of a test set that may be in the training set too."""
 
 PAIRS: tuple[tuple[SplitName, SplitName], ...] = (
     ("train", "validation"),
@@ -19,11 +25,9 @@ PAIRS: tuple[tuple[SplitName, SplitName], ...] = (
 """In each pair the first gives way."""
 
 
-def image_keys(part: Part) -> Keys:
+def image_keys(examples: Examples) -> Keys:
     """Return 64 bits of each image's hash; equal images have equal keys."""
-    hashes = (
-        hashlib.blake2b(image.tobytes(), digest_size=8).digest() for block in part.blocks() for image in block
-    )
+    hashes = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in examples.images)
     return np.frombuffer(b"".join(hashes), np.uint64)
 
 
@@ -39,3 +43,24 @@ def num_contradictions(keys: Mapping[SplitName, Keys], parts: Mapping[SplitName,
     )
     _, num_labels = np.unique(np.unique(pairs, axis=0)[:, 0], return_counts=True)
     return int((num_labels > 1).sum())
+
+
+def require_own_test(
+    section: StoredData, examples: Examples, test: Examples, keys: Mapping[Examples, Keys]
+) -> None:
+    """Refuse a test set of the user's that is the training set, or is for the most part in it and stays there.
+
+    Raises:
+        DataError: says how many images both have, and which keys of the spec to change.
+    """
+    shared = int(np.isin(keys[test], keys[examples]).sum())
+    is_same = shared == len(keys[test]) and bool(np.isin(keys[examples], keys[test]).all())
+    if not is_same and (section.duplicates == "drop" or shared <= MOST_SHARED * len(keys[test])):
+        return
+    keys_of_test = ", ".join(f"data.{key}" for key in section.TEST_KEYS)
+    drop = "" if is_same else "; or set data.duplicates: drop, which takes them from training"
+    raise DataError(
+        f"{test.origin}: the test set must not be {'' if is_same else 'part of '}the training set, but "
+        f"{shared} of its {len(keys[test])} images are in {examples.origin} too: set {keys_of_test} to "
+        f"images of its own, or leave them out to set data.test_fraction aside{drop}"
+    )

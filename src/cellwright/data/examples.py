@@ -1,14 +1,24 @@
 """What every source gives: images and labels in one form, checked when they enter."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.errors import DataError
+from cellwright.spec import Layout
 
 MIN_SIDE = 8
+
+AXES: dict[Layout, tuple[int, int, int, int]] = {
+    "NHWC": (0, 3, 1, 2),
+    "NCHW": (0, 1, 2, 3),
+    "HWCN": (3, 2, 0, 1),
+    "CHWN": (3, 0, 1, 2),
+}
+"""Where (N, C, H, W) are in each order of axes."""
+USUAL_CHANNELS = (1, 3, 4)
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -71,23 +81,31 @@ class Source:
             )
 
 
-def as_images(array: NDArray[Any], layout: Literal["NHWC", "NCHW"], origin: str) -> Pixels:
-    """Bring images to (N, C, H, W): bytes stay bytes, any other numbers become float32, all finite."""
-    match array.ndim, layout:
-        case 3, _:
-            array = array[:, np.newaxis]
-        case 4, "NHWC":
-            array = array.transpose(0, 3, 1, 2)
-        case 4, _:
-            pass
-        case _:
-            raise DataError(f"{origin}: images must have 3 or 4 axes, got the shape {array.shape}")
+def as_images(array: NDArray[Any], layout: Layout | None, origin: str) -> Pixels:
+    """Bring images to (N, C, H, W): bytes stay bytes, any other numbers become float32, all finite.
+
+    Args:
+        array: the images; without an axis of channels, they have one.
+        layout: the order of the axes; NHWC if not given, with a usual number of channels then.
+        origin: names the images in messages.
+    """
+    if array.ndim not in (3, 4):
+        raise DataError(f"{origin}: images must have 3 or 4 axes, got the shape {array.shape}")
+    order = layout or "NHWC"
+    given = array if array.ndim == 4 else np.expand_dims(array, order.index("C"))
+    array = given.transpose(AXES[order])
     if array.size == 0:
         raise DataError(f"{origin}: there must be images, got the shape {array.shape}")
+    if layout is None and array.shape[1] not in USUAL_CHANNELS:
+        raise DataError(
+            f"{origin}: images must have 1, 3 or 4 channels unless data.layout is set, got {array.shape[1]}, "
+            f"the shape {given.shape} read as NHWC (examples, height, width, channels): set data.layout: "
+            f"{_layouts(given)}"
+        )
     if min(array.shape[2:]) < MIN_SIDE:
         raise DataError(
             f"{origin}: the sides of images must be at least {MIN_SIDE}, got {_shape(array)} (channels, "
-            f"height, width, read as {layout})"
+            f"height, width, read as {order})"
         )
     if array.dtype.kind not in "biuf":
         raise DataError(f"{origin}: pixels must be real numbers, got the dtype {array.dtype}")
@@ -130,6 +148,16 @@ def numbered_classes(labels: Labels, origin: str) -> tuple[str, ...]:
             f"{absent[0]}"
         )
     return tuple(map(str, range(num_classes)))
+
+
+def _layouts(array: NDArray[Any]) -> str:
+    """Say which orders of the axes would give usual images, and what the default one gives."""
+    fitting = []
+    for layout, axes in AXES.items():
+        _, channels, *sides = (array.shape[axis] for axis in axes)
+        if layout == "NHWC" or (channels in USUAL_CHANNELS and min(sides) >= MIN_SIDE):
+            fitting.append(f"{layout} for {channels} channels of {'×'.join(map(str, sides))}")
+    return ", or ".join(reversed(fitting))
 
 
 def _shape(images: NDArray[Any]) -> str:

@@ -1,6 +1,15 @@
 """The spec: what a user writes, checked once and frozen."""
 
-from cellwright.spec.data import AnyData, DataSection, DigitsData, IdxData, ImagesData, NpzData, StoredData
+from cellwright.spec.data import (
+    AnyData,
+    DataSection,
+    DigitsData,
+    IdxData,
+    ImagesData,
+    Layout,
+    NpzData,
+    StoredData,
+)
 from cellwright.spec.estimators import (
     AnyEstimator,
     AnyPick,
@@ -94,6 +103,7 @@ __all__ = [
     "KatibRunner",
     "KneePick",
     "LatencyEstimator",
+    "Layout",
     "LocalRunner",
     "LocalSearchStrategy",
     "NasBench201Space",

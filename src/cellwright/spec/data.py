@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.spec.section import Section
 
+Layout = Literal["NHWC", "NCHW", "HWCN", "CHWN"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 S3_URI = r"^s3://[a-z0-9][a-z0-9.-]*(/.*)?$"
@@ -62,6 +63,8 @@ class StoredData(DataSection):
     """What sources share whose files lie on this machine, or in S3."""
 
     PLACES: ClassVar[tuple[str, ...]] = ("path", "test_path")
+    TEST_KEYS: ClassVar[tuple[str, ...]] = ("test_path",)
+    """The keys that say what the user's own test set is."""
 
     endpoint: str | None = Field(default=None, pattern=r"^https?://")
     """S3 endpoint of places that begin with s3://; Amazon's unless said. AWS_ENDPOINT_URL overrules it."""
@@ -72,24 +75,44 @@ class StoredData(DataSection):
         return {key: place for key, place in self.places.items() if isinstance(place, str)}
 
 
-class NpzData(StoredData):
-    """A NumPy archive with an array of images, N×H×W, N×H×W×C or N×C×H×W, and one of labels, N."""
+class ArrayData(StoredData):
+    """What sources share that hold all images in one array."""
+
+    layout: Layout | None = None
+    """The order of the axes of four-dimensional images: examples N, height H, width W, channels C. NHWC by default,
+    with 1, 3 or 4 channels; with another number of channels, the order is required."""
+
+
+class NpzData(ArrayData):
+    """A NumPy archive with an array of images, N×H×W or N×H×W×C by default, and one of labels, N."""
+
+    TEST_KEYS = ("test_path", "test_images_key", "test_labels_key")
 
     source: Literal["npz"]
     path: Place
     """The archive."""
     test_path: Place | None = None
-    """An archive with the user's own test set."""
+    """An archive with the user's own test set, which may be the same archive with arrays of its own."""
     images_key: str = "images"
     labels_key: str = "labels"
-    layout: Literal["NHWC", "NCHW"] = "NHWC"
-    """The order of the axes of four-dimensional images."""
+    test_images_key: str | None = None
+    """The test set's images, in `test_path`, or in `path` if there is none. By default, x_test for x_train and the
+    like where there is such an array, else `images_key`."""
+    test_labels_key: str | None = None
+    """As `test_images_key`, for the labels."""
+
+    @property
+    def test_place(self) -> str | Path | None:
+        """Return the archive of the user's own test set."""
+        has_keys = self.test_images_key or self.test_labels_key
+        return self.test_path or (self.path if has_keys else None)
 
 
-class IdxData(StoredData):
+class IdxData(ArrayData):
     """IDX files, the format of MNIST, gzipped or not."""
 
     PLACES = ("images", "labels", "test_images", "test_labels")
+    TEST_KEYS = ("test_images", "test_labels")
 
     source: Literal["idx"]
     images: Place

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cellwright.errors import SpecError
-from cellwright.spec._yaml import load_yaml
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
+from cellwright.spec.yaml12 import load_yaml
 
 PROFILES = Path(__file__).with_name("profiles.yaml")
 """The resource profiles that cellwright knows."""

@@ -47,7 +47,7 @@ def test_reads_grey_and_colour_gzipped_or_not(tmp_path, compress, images):
 
 def test_the_users_test_files_are_the_test_split(tmp_path):
     paths = {name: tmp_path / name for name in ("images", "labels", "test_images", "test_labels")}
-    for name, array in zip(paths, (IMAGES, LABELS, IMAGES[:4], LABELS[:4]), strict=True):
+    for name, array in zip(paths, (IMAGES, LABELS, 255 - IMAGES[:4], LABELS[:4]), strict=True):
         paths[name].write_bytes(idx(array))
     manifest = prepare(IdxData(source="idx", **paths), tmp_path / "data", lambda message: None)
     assert manifest.split_sizes == {"train": 15, "validation": 5, "test": 4}

@@ -1,4 +1,6 @@
 import io
+import re
+import unicodedata
 import zlib
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from PIL import Image
 from cellwright.data import PreparedData
 from cellwright.errors import DataError
 from cellwright.spec import ImagesData
-from cellwright.tasks.images import prepare
+from cellwright.tasks.images import class_names, prepare
 
 RNG = np.random.default_rng(0)
 FORMATS = ["png", "jpeg", "bmp", "gif", "webp", "tiff"]
@@ -39,7 +41,10 @@ def prepared(pets: Path, said: list[str] | None = None, **settings) -> PreparedD
 
 
 def one_image(pets: Path, content: bytes, **settings) -> np.ndarray:
-    """Return the image, on its own as a test set is, as prepared."""
+    """Return the image, on its own as a test set is beside others, as prepared."""
+    for number, name in enumerate(("cats", "dogs")):
+        for file in (pets / name).iterdir():
+            file.write_bytes(encoded(Image.new("RGB", (10, 12), (number, 1, 2))))
     for name in ("cats", "dogs"):
         (pets.parent / "one" / name).mkdir(parents=True)
         (pets.parent / "one" / name / "1").write_bytes(content)
@@ -166,3 +171,81 @@ def test_the_test_folder_has_the_same_classes(pets):
         DataError, match="test: the folders must be those of .*pets: dogs missing; birds unknown"
     ):
         prepared(pets, test_path=pets.parent / "test")
+
+
+def with_classes(folder: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        for index in range(5):
+            path = folder / name / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded(Image.new("RGB", (8, 8), (number, index, 0))))
+    return folder
+
+
+def test_classes_are_in_natural_order(tmp_path):
+    names = [*map(str, range(12)), "a2b1", "a2b10", "a10", "b", "é"]
+    shuffled = RNG.permutation(names)
+    data = prepared(with_classes(tmp_path / "pets", *shuffled))
+    assert data.manifest.class_names == tuple(names)
+    for image, label in zip(data.train.images, data.train.labels, strict=True):
+        assert shuffled[image[0, 0, 0]] == names[label]
+
+
+def test_names_have_one_unicode_form(tmp_path):
+    photos = with_classes(tmp_path / "pets", unicodedata.normalize("NFD", "café"), "dogs")
+    test = tmp_path / "test"
+    for number, name in enumerate(("café", "dogs")):
+        (test / name).mkdir(parents=True)
+        (test / name / "1.png").write_bytes(encoded(Image.new("RGB", (8, 8), (number, 9, 9))))
+    assert prepared(photos, test_path=test).manifest.class_names == ("café", "dogs")
+
+
+def test_names_that_differ_in_unicode_form_alone_are_refused(tmp_path):
+    photos = with_classes(tmp_path / "pets", "café", unicodedata.normalize("NFD", "café"), "dogs")
+    with pytest.raises(
+        DataError, match=r"pets: names of classes must differ .* 'café' is .*: 'cafe\\u0301', 'caf\\xe9'"
+    ):
+        prepared(photos)
+
+
+def test_tells_of_names_that_differ_by_case_alone(tmp_path):
+    said: list[str] = []
+    prepared(with_classes(tmp_path / "pets", "dogs", "cats", "Cats"), said)
+    assert f"{tmp_path / 'pets'}: the classes Cats and cats differ by case alone" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["train", "test"], "train and test are parts of a split: set data.path: {0}/train and data.test_path: "
+                            "{0}/test"),
+        (["Train", "VALID", "Test"], "Train, VALID and Test are parts of a split: set data.path: {0}/Train and "
+                                     "data.test_path: {0}/Test; data.validation_fraction of data.path"),
+        (["training_set", "test-set", "extra"], "training_set and test-set are parts of a split"),
+        (["seg_train", "seg_test", "seg_pred"], "seg_train and seg_test are parts of a split"),
+        (["train2017", "val2017"], "set data.path: {0}/train2017; data.validation_fraction"),
+        (["test", "val"], "val and test are parts of a split: set data.test_path: {0}/test; data.validation_"),
+        (["train"], "train is a part of a split: set data.path: {0}/train"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_parts_of_a_split_are_no_classes(tmp_path, names, message, nested):
+    photos = with_classes(tmp_path / "pets", *(f"{name}/{c}" for name in names for c in "ab"[: nested + 1]))
+    if not nested:
+        for file in list(photos.glob("*/a/*")):
+            file.rename(file.parents[1] / file.name)
+        for folder in photos.glob("*/a"):
+            folder.rmdir()
+    expected = re.escape(message.format(photos))
+    with pytest.raises(DataError, match=f"pets: must hold a folder per class, but .*{expected}"):
+        prepared(photos)
+    listing = [str(file.relative_to(photos)) for file in photos.rglob("*.png")]
+    with pytest.raises(DataError, match="s3://b/photos: must hold a folder per class, but .* of a split"):
+        class_names("s3://b/photos", listing)
+
+
+@pytest.mark.parametrize(
+    "names", [["train", "car", "bus"], ["test_tube", "train_station"], ["valid", "torn"]]
+)
+def test_classes_may_have_one_name_that_a_split_has(tmp_path, names):
+    assert set(prepared(with_classes(tmp_path / "pets", *names)).manifest.class_names) == set(names)

@@ -38,7 +38,14 @@ def prepared(section: NpzData, folder: Path) -> PreparedData:
     [
         (BYTES, "NHWC", (3, 8, 9), "uint8"),
         (BYTES.transpose(0, 3, 1, 2), "NCHW", (3, 8, 9), "uint8"),
-        (BYTES[..., 0], "NHWC", (1, 8, 9), "uint8"),
+        (BYTES, None, (3, 8, 9), "uint8"),
+        (BYTES.transpose(1, 2, 3, 0), "HWCN", (3, 8, 9), "uint8"),
+        (BYTES.transpose(3, 1, 2, 0), "CHWN", (3, 8, 9), "uint8"),
+        (BYTES[..., :2], "NHWC", (2, 8, 9), "uint8"),
+        (BYTES[..., [0, 0, 0, 0, 0]], "NHWC", (5, 8, 9), "uint8"),
+        (BYTES[..., 0], None, (1, 8, 9), "uint8"),
+        (BYTES[..., 0], "NCHW", (1, 8, 9), "uint8"),
+        (BYTES[..., 0].transpose(1, 2, 0), "HWCN", (1, 8, 9), "uint8"),
         (BYTES[..., 0] > 100, "NHWC", (1, 8, 9), "uint8"),
         (FLOATS, "NHWC", (1, 8, 9), "float32"),
         (FLOATS.astype(">f4"), "NHWC", (1, 8, 9), "float32"),
@@ -51,19 +58,20 @@ def test_images_keep_their_values(tmp_path, images, layout, shape, dtype):
     assert (data.manifest.image_shape, data.manifest.dtype) == (shape, dtype)
     splits = (data.train, data.validation, data.test)
     sums = sorted(value for split in splits for value in split.images.double().sum((1, 2, 3)).tolist())
+    examples = np.moveaxis(images, -1, 0) if layout in ("HWCN", "CHWN") else images
     axes = tuple(range(1, images.ndim))
-    assert sums == pytest.approx(sorted(images.astype(np.float32).sum(axes, np.float64).tolist()))
+    assert sums == pytest.approx(sorted(examples.astype(np.float32).sum(axes, np.float64).tolist()))
 
 
 def test_the_users_test_set_is_the_test_split(tmp_path):
     section = NpzData(
         source="npz",
         path=saved(tmp_path / "train.npz"),
-        test_path=saved(tmp_path / "test.npz", BYTES[::-1][:7], LABELS[::-1][:7]),
+        test_path=saved(tmp_path / "test.npz", 255 - BYTES[:7], LABELS[:7]),
     )
     data = prepared(section, tmp_path / "data")
     assert data.manifest.split_sizes == {"train": 15, "validation": 5, "test": 7}
-    np.testing.assert_array_equal(data.test.images.permute(0, 2, 3, 1), BYTES[::-1][:7])
+    np.testing.assert_array_equal(data.test.images.permute(0, 2, 3, 1), 255 - BYTES[:7])
     assert data.manifest.source == "npz train.npz test.npz"
 
 
@@ -73,7 +81,17 @@ def test_the_users_test_set_is_the_test_split(tmp_path):
         (with_value(FLOATS, (3, 1, 1), np.nan), LABELS, "images hold NaN or infinity, the first at index 3"),
         (with_value(FLOATS, 7, 1e300), LABELS, "must be finite, but 1 images hold NaN or infinity"),
         (BYTES[:, :7], LABELS, "sides of images must be at least 8, got 3×7×9 (channels, height, width, re"),
-        (BYTES.transpose(0, 3, 1, 2), LABELS, "got 9×3×8 (channels, height, width, read as NHWC)"),
+        (
+            np.tile(BYTES, (1, 1, 2, 1)).transpose(0, 3, 1, 2),
+            LABELS,
+            "images must have 1, 3 or 4 channels unless data.layout is set, got 18, the shape (20, 3, 8, 18) read "
+            "as NHWC (examples, height, width, channels): set data.layout: NCHW for 3 channels of 8×18, or NHWC "
+            "for 18 channels of 3×8",
+        ),
+        (BYTES.transpose(1, 2, 3, 0), LABELS, "set data.layout: HWCN for 3 channels of 8×9, or NHWC for 20"),
+        (BYTES.transpose(3, 1, 2, 0), LABELS, "set data.layout: CHWN for 3 channels of 8×9, or NHWC for 20"),
+        (BYTES[..., :2], LABELS, "got 2, the shape (20, 8, 9, 2) read as NHWC"),
+        (BYTES[..., 0], np.arange(8) % 2, "one label for each of 20 images, got labels of the shape (8,)"),
         (BYTES[:8], LABELS, "there must be one label for each of 8 images, got labels of the shape (20,)"),
         (BYTES[0, 0], LABELS, "images must have 3 or 4 axes, got the shape (9, 3)"),
         (BYTES[:0], LABELS[:0], "there must be images, got the shape (0, 3, 8, 9)"),
@@ -154,3 +172,22 @@ def test_names_the_keys_there_are(tmp_path):
     section = NpzData(source="npz", path=saved(tmp_path / "all.npz"), images_key="x_train")
     with pytest.raises(DataError, match=r"all.npz: has no array 'x_train', but 'images', 'labels'"):
         prepared(section, tmp_path / "data")
+
+
+def test_a_test_set_has_keys_of_its_own(tmp_path):
+    np.savez(tmp_path / "all.npz", x_train=BYTES, y_train=LABELS, x_test=255 - BYTES[:6], y_test=LABELS[:6])
+    path = tmp_path / "all.npz"
+    keys = {"images_key": "x_train", "labels_key": "y_train"}
+    said: list[str] = []
+    for settings in (
+        {"test_path": path},
+        {"test_images_key": "x_test"},
+        {"test_images_key": "x_test", "test_labels_key": "y_test"},
+    ):
+        section = NpzData(source="npz", path=path, **keys, **settings)
+        prepare(section, tmp_path / "data", said.append)
+        test = PreparedData.open(tmp_path / "data").test
+        np.testing.assert_array_equal(test.images.permute(0, 2, 3, 1), 255 - BYTES[:6])
+        assert f"{path}: the test set is x_test and y_test" in said
+    without = prepared(NpzData(source="npz", path=path, **keys), tmp_path / "data")
+    assert sum(without.manifest.split_sizes.values()) == len(BYTES)

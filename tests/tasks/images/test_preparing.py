@@ -47,7 +47,7 @@ def test_digits(tmp_path):
 
 def test_normalisation_is_that_of_the_train_split(tmp_path, npz):
     images = RNG.normal(100, 3, (20, 8, 8, 2)).astype(np.float32)
-    manifest = prepare(npz(images), tmp_path / "data", silent)
+    manifest = prepare(npz(images, layout="NHWC"), tmp_path / "data", silent)
     train = PreparedData.open(tmp_path / "data").train.images.double()
     assert manifest.mean == pytest.approx(train.mean((0, 2, 3)).tolist(), rel=1e-12)
     assert manifest.std == pytest.approx(train.std((0, 2, 3), correction=0).tolist(), rel=1e-12)
@@ -88,14 +88,17 @@ def test_each_image_stands_in_one_split_with_its_label(tmp_path, npz):
 
 
 REPEATED = (IMAGES[:4], LABELS[:4])
+HALF_REPEATED = (np.concatenate([IMAGES[:4], 255 - IMAGES[:4]]), np.tile(LABELS[:4], 2))
 
 
 def test_reports_duplicates(tmp_path, npz):
     said: list[str] = []
-    manifest = prepare(npz(IMAGES, test=REPEATED, validation_fraction=0.5), tmp_path / "data", said.append)
+    manifest = prepare(
+        npz(IMAGES, test=HALF_REPEATED, validation_fraction=0.5), tmp_path / "data", said.append
+    )
     found = manifest.duplicates
     assert (found.train_validation, found.train_test + found.validation_test, found.dropped) == (0, 4, 0)
-    assert manifest.split_sizes == {"train": 10, "validation": 10, "test": 4}
+    assert manifest.split_sizes == {"train": 10, "validation": 10, "test": 8}
     assert (
         f"{found.train_test} images of train stand in test too: kept; data.duplicates: drop would drop them"
         in said
@@ -122,7 +125,8 @@ def test_no_duplicates(tmp_path, npz):
 
 
 def test_refuses_to_drop_all_of_a_class(tmp_path, npz):
-    section = npz(IMAGES, test=(IMAGES, LABELS), duplicates="drop")
+    test = np.append(np.flatnonzero(LABELS == 0), 1)
+    section = npz(IMAGES, test=(IMAGES[test], LABELS[test]), duplicates="drop")
     with pytest.raises(DataError, match="all.npz: every split .* dropped train has none of class '0'"):
         prepare(section, tmp_path / "data", silent)
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.canonical import digest
-from cellwright.data.duplicates import image_keys, num_contradictions, repeated
-from cellwright.data.examples import Source
+from cellwright.data.duplicates import Keys, image_keys, num_contradictions, repeated, require_own_test
+from cellwright.data.examples import Examples, Source
 from cellwright.data.manifest import MANIFEST, DataManifest, Duplicates, SplitName
 from cellwright.data.shards import write_shard
 from cellwright.data.splitting import Part, split
 from cellwright.errors import DataError
-from cellwright.spec import AnyData
+from cellwright.spec import AnyData, StoredData
 from cellwright.tasks.images.reading import describe_source, read_source
 
 CONSTANT = 1e-7
@@ -42,7 +42,10 @@ def prepare(section: AnyData, folder: Path, say: Callable[[str], None]) -> DataM
         f"in {len(source.class_names)} classes"
     )
     _require_examples(source, section.min_class_examples)
-    parts, duplicates = _without_duplicates(split(source, section), section, source.class_names, say)
+    keys = {examples: image_keys(examples) for examples in (source.examples, source.test) if examples}
+    if source.test and isinstance(section, StoredData):
+        require_own_test(section, source.examples, source.test, keys)
+    parts, duplicates = _without_duplicates(split(source, section), keys, section, source.class_names, say)
     mean, std = _normalisation(parts["train"])
     hashes = {name: write_shard(folder, name, part) for name, part in parts.items()}
     manifest = DataManifest(
@@ -72,10 +75,14 @@ def _require_examples(source: Source, least: int) -> None:
 
 
 def _without_duplicates(
-    parts: dict[SplitName, Part], section: AnyData, class_names: tuple[str, ...], say: Callable[[str], None]
+    parts: dict[SplitName, Part],
+    keys_of: Mapping[Examples, Keys],
+    section: AnyData,
+    class_names: tuple[str, ...],
+    say: Callable[[str], None],
 ) -> tuple[dict[SplitName, Part], Duplicates]:
     """Report the examples that stand in two splits, and drop them where the section says so."""
-    keys = {name: image_keys(part) for name, part in parts.items()}
+    keys = {name: keys_of[part.examples][part.indices] for name, part in parts.items()}
     if contradictions := num_contradictions(keys, parts):
         say(f"{contradictions} images stand with more than one label")
     marks = repeated(keys)

@@ -21,7 +21,7 @@ def read_source(section: AnyData, say: Callable[[str], None]) -> Source:
         case DigitsData():
             return read_digits()
         case NpzData():
-            return read_npz(section)
+            return read_npz(section, say)
         case IdxData():
             return read_idx(section)
         case ImagesData():

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from cellwright.data.examples import Examples, Source, as_images
 from cellwright.errors import DataError
 from cellwright.spec import ImagesData
+from cellwright.tasks.images.sources.folder_names import (
+    alike_but_for_case,
+    natural_order,
+    normal,
+    require_classes,
+)
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 NAMED_MISTAKES = 5
@@ -21,6 +27,8 @@ def read_images(section: ImagesData, say: Callable[[str], None]) -> Source:
     """Decode every image, and those of the test folder if there is one."""
     folder = Path(section.path)
     classes = class_files(folder)
+    for names in alike_but_for_case(classes):
+        say(f"{folder}: the classes {' and '.join(names)} differ by case alone")
     examples, test = _read_folder(folder, classes, section, say), None
     if section.test_path:
         test_folder = Path(section.test_path)
@@ -35,30 +43,36 @@ def read_images(section: ImagesData, say: Callable[[str], None]) -> Source:
 
 
 def class_files(folder: Path) -> dict[str, list[Path]]:
-    """List the files of each class, both sorted by name, without hidden ones."""
+    """List the files of each class, in the natural order of classes and the plain one of files, without hidden ones.
+
+    Classes have the same names on all file systems: their form is Unicode's NFC.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")
     try:
-        classes = {path.name: _visible(path) for path in _visible(folder) if path.is_dir()}
+        found = {path.name: _visible(path) for path in _visible(folder) if path.is_dir()}
         strays = [path for path in _visible(folder) if not path.is_dir()]
-        others = [path for files in classes.values() for path in files if not path.is_file()]
+        others = [path for files in found.values() for path in files if not path.is_file()]
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    require_classes(str(folder), found)
     _refuse(
         f"{folder}: must hold a folder per class with nothing but images in it",
         [f"{path.relative_to(folder)} is no folder" for path in strays]
         + [f"{path.relative_to(folder)} is no file" for path in others]
-        + [f"{name} is empty" for name, files in classes.items() if not files],
+        + [f"{name} is empty" for name, files in found.items() if not files],
     )
-    if not classes:
+    if not found:
         raise DataError(f"{folder}: must hold a folder per class, but holds none")
-    return classes
+    classes = {normal(name): files for name, files in found.items()}
+    return {name: classes[name] for name in natural_order(classes)}
 
 
 def class_names(origin: str, names: Iterable[str]) -> list[str]:
     """Return the names `CLASS/FILE` of a folder that is not on this machine, without hidden ones and empty folders."""
     parts = {name: name.split("/") for name in names if not name.endswith("/")}
     visible = [name for name in parts if not any(part.startswith(".") for part in parts[name])]
+    require_classes(origin, {parts[name][0] for name in visible if len(parts[name]) > 1})
     _refuse(
         f"{origin}: must hold a folder per class with nothing but images in it",
         [f"{name} is not CLASS/FILE" for name in visible if len(parts[name]) != 2 or "" in parts[name]],

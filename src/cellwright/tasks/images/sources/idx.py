@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellwright.data.examples import Examples, Source, as_images, as_labels, numbered_classes
 from cellwright.data.opening import open_file
 from cellwright.errors import DataError
-from cellwright.spec import IdxData
+from cellwright.spec import IdxData, Layout
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MAX_RATIO = 1032
@@ -24,17 +24,17 @@ CHUNK = 1 << 20
 
 def read_idx(section: IdxData) -> Source:
     """Read the images and labels, and those of the test set if there is one."""
-    examples = _read_pair(Path(section.images), Path(section.labels))
+    examples = _read_pair(Path(section.images), Path(section.labels), section.layout)
     test = None
     if section.test_images and section.test_labels:
-        test = _read_pair(Path(section.test_images), Path(section.test_labels))
+        test = _read_pair(Path(section.test_images), Path(section.test_labels), section.layout)
     return Source(
         class_names=numbered_classes(examples.labels, str(section.labels)), examples=examples, test=test
     )
 
 
-def _read_pair(images_path: Path, labels_path: Path) -> Examples:
-    images = as_images(_read_array(images_path), "NHWC", str(images_path))
+def _read_pair(images_path: Path, labels_path: Path, layout: Layout | None) -> Examples:
+    images = as_images(_read_array(images_path), layout, str(images_path))
     labels = as_labels(_read_array(labels_path), len(images), str(labels_path))
     return Examples(origin=str(labels_path), images=images, labels=labels)
 

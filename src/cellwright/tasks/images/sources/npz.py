@@ -2,6 +2,9 @@
 
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +17,64 @@ from cellwright.errors import DataError
 from cellwright.spec import NpzData
 
 
-def read_npz(section: NpzData) -> Source:
-    """Read the archive, and the test archive if there is one; nothing in them is unpickled."""
-    examples = _read_archive(Path(section.path), section)
+def read_npz(section: NpzData, say: Callable[[str], None]) -> Source:
+    """Read the examples, and the test set if there is one; nothing in the archives is unpickled."""
+    with _opened(Path(section.path)) as archive:
+        examples = _read(archive, section.images_key, section.labels_key, section)
+    test = None
+    if place := section.test_place:
+        with _opened(Path(place)) as archive:
+            images_key = section.test_images_key or _test_key(section.images_key, archive)
+            labels_key = section.test_labels_key or _test_key(section.labels_key, archive)
+            say(f"{place}: the test set is {images_key} and {labels_key}")
+            test = _read(archive, images_key, labels_key, section)
     return Source(
-        class_names=numbered_classes(examples.labels, examples.origin),
-        examples=examples,
-        test=_read_archive(Path(section.test_path), section) if section.test_path else None,
+        class_names=numbered_classes(examples.labels, examples.origin), examples=examples, test=test
     )
 
 
-def _read_archive(path: Path, section: NpzData) -> Examples:
+def _test_key(key: str, archive: "_Archive") -> str:
+    """Return the key of the test set's array: x_test for x_train if there is one, else the same key."""
+    for train, test in (("train", "test"), ("Train", "Test"), ("TRAIN", "TEST")):
+        if train in key and (found := key.replace(train, test)) in archive.keys:
+            return found
+    return key
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["_Archive"]:
     with open_file(path) as file:
         if not zipfile.is_zipfile(file):
             raise DataError(f"{path}: is no .npz archive, or is truncated")
         file.seek(0)
         try:
-            with np.load(file, allow_pickle=False) as archive:
-                images = as_images(_array(archive, section.images_key, path), section.layout, str(path))
-                labels = as_labels(_array(archive, section.labels_key, path), len(images), str(path))
+            with np.load(file, allow_pickle=False) as arrays:
+                yield _Archive(path, arrays)
         except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{path}: cannot be read: {error}") from error
-    return Examples(origin=str(path), images=images, labels=labels)
 
 
-def _array(archive: Any, key: str, path: Path) -> NDArray[Any]:
-    if key not in archive.files:
-        raise DataError(f"{path}: has no array {key!r}, but {', '.join(map(repr, archive.files)) or 'none'}")
-    array: NDArray[Any] = archive[key]
-    return array
+@dataclass(frozen=True)
+class _Archive:
+    path: Path
+    arrays: Any
+
+    @property
+    def keys(self) -> list[str]:
+        return list(self.arrays.files)
+
+    def array(self, key: str) -> NDArray[Any]:
+        if key not in self.keys:
+            raise DataError(
+                f"{self.path}: has no array {key!r}, but {', '.join(map(repr, self.keys)) or 'none'}"
+            )
+        array: NDArray[Any] = self.arrays[key]
+        return array
+
+
+def _read(archive: _Archive, images_key: str, labels_key: str, section: NpzData) -> Examples:
+    origin = str(archive.path)
+    images = as_images(archive.array(images_key), section.layout, origin)
+    return Examples(
+        origin=origin, images=images, labels=as_labels(archive.array(labels_key), len(images), origin)
+    )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright.errors import SpecError
-from cellwright.spec._yaml import load_yaml
+from cellwright.spec.yaml12 import load_yaml
 
 JSON = st.recursive(
     st.none()

@@ -1,0 +1,74 @@
+"""What the names of class folders say: their order, and whether they are classes at all."""
+
+import re
+from collections.abc import Collection, Iterable
+from itertools import groupby
+from unicodedata import normalize
+
+from cellwright.errors import DataError
+
+SPLITS = {
+    "train": ("train", "training", "trainset", "trainingset", "learn"),
+    "validation": ("validation", "val", "valid", "valset", "validset", "validationset", "dev", "devset"),
+    "test": ("test", "testing", "testset", "eval", "evaluation", "holdout"),
+}
+"""What people call the parts of a split."""
+FILLERS = {"set", "data", "dataset", "split", "images", "imgs", "image", "img", "pictures", "photos", "seg"}
+"""Words that say nothing beside those."""
+
+
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Sort names, numbers in them by value and all else by code point: 2 before 10, `b` after `B`."""
+
+    def key(name: str) -> tuple[list[str | int], str]:
+        parts = re.split("([0-9]+)", name)
+        return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+    return sorted(names, key=key)
+
+
+def require_classes(origin: str, names: Collection[str]) -> None:
+    """Refuse folders that are the parts of a split, and names that only their Unicode form tells apart.
+
+    Raises:
+        DataError: names the folders, and for a split the lines of the spec that say where its parts are.
+    """
+    parts = {role: [name for name in natural_order(names) if _role(name) == role] for role in SPLITS}
+    roles = {role: found[0] for role, found in parts.items() if found}
+    are_all = all(map(_role, names))
+    if ("train" in roles and len(roles) > 1) or (are_all and (len(roles) > 1 or len(names) == 1)):
+        places = {"path": roles.get("train"), "test_path": roles.get("test")}
+        lines = " and ".join(f"data.{key}: {origin}/{name}" for key, name in places.items() if name)
+        rest = "; data.validation_fraction of data.path is for validation" if "validation" in roles else ""
+        raise DataError(
+            f"{origin}: must hold a folder per class, but {_listed(roles.values())} "
+            f"{'are parts' if len(roles) > 1 else 'is a part'} of a split: set {lines or 'data.path'}{rest}"
+        )
+    for name, same in groupby(sorted(names, key=normal), normal):
+        if len(forms := list(same)) > 1:
+            raise DataError(
+                f"{origin}: names of classes must differ in more than their Unicode form, but {name!r} is "
+                f"there {len(forms)} times: {', '.join(map(ascii, forms))}"
+            )
+
+
+def normal(name: str) -> str:
+    """Return the form of a name that is the same on all file systems."""
+    return normalize("NFC", name)
+
+
+def alike_but_for_case(names: Iterable[str]) -> list[list[str]]:
+    """Return the groups of names that differ by case alone."""
+    groups = (list(same) for _, same in groupby(sorted(names, key=str.casefold), str.casefold))
+    return [natural_order(group) for group in groups if len(group) > 1]
+
+
+def _role(name: str) -> str | None:
+    """Return which part of a split a folder of that name is, if any."""
+    words = [word for word in re.findall("[a-z]+", name.casefold()) if word not in FILLERS]
+    return next((role for role, synonyms in SPLITS.items() if len(words) == 1 and words[0] in synonyms), None)
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
