@@ -19,7 +19,7 @@ from kfp.local import subprocess_task_handler
 from kfp.local.config import LocalExecutionConfig
 
 from cellwright.errors import CellwrightError
-from cellwright.files import locked
+from cellwright.folders import claim, locked
 from cellwright.progress import Progress
 from cellwright.report import Advance, Message, Mistake, naming, read_line
 from cellwright.spec import SearchSpec
@@ -43,6 +43,8 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
     with contextlib.ExitStack() as stack:
         stack.enter_context(naming(workspace))
         stack.enter_context(locked(workspace))
+        claim(workspace / _LOG)
+        claim(root)
         log = stack.enter_context((workspace / _LOG).open("w", encoding="utf-8"))
         shutil.rmtree(root, ignore_errors=True)
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="cellwright-"))

@@ -1,5 +1,7 @@
 """Wiring the components, the same for one machine and for a cluster."""
 
+import hashlib
+import os
 import tempfile
 from pathlib import Path
 
@@ -14,8 +16,12 @@ from cellwright_pipelines.granting import grant
 from kfp import compiler, dsl
 from kfp.dsl.base_component import BaseComponent
 
+from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.spec import SearchSpec
+
+_MARK = "# Compiled by cellwright from a spec; the SHA-256 of what follows is "
+"""Begins a compiled pipeline, and tells one that nobody has edited from any other file."""
 
 
 def build_pipeline(spec: SearchSpec) -> BaseComponent:
@@ -55,8 +61,28 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
 
 
 def compile_pipeline(spec: SearchSpec, path: Path) -> None:
-    """Write the pipeline as the YAML that KFP takes."""
+    """Write the pipeline as the YAML that KFP takes, to a new file or over a pipeline that this wrote.
+
+    Raises:
+        CellwrightError: the path is anything else.
+    """
+    if os.path.lexists(path) and not _may_be_replaced(path):
+        raise CellwrightError(
+            f"{path} must be a new file, or a compiled pipeline that nobody edited: choose another with --output"
+        )
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(build_pipeline(spec), str(compiled))
-        write_text(path, compiled.read_text(encoding="utf-8"))
+        text = compiled.read_text(encoding="utf-8")
+        write_text(path.resolve() if path.is_symlink() else path, f"{_MARK}{_digest(text.encode())}\n{text}")
+
+
+def _may_be_replaced(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    first, _, rest = path.read_bytes().partition(b"\n")
+    return first == f"{_MARK}{_digest(rest)}".encode()
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()

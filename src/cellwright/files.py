@@ -1,6 +1,5 @@
-"""Files that are either whole or not there, and folders that one process has to itself."""
+"""Files that are either whole or not there."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -62,21 +61,3 @@ def link_tree(source: Path, target: Path) -> None:
 
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, copy_function=link)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder, which is made if need be, for this process; the lock ends with it, however it ends.
-
-    Raises:
-        CellwrightError: another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CellwrightError(
-                f"{folder} must be used by one process at a time: another one is at it"
-            ) from error
-        yield

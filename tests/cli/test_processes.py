@@ -9,7 +9,7 @@ import pytest
 
 from cellwright.cli.runs import run
 from cellwright.errors import CellwrightError
-from cellwright.files import locked
+from cellwright.folders import locked
 from cellwright.results import SearchResult
 
 TORCHRUN = Path(sys.executable).with_name("torchrun")

@@ -4,6 +4,7 @@ import cellwright_pipelines
 import pytest
 
 from cellwright import steps
+from cellwright.folders import claimed
 from cellwright.report import LineProgress
 from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
 
@@ -54,11 +55,14 @@ def test_a_step_ends_with_what_it_found_and_its_folder(cellwright, spec, asked):
 
 def test_fresh_deletes_what_the_spec_left_and_nothing_else(cellwright, spec, asked, tmp_path):
     for name in ("tiny", "other"):
-        (tmp_path / "runs" / name / "search-old").mkdir(parents=True)
+        with claimed(tmp_path / "runs" / name / "search-old"):
+            pass
+    (tmp_path / "runs/tiny/notes.txt").touch()
     cellwright("run", spec)
     assert (tmp_path / "runs/tiny/search-old").exists()
-    cellwright("run", spec, "--fresh")
+    assert cellwright("run", spec, "--fresh").exit_code == 0
     assert not (tmp_path / "runs/tiny/search-old").exists()
+    assert (tmp_path / "runs/tiny/notes.txt").exists()
     assert (tmp_path / "runs/other/search-old").exists()
 
 

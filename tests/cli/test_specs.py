@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import jsonschema
@@ -39,6 +40,36 @@ def test_compile_writes_the_pipeline(cellwright, spec, tmp_path):
         "name": "other",
         "description": "Neural architecture search: other",
     }
+
+
+def test_compile_replaces_what_it_wrote(cellwright, spec, tmp_path):
+    (tmp_path / "link.yaml").symlink_to("pipeline.yaml")
+    for name, output in (("one", "pipeline.yaml"), ("two", "pipeline.yaml"), ("three", "link.yaml")):
+        assert cellwright("compile", spec, "-o", output, "--set", f"name={name}").exit_code == 0
+        assert f"# Name: {name}\n" in (tmp_path / "pipeline.yaml").read_text()
+    assert (tmp_path / "link.yaml").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "output", ["search.yaml", "pipeline.yaml", "notes.txt", "empty", "pipe", "dangling", ".", "/dev/null"]
+)
+def test_compile_replaces_nothing_else(cellwright, spec, tmp_path, output):
+    compiled = tmp_path / "pipeline.yaml"
+    assert cellwright("compile", spec).exit_code == 0
+    compiled.write_text(compiled.read_text() + "# edited\n")
+    (tmp_path / "notes.txt").write_text("precious\n")
+    (tmp_path / "empty").touch()
+    (tmp_path / "dangling").symlink_to("nothing")
+    os.mkfifo(tmp_path / "pipe")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    result = cellwright("compile", spec, "-o", output)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        f"error: {output} must be a new file, or a compiled pipeline that nobody edited"
+    )
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "dangling").is_symlink()
+    assert Path("/dev/null").is_char_device()
 
 
 def test_manifest_prints_what_katib_would_get(cellwright, tmp_path):

@@ -7,6 +7,7 @@ import typer
 
 from cellwright.cli import options
 from cellwright.cli.loading import load
+from cellwright.cli.workspaces import opened
 
 KatibNamespace = Annotated[str, typer.Option(metavar="NAME", help="Where Katib itself is installed.")]
 
@@ -43,7 +44,8 @@ def manifest(
         from cellwright.report import LineProgress
         from cellwright.steps import stage_search
 
-        stage_search(loaded, runs / loaded.name, LineProgress(sys.stderr))
+        with opened(loaded, runs) as workspace:
+            stage_search(loaded, workspace, LineProgress(sys.stderr))
     typer.echo(yaml.safe_dump(described, sort_keys=False), nl=False)
 
 

@@ -23,7 +23,10 @@ Runs = Annotated[
     Path, typer.Option("--runs", metavar="FOLDER", help="Where results go, in a folder named after the spec.")
 ]
 Fresh = Annotated[
-    bool, typer.Option("--fresh", help="First delete what earlier runs left in the spec's folder.")
+    bool,
+    typer.Option(
+        "--fresh", help="First delete what cellwright made in the spec's folder, and nothing else there."
+    ),
 ]
 RUNS = Path("runs")
 

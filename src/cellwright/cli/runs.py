@@ -1,8 +1,6 @@
 """Commands that work: the whole pipeline, or one step and what it needs."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +9,7 @@ import typer
 
 from cellwright.cli import options, processes
 from cellwright.cli.loading import load
+from cellwright.cli.workspaces import opened
 
 if TYPE_CHECKING:
     from cellwright.spec import SearchSpec
@@ -71,12 +70,12 @@ def run(
             "torchrun can start a single step, such as search"
         )
     loaded = load(spec, overrides)
-    workspace = _workspace(loaded, runs, fresh)
-    with progress_display() as progress:
-        from cellwright_pipelines import run_locally
+    with opened(loaded, runs, fresh=fresh, registers=True) as workspace:
+        with progress_display() as progress:
+            from cellwright_pipelines import run_locally
 
-        folders = run_locally(loaded, workspace, progress)
-    _conclude(loaded, workspace, folders)
+            folders = run_locally(loaded, workspace, progress)
+        _conclude(loaded, workspace, folders)
 
 
 def _command(step: str) -> Callable[..., None]:
@@ -90,35 +89,16 @@ def _command(step: str) -> Callable[..., None]:
         from cellwright.report import naming
 
         loaded = load(spec, overrides)
-        workspace = _workspace(loaded, runs, fresh)
-        with progress_display() as progress, naming(workspace):
-            from cellwright.steps import run_until
+        with opened(loaded, runs, fresh=fresh, registers=step == "register") as workspace:
+            with progress_display() as progress, naming(workspace):
+                from cellwright.steps import run_until
 
-            folders = run_until(step, loaded.completed(os.environ), workspace, progress)
-        _conclude(loaded, workspace, folders)
+                folders = run_until(step, loaded.completed(os.environ), workspace, progress)
+            _conclude(loaded, workspace, folders)
         typer.echo(f"{step}: {folders[step]}")
 
     command.__doc__ = f"{options.prose(_STEPS[step])}\n\n{_REUSE}"
     return command
-
-
-def _workspace(spec: "SearchSpec", runs: Path, fresh: bool) -> Path:
-    """Return the spec's folder, made and known to be writable by the first of several processes."""
-    from cellwright.errors import CellwrightError
-    from cellwright.files import locked
-
-    workspace = runs / spec.name
-    if processes.is_first():
-        try:
-            with locked(workspace):
-                for left in workspace.glob("[!.]*") if fresh else ():
-                    shutil.rmtree(left) if left.is_dir() else left.unlink()
-            with tempfile.TemporaryFile(dir=workspace) as probe:
-                probe.write(bytes(4096))
-        except OSError as error:
-            raise CellwrightError(f"cannot write {workspace}: {error.strerror}") from error
-    processes.wait()
-    return workspace
 
 
 def _conclude(spec: "SearchSpec", workspace: Path, folders: dict[str, Path]) -> None:

@@ -72,7 +72,8 @@ def compile_spec(
 ) -> None:
     """Write the pipeline of a spec as YAML for Kubeflow Pipelines.
 
-    The spec's resources are on every task. The file can be uploaded on KFP's page or with its client.
+    The spec's resources are on every task. The file can be uploaded on KFP's page or with its client. Only a new
+    file is written, or one that compile wrote and nobody has edited since.
     """
     from cellwright_pipelines import compile_pipeline
 

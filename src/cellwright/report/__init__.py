@@ -1,7 +1,7 @@
 """What people look at: progress while a step works, and what a run found when it is over."""
 
 from cellwright.report.drawing import draw_cells
-from cellwright.report.latest import LatestRun
+from cellwright.report.latest import LATEST, LatestRun
 from cellwright.report.lines import (
     Advance,
     Event,
@@ -17,6 +17,7 @@ from cellwright.report.mistakes import ending_in_words, explain, naming
 from cellwright.report.summary import summarise
 
 __all__ = [
+    "LATEST",
     "Advance",
     "Event",
     "LatestRun",

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Self
 
+from cellwright.folders import claim
 from cellwright.results import Result
 from cellwright.spec import SearchSpec
 
-_FILE = "latest.json"
+LATEST = "latest.json"
 
 
 class LatestRun(Result):
@@ -29,8 +30,9 @@ class LatestRun(Result):
     @classmethod
     def read(cls, workspace: Path) -> Self:
         """Read the workspace's record; raises CellwrightError naming the file."""
-        return cls.load(workspace / _FILE)
+        return cls.load(workspace / LATEST)
 
     def write(self, workspace: Path) -> None:
         """Write the workspace's record."""
-        self.save(workspace / _FILE)
+        claim(workspace / LATEST)
+        self.save(workspace / LATEST)

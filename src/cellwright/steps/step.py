@@ -17,7 +17,7 @@ from typing import Any
 
 import cellwright
 from cellwright.canonical import digest
-from cellwright.files import locked
+from cellwright.folders import claimed
 from cellwright.importing import find_package
 from cellwright.progress import Progress
 from cellwright.results import FINISHED, Result
@@ -61,7 +61,7 @@ def run_step(
     inputs: Inputs,
     workspace: Path,
     progress: Progress,
-    hold: Callable[[Path], AbstractContextManager[None]] = locked,
+    hold: Callable[[Path], AbstractContextManager[None]] = claimed,
 ) -> Path:
     """Return the step's finished folder in the workspace, doing what is left to do.
 

@@ -8,7 +8,7 @@ from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.record import RegisteredModel, RunRecord, Status, TrialRecord
 from cellwright.tracking.retrying import MlflowAway, Patience
 from cellwright.tracking.tracker import MlflowTracker, download_model_file, model_version
-from cellwright.tracking.uri import is_server, ui_command
+from cellwright.tracking.uri import artifacts_beside, check_database, is_server, ui_command
 
 __all__ = [
     "LiveLogging",
@@ -21,6 +21,8 @@ __all__ = [
     "Status",
     "Target",
     "TrialRecord",
+    "artifacts_beside",
+    "check_database",
     "download_model_file",
     "is_server",
     "model_version",

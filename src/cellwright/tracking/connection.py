@@ -36,8 +36,15 @@ from mlflow.utils.rest_utils import http_request  # noqa: E402
 from sqlalchemy.exc import OperationalError, SADeprecationWarning, SQLAlchemyError  # noqa: E402
 
 from cellwright.errors import CellwrightError  # noqa: E402
+from cellwright.folders import make_ours  # noqa: E402
 from cellwright.tracking.retrying import MlflowAway  # noqa: E402
-from cellwright.tracking.uri import is_server, sqlite_path, without_credentials  # noqa: E402
+from cellwright.tracking.uri import (  # noqa: E402
+    artifacts_beside,
+    check_database,
+    is_server,
+    sqlite_path,
+    without_credentials,
+)
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
@@ -112,6 +119,7 @@ def connect(uri: str) -> MlflowClient:
             _create_database(path)
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
             database.execute("PRAGMA schema_version")
+        check_database(uri)
     elif is_server(uri):
         _probe(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -138,9 +146,15 @@ def experiment_id(client: MlflowClient, name: str, artifact_location: str | None
 
 
 def local_artifacts(uri: str) -> str | None:
-    """Return the folder of artifacts that belongs to a SQLite database, None for a server."""
-    path = sqlite_path(uri)
-    return (path.parent / "artifacts").as_uri() if path else None
+    """Return where a SQLite database keeps its artifacts, in a folder that is made if need be; None for a server.
+
+    Raises:
+        CellwrightError: the folder is there, and is not ours.
+    """
+    if (folder := artifacts_beside(uri)) is None:
+        return None
+    make_ours(folder, "artifacts")
+    return folder.as_uri()
 
 
 def _create_database(path: Path) -> None:

@@ -2,9 +2,14 @@
 
 import re
 import shlex
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from cellwright.errors import CellwrightError
+from cellwright.folders import ARTIFACTS
 
 QUIET_SERVER = "MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"
 """Without the second, MLflow starts seven more processes for features that nothing here uses."""
@@ -25,6 +30,30 @@ def sqlite_path(uri: str) -> Path | None:
     if not uri.startswith("sqlite:///"):
         return None
     return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+
+
+def artifacts_beside(uri: str) -> Path | None:
+    """Return the folder of artifacts that belongs to a SQLite database, None for a server."""
+    path = sqlite_path(uri)
+    return path.parent / ARTIFACTS if path else None
+
+
+def check_database(uri: str) -> None:
+    """Refuse a SQLite database that another program made: MLflow would make its tables in it.
+
+    Raises:
+        CellwrightError: names the file.
+    """
+    path = sqlite_path(uri)
+    if path is None or not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        raise CellwrightError(f"{path} must be a database of MLflow: {error}") from error
+    if tables and "experiments" not in tables:
+        raise CellwrightError(f"{path} must be a database of MLflow, and is another program's")
 
 
 def ui_command(uri: str) -> str:

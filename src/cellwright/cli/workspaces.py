@@ -1,0 +1,68 @@
+"""The folder that a command works in, which is known to be ours before anything is done."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellwright.cli import processes
+
+if TYPE_CHECKING:
+    from cellwright.spec import SearchSpec
+
+
+@contextmanager
+def opened(spec: "SearchSpec", runs: Path, *, fresh: bool = False, registers: bool = False) -> Iterator[Path]:
+    """Give the spec's folder, made and known to be writable by the first of several processes; keep it from --fresh.
+
+    Args:
+        spec: whose folder it is.
+        runs: the folder of all specs.
+        fresh: whether to delete first what earlier commands made there.
+        registers: whether the command will write models for MLflow.
+
+    Raises:
+        CellwrightError: the folder is not ours, in use, or cannot be written.
+    """
+    from cellwright.errors import CellwrightError
+    from cellwright.folders import claim, locked, used
+    from cellwright.report import LATEST
+
+    workspace = runs / spec.name
+    with ExitStack() as held:
+        if processes.is_first():
+            _check(spec, workspace, fresh=fresh, registers=registers)
+            try:
+                held.enter_context(used(workspace, fresh=fresh))
+                with locked(workspace), tempfile.TemporaryFile(dir=workspace) as probe:
+                    claim(workspace / LATEST)
+                    probe.write(bytes(4096))
+            except OSError as error:
+                raise CellwrightError(f"cannot write {workspace}: {error.strerror or error}") from error
+        processes.wait()
+        yield workspace
+
+
+def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool) -> None:
+    """Refuse, before anything is made, a folder that something of the user's is in the way of."""
+    from cellwright.errors import CellwrightError
+    from cellwright.folders import check_apart, check_ours, check_workspace
+    from cellwright.tracking import artifacts_beside, check_database
+    from cellwright.tracking.addresses import default_tracking_uri
+
+    data = {f"data.{key}": place for key, place in spec.data.places.items() if isinstance(place, Path)}
+    check_workspace(workspace, data)
+    starts = {"start.search": spec.start.search, "retrain.start": spec.retrain.start}
+    for key, place in starts.items():
+        if fresh and isinstance(place, Path) and place.resolve().is_relative_to(workspace.resolve()):
+            raise CellwrightError(
+                f"--fresh must not delete {key}, got {place}: leave --fresh out, or move it"
+            )
+    if registers:
+        uri = spec.completed(os.environ).tracking.uri or default_tracking_uri(workspace)
+        check_database(uri)
+        if (artifacts := artifacts_beside(uri)) is not None:
+            check_apart(artifacts, data)
+            check_ours(artifacts, "artifacts")

@@ -1,0 +1,261 @@
+"""Folders of ours: the guard that everything passes that writes into, locks or empties one.
+
+A folder is ours if cellwright marked it; only a new or an empty one gets a mark. The mark is a hidden folder, which
+also has one file for each entry that cellwright made in it. Such a file is the entry's lock, and it outlives the
+entry: were it deleted, two processes could hold the "same" lock. What has no such file is never written or deleted.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+from cellwright.errors import CellwrightError
+from cellwright.files import write_json
+
+MARK = ".cellwright"
+Kind = Literal["workspace", "artifacts"]
+"""Whether a folder has the steps of a spec, or the files of MLflow's models."""
+ARTIFACTS = "artifacts"
+"""The folder beside a SQLite database in which MLflow keeps the files of models."""
+
+_USE: Mapping[Kind, str] = {"workspace": "the runs of a spec", "artifacts": "the files of MLflow's models"}
+_KIND, _LOCK, _USERS, _ENTRIES, _TRASH = "folder.json", "lock", "users", "entries", "trash"
+_STEP = re.compile(r"(prepare|search|retrain|baselines|evaluate|register)-[0-9a-f]{16}")
+_MLFLOW_RUN = re.compile(r"[0-9a-f]{32}")
+
+
+def check_ours(folder: Path, kind: Kind = "workspace") -> None:
+    """Refuse a folder that is not new, empty, or of the kind and made by cellwright; changes nothing.
+
+    Raises:
+        CellwrightError: names the folder and what in it is not ours.
+    """
+    if folder.is_symlink():
+        raise CellwrightError(
+            f"{folder} must be a folder, not a symbolic link: delete the link, or choose another with --runs"
+        )
+    found = _kind(folder)
+    if found == kind:
+        return
+    if found is not None:
+        raise CellwrightError(f"{folder} must be a folder for {_USE[kind]}, and is one for {_USE[found]}")
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise CellwrightError(f"{folder} must be a folder, and is a file")
+    if (foreign := _foreign(folder, kind)) is not None:
+        raise CellwrightError(
+            f"{folder} must be new, empty or made by cellwright, and holds {foreign}: choose another with --runs"
+        )
+
+
+def check_apart(folder: Path, places: Mapping[str, Path]) -> None:
+    """Refuse a folder that is, holds or lies in one of the places, given by what the spec calls them.
+
+    Raises:
+        CellwrightError: names the folder and the place.
+    """
+    ours = folder.resolve()
+    for key, place in places.items():
+        theirs = place.resolve()
+        if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+            raise CellwrightError(
+                f"{folder} must be apart from {key}, got {place}: choose another folder with --runs"
+            )
+
+
+def check_workspace(workspace: Path, places: Mapping[str, Path]) -> None:
+    """Refuse a workspace that would take the place of the data, of MLflow's files, or of anything else not ours.
+
+    Args:
+        workspace: the folder, perhaps not made yet.
+        places: the files and folders of the user's, by what the spec calls them.
+
+    Raises:
+        CellwrightError: names the folder, and what it is in the way of.
+    """
+    if workspace.name == ARTIFACTS:
+        raise CellwrightError(
+            f"name must not be {ARTIFACTS}: MLflow keeps the files of all models in {workspace}; choose another name"
+        )
+    check_apart(workspace, places)
+    check_ours(workspace)
+
+
+def make_ours(folder: Path, kind: Kind = "workspace") -> None:
+    """Make the folder, if need be, and mark it.
+
+    Raises:
+        CellwrightError: it is not ours.
+    """
+    check_ours(folder, kind)
+    if _kind(folder) == kind:
+        return
+    entries = folder / MARK / _ENTRIES
+    entries.mkdir(parents=True, exist_ok=True)
+    for name in _names(folder):  # what an earlier version left, which had no marks
+        (entries / name).touch()
+    write_json(folder / MARK / _KIND, {"kind": kind})
+
+
+def claim(path: Path) -> Path:
+    """Record that cellwright makes this entry of a workspace, which is marked if need be; return the entry's lock.
+
+    Raises:
+        CellwrightError: the workspace is not ours, or the entry is a link, or is there and is not ours.
+    """
+    make_ours(path.parent)
+    lock = path.parent / MARK / _ENTRIES / path.name
+    if path.is_symlink():
+        raise CellwrightError(f"{path} must not be a symbolic link, since it is written: delete the link")
+    if os.path.lexists(path) and not lock.exists():
+        raise CellwrightError(f"{path} must be made by cellwright, and is not: move it to another folder")
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    return lock
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Claim a folder of a workspace, make it if need be, and hold it for this process, however that ends.
+
+    Raises:
+        CellwrightError: it is not ours, or another process holds it.
+    """
+    with _hold(claim(folder), f"{folder} must be used by one process at a time: another one is at it"):
+        folder.mkdir(exist_ok=True)
+        yield
+
+
+@contextmanager
+def locked(workspace: Path) -> Iterator[None]:
+    """Hold the workspace, which is made if need be, for one run of the whole pipeline.
+
+    Raises:
+        CellwrightError: it is not ours, or another run holds it.
+    """
+    make_ours(workspace)
+    busy = f"{workspace} must be used by one process at a time: another one is at it"
+    with _hold(workspace / MARK / _LOCK, busy):
+        yield
+
+
+@contextmanager
+def used(workspace: Path, *, fresh: bool = False) -> Iterator[None]:
+    """Keep others from emptying the workspace, which is made if need be, as long as a command works in it.
+
+    Args:
+        workspace: the folder.
+        fresh: whether to delete first what cellwright made in it.
+
+    Raises:
+        CellwrightError: the workspace is not ours, or cannot be emptied since another process works in it.
+    """
+    make_ours(workspace)
+    with (workspace / MARK / _USERS).open("a") as users:
+        if fresh:
+            _clear(workspace, users.fileno())
+        fcntl.flock(users, fcntl.LOCK_SH)
+        yield
+
+
+def _clear(workspace: Path, users: int) -> None:
+    """Delete what cellwright made in the workspace, each entry whole or not at all."""
+    mark = workspace / MARK
+    entries = sorted(lock.name for lock in (mark / _ENTRIES).glob("*"))
+    with ExitStack() as held:
+        for name in entries:
+            busy = f"--fresh must have {workspace} to itself, and another process is running {name}"
+            held.enter_context(_hold(mark / _ENTRIES / name, busy))
+        busy = f"--fresh must have {workspace} to itself, and another command is at work in it"
+        held.enter_context(_hold(mark / _LOCK, busy))
+        _take(users, busy)
+        trash = mark / _TRASH
+        try:
+            trash.mkdir(exist_ok=True)
+            for name in entries:
+                if os.path.lexists(workspace / name):
+                    (workspace / name).rename(Path(tempfile.mkdtemp(dir=trash)) / name)
+            shutil.rmtree(trash)
+        except OSError as error:
+            place = error.filename or workspace
+            raise CellwrightError(f"cannot delete {place}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _hold(lock: Path, busy: str) -> Iterator[None]:
+    with lock.open("a") as file:
+        _take(file.fileno(), busy)
+        yield
+
+
+def _take(file: int, busy: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CellwrightError(busy) from error
+
+
+def _kind(folder: Path) -> Kind | None:
+    if (folder / MARK).is_symlink():
+        return None
+    try:
+        found = json.loads((folder / MARK / _KIND).read_bytes())["kind"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return found if found in _USE else None
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names of the folder's entries but its mark, which may be half made by another process."""
+    return sorted(name for name in os.listdir(folder) if name != MARK)
+
+
+def _foreign(folder: Path, kind: Kind) -> str | None:
+    """Return the name of an entry that shows that a folder without a mark is not ours; None if nothing does."""
+    if not folder.exists():
+        return None
+    mark = folder / MARK
+    if os.path.lexists(mark) and (mark.is_symlink() or not mark.is_dir()):
+        return MARK
+    names = _names(folder)
+    if kind == "artifacts":
+        return next((name for name in names if not _is_of_mlflow(folder / name)), None)
+    made = [name for name in names if _STEP.fullmatch(name) and _is_step(folder / name)]
+    if made:
+        made += [
+            name for name in ("run.log", "latest.json", "kfp", ".lock") if not (folder / name).is_symlink()
+        ]
+    return next((name for name in names if name not in made), None)
+
+
+def _is_step(folder: Path) -> bool:
+    """Tell whether a folder of a workspace without a mark is a step's: it has its record, or was locked by a step."""
+    try:
+        record = json.loads((folder / "step.json").read_bytes())
+        return bool(f"{record['step']}-{record['key']}" == folder.name)
+    except (OSError, ValueError, TypeError, KeyError):
+        return _is_empty_file(folder / ".lock")
+
+
+def _is_of_mlflow(entry: Path) -> bool:
+    """Tell whether an entry of a folder without a mark is what MLflow makes: a run's files, or models by their ids."""
+    if entry.is_symlink() or not entry.is_dir():
+        return False
+    if entry.name == "models":
+        return all(model.name.startswith("m-") for model in entry.iterdir())
+    return bool(_MLFLOW_RUN.fullmatch(entry.name))
+
+
+def _is_empty_file(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
