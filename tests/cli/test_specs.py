@@ -86,3 +86,21 @@ def test_manifest_needs_a_runner_on_a_cluster(cellwright, spec):
     result = cellwright("manifest", str(spec))
     assert result.exit_code == 1
     assert "runner.kind must be katib or jobs, got local" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ["train", "test"],
+            "must hold a folder per class, but train and test are parts of a split: set data.path",
+        ),
+        (["caf\u00e9", "cafe\u0301"], "names of classes must differ in more than their Unicode form"),
+    ],
+)
+def test_validate_looks_at_the_names_of_class_folders(cellwright, spec, tmp_path, names, message):
+    for name in names:
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    result = cellwright("validate", spec, "--set", f"data={{source: images, path: {tmp_path / 'photos'}}}")
+    assert result.exit_code == 1
+    assert f"data.path: {tmp_path / 'photos'}: {message}" in result.stderr

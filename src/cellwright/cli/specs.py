@@ -51,6 +51,13 @@ def _missing(section: "AnyData") -> Iterator[str]:
     for key, place in section.places.items():
         if isinstance(place, Path) and not place.exists():
             yield f"{key}: {place} must exist, and does not"
+        elif isinstance(place, Path) and isinstance(section, ImagesData):
+            from cellwright.tasks.images.sources.folder import class_folders
+
+            try:
+                class_folders(place)
+            except CellwrightError as error:
+                yield f"{key}: {error}"
     if not isinstance(section, StoredData) or not section.uris:
         return
     reader = S3Reader(section.endpoint, seconds=VALIDATE_SECONDS)

@@ -87,3 +87,10 @@ def test_refuses_missing_files(tmp_path):
     section = IdxData(source="idx", images=tmp_path / "images", labels=tmp_path / "labels")
     with pytest.raises(DataError, match=f"^{tmp_path}/images: there is no such file"):
         prepare(section, tmp_path / "data", lambda message: None)
+
+
+def test_files_that_are_exchanged_are_told_apart(tmp_path):
+    with pytest.raises(
+        DataError, match="images: holds labels, and .*labels images: exchange them in the spec"
+    ):
+        prepared(tmp_path, idx(LABELS), idx(IMAGES))

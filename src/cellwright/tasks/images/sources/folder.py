@@ -42,20 +42,30 @@ def read_images(section: ImagesData, say: Callable[[str], None]) -> Source:
     return Source(class_names=tuple(classes), examples=examples, test=test)
 
 
+def class_folders(folder: Path) -> list[Path]:
+    """List the folders of the classes, without hidden ones; their names are those of classes."""
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: must be a folder, but is a file"
+            if folder.exists()
+            else f"{folder}: there is no such folder"
+        )
+    found = [path for path in _visible(folder) if path.is_dir()]
+    require_classes(str(folder), [path.name for path in found])
+    return found
+
+
 def class_files(folder: Path) -> dict[str, list[Path]]:
     """List the files of each class, in the natural order of classes and the plain one of files, without hidden ones.
 
     Classes have the same names on all file systems: their form is Unicode's NFC.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
     try:
-        found = {path.name: _visible(path) for path in _visible(folder) if path.is_dir()}
+        found = {path.name: _visible(path) for path in class_folders(folder)}
         strays = [path for path in _visible(folder) if not path.is_dir()]
         others = [path for files in found.values() for path in files if not path.is_file()]
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    require_classes(str(folder), found)
     _refuse(
         f"{folder}: must hold a folder per class with nothing but images in it",
         [f"{path.relative_to(folder)} is no folder" for path in strays]

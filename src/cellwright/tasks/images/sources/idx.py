@@ -34,8 +34,11 @@ def read_idx(section: IdxData) -> Source:
 
 
 def _read_pair(images_path: Path, labels_path: Path, layout: Layout | None) -> Examples:
-    images = as_images(_read_array(images_path), layout, str(images_path))
-    labels = as_labels(_read_array(labels_path), len(images), str(labels_path))
+    image_array, label_array = _read_array(images_path), _read_array(labels_path)
+    if image_array.ndim == 1 and label_array.ndim > 1:
+        raise DataError(f"{images_path}: holds labels, and {labels_path} images: exchange them in the spec")
+    images = as_images(image_array, layout, str(images_path))
+    labels = as_labels(label_array, len(images), str(labels_path))
     return Examples(origin=str(labels_path), images=images, labels=labels)
 
 
