@@ -60,7 +60,7 @@ RECIPE = (
     f"AdamW (weight decay {WEIGHT_DECAY:g} of convolutions and linear layers), batches of {BATCH_SIZE}, learning rate "
     f"{LEARNING_RATE:g} after a warm-up of {WARM_UP:.0%} of the steps and then in a straight line to 0, gradients "
     f"clipped to {GRADIENT_CLIP:g}, label smoothing {LABEL_SMOOTHING:g}, shifts of up to {AUGMENT.shift:.0%} of the "
-    f"side, mirrored images, and running averages of the weights ({AVERAGE_DECAY:g} a step)"
+    f"side, mirrored images, and running averages of the weights ({AVERAGE_DECAY:g} a step, less in the first steps)"
 )
 
 ROUNDS, STEPS_PER_ROUND = 5, 4
@@ -88,6 +88,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
         self.weights = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
         self.average = [tensor.clone() for tensor in self.weights]
+        self.steps = 0
 
     def step(self, rate: float) -> None:
         x, labels = next(self.batches)
@@ -100,8 +101,10 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * LEARNING_RATE
         self.optimizer.step()
+        decay = min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            torch._foreach_lerp_(self.average, self.weights, 1 - AVERAGE_DECAY)
+            torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+        self.steps += 1
 
     def averaged(self) -> nn.Module:
         """Return the network with its averaged weights, in eval mode; ends the training."""

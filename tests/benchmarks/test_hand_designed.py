@@ -68,6 +68,15 @@ def test_each_shape_trains(shape: str, precision: str, noise: Path):
     assert training.averaged()(data.test.images[:3].float()).shape == (3, 10)
 
 
+def test_averages_of_a_short_training_forget_the_initial_weights(noise: Path):
+    training = training_of("conv-pool-conv 24-64-96", PreparedData.open(noise), "float32", seed=0)
+    before = [tensor.clone() for tensor in training.weights]
+    for _ in range(20):
+        training.step(1.0)
+    for first, average, last in zip(before, training.average, training.weights, strict=True):
+        assert (average - last).norm() <= (average - first).norm()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("image_shape", [(1, 28, 28), (3, 32, 32)])
 def test_each_shape_takes_the_images_of_both_data_sets(shape: str, image_shape: tuple[int, int, int]):
