@@ -275,7 +275,7 @@ def write_report(results: Path) -> None:
 
 def prepare(data: dict[str, Any]) -> Path:
     spec = SearchSpec.model_validate({"name": "hand-designed", "data": data | {"limit": NUM_IMAGES}})
-    return run_step(PREPARE, spec, {}, WORKSPACE, Silent())
+    return run_step(PREPARE, spec, {}, WORKSPACE / "prepared", Silent())
 
 
 def cifar_data(archive: Path) -> dict[str, str]:

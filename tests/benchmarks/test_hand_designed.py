@@ -36,7 +36,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "noise.npz", images=images, labels=np.arange(200) % 10)
     data = {"source": "npz", "path": str(folder / "noise.npz")}
     spec = SearchSpec.model_validate({"name": "noise", "data": data})
-    return run_step(PREPARE, spec, {}, folder, Silent())
+    return run_step(PREPARE, spec, {}, folder / "prepared", Silent())
 
 
 def outcome(cell: Cell, accuracy: float, *, price: float = 0.05) -> Outcome:
