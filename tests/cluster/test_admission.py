@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.conftest import NAMESPACE, SYSTEM, kubectl
+from tests.cluster.conftest import NAMESPACE, OVERLAY, SYSTEM, kubectl
 from tests.cluster.searching import SAMPLED, on
 
 ADMINISTRATOR = ""
@@ -205,8 +205,6 @@ def test_a_pod_that_is_there_does_not_become_more(job):
 
 
 def test_without_its_lists_the_policy_takes_nothing(job):
-    found = json.loads(kubectl("get", "configmap", "trial-pods", "-n", SYSTEM, "-o", "json"))
-    lists = {**found, "metadata": {"name": "trial-pods", "labels": found["metadata"]["labels"]}}
     kubectl("delete", "configmap", "trial-pods", "-n", SYSTEM)
     try:
         deadline = time.monotonic() + 30
@@ -215,7 +213,7 @@ def test_without_its_lists_the_policy_takes_nothing(job):
             time.sleep(0.5)
         assert "cellwright-trial-pods" in done.stderr
     finally:
-        kubectl("create", "-n", SYSTEM, "-f", "-", stdin=json.dumps(lists))
+        kubectl("apply", "-k", str(OVERLAY))
         while created(job, PIPELINE).returncode:
             assert time.monotonic() < deadline + 60
             time.sleep(0.5)
