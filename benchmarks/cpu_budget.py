@@ -11,9 +11,13 @@ from typing import Any
 from cellwright.data import PreparedData, Split
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.search.networks import task_of
-from cellwright.spaces.building import NetworkConfig, build_supernet
-from cellwright.spec import Budget, EnasStrategy, OneShotSection, RandomWsStrategy, SearchSpec, SposStrategy
+from cellwright.spaces.building import NetworkConfig
+from cellwright.spaces.networks import build_supernet
+from cellwright.spec import Budget, OneShotSection, SearchSpec
 from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.strategies.one_shot.enas.section import EnasSection
+from cellwright.strategies.one_shot.random_ws.section import RandomWsSection
+from cellwright.strategies.one_shot.spos.section import SposSection
 from cellwright.training.retraining import ClassifierTraining
 
 STEPS = 8
@@ -68,9 +72,9 @@ def training_epochs(spec: SearchSpec, config: NetworkConfig, data: PreparedData,
 def _selection(section: OneShotSection, strategy: OneShotStrategy) -> float:
     """Return the CPU seconds that choosing among candidates will take."""
     match section:
-        case SposStrategy():
+        case SposSection():
             count = section.population * section.generations
-        case RandomWsStrategy() | EnasStrategy():
+        case RandomWsSection() | EnasSection():
             count = section.candidates
         case _:
             return 0.0

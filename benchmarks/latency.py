@@ -12,18 +12,19 @@ import torch
 from torch import nn
 
 from cellwright.estimators.latency.estimator import LatencyTable, fit_table, measure_in_turns, parts_of
+from cellwright.estimators.latency.section import LatencySection
 from cellwright.genotype import Genotype
 from cellwright.nn.cost import measure_latency
 from cellwright.progress import Silent
-from cellwright.spaces import build_darts
-from cellwright.spaces.building import build_network
-from cellwright.spec import DartsSpace, LatencyEstimator
+from cellwright.spaces import build_space
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.networks import build_network
 from cellwright.tasks.images.task import ImageTask
 from cellwright.training.precision import channels_last
 
 TASK = ImageTask(image_shape=(3, 32, 32), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)
-SIZE = DartsSpace()
-SPACE = build_darts(SIZE)
+SIZE = DartsSection()
+SPACE = build_space(SIZE)
 RESULT = Path("docs/benchmarks/latency.md")
 CLOCK_NAMES = {
     "wall": "wall time",
@@ -49,8 +50,8 @@ def keeps_limit(table: LatencyTable, rng: random.Random, clock: Callable[[], flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--networks", type=int, default=LatencyEstimator(kind="latency").networks)
-    parser.add_argument("--rounds", type=int, default=LatencyEstimator(kind="latency").rounds)
+    parser.add_argument("--networks", type=int, default=LatencySection(kind="latency").networks)
+    parser.add_argument("--rounds", type=int, default=LatencySection(kind="latency").rounds)
     parser.add_argument("--cells", type=int, default=50)
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu where others compute too")

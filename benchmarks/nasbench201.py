@@ -24,14 +24,15 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is imported
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from cellwright.estimators import read_table
 from cellwright.evaluation import FULL, Evaluation, Objective
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
-from cellwright.spaces import CELL, NasBench201, Taken
-from cellwright.spec import AnySampled, AshaScheduler
+from cellwright.spaces import CELL, Taken
+from cellwright.spaces.nasbench201.space import NasBench201
+from cellwright.spec import STRATEGIES as KINDS
+from cellwright.spec import AshaScheduler
 from cellwright.strategies.sampled import (
     Asha,
     Features,
@@ -169,7 +170,7 @@ class Trial:
 
 
 def build(kind: str, seed: int, objectives: Sequence[Objective] = (ACCURACY,)) -> Any:
-    settings = TypeAdapter(AnySampled).validate_python({"kind": kind})
+    settings = KINDS.validate({"kind": kind})
     strategy = build_strategy(settings, SPACE, objectives, seed=seed)
     if isinstance(strategy, Predictor | Nsga2):
         strategy.features = features()

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -25,9 +24,9 @@ from torch import Tensor
 from benchmarks.textbook import TextbookSearch, TextbookSupernet
 from cellwright.data import Split
 from cellwright.nn.initialising import seeded_initialisation
-from cellwright.spaces import Darts
+from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet
-from cellwright.spec import AnyOneShot, Augment, Budget
+from cellwright.spec import STRATEGIES, Augment, Budget
 from cellwright.spec.space import DARTS_PRIMITIVES
 from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
 from cellwright.tasks.images.task import ImageTask
@@ -80,7 +79,7 @@ class Setting:
 
     def strategy(self, section: dict[str, object], dtype: torch.dtype = torch.float32) -> OneShotStrategy:
         """Return the strategy ready for its first epoch, which is one step long."""
-        settings = TypeAdapter(AnyOneShot).validate_python(section | {"batch_size": self.batch_size})
+        settings = STRATEGIES.validate(section | {"batch_size": self.batch_size})
         strategy = build_strategy(settings, NO_CHANGES, seed=0)
         strategy.set_up(self.supernet(strategy.channel_fraction).to(dtype), self.data, Budget(epochs=10_000))
         return strategy

@@ -15,8 +15,8 @@ from rich.table import Table
 from benchmarks.handwritten import HandwrittenNetwork, HandwrittenTraining
 from cellwright.data import Split
 from cellwright.genotype import Genotype
-from cellwright.spaces import Darts
 from cellwright.spaces.darts.network import Network
+from cellwright.spaces.darts.space import Darts
 from cellwright.spec import Augment, Retrain
 from cellwright.spec.space import DARTS_PRIMITIVES
 from cellwright.tasks.images.task import ImageTask

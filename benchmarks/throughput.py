@@ -28,17 +28,16 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 
 def measure(section: dict[str, Any], rounds: int) -> dict[str, float]:
     """Return CPU seconds, those of the last tenth of the rounds, and the process' peak in MiB."""
-    from pydantic import TypeAdapter
-
     from cellwright.evaluation import Objective
     from cellwright.spaces import build_space
-    from cellwright.spec import AnySampled, DartsSpace
+    from cellwright.spaces.darts.section import DartsSection
+    from cellwright.spec import STRATEGIES
     from cellwright.strategies.sampled import build_sampled
 
     objectives = [Objective(metric="accuracy"), Objective(metric="latency", direction="minimize")]
     several = section["kind"] == "nsga2"
-    settings = TypeAdapter(AnySampled).validate_python(section)
-    strategy = build_sampled(settings, build_space(DartsSpace()), objectives[: 1 + several], seed=0)
+    settings = STRATEGIES.validate(section)
+    strategy = build_sampled(settings, build_space(DartsSection()), objectives[: 1 + several], seed=0)
     rng = random.Random(0)
     worth: dict[str, float] = {}
     began = time.process_time()

@@ -18,15 +18,18 @@ from cellwright.estimators import Setting
 from cellwright.estimators.tabular.estimator import read_table
 from cellwright.estimators.zero_cost import PROXIES, fuse_among, fuse_within, ranks
 from cellwright.estimators.zero_cost.estimator import ZeroCost
+from cellwright.estimators.zero_cost.section import ZeroCostSection
 from cellwright.progress import Silent
-from cellwright.spaces import CELL, NasBench201
-from cellwright.spaces.building import trace_genotype
-from cellwright.spec import Augment, NasBench201Space, Retrain, ZeroCostEstimator
+from cellwright.spaces import CELL
+from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spaces.nasbench201.space import NasBench201
+from cellwright.spaces.networks import trace_genotype
+from cellwright.spec import Augment, Retrain
 from cellwright.tasks.images.task import ImageTask
 
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 TASK = ImageTask(image_shape=(3, 32, 32), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)
-SIZE = NasBench201Space(kind="nasbench201")
+SIZE = NasBench201Section(kind="nasbench201")
 RESULT = Path("docs/benchmarks/zero_cost.md")
 
 
@@ -57,7 +60,7 @@ def main() -> None:
     tables = {name: accuracies(name) for name in DATA_SETS}
     chosen = random.Random(given.seed).sample(sorted(tables["cifar10"]), given.cells)
 
-    fused = ZeroCostEstimator(kind="zero-cost")
+    fused = ZeroCostSection(kind="zero-cost")
     settings = fused.model_copy(update={"proxies": tuple(PROXIES)})
     images = noise(1000)
     setting = Setting(

@@ -1,9 +1,9 @@
 """A search strategy of one's own: one file, one class, no fork.
 
     strategy:
-      kind: custom
-      path: custom_strategy:Snas
-      settings: {temperature: 1.5, alpha_learning_rate: 0.01}
+      kind: custom_strategy:SnasSection
+      temperature: 1.5
+      alpha_learning_rate: 0.01
 
 The module must be importable where the search step runs: installed there, or on PYTHONPATH. To hold it to what every
 strategy must do, inherit the tests:
@@ -14,7 +14,7 @@ strategy must do, inherit the tests:
         @pytest.fixture(scope="class")
         @classmethod
         def section(cls):
-            return {"kind": "custom", "path": "custom_strategy:Snas"}
+            return {"kind": "custom_strategy:SnasSection"}
 """
 
 from typing import Literal
@@ -26,8 +26,10 @@ from cellwright.spec import AlphaSection
 from cellwright.strategies.one_shot import Differentiable
 
 
-class SnasSettings(AlphaSection):
-    """What stands under `settings`: the alphas' learning rate and the like, and a temperature."""
+class SnasSection(AlphaSection):
+    """What a spec says of it: the alphas' learning rate and the like, and a temperature."""
+
+    implementation = "custom_strategy:Snas"
 
     level: Literal["single", "bilevel"] = "single"
     temperature: float = Field(default=1.0, gt=0)
@@ -37,8 +39,7 @@ class SnasSettings(AlphaSection):
 class Snas(Differentiable):
     """SNAS: Xie et al. 2019, https://arxiv.org/abs/1812.09926. Every batch is computed with a soft random choice."""
 
-    settings: SnasSettings
-    settings_type = SnasSettings
+    settings: SnasSection
 
     def sample(self):
         """Return a draw from the concrete distribution, with gradients; no choice is left out."""

@@ -7,8 +7,9 @@ import torch
 
 from cellwright.data import Split
 from cellwright.estimators import Setting
-from cellwright.spaces import Darts
-from cellwright.spec import Augment, DartsSpace, Retrain
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.darts.space import Darts
+from cellwright.spec import Augment, Retrain
 from cellwright.tasks.images.task import ImageTask
 
 torch.set_num_threads(1)  # tensors here are too small for more, and two processes run the tests
@@ -48,7 +49,7 @@ def bars() -> Split:
 @pytest.fixture
 def tiny_setting(bars: Split, tiny_task: ImageTask) -> Setting:
     """Bars to tell apart, in DARTS cells of two nodes."""
-    space = DartsSpace(num_cells=2, channels=2, num_nodes=2)
+    space = DartsSection(num_cells=2, channels=2, num_nodes=2)
     return Setting(
         task=tiny_task,
         space=space,

@@ -12,7 +12,7 @@ from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.search.networks import task_of
 from cellwright.spaces import build_space
-from cellwright.spaces.building import build_network
+from cellwright.spaces.networks import build_network
 from cellwright.spec import load_spec
 from cellwright.steps import run_until
 

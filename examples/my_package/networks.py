@@ -7,9 +7,10 @@ from torch import Tensor, nn, relu, tanh
 
 from cellwright.genotype import Genotype
 from cellwright.nn.primitives import Norm
+from cellwright.spaces.networks import Networks
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.tasks.images.task import ImageTask, Standardise
-from my_package.spaces import ACTIVATIONS, Activations
+from my_package.spaces import ACTIVATIONS, Activations, ActivationsSection
 
 FUNCTIONS = {"relu": relu, "silu": nn.functional.silu, "tanh": tanh}
 
@@ -17,16 +18,16 @@ FUNCTIONS = {"relu": relu, "silu": nn.functional.silu, "tanh": tanh}
 class Stack(nn.Module):
     """Convolutions and classifier; what comes between is up to a subclass."""
 
-    def __init__(self, task: ImageTask, space: Activations) -> None:
+    def __init__(self, task: ImageTask, space: Activations, channels: int) -> None:
         super().__init__()
-        self.task, self.space = task, space
-        widths = [task.image_shape[0]] + [space.channels] * space.num_layers
+        self.task, self.space, self.channels = task, space, channels
+        widths = [task.image_shape[0]] + [channels] * space.num_layers
         self.standardise = Standardise(task)
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, width, 3, padding=1, bias=False), Norm(width, affine=True))
             for before, width in zip(widths, widths[1:], strict=False)
         )
-        self.classifier = nn.Linear(space.channels, task.num_classes)
+        self.classifier = nn.Linear(channels, task.num_classes)
 
     def classify(self, x_BCHW: Tensor) -> Tensor:
         """Return logits (B, classes) for the last layer's map."""
@@ -37,8 +38,8 @@ class Stack(nn.Module):
 class ActivationNetwork(Stack):
     """The network of one genotype."""
 
-    def __init__(self, task: ImageTask, space: Activations, genotype: Genotype) -> None:
-        super().__init__(task, space)
+    def __init__(self, task: ImageTask, space: Activations, channels: int, genotype: Genotype) -> None:
+        super().__init__(task, space, channels)
         self.functions = [FUNCTIONS[ACTIVATIONS[i]] for i in space.taken(genotype)["activation"]]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -64,4 +65,14 @@ class ActivationSupernet(Stack, Supernet):
 
     def network(self, genotype: Genotype) -> ActivationNetwork:
         """Return the genotype's network, with new weights."""
-        return ActivationNetwork(self.task, self.space, genotype)
+        return ActivationNetwork(self.task, self.space, self.channels, genotype)
+
+
+class ActivationNetworks(Networks):
+    """What the space's section names; the network of a genotype is the one that the supernet knows."""
+
+    def supernet(
+        self, section: ActivationsSection, task: ImageTask, *, channel_fraction: float
+    ) -> ActivationSupernet:
+        """Return the supernet."""
+        return ActivationSupernet(task, Activations.of(section), section.channels)

@@ -2,21 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
+
+from pydantic import Field
 
 from cellwright.genotype import Cell, Edge, Genotype, GenotypeError
 from cellwright.spaces import CELL, ProductSpace, Taken
+from cellwright.spec import SpaceSection
 
 ACTIVATIONS = ("relu", "silu", "tanh")
 
 
+class ActivationsSection(SpaceSection):
+    """What a spec says of the space: `kind: my_package.spaces:ActivationsSection`, and its sizes."""
+
+    implementation = "my_package.spaces:Activations"
+    networks = "my_package.networks:ActivationNetworks"
+
+    num_layers: int = Field(default=4, ge=1)
+    channels: int = Field(default=16, ge=1)
+
+
 @dataclass(frozen=True)
 class Activations(ProductSpace):
-    """A stack of convolutions, each followed by the activation that suits it; the arguments are its `settings`."""
+    """A stack of convolutions, each followed by the activation that suits it."""
 
     num_layers: int
-    channels: int
 
     name = "activations"
+
+    @classmethod
+    def of(cls, section: ActivationsSection) -> Self:
+        """Return the space that the section describes."""
+        return cls(num_layers=section.num_layers)
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:

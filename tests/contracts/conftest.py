@@ -1,6 +1,6 @@
 import pytest
 
-from cellwright.spec import AnySpace
+from cellwright.spec import SpaceSection
 from tests.contracts.sections import SECTIONS
 
 
@@ -10,5 +10,5 @@ def _examples_can_be_imported(monkeypatch: pytest.MonkeyPatch, request: pytest.F
 
 
 @pytest.fixture(params=SECTIONS.values(), ids=SECTIONS.keys())
-def space_section(request: pytest.FixtureRequest) -> AnySpace:
+def space_section(request: pytest.FixtureRequest) -> SpaceSection:
     return request.param

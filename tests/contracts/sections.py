@@ -1,36 +1,36 @@
 """A small space of each kind: what the contracts of spaces and of supernets are checked with."""
 
-from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space
+from cellwright.spaces.chain.section import ChainSection
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spec import SPACES, SpaceSection
 
-SECTIONS: dict[str, AnySpace] = {
-    "darts": DartsSpace(
+SECTIONS: dict[str, SpaceSection] = {
+    "darts": DartsSection(
         primitives=("skip_connect", "max_pool_3x3", "sep_conv_3x3", "dil_conv_5x5"),
         num_nodes=2,
         num_cells=3,
         channels=4,
     ),
-    "nasbench201": NasBench201Space(kind="nasbench201", num_cells=1, channels=4),
-    "chain": ChainSpace(
+    "nasbench201": NasBench201Section(kind="nasbench201", num_cells=1, channels=4),
+    "chain": ChainSection(
         kind="chain",
         primitives=("skip_connect", "nor_conv_3x3", "sep_conv_3x3", "avg_pool_3x3"),
         widths=(50, 70, 150),
         num_layers=4,
         channels=4,
     ),
-    "darts-own-primitive": DartsSpace(
+    "darts-own-primitive": DartsSection(
         primitives=("skip_connect", "my_package.ops:squeeze_excite"), num_nodes=1, num_cells=3, channels=4
     ),
-    "chain-own-primitive": ChainSpace(
+    "chain-own-primitive": ChainSection(
         kind="chain",
         primitives=("nor_conv_1x1", "my_package.ops:squeeze_excite"),
         widths=(50, 100),
         num_layers=2,
         channels=8,
     ),
-    "own-space": CustomSpace(
-        kind="custom",
-        path="my_package.spaces:Activations",
-        supernet="my_package.networks:ActivationSupernet",
-        settings={"num_layers": 3, "channels": 4},
+    "own-space": SPACES.validate(
+        {"kind": "my_package.spaces:ActivationsSection", "num_layers": 3, "channels": 4}
     ),
 }

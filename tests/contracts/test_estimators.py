@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from pydantic import TypeAdapter
 from torch import nn
 
 from cellwright.estimators import COSTS, Estimator, Setting, build_estimator, measure_cost
@@ -15,8 +14,8 @@ from cellwright.genotype import Genotype
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
-from cellwright.spaces.building import build_network
-from cellwright.spec import AnyEstimator, AnySpace
+from cellwright.spaces.networks import build_network
+from cellwright.spec import ESTIMATORS, EstimatorSection, SpaceSection
 
 SECTIONS = [
     {"kind": "zero-cost", "reference": 4, "batch_size": 8},
@@ -34,30 +33,30 @@ SECTIONS = [
 
 
 @pytest.fixture(params=SECTIONS, ids=lambda section: "-".join(map(str, section.values())))
-def section(request: pytest.FixtureRequest) -> AnyEstimator:
-    return TypeAdapter(AnyEstimator).validate_python(request.param)
+def section(request: pytest.FixtureRequest) -> EstimatorSection:
+    return ESTIMATORS.validate(request.param)
 
 
 @pytest.fixture
-def setting(space_section: AnySpace, tiny_setting: Setting) -> Setting:
+def setting(space_section: SpaceSection, tiny_setting: Setting) -> Setting:
     return replace(tiny_setting, space=space_section, final_space=space_section)
 
 
 @pytest.fixture
-def genotypes(space_section: AnySpace) -> list[Genotype]:
+def genotypes(space_section: SpaceSection) -> list[Genotype]:
     space, rng = build_space(space_section), random.Random(0)
     return [space.sample(rng) for _ in range(3)]
 
 
 @pytest.fixture
-def estimator(section: AnyEstimator, setting: Setting, tmp_path: Path) -> Estimator:
+def estimator(section: EstimatorSection, setting: Setting, tmp_path: Path) -> Estimator:
     estimator = build_estimator(section, setting, seed=1)
     estimator.prepare(tmp_path, Silent())
     return estimator
 
 
 def test_estimates_are_finite_named_as_declared_and_follow_from_the_seed(
-    section: AnyEstimator,
+    section: EstimatorSection,
     setting: Setting,
     estimator: Estimator,
     genotypes: list[Genotype],
@@ -74,7 +73,7 @@ def test_estimates_are_finite_named_as_declared_and_follow_from_the_seed(
 
 
 def test_leaves_nothing_behind(
-    section: AnyEstimator, setting: Setting, genotypes: list[Genotype], tmp_path: Path
+    section: EstimatorSection, setting: Setting, genotypes: list[Genotype], tmp_path: Path
 ):
     def state() -> tuple[object, ...]:
         return (

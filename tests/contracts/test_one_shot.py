@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from cellwright.spec import AnySpace, ChainSpace, NasBench201Space
+from cellwright.spaces.chain.section import ChainSection
+from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spec import SpaceSection
 from cellwright.testing import DifferentiableContract, OneShotContract
 
 DIFFERENTIABLE = [
@@ -33,9 +35,9 @@ ALL_KINDS_BUT_PC_DARTS = [
     {"kind": "drnas"},
 ]
 """Partial channels are for cells alone."""
-OTHER_SPACES: list[AnySpace] = [
-    NasBench201Space(kind="nasbench201", num_cells=1, channels=4),
-    ChainSpace(
+OTHER_SPACES: list[SpaceSection] = [
+    NasBench201Section(kind="nasbench201", num_cells=1, channels=4),
+    ChainSection(
         kind="chain", primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=3, channels=8
     ),
 ]
@@ -62,7 +64,7 @@ class TestSinglePath(OneShotContract):
 class InOtherSpaces:
     @pytest.fixture(params=OTHER_SPACES, ids=lambda space: space.kind, scope="class")
     @classmethod
-    def space(cls, request: pytest.FixtureRequest) -> AnySpace:
+    def space(cls, request: pytest.FixtureRequest) -> SpaceSection:
         return request.param
 
 
@@ -76,7 +78,7 @@ class TestDifferentiableInOtherSpaces(InOtherSpaces, DifferentiableContract):
 class TestPartialChannelsOfNasBench201(DifferentiableContract):
     @pytest.fixture(scope="class")
     @classmethod
-    def space(cls) -> AnySpace:
+    def space(cls) -> SpaceSection:
         return OTHER_SPACES[0]
 
     @pytest.fixture(params=PC_DARTS, ids=spell, scope="class")

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
-from cellwright.spec import AnySampled
+from cellwright.spec import STRATEGIES as KINDS
 from cellwright.strategies.sampled import build_sampled
 from cellwright.testing import SampledContract
 from cellwright.testing.sampled import OBJECTIVES, Build
@@ -30,5 +29,5 @@ class TestSampled(SampledContract):
     def build(self, request: pytest.FixtureRequest) -> Build:
         kind, scheduler = request.param
         section = {"kind": kind, "scheduler": SCHEDULERS[scheduler], **STRATEGIES[kind]}
-        settings = TypeAdapter(AnySampled).validate_python(section)
+        settings = KINDS.validate(section)
         return lambda space, seed: build_sampled(settings, space, OBJECTIVES, seed=seed)

@@ -7,11 +7,11 @@ import pytest
 
 from cellwright.genotype import Genotype
 from cellwright.spaces import Space, TunedSpace, build_space
-from cellwright.spec import AnySpace
+from cellwright.spec import SpaceSection
 
 
 @pytest.fixture(params=["plain", "tuned"])
-def space(space_section: AnySpace, request: pytest.FixtureRequest) -> Space:
+def space(space_section: SpaceSection, request: pytest.FixtureRequest) -> Space:
     space = build_space(space_section)
     hyperparameters = {"retrain.learning_rate": 3, "augment.shift": 2}
     return TunedSpace(space, hyperparameters) if request.param == "tuned" else space

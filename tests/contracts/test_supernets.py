@@ -11,14 +11,14 @@ from cellwright.genotype import Genotype
 from cellwright.nn.cost import count_macs
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces import Space
-from cellwright.spaces.building import build_network, build_supernet
+from cellwright.spaces.networks import build_network, build_supernet
 from cellwright.spaces.supernet import Active, Mixture, Supernet
-from cellwright.spec import AnySpace
+from cellwright.spec import SpaceSection
 from cellwright.tasks.images.task import ImageTask
 
 
 @pytest.fixture
-def supernet(space_section: AnySpace, tiny_task: ImageTask) -> Supernet:
+def supernet(space_section: SpaceSection, tiny_task: ImageTask) -> Supernet:
     """Weights and statistics are such that a mistaken one would show."""
     with seeded_initialisation(0):
         supernet = build_supernet(space_section, tiny_task).double()
@@ -127,7 +127,7 @@ def test_inheriting_leaves_the_supernet_to_itself(supernet: Supernet, genotypes:
 
 
 def test_the_network_needs_no_supernet(
-    supernet: Supernet, genotypes: list[Genotype], space_section: AnySpace, tiny_task: ImageTask
+    supernet: Supernet, genotypes: list[Genotype], space_section: SpaceSection, tiny_task: ImageTask
 ):
     for genotype in genotypes:
         built = build_network(space_section, tiny_task, genotype).double()
@@ -135,7 +135,7 @@ def test_the_network_needs_no_supernet(
         built(images(1)).sum().backward()
 
 
-def test_initial_weights_follow_from_the_seed(space_section: AnySpace, tiny_task: ImageTask):
+def test_initial_weights_follow_from_the_seed(space_section: SpaceSection, tiny_task: ImageTask):
     def build(seed: int) -> torch.Tensor:
         with seeded_initialisation(seed):
             return nn.utils.parameters_to_vector(build_supernet(space_section, tiny_task).parameters())
@@ -145,7 +145,7 @@ def test_initial_weights_follow_from_the_seed(space_section: AnySpace, tiny_task
 
 
 @pytest.mark.parametrize("image_shape", [(1, 8, 8), (3, 9, 13), (4, 32, 32)])
-def test_any_image_fits(space_section: AnySpace, image_shape: tuple[int, int, int]):
+def test_any_image_fits(space_section: SpaceSection, image_shape: tuple[int, int, int]):
     channels = image_shape[0]
     task = ImageTask(image_shape=image_shape, num_classes=4, mean=(0,) * channels, std=(1,) * channels)
     supernet = build_supernet(space_section, task).double()

@@ -5,13 +5,13 @@ import torch
 
 from cellwright.data import DataManifest, PreparedData
 from cellwright.errors import DataError
-from cellwright.spec import DigitsData
-from cellwright.tasks.images import prepare
+from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.images.sources.digits import DigitsSection
 
 
 @pytest.fixture
 def folder(tmp_path):
-    prepare(DigitsData(source="digits", limit=50), tmp_path, lambda message: None)
+    prepare(DigitsSection(source="digits", limit=50), tmp_path, lambda message: None)
     return tmp_path
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from cellwright.data.examples import Examples, Source
 from cellwright.data.splitting import draw_evenly, hold_out, split
 from cellwright.errors import DataError
-from cellwright.spec import DigitsData
+from cellwright.tasks.images.sources.digits import DigitsSection
 
 CLASS_COUNTS = st.lists(st.integers(3, 40), min_size=2, max_size=6)
 FRACTIONS = st.floats(0.01, 0.99)
@@ -21,7 +21,7 @@ def source(counts: list[int]) -> Source:
 
 @given(CLASS_COUNTS, FRACTIONS, FRACTIONS, st.integers(0, 9))
 def test_splits_are_disjoint_complete_and_have_every_class(counts, test_fraction, validation_fraction, seed):
-    section = DigitsData(
+    section = DigitsSection(
         source="digits", test_fraction=test_fraction, validation_fraction=validation_fraction, split_seed=seed
     )
     parts = split(source(counts), section)
@@ -58,7 +58,7 @@ def test_limit_draws_evenly(counts, limit, seed):
 
 def test_the_test_split_depends_on_its_seed_and_fraction_alone():
     def test_indices(**settings):
-        return split(source([30, 40]), DigitsData(source="digits", **settings))["test"].indices.tolist()
+        return split(source([30, 40]), DigitsSection(source="digits", **settings))["test"].indices.tolist()
 
     assert test_indices() == test_indices(limit=12) == test_indices(validation_fraction=0.5)
     assert test_indices() != test_indices(split_seed=1)
@@ -68,4 +68,4 @@ def test_limit_must_leave_two_of_each_class():
     with pytest.raises(
         DataError, match="data.limit must be at least 4, two examples for each of 2 classes, got 3"
     ):
-        split(source([30, 40]), DigitsData(source="digits", limit=3))
+        split(source([30, 40]), DigitsSection(source="digits", limit=3))

@@ -7,9 +7,10 @@ import pytest
 
 from cellwright.estimators import Setting, build_estimator
 from cellwright.estimators.latency.estimator import fit_table, parts_of
+from cellwright.estimators.latency.section import LatencySection
 from cellwright.progress import Silent
-from cellwright.spaces import Darts
-from cellwright.spec import DartsSpace, LatencyEstimator
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.darts.space import Darts
 from cellwright.spec.space import DARTS_PRIMITIVES
 
 SPACE = Darts(primitives=DARTS_PRIMITIVES, num_nodes=4)
@@ -62,9 +63,9 @@ def test_a_device_that_is_slow_at_times_widens_the_margin(noisy: tuple[list[list
 
 
 def test_a_finished_table_is_read_and_not_measured_again(tmp_path: Path, tiny_setting: Setting):
-    section = DartsSpace(num_nodes=1, num_cells=3, channels=4)
+    section = DartsSection(num_nodes=1, num_cells=3, channels=4)
     setting = replace(tiny_setting, space=section, final_space=section)
-    settings = LatencyEstimator(kind="latency", networks=10, rounds=5)
+    settings = LatencySection(kind="latency", networks=10, rounds=5)
     build_estimator(settings, setting, seed=0).prepare(tmp_path, Silent())
     (path,) = tmp_path.iterdir()
     written = path.read_bytes()

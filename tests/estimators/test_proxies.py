@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from cellwright.estimators.zero_cost import PROXIES, Probe
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.nn.primitives import Norm
-from cellwright.spaces import CELL, NasBench201
+from cellwright.spaces import CELL
 from cellwright.spaces.nasbench201.networks import NasBench201Network
+from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.tasks.images.task import ImageTask, Standardise
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from cellwright.estimators import Setting, SharedWeights
+from cellwright.estimators.shared_weights.section import SharedWeightsSection
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
-from cellwright.spec import SharedWeightsEstimator
 
-SETTINGS = SharedWeightsEstimator(kind="shared-weights", epochs=12, batch_size=20, learning_rate=0.1)
+SETTINGS = SharedWeightsSection(kind="shared-weights", epochs=12, batch_size=20, learning_rate=0.1)
 
 
 class Counting(Silent):

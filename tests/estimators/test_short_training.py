@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from cellwright.estimators import Setting, Training, train_shortly
+from cellwright.estimators.short_training.section import ShortTrainingSection
 from cellwright.evaluation import FULL, Evaluation, Fidelity
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
-from cellwright.spec import ShortTrainingEstimator
 
-SETTINGS = ShortTrainingEstimator(epochs=4, median_stopping=2)
+SETTINGS = ShortTrainingSection(epochs=4, median_stopping=2)
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def train(
     setting: Setting,
     folder: Path,
     *,
-    settings: ShortTrainingEstimator = SETTINGS,
+    settings: ShortTrainingSection = SETTINGS,
     fidelity: Fidelity = FULL,
     earlier=(),
     seed: int = 0,
@@ -42,7 +42,7 @@ def train(
 
 
 def test_it_learns_and_keeps_its_curve(genotype: Genotype, tiny_setting: Setting, tmp_path: Path):
-    settings = ShortTrainingEstimator(epochs=12)
+    settings = ShortTrainingSection(epochs=12)
     training = train(genotype, tiny_setting, tmp_path, settings=settings)
     assert training.accuracy > 0.6
     assert len(training.curve) == 12 and training.curve[-1] == training.accuracy
@@ -110,7 +110,7 @@ def test_medians_are_of_the_same_fidelity(genotype: Genotype, tiny_setting: Sett
 
 
 def test_less_of_everything(genotype: Genotype, tiny_setting: Setting, tmp_path: Path):
-    settings = ShortTrainingEstimator(epochs=4, data=0.7, channels=0.5, resolution=1.0)
+    settings = ShortTrainingSection(epochs=4, data=0.7, channels=0.5, resolution=1.0)
     training = train(
         genotype, tiny_setting, tmp_path, settings=settings, fidelity=Fidelity(epochs=0.5, resolution=0.9)
     )

@@ -3,12 +3,12 @@ import random
 import pytest
 
 from cellwright.estimators import Setting, SurrogateScore
+from cellwright.estimators.surrogate.section import SurrogateSection
 from cellwright.evaluation import Evaluation, Fidelity
 from cellwright.genotype import Genotype
 from cellwright.spaces import build_space
-from cellwright.spec import SurrogateEstimator
 
-SETTINGS = SurrogateEstimator(kind="surrogate", initial=20)
+SETTINGS = SurrogateSection(kind="surrogate", initial=20)
 
 
 def quality(genotype: Genotype) -> float:

@@ -6,8 +6,11 @@ import pytest
 from cellwright.errors import CellwrightError
 from cellwright.estimators import Tabular, read_table
 from cellwright.estimators.tabular.estimator import read_plain
-from cellwright.spaces import CELL, NasBench201
-from cellwright.spec import DartsSpace, NasBench201Space, TabularEstimator
+from cellwright.estimators.tabular.section import TabularSection
+from cellwright.spaces import CELL
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spaces.nasbench201.space import NasBench201
 
 CELLS = NasBench201()
 
@@ -44,7 +47,7 @@ def test_what_could_run_is_refused():
 
 
 def test_the_seed_decides_which_training_is_looked_up():
-    tabular = Tabular(TabularEstimator(kind="tabular"), NasBench201Space(kind="nasbench201"))
+    tabular = Tabular(TabularSection(kind="tabular"), NasBench201Section(kind="nasbench201"))
     genotype = CELLS.genotype({CELL: [3, 3, 3, 1, 3, 2]})
     found = {tabular.estimate(genotype, (), seed=seed)["accuracy"] for seed in range(20)}
     assert found == {score / 100 for score in read_table("cifar10")["333132"]["val_acc"]}
@@ -53,4 +56,4 @@ def test_the_seed_decides_which_training_is_looked_up():
 
 def test_other_spaces_are_refused():
     with pytest.raises(CellwrightError, match="needs space.kind nasbench201, got darts"):
-        Tabular(TabularEstimator(kind="tabular"), DartsSpace())
+        Tabular(TabularSection(kind="tabular"), DartsSection())

@@ -9,14 +9,14 @@ from cellwright.spec import Augment, load_spec
 from cellwright.strategies.one_shot import build_strategy
 from cellwright.testing import DifferentiableContract
 
-SECTION = "strategy: {{kind: custom, path: '{path}', settings: {settings}}}"
+SECTION = "strategy: {{kind: '{path}'{settings}}}"
 
 
 class TestSnas(DifferentiableContract):
     @pytest.fixture(scope="class")
     @classmethod
     def section(cls) -> Mapping[str, Any]:
-        return {"kind": "custom", "path": "custom_strategy:Snas"}
+        return {"kind": "custom_strategy:SnasSection"}
 
 
 def build(folder: Path, path: str, settings: str):
@@ -27,7 +27,7 @@ def build(folder: Path, path: str, settings: str):
 
 
 def test_a_spec_names_class_and_settings(tmp_path: Path):
-    strategy = build(tmp_path, "custom_strategy:Snas", "{temperature: 1.5, alpha_learning_rate: 0.01}")
+    strategy = build(tmp_path, "custom_strategy:SnasSection", ", temperature: 1.5, alpha_learning_rate: 0.01")
     assert strategy.settings.temperature == 1.5
     assert strategy.settings.alpha_learning_rate == 0.01
 
@@ -35,16 +35,17 @@ def test_a_spec_names_class_and_settings(tmp_path: Path):
 @pytest.mark.parametrize(
     ("path", "settings", "mistake"),
     [
-        ("custom_strategy", "{}", "strategy.path: must match pattern"),
-        ("no_such_module:Snas", "{}", "no_such_module:Snas: cannot find no_such_module"),
-        ("custom_strategy:Sans", "{}", "must have the name 'Sans', and has not"),
+        ("custom_strategy", "", "strategy.kind: must be one of 'darts'"),
+        ("no_such_module:Snas", "", "no_such_module:Snas: cannot find no_such_module"),
+        ("custom_strategy:Sans", "", "must have the name 'Sans', and has not"),
+        ("custom_strategy:Snas", "", "must be a subclass of cellwright.spec.strategy.StrategySection"),
         (
-            "custom_strategy:SnasSettings",
-            "{}",
-            "must be a subclass of cellwright.strategies.one_shot.base.OneShotStrategy",
+            "custom_strategy:SnasSection",
+            ", temprature: 2",
+            "temprature: unknown key; did you mean 'temperature'",
         ),
-        ("custom_strategy:Snas", "{temprature: 2}", "strategy.settings.temprature: Extra inputs"),
-        ("custom_strategy:Snas", "{temperature: 0}", "strategy.settings.temperature: Input should be"),
+        ("custom_strategy:SnasSection", ", temperature: 0", "strategy.temperature: must be greater than 0"),
+        ("custom", ", path: a", "strategy: custom is now the import path of a section"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, path: str, settings: str, mistake: str):

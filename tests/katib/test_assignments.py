@@ -19,7 +19,7 @@ from cellwright.katib.assignments import (
     spell_fidelity,
 )
 from cellwright.spaces import build_space
-from cellwright.spec import DartsSpace
+from cellwright.spaces.darts.section import DartsSection
 from tests.contracts.sections import SECTIONS
 
 SHARES = st.one_of(st.just(1.0), st.floats(0, 1, exclude_min=True))
@@ -35,7 +35,7 @@ VALUES = st.floats(allow_nan=False, allow_infinity=False)
 METRICS = st.fixed_dictionaries(
     {"accuracy": VALUES, "params": VALUES}, optional={"zero_cost": VALUES, "depth": VALUES}
 )
-HERE = Suggestion(number=4, genotype=build_space(DartsSpace()).sample(random.Random(0)))
+HERE = Suggestion(number=4, genotype=build_space(DartsSection()).sample(random.Random(0)))
 
 
 def reported(evaluation: Evaluation) -> dict[str, str]:

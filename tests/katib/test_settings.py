@@ -3,11 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from cellwright.errors import CellwrightError
 from cellwright.katib.settings import SearchSettings
-from cellwright.spec import AnyStrategy, BetaDartsStrategy, NasBench201Space, RandomSearchStrategy
+from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spec import STRATEGIES
+from cellwright.strategies.one_shot.beta_darts.section import BetaDartsSection
+from cellwright.strategies.sampled.random import RandomSearchSection
 from tests.contracts.sections import SECTIONS
 
 KINDS = ["darts", "beta-darts", "enas", "random", "regularized-evolution", "reinforce", "predictor", "nsga2"]
@@ -23,7 +25,7 @@ KINDS = ["darts", "beta-darts", "enas", "random", "regularized-evolution", "rein
     in_order=st.booleans(),
 )
 def test_they_come_back_as_they_went(strategy, **fields):
-    section = TypeAdapter(AnyStrategy).validate_python({"kind": strategy})
+    section = STRATEGIES.validate({"kind": strategy})
     settings = SearchSettings(strategy=section, **fields)
     back = SearchSettings.from_settings(settings.to_settings())
     assert back == settings
@@ -35,8 +37,8 @@ def test_they_may_be_written_by_hand():
         {"strategy": "random", "space": "nasbench201", "seed": "3", "in_order": "false", "parallel": "2"}
     )
     assert settings == SearchSettings(
-        strategy=RandomSearchStrategy(kind="random"),
-        space=NasBench201Space(kind="nasbench201"),
+        strategy=RandomSearchSection(kind="random"),
+        space=NasBench201Section(kind="nasbench201"),
         seed=3,
         in_order=False,
         parallel=2,
@@ -72,6 +74,6 @@ def test_mistakes_are_named_all_at_once(settings, message):
 
 
 def test_a_one_shot_search_needs_its_number_alone():
-    settings = SearchSettings(strategy=BetaDartsStrategy(), space=NasBench201Space(kind="nasbench201"))
+    settings = SearchSettings(strategy=BetaDartsSection(), space=NasBench201Section(kind="nasbench201"))
     assert settings.parameters == ("number",)
     assert settings.algorithm_name == "cellwright-beta-darts"

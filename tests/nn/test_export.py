@@ -10,8 +10,8 @@ from torch import nn
 
 from cellwright.errors import CellwrightError
 from cellwright.nn import export
-from cellwright.spaces import Darts
 from cellwright.spaces.darts.network import Network
+from cellwright.spaces.darts.space import Darts
 from cellwright.tasks.images.task import ImageTask
 
 

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from cellwright.nn.trace import Cost, trace
 from cellwright.spaces import build_space
-from cellwright.spaces.building import build_network, trace_genotype
-from cellwright.spec import DartsSpace
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.networks import build_network, trace_genotype
 from cellwright.tasks.images.task import ImageTask
 
 
@@ -57,7 +57,7 @@ def test_depth_is_that_of_the_longest_path_whatever_ran_last(tiny_task: ImageTas
 
 def test_memory_agrees_with_what_is_allocated(tiny_task: ImageTask):
     """Where torch counts allocations, here by its profiler, they peak as high."""
-    section = DartsSpace(num_nodes=2, num_cells=3, channels=8)
+    section = DartsSection(num_nodes=2, num_cells=3, channels=8)
     genotype = build_space(section).sample(random.Random(0))
     network = build_network(section, tiny_task, genotype).eval()
     resident = sum(t.numel() * t.element_size() for t in (*network.parameters(), *network.buffers()))

@@ -7,12 +7,13 @@ from torch import nn
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.nn.primitives import Convolutions, Norm, Primitive
 from cellwright.nn.wide import wide_outputs
-from cellwright.spaces import Darts, NasBench201
 from cellwright.spaces.darts import supernet as darts
 from cellwright.spaces.darts.feature import concatenated
+from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import EdgeWeights, MixedCell, PartialCell
 from cellwright.spaces.nasbench201 import networks as nasbench201
 from cellwright.spaces.nasbench201.networks import BenchmarkCell, PartialBenchmarkCell
+from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spec.space import DARTS_PRIMITIVES
 
 SPACE = Darts(primitives=DARTS_PRIMITIVES, num_nodes=3)

@@ -17,8 +17,8 @@ from cellwright.search.screening import Screen
 from cellwright.search.trial import REQUEST, TrialRequest
 from cellwright.spaces import Space, build_space
 from cellwright.spec import Constraints, SearchSpec
-from cellwright.spec.sampled import RandomSearchStrategy
 from cellwright.strategies.sampled import RandomSearch, SampledStrategy
+from cellwright.strategies.sampled.random import RandomSearchSection
 
 UNBOUND = Constraints()
 
@@ -127,7 +127,7 @@ def explore(
     space: Space = build_space(spec.space)
     exploration = Exploration(
         spec,
-        strategy(RandomSearchStrategy(kind="random"), space, [Objective(metric=objective)], seed=1),
+        strategy(RandomSearchSection(kind="random"), space, [Objective(metric=objective)], seed=1),
         Screen([(Convolutions(), keep)], bound(spec, constraints), setting),
         runner=runner,
         data=folder,
@@ -236,7 +236,7 @@ def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, s
     stage = Stage()
     exploration = Exploration(
         spec,
-        Climber(RandomSearchStrategy(kind="random"), space, [Objective(metric="accuracy")], seed=1),
+        Climber(RandomSearchSection(kind="random"), space, [Objective(metric="accuracy")], seed=1),
         Screen([], spec, setting),
         runner=stage,
         data=folder,
@@ -279,7 +279,7 @@ def test_what_it_starts_from_is_tried_first(spec: SearchSpec, tmp_path: Path, se
     start = [space.sample(random.Random(seed)) for seed in (7, 8)]
     exploration = Exploration(
         spec,
-        RandomSearch(RandomSearchStrategy(kind="random"), space, [Objective(metric="accuracy")], seed=1),
+        RandomSearch(RandomSearchSection(kind="random"), space, [Objective(metric="accuracy")], seed=1),
         Screen([], spec, setting),
         runner=Stage(),
         data=tmp_path,

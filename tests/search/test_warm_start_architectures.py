@@ -10,7 +10,8 @@ from cellwright.results import SearchResult
 from cellwright.search.candidates import tuned_space
 from cellwright.search.journal import EVALUATIONS, Journal
 from cellwright.search.warm_start import RESULT, start_genotypes, start_worth
-from cellwright.spaces import TUNE, Darts, build_space
+from cellwright.spaces import TUNE, build_space
+from cellwright.spaces.darts.space import Darts
 from cellwright.spec import SearchSpec
 
 ACCURACY = Objective(metric="accuracy")

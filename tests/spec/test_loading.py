@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from cellwright.errors import SpecError
-from cellwright.spec import IdxData, SearchSpec, load_spec, parse_spec
+from cellwright.spec import SearchSpec, load_spec, parse_spec
+from cellwright.tasks.images.sources.idx import IdxSection
 
 GOOD = "name: shoes\ndata: {source: digits}\n"
 TUNE_AFTER = "tune: {when: after, values: {retrain.epochs: [1, 2]}}\n"
@@ -175,7 +176,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 def test_relative_paths_count_from_the_spec(tmp_path: Path):
     spec = load(tmp_path, "name: a\ndata: {source: idx, images: x/i.gz, labels: /l.gz}")
-    assert isinstance(spec.data, IdxData)
+    assert isinstance(spec.data, IdxSection)
     assert spec.data.places == {"images": tmp_path / "x/i.gz", "labels": Path("/l.gz")}
 
 

@@ -16,7 +16,7 @@ from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps.record import run_key, run_record
 from cellwright.steps.step import StepRecord
-from cellwright.tasks.images import prepare
+from cellwright.tasks.images.preparing import prepare
 from cellwright.tracking import RunRecord
 
 SPEC: Mapping[str, Any] = {

@@ -4,7 +4,6 @@ import random
 
 import pytest
 import torch
-from pydantic import TypeAdapter
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
@@ -13,9 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
-from cellwright.spaces.building import build_network, build_supernet
 from cellwright.spaces.darts.network import Network
-from cellwright.spec import AnyOneShot, Augment, Budget, Retrain
+from cellwright.spaces.networks import build_network, build_supernet
+from cellwright.spec import STRATEGIES, Augment, Budget, Retrain
 from cellwright.strategies.one_shot import SearchData, build_strategy
 from cellwright.tasks.images.resnet import ResNet
 from cellwright.training import replay
@@ -133,7 +132,7 @@ def test_a_search_from_recorded_passes_is_the_same(
     section, num_kinds, tiny_task, bars, recordings, monkeypatch
 ):
     def outcome():
-        settings = TypeAdapter(AnyOneShot).validate_python(section | {"batch_size": 16})
+        settings = STRATEGIES.validate(section | {"batch_size": 16})
         strategy = build_strategy(settings, Augment(), seed=0)
         with seeded_initialisation(0):
             supernet = build_supernet(

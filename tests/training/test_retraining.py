@@ -7,7 +7,8 @@ from torch import nn
 from cellwright.data import Split
 from cellwright.progress import Silent
 from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig, ResNetConfig, TaskConfig
-from cellwright.spec import Augment, DartsSpace, Retrain
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spec import Augment, Retrain
 from cellwright.training.retraining import ClassifierTraining, predict
 
 GENOTYPE = (
@@ -15,7 +16,7 @@ GENOTYPE = (
     ":reduce~2~0.max_pool_3x3,1.sep_conv_3x3~1.avg_pool_3x3,2.sep_conv_3x3"
 )
 TASK = TaskConfig(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 0.5), std=(1.0, 1.0))
-SPACE = DartsSpace(num_nodes=2, num_cells=3, channels=4)
+SPACE = DartsSection(num_nodes=2, num_cells=3, channels=4)
 CELLS = NetworkConfig(network=GenotypeNetworkConfig(task=TASK, genotype=GENOTYPE, space=SPACE))
 AUGMENT = Augment(shift=0.05, rotate=5, scale=0.05, erase=0.1)
 RESNET = NetworkConfig(network=ResNetConfig(task=TASK, channels=4))

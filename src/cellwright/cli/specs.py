@@ -11,7 +11,7 @@ from cellwright.cli import options
 from cellwright.cli.loading import load
 
 if TYPE_CHECKING:
-    from cellwright.spec import AnyData
+    from cellwright.spec import DataSection
 
 VALIDATE_SECONDS = 5.0
 """How long a server of data that does not answer is waited for, beyond its own time-outs."""
@@ -42,16 +42,17 @@ def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
     typer.echo(f"{spec} is valid: {loaded.name}, digest {loaded.digest}")
 
 
-def _missing(section: "AnyData") -> Iterator[str]:
+def _missing(section: "DataSection") -> Iterator[str]:
     """Yield what is wrong with each of the section's places, as far as can be seen from here."""
     from cellwright.errors import CellwrightError
-    from cellwright.spec import ImagesData, StoredData
+    from cellwright.spec import StoredData
     from cellwright.stores import NoCredentials, S3Reader
+    from cellwright.tasks.images.sources.folder import FolderSection
 
     for key, place in section.places.items():
         if isinstance(place, Path) and not place.exists():
             yield f"{key}: {place} must exist, and does not"
-        elif isinstance(place, Path) and isinstance(section, ImagesData):
+        elif isinstance(place, Path) and isinstance(section, FolderSection):
             from cellwright.tasks.images.sources.folder import class_folders
 
             try:
@@ -63,7 +64,7 @@ def _missing(section: "AnyData") -> Iterator[str]:
     reader = S3Reader(section.endpoint, seconds=VALIDATE_SECONDS)
     for key, uri in section.uris.items():
         try:
-            reader.require_below(uri) if isinstance(section, ImagesData) else reader.find(uri)
+            reader.require_below(uri) if isinstance(section, FolderSection) else reader.find(uri)
         except NoCredentials:
             typer.echo(f"data.{key}: {uri} is not looked at: there are no keys for S3 here", err=True)
         except CellwrightError as error:

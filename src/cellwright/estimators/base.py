@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,7 +12,7 @@ from cellwright.data import Split
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
-from cellwright.spec import AnySpace, Augment, Retrain
+from cellwright.spec import Augment, EstimatorSection, Retrain, SpaceSection
 from cellwright.tasks.images.task import ImageTask
 
 
@@ -20,9 +21,9 @@ class Setting:
     """What architectures are estimated for. There is no test split."""
 
     task: ImageTask
-    space: AnySpace
+    space: SpaceSection
     """At the size that is searched with."""
-    final_space: AnySpace
+    final_space: SpaceSection
     """At the size of the final network."""
     train: Split
     validation: Split
@@ -32,10 +33,26 @@ class Setting:
 
 
 class Estimator(ABC):
-    """Scores architectures in moments, inside the process of the search."""
+    """Scores architectures.
 
-    metrics: tuple[str, ...]
-    """What it measures; by the first of them, more being better, `keep` compares."""
+    Args:
+        settings: its section of the spec.
+        setting: what for.
+        seed: all randomness of `prepare` follows from it.
+    """
+
+    settings: Any
+
+    def __init__(self, settings: EstimatorSection, setting: Setting, *, seed: int) -> None:
+        self.settings = settings
+        self.setting = setting
+        self.seed = seed
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return what it measures; by the first of them, more being better, `keep` compares."""
+        metrics: tuple[str, ...] = self.settings.metrics
+        return metrics
 
     def prepare(self, folder: Path, progress: Progress) -> None:  # noqa: B027 - optional
         """Do once, before anything is estimated, what takes long; a folder that is half filled is gone on with."""
@@ -44,10 +61,33 @@ class Estimator(ABC):
     def estimate(
         self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the metrics.
+        """Return the metrics, which takes moments; called inside the process of the search.
 
         Args:
             genotype: of the setting's space.
             earlier: finished evaluations that may be learnt from.
             seed: all randomness follows from it.
         """
+
+    def evaluate(
+        self,
+        architecture: Genotype,
+        evaluation: Evaluation,
+        earlier: Sequence[Evaluation],
+        *,
+        seed: int,
+        folder: Path,
+        progress: Progress,
+    ) -> Evaluation:
+        """Return the evaluation as it ends, in a trial; by default what `estimate` gives.
+
+        Args:
+            architecture: of the setting's space.
+            evaluation: what the search knows of it so far.
+            earlier: finished evaluations that may be learnt from.
+            seed: all randomness follows from it.
+            folder: where a checkpoint may be kept; a trial that is killed is started again with the same folder.
+            progress: told how far it is.
+        """
+        metrics = self.estimate(architecture, earlier, seed=seed)
+        return replace(evaluation, state="done", metrics={**evaluation.metrics, **metrics})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cellwright.estimators.base import Setting
 from cellwright.genotype import Genotype
-from cellwright.spaces.building import trace_genotype
+from cellwright.spaces.networks import trace_genotype
 from cellwright.spec.estimators import COSTS
 
 __all__ = ["COSTS", "measure_cost"]

@@ -12,7 +12,15 @@ from pydantic import Field, ValidationError
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Objective, build_objectives
 from cellwright.spaces import Space, TunedSpace, build_space
-from cellwright.spec import AnySpace, AnyStrategy, ObjectiveSection, SampledSection, Section, mistakes
+from cellwright.spec import (
+    SPACES,
+    STRATEGIES,
+    ObjectiveSection,
+    Section,
+    SpaceSection,
+    StrategySection,
+    mistakes,
+)
 
 ALGORITHMS = "cellwright-"
 """What the names of our algorithms begin with; the strategy's kind follows."""
@@ -23,8 +31,8 @@ PARAMETERS = ("number", "genotype", "fidelity")
 class SearchSettings(Section):
     """A search: what it may find, how, and how far Katib runs it in order."""
 
-    strategy: AnyStrategy
-    space: AnySpace
+    strategy: Annotated[StrategySection, STRATEGIES]
+    space: Annotated[SpaceSection, SPACES]
     objectives: tuple[ObjectiveSection, ...] = Field(default=(ObjectiveSection(),), min_length=1)
     """What is optimised, the most important first: that one is the Experiment's objective."""
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -43,7 +51,7 @@ class SearchSettings(Section):
     @property
     def is_sampled(self) -> bool:
         """Tell whether a trial is one architecture, not a whole search."""
-        return isinstance(self.strategy, SampledSection)
+        return self.strategy.is_sampled
 
     @property
     def algorithm_name(self) -> str:

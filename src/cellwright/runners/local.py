@@ -7,16 +7,33 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from cellwright.evaluation import Evaluation
 from cellwright.report import Mistake, read_line
 from cellwright.runners.base import Key, Outcome, Runner
+from cellwright.spec.platform import Memory, count_bytes
+from cellwright.spec.runner import RunnerSection
 
 LOG = "trial.log"
 TRIAL = (sys.executable, "-m", "cellwright", "trial", "--tethered")
 POLL_SECONDS = 0.05
 LOG_TAIL = 8000
+
+
+class LocalSection(RunnerSection):
+    """Trials are processes on this machine, each with an equal share of the step's CPUs."""
+
+    implementation = "cellwright.runners.local:LocalRunner"
+
+    kind: Literal["local"] = "local"
+    max_memory: Memory | None = None
+    """Memory limit of a trial."""
+
+    @property
+    def max_memory_bytes(self) -> int | None:
+        """Return the memory limit in bytes."""
+        return None if self.max_memory is None else count_bytes(self.max_memory)
 
 
 @dataclass(kw_only=True, slots=True)

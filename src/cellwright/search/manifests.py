@@ -9,9 +9,10 @@ from cellwright.errors import CellwrightError
 from cellwright.estimators import COSTS
 from cellwright.genotype import Genotype
 from cellwright.katib.settings import SearchSettings
+from cellwright.runners.kubernetes.section import ClusterSection, KatibSection
 from cellwright.search.candidates import candidate_space
 from cellwright.search.warm_start import start_genotypes
-from cellwright.spec import ClusterRunner, KatibRunner, SearchSpec
+from cellwright.spec import SearchSpec
 
 if TYPE_CHECKING:
     from cellwright.runners.kubernetes import Experiment, TrialPods
@@ -28,7 +29,7 @@ def search_manifest(spec: SearchSpec) -> Mapping[str, Any]:
     """
     runner = cluster_runner(spec)
     pods = trial_pods(spec)
-    if not isinstance(runner, KatibRunner):
+    if not isinstance(runner, KatibSection):
         job = pods.job("0-0", keep_seconds=runner.keep_seconds)
         return {**job, "metadata": {"name": f"{pods.search}-0-0", **job["metadata"]}}
     start = start_genotypes(spec, candidate_space(spec)) if spec.is_sampled else ()
@@ -39,9 +40,9 @@ def search_manifest(spec: SearchSpec) -> Mapping[str, Any]:
     return dict(experiment.to_dict())
 
 
-def cluster_runner(spec: SearchSpec) -> ClusterRunner:
+def cluster_runner(spec: SearchSpec) -> ClusterSection:
     """Return the spec's runner; raises CellwrightError where it is none on a cluster."""
-    if not isinstance(spec.runner, ClusterRunner):
+    if not isinstance(spec.runner, ClusterSection):
         raise CellwrightError(f"runner.kind must be katib or jobs, got {spec.runner.kind}")
     return spec.runner
 
@@ -55,7 +56,7 @@ def trial_pods(spec: SearchSpec, run: str = "") -> "TrialPods":
     """
     from cellwright.runners.kubernetes import TrialPods
 
-    assert isinstance(spec.runner, ClusterRunner) and spec.store is not None
+    assert isinstance(spec.runner, ClusterSection) and spec.store is not None
     tail = digest([run or spec.digest])[:8]
     return TrialPods(
         search=f"{spec.name[: LONGEST_NAME - 9].rstrip('-')}-{tail}",
@@ -77,7 +78,7 @@ def katib_experiment(
     """Return the Experiment of the search."""
     from cellwright.runners.kubernetes import build_experiment
 
-    assert isinstance(spec.runner, KatibRunner)
+    assert isinstance(spec.runner, KatibSection)
     measured = [*COSTS, *(name for section in spec.estimators for name in section.metrics)]
     return build_experiment(
         settings,

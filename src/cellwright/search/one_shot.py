@@ -6,18 +6,19 @@ from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
 from cellwright.runners import Outcome
+from cellwright.runners.kubernetes.section import ClusterSection
 from cellwright.search.manifests import search_settings
 from cellwright.search.runner import build_runner
 from cellwright.search.supernet_training import train_supernet
 from cellwright.search.trial import FOUND, REQUEST, TrialRequest
 from cellwright.seeds import derive_seed
-from cellwright.spec import ClusterRunner, SearchSpec
+from cellwright.spec import SearchSpec
 from cellwright.training import parallel
 
 
 def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
     """Search from each of the budget's seeds, here or in trials, and return the best."""
-    if isinstance(spec.runner, ClusterRunner):
+    if isinstance(spec.runner, ClusterSection):
         return best_of(search_in_trials(spec, data, folder, progress))
     folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
     found = []

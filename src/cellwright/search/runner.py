@@ -8,10 +8,11 @@ from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import FINISHED, RUN
 from cellwright.runners import LocalRunner, Runner, search_place, step_place
+from cellwright.runners.kubernetes.section import ClusterSection, KatibSection
+from cellwright.runners.local import LocalSection
 from cellwright.search.manifests import katib_experiment, trial_pods
 from cellwright.search.trial import REQUEST, TrialRequest
-from cellwright.spec import KatibRunner, SearchSpec
-from cellwright.spec import LocalRunner as LocalSection
+from cellwright.spec import SearchSpec
 from cellwright.stores import open_store
 
 
@@ -31,12 +32,13 @@ def build_runner(
         return LocalRunner(max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes)
     from cellwright.runners import kubernetes
 
+    assert isinstance(spec.runner, ClusterSection)
     if not (folder / RUN).exists():
         write_text(folder / RUN, uuid.uuid4().hex)
     pods = trial_pods(spec, (folder / RUN).read_text())
     share(spec, pods.search, data, folder, progress)
     cluster = kubernetes.Cluster(spec.runner.namespace, progress.say)
-    if isinstance(spec.runner, KatibRunner) and settings is not None:
+    if isinstance(spec.runner, KatibSection) and settings is not None:
         experiment = katib_experiment(spec, settings, pods, max_trials=1, max_failures=None)
         return kubernetes.KatibRunner(experiment, pods, cluster, progress)
     return kubernetes.JobsRunner(pods, cluster, progress)

@@ -27,10 +27,8 @@ from cellwright.seeds import derive_seed
 from cellwright.spaces import FixedSpace, Space
 from cellwright.spec import (
     AnyPick,
-    AnySampled,
     BestPick,
     KneePick,
-    PredictorStrategy,
     SampledSection,
     SearchSpec,
     Start,
@@ -38,6 +36,7 @@ from cellwright.spec import (
     WithinPick,
 )
 from cellwright.strategies.sampled import build_sampled
+from cellwright.strategies.sampled.predictor import PredictorSection
 
 
 def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
@@ -62,7 +61,7 @@ def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progre
     result = _explore(
         spec.model_copy(update=alone),
         tuned_space(spec, FixedSpace(Genotype.from_line(found.genotype))),
-        spec.strategy if isinstance(spec.strategy, SampledSection) else PredictorStrategy(kind="predictor"),
+        spec.strategy if isinstance(spec.strategy, SampledSection) else PredictorSection(kind="predictor"),
         data,
         folder,
         progress,
@@ -79,7 +78,7 @@ def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progre
 def _explore(
     spec: SearchSpec,
     space: Space,
-    section: AnySampled,
+    section: SampledSection,
     data: Path,
     folder: Path,
     progress: Progress,

@@ -11,15 +11,15 @@ from cellwright.search.networks import CHECKPOINT, task_of, use_device
 from cellwright.search.warm_start import start_alphas
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
-from cellwright.spaces.building import build_supernet
-from cellwright.spec import SampledSection, SearchSpec
+from cellwright.spaces.networks import build_supernet
+from cellwright.spec import OneShotSection, SearchSpec
 from cellwright.strategies.one_shot import Differentiable, SearchData, build_strategy
 from cellwright.training import parallel
 
 
 def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: Progress) -> SearchResult:
     """Train a supernet, from the folder's checkpoint on if it is there, and return what it is best at."""
-    assert not isinstance(spec.strategy, SampledSection)
+    assert isinstance(spec.strategy, OneShotSection)
     data = PreparedData.open(data_folder)
     device = use_device(spec, parallel.local_count())
     strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))

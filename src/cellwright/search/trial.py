@@ -1,13 +1,12 @@
 """One trial: a process that evaluates one architecture, or does one whole one-shot search, and can be begun again."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import torch
 
 from cellwright.data import PreparedData
-from cellwright.estimators import Setting, build_estimator, train_shortly
+from cellwright.estimators import Setting, build_estimator
 from cellwright.evaluation import Evaluation, save_evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
@@ -17,7 +16,7 @@ from cellwright.search.candidates import split_candidate
 from cellwright.search.networks import task_of
 from cellwright.search.supernet_training import train_supernet
 from cellwright.seeds import derive_seed
-from cellwright.spec import SearchSpec, ShortTrainingEstimator, TabularEstimator, parse_spec
+from cellwright.spec import SearchSpec, parse_spec
 from cellwright.training.precision import best_device
 
 REQUEST, FOUND = "trial.json", "found.json"
@@ -95,31 +94,11 @@ def _evaluate(
     architecture, values = split_candidate(spec, evaluation.genotype)
     seed = trial_seed(spec, evaluation)
     setting = setting_of(spec.tuned(values), PreparedData.open(Path(request.data)), best_device())
-    match spec.trial_estimator:
-        case TabularEstimator() as section:
-            score = build_estimator(section, setting, seed=seed).estimate(architecture, (), seed=seed)
-            return replace(evaluation, state="done", metrics={**evaluation.metrics, **score})
-        case ShortTrainingEstimator() as section:
-            training = train_shortly(
-                architecture,
-                evaluation.fidelity,
-                request.earlier,
-                section,
-                setting,
-                seed=seed,
-                folder=folder,
-                progress=progress,
-            )
-            return replace(
-                evaluation,
-                state="done" if training.pruned is None else "pruned",
-                metrics={**evaluation.metrics, "accuracy": training.accuracy},
-                curve=training.curve,
-                seconds=training.seconds,
-                reason=training.pruned,
-            )
-        case None:
-            raise AssertionError("no estimator of this spec runs in trials")
+    assert spec.trial_estimator is not None
+    estimator = build_estimator(spec.trial_estimator, setting, seed=seed)
+    return estimator.evaluate(
+        architecture, evaluation, request.earlier, seed=seed, folder=folder, progress=progress
+    )
 
 
 def trial_seed(spec: SearchSpec, evaluation: Evaluation) -> int:

@@ -3,6 +3,7 @@
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 from cellwright.genotype import Genotype
 
@@ -24,6 +25,11 @@ class Space(ABC):
     """The `space` of its genotypes."""
     concatenates: bool = False
     """Whether a cell's output is all of its nodes, concatenated, rather than the last one."""
+
+    @classmethod
+    def of(cls, section: Any) -> Self:
+        """Return the space that a section of its kind describes."""
+        raise NotImplementedError(f"{cls.__name__} has no section")
 
     @property
     @abstractmethod

@@ -2,9 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from cellwright.spec.section import Section
 
@@ -31,6 +31,7 @@ Place = Annotated[
 class DataSection(Section):
     """What all data sources share."""
 
+    source: str
     PLACES: ClassVar[tuple[str, ...]] = ()
     """The keys that say where files and folders are."""
 
@@ -51,12 +52,6 @@ class DataSection(Section):
     def places(self) -> dict[str, str | Path]:
         """Return the files and folders that the source reads, by key."""
         return {key: place for key in self.PLACES if (place := getattr(self, key)) is not None}
-
-
-class DigitsData(DataSection):
-    """The 1,797 8×8 digits that come with scikit-learn."""
-
-    source: Literal["digits"]
 
 
 class StoredData(DataSection):
@@ -81,63 +76,3 @@ class ArrayData(StoredData):
     layout: Layout | None = None
     """The order of the axes of four-dimensional images: examples N, height H, width W, channels C. NHWC by default,
     with 1, 3 or 4 channels; with another number of channels, the order is required."""
-
-
-class NpzData(ArrayData):
-    """A NumPy archive with an array of images, N×H×W or N×H×W×C by default, and one of labels, N."""
-
-    TEST_KEYS = ("test_path", "test_images_key", "test_labels_key")
-
-    source: Literal["npz"]
-    path: Place
-    """The archive."""
-    test_path: Place | None = None
-    """An archive with the user's own test set, which may be the same archive with arrays of its own."""
-    images_key: str = "images"
-    labels_key: str = "labels"
-    test_images_key: str | None = None
-    """The test set's images, in `test_path`, or in `path` if there is none. By default, x_test for x_train and the
-    like where there is such an array, else `images_key`."""
-    test_labels_key: str | None = None
-    """As `test_images_key`, for the labels."""
-
-    @property
-    def test_place(self) -> str | Path | None:
-        """Return the archive of the user's own test set."""
-        has_keys = self.test_images_key or self.test_labels_key
-        return self.test_path or (self.path if has_keys else None)
-
-
-class IdxData(ArrayData):
-    """IDX files, the format of MNIST, gzipped or not."""
-
-    PLACES = ("images", "labels", "test_images", "test_labels")
-    TEST_KEYS = ("test_images", "test_labels")
-
-    source: Literal["idx"]
-    images: Place
-    labels: Place
-    test_images: Place | None = None
-    test_labels: Place | None = None
-
-    @model_validator(mode="after")
-    def _test_files_come_in_pairs(self) -> Self:
-        if (self.test_images is None) != (self.test_labels is None):
-            raise ValueError("test_images and test_labels must be given together")
-        return self
-
-
-class ImagesData(StoredData):
-    """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
-
-    source: Literal["images"]
-    path: Place
-    """The folder whose folders are the classes."""
-    test_path: Place | None = None
-    """A folder of the same form with the user's own test set."""
-    resize: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = None
-    """Height and width that every image is brought to; needed where sizes differ."""
-    channels: Literal["grey", "rgb"] = "rgb"
-
-
-AnyData = Annotated[DigitsData | NpzData | IdxData | ImagesData, Field(discriminator="source")]

@@ -2,14 +2,16 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cellwright.errors import SpecError
+from cellwright.errors import CellwrightError, SpecError
+from cellwright.spec.family import Family
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.yaml12 import load_yaml
@@ -134,7 +136,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 def _describe(details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:
     """Say one mistake: the path in the file, the value, the rule."""
-    location = _file_path(details["loc"], values, root)
+    location = _without_kinds(details["loc"], values)
     path = ".".join(map(str, location)) or "the spec"
     match details["type"]:
         case "extra_forbidden":
@@ -161,20 +163,17 @@ def _describe(details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:
             return f"{path}: {rule}, got {details['input']!r:.80}"
 
 
-def _file_path(location: tuple[int | str, ...], values: Any, root: type[BaseModel]) -> list[int | str]:
-    """Drop from pydantic's location the names of union members, which stand in no file."""
+def _without_kinds(location: tuple[int | str, ...], values: Any) -> list[int | str]:
+    """Drop from pydantic's location the names of the kinds of a union's members, which are in no file."""
     path: list[int | str] = []
     for part in location:
-        model = _model_at(path, values, root)
-        if isinstance(part, str) and isinstance(values_at := _value_at(path, values), Mapping):
-            is_tag = part in (values_at.get("kind"), values_at.get("source"))
-            if is_tag and part not in values_at and (model is None or part not in model.model_fields):
-                continue
-        path.append(part)
+        value = _value_at(path, values)
+        if not (isinstance(value, Mapping) and part == value.get("kind") and part not in value):
+            path.append(part)
     return path
 
 
-def _value_at(path: list[int | str], values: Any) -> Any:
+def _value_at(path: Sequence[int | str], values: Any) -> Any:
     for part in path:
         try:
             values = values[part]
@@ -183,34 +182,47 @@ def _value_at(path: list[int | str], values: Any) -> Any:
     return values
 
 
-def _model_at(path: list[int | str], values: Any, root: type[BaseModel]) -> type[BaseModel] | None:
-    """Return the section that describes the value at `path`, choosing union members by their tag."""
-    model, members = root, [root]
+def _model_at(path: Sequence[int | str], values: Any, root: type[BaseModel]) -> type[BaseModel] | None:
+    """Return the section that describes the value at `path`, of a family the kind that the value names."""
+    model, choices = root, [root]
     for depth, part in enumerate(path, start=1):
         if isinstance(part, str):
             by_name = {field.alias or name: field for name, field in model.model_fields.items()}
             if part not in by_name:
                 return None
-            members = [m for m in _members(by_name[part].annotation) if issubclass(m, BaseModel)]
-        if not members:
+            field = by_name[part]
+            choices = [c for a in (*field.metadata, field.annotation) for c in _choices(a)]
+        found = _choose(choices, _value_at(path[:depth], values))
+        if found is None:
             return None
-        value = _value_at(path[:depth], values)
-        tagged = [m for m in members if isinstance(value, Mapping) and _has_tag(m, value)]
-        model = (tagged or members)[0]
+        model = found
     return model
 
 
-def _members(annotation: Any) -> list[type]:
-    if isinstance(annotation, type):
+def _choices(annotation: Any) -> list[Any]:
+    """Return the sections and families that an annotation is made of."""
+    if isinstance(annotation, Family) or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return [annotation]
-    return [member for argument in get_args(annotation) for member in _members(argument)]
+    return [choice for argument in get_args(annotation) for choice in _choices(argument)]
 
 
-def _has_tag(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
-    tags = [model.model_fields[name] for name in ("kind", "source") if name in model.model_fields]
-    return any(value.get(name) in get_args(tag.annotation) for name in ("kind", "source") for tag in tags)
+def _choose(choices: list[Any], value: Any) -> type[BaseModel] | None:
+    """Return the section that a value is meant to be."""
+    for family in (choice for choice in choices if isinstance(choice, Family)):
+        kind = value.get(family.tag, family.default_kind) if isinstance(value, Mapping) else None
+        with suppress(CellwrightError):
+            return family.section_type(str(kind))
+        return None
+    tagged = [c for c in choices if isinstance(value, Mapping) and _has_kind(c, value)]
+    return next(iter(tagged or choices), None)
 
 
-def _fields_at(path: list[int | str], values: Any, root: type[BaseModel]) -> list[str]:
+def _has_kind(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
+    return "kind" in model.model_fields and value.get("kind") in get_args(
+        model.model_fields["kind"].annotation
+    )
+
+
+def _fields_at(path: Sequence[int | str], values: Any, root: type[BaseModel]) -> list[str]:
     model = _model_at(path, values, root)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []

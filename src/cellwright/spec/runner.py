@@ -1,16 +1,23 @@
 """The `runner` and `store` sections: where trials run, and where clusters keep what they read and write."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from cellwright.spec.platform import Memory, Resources, count_bytes
+from cellwright.spec.platform import Resources
 from cellwright.spec.section import Section
 from cellwright.spec.strategy import PositiveFloat
 
 
 class RunnerSection(Section):
     """What all runners share."""
+
+    implementation: ClassVar[str]
+    """The import path of the runner's class."""
+    is_remote: ClassVar[bool] = False
+    """Whether trials run on other machines, which share a store with the search."""
+
+    kind: str
 
     parallel: int = Field(default=1, ge=1)
     """Trials at a time."""
@@ -19,65 +26,10 @@ class RunnerSection(Section):
     max_failures: int | None = Field(default=None, ge=0)
     """Trials that may fail before the search gives up; null for any number."""
 
-
-class LocalRunner(RunnerSection):
-    """Trials are processes on this machine, each with an equal share of the step's CPUs."""
-
-    kind: Literal["local"] = "local"
-    max_memory: Memory | None = None
-    """Memory limit of a trial."""
-
-    @property
-    def max_memory_bytes(self) -> int | None:
-        """Return the memory limit in bytes."""
-        return None if self.max_memory is None else count_bytes(self.max_memory)
-
-
-class ClusterRunner(RunnerSection):
-    """What runners on Kubernetes share: each trial is a pod with a resource profile of its own."""
-
-    namespace: str | None = None
-    """Where trials run; the namespace of the kubeconfig's context, or of the search's own pod, unless said."""
-    image: str | None = None
-    """Image of the trials; the released one of this version unless said."""
-    resources: Resources | None = None
-    """Profile of each trial; that of the steps unless said."""
-    retries: int = Field(default=2, ge=0)
-    """How often a trial whose pod was lost is begun again, from its last checkpoint. Mistakes are not tried again."""
-    pending_seconds: PositiveFloat = 600
-    """How long a pod may be unable to start, for want of a node or of its image, before its trial counts as failed."""
-    stall_seconds: PositiveFloat = 900
-    """How long nothing at all may happen before the search gives up and says what it waits for."""
-    keep_seconds: int = Field(default=3600, ge=0)
-    """How long finished Jobs stay to be looked at."""
-    labels: dict[str, str] = {}
-    """Labels of Experiments, Jobs and pods beside those that say which search they belong to."""
-    delete_on_cancel: bool = True
-    """Whether an interrupted search takes its trials along; otherwise they go on, and the next attempt finds them."""
-
-
-class JobsRunner(ClusterRunner):
-    """Trials are plain Kubernetes Jobs, for clusters without Katib."""
-
-    kind: Literal["jobs"]
-
-
-class KatibRunner(ClusterRunner):
-    """Trials are those of one Katib Experiment, which Katib's page shows; our suggestion service proposes."""
-
-    kind: Literal["katib"]
-    db_manager: str = Field(default="katib-db-manager.kubeflow:6789", pattern=r"^[\w.-]+:\d+$")
-    """Where trials report their metrics."""
-
-
-def _local_unless_said(section: Any) -> Any:
-    return {"kind": "local", **section} if isinstance(section, dict) else section
-
-
-AnyRunner = Annotated[
-    Annotated[LocalRunner | JobsRunner | KatibRunner, Field(discriminator="kind")],
-    BeforeValidator(_local_unless_said),
-]
+    def trial_resources(self, step: Resources) -> Resources:
+        """Return what one trial may use, where the search's step may use `step`."""
+        share = max(1, step.threads // self.parallel)
+        return step.model_copy(update={"cpu": str(share)})
 
 
 class Store(Section):

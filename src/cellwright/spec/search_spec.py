@@ -2,30 +2,28 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from cellwright.canonical import digest
-from cellwright.spec.data import AnyData
+from cellwright.spec.data import DataSection
 from cellwright.spec.estimators import (
     COSTS,
-    AnyEstimator,
     AnyPick,
     BestPick,
     Constraints,
+    EstimatorSection,
     ObjectiveSection,
-    ShortTrainingEstimator,
-    TabularEstimator,
 )
+from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES
 from cellwright.spec.platform import Pipeline, Register, Resources, StepName, Tracking
 from cellwright.spec.retrain import Augment, Evaluate, Retrain
-from cellwright.spec.runner import AnyRunner, ClusterRunner, LocalRunner, Store
-from cellwright.spec.sampled import SampledSection
+from cellwright.spec.runner import RunnerSection, Store
 from cellwright.spec.section import Section
-from cellwright.spec.space import AnySpace, DartsSpace
+from cellwright.spec.space import SpaceSection
 from cellwright.spec.start import Start
-from cellwright.spec.strategy import AnyStrategy, BetaDartsStrategy, Budget
+from cellwright.spec.strategy import Budget, StrategySection
 from cellwright.spec.tune import Tune
 
 
@@ -36,13 +34,15 @@ class SearchSpec(Section):
     """Names the pipeline, its MLflow experiment and its registered model."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """All randomness of the search and of the retraining follows from it."""
-    data: AnyData
+    data: Annotated[DataSection, SOURCES]
     augment: Augment = Augment()
     """Of training images, in the search and in the retraining alike."""
-    space: AnySpace = DartsSpace()
-    strategy: AnyStrategy = BetaDartsStrategy()
+    space: Annotated[SpaceSection, SPACES] = Field(default_factory=SPACES.default)
+    strategy: Annotated[StrategySection, STRATEGIES] = Field(default_factory=STRATEGIES.default)
     budget: Budget = Budget()
-    estimators: tuple[AnyEstimator, ...] = (ShortTrainingEstimator(),)
+    estimators: tuple[Annotated[EstimatorSection, ESTIMATORS], ...] = Field(
+        default_factory=lambda: (ESTIMATORS.default(),)
+    )
     """What scores the architectures of a sampled search; each sees what the one before let through."""
     objectives: tuple[ObjectiveSection, ...] = Field(default=(ObjectiveSection(),), min_length=1)
     """What a sampled search is after, the most important first; several give a Pareto front."""
@@ -50,7 +50,7 @@ class SearchSpec(Section):
     constraints: Constraints = Constraints()
     tune: Tune | None = None
     start: Start = Start()
-    runner: AnyRunner = LocalRunner()
+    runner: Annotated[RunnerSection, RUNNERS] = Field(default_factory=RUNNERS.default)
     """Where trials run: each of a sampled search, or a whole one-shot search for each of its seeds."""
     store: Store | None = None
     """Where a cluster keeps what steps and trials share."""
@@ -73,9 +73,10 @@ class SearchSpec(Section):
         if not self.is_sampled:
             tunes_after = self.tune is not None and self.tune.when == "after"
             trials = () if tunes_after else ("estimators", "objectives", "pick", "constraints", "tune")
-            here = () if tunes_after or isinstance(self.runner, ClusterRunner) else ("runner",)
+            here = () if tunes_after or self.runner.is_remote else ("runner",)
             for name in (*trials, *here):
-                if getattr(self, name) != type(self).model_fields[name].default:
+                default = type(self).model_fields[name].get_default(call_default_factory=True)
+                if getattr(self, name) != default:
                     raise ValueError(
                         f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"
                     )
@@ -86,14 +87,15 @@ class SearchSpec(Section):
                 )
             if not tunes_after:
                 return self
-        if any(isinstance(section, ShortTrainingEstimator) for section in self.estimators[:-1]):
-            raise ValueError("estimators must have short-training last: it is what the others save")
+        for section in self.estimators[:-1]:
+            if section.runs_in_trials(is_remote=False):
+                raise ValueError(f"estimators must have {section.kind} last: it is what the others save")
         self._check_metrics()
         return self
 
     @model_validator(mode="after")
     def _can_run_on_a_cluster(self) -> Self:
-        if not isinstance(self.runner, ClusterRunner):
+        if not self.runner.is_remote:
             return self
         if self.store is None:
             raise ValueError(
@@ -152,7 +154,7 @@ class SearchSpec(Section):
     @property
     def is_sampled(self) -> bool:
         """Tell whether architectures are evaluated one by one, not in one supernet."""
-        return isinstance(self.strategy, SampledSection)
+        return self.strategy.is_sampled
 
     @property
     def has_trials(self) -> bool:
@@ -160,34 +162,30 @@ class SearchSpec(Section):
         return self.is_sampled or self.tune is not None
 
     @property
-    def trial_estimator(self) -> ShortTrainingEstimator | TabularEstimator | None:
+    def trial_estimator(self) -> EstimatorSection | None:
         """Return the estimator that runs in trials; those before it run in the search's own process."""
         last = self.estimators[-1]
-        if isinstance(last, ShortTrainingEstimator):
-            return last
-        return last if isinstance(last, TabularEstimator) and isinstance(self.runner, ClusterRunner) else None
+        return last if last.runs_in_trials(is_remote=self.runner.is_remote) else None
 
     @property
     def trial_resources(self) -> Resources:
         """Return what one trial may use."""
-        if isinstance(self.runner, ClusterRunner):
-            return self.runner.resources or self.resources
-        share = max(1, self.resources.threads // self.runner.parallel)
-        return self.resources.model_copy(update={"cpu": str(share)})
+        return self.runner.trial_resources(self.resources)
 
     def step_resources(self, step: StepName) -> Resources:
         """Return what a step may use as a task of a pipeline."""
         return self.pipeline.resources.get(step, self.resources)
 
     @property
-    def final_space(self) -> AnySpace:
+    def final_space(self) -> SpaceSection:
         """Return the space at the size that its networks are retrained at."""
         return self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
 
     @property
     def imports(self) -> tuple[str, ...]:
         """Return the import paths of what users bring along."""
-        return self.space.imports + self.strategy.imports
+        sections = (self.data, self.space, self.strategy, *self.estimators, self.runner)
+        return tuple(path for section in sections for path in section.imports)
 
     @property
     def model_name(self) -> str:

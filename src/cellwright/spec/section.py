@@ -68,5 +68,7 @@ class Section(BaseModel):
 
     @property
     def imports(self) -> tuple[str, ...]:
-        """Return the import paths of what users bring along."""
-        return ()
+        """Return the import paths of the user's own code that the section names."""
+        cls = type(self)
+        is_ours = cls.__module__.partition(".")[0] == Section.__module__.partition(".")[0]
+        return () if is_ours else (f"{cls.__module__}:{cls.__qualname__}",)

@@ -1,12 +1,12 @@
 """The `space` section: which architectures are allowed."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
 from cellwright.spec.section import Section
 
-DARTS_PRIMITIVES = (
+KNOWN_PRIMITIVES = (
     "max_pool_3x3",
     "avg_pool_3x3",
     "skip_connect",
@@ -14,23 +14,11 @@ DARTS_PRIMITIVES = (
     "sep_conv_5x5",
     "dil_conv_3x3",
     "dil_conv_5x5",
-)
-"""The primitives of Liu et al. 2019, https://arxiv.org/abs/1806.09055, less `none`, which is never derived."""
-
-KNOWN_PRIMITIVES = (*DARTS_PRIMITIVES, "nor_conv_1x1", "nor_conv_3x3", "nor_conv_5x5")
-"""The primitives that need no import path."""
-
-CHAIN_PRIMITIVES = (
+    "nor_conv_1x1",
     "nor_conv_3x3",
     "nor_conv_5x5",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "avg_pool_3x3",
-    "max_pool_3x3",
 )
-"""The primitives of ENAS's macro search, https://arxiv.org/abs/1802.03268."""
-
-ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+"""The primitives that need no import path."""
 
 
 def primitive_name(reference: str) -> str:
@@ -62,6 +50,13 @@ Primitives = Annotated[tuple[Reference, ...], AfterValidator(_differ)]
 class SpaceSection(Section):
     """What all spaces have: a size that retraining may change."""
 
+    implementation: ClassVar[str]
+    """The import path of the space's class, which needs no torch."""
+    networks: ClassVar[str]
+    """The import path of a subclass of `cellwright.spaces.networks.Networks`."""
+
+    kind: str
+
     def resized(self, **sizes: int | None) -> Self:
         """Return the section with the sizes that are given, where it has them; raises ValueError."""
         given = {name: size for name, size in sizes.items() if size is not None}
@@ -70,8 +65,27 @@ class SpaceSection(Section):
             raise ValueError(f"{names} must be left out: the space fixes it")
         return self.model_copy(update=given)
 
+    def narrowed(self, share: float) -> Self:
+        """Return the section with a share of its channels, at least 1; raises ValueError where it has none."""
+        if share == 1:
+            return self
+        channels = getattr(self, "channels", None)
+        if channels is None:
+            raise ValueError(f"channels must be 1, since space.kind {self.kind} fixes them, got {share:g}")
+        return self.resized(channels=max(1, round(share * channels)))
 
-class _Choosing(SpaceSection):
+    def shrunk(self, *, cells: int, channels: int) -> Self:
+        """Return the section with at most so many cells in each of three stages, and channels in the first of them.
+
+        A space keeps the sizes that it has no key for.
+        """
+        limits = {"num_cells": cells, "channels": channels}
+        return self.resized(
+            **{name: min(getattr(self, name), limit) for name, limit in limits.items() if hasattr(self, name)}
+        )
+
+
+class PrimitivesSection(SpaceSection):
     """A space whose primitives the user chooses."""
 
     primitives: Primitives
@@ -84,67 +98,4 @@ class _Choosing(SpaceSection):
     @property
     def imports(self) -> tuple[str, ...]:
         """Return the import paths among its primitives."""
-        return tuple(reference for reference in self.primitives if ":" in reference)
-
-
-class DartsSpace(_Choosing):
-    """The DARTS cell space: normal and reduction cells, each node reading two earlier feature maps."""
-
-    kind: Literal["darts"] = "darts"
-    primitives: Primitives = DARTS_PRIMITIVES
-    """The operations to choose from; one of your own by its import path, `my_package.ops:my_conv`."""
-    num_nodes: int = Field(default=4, ge=1, le=7)
-    """Intermediate nodes of a cell."""
-    num_cells: int = Field(default=8, ge=1, le=100)
-    """Cells of the network; the ones at a third and at two thirds of its depth are reduction cells."""
-    channels: int = Field(default=16, ge=1)
-    """Channels of the first cell; each reduction doubles them."""
-
-
-class NasBench201Space(SpaceSection):
-    """The cell of NAS-Bench-201, https://arxiv.org/abs/2001.00326: five primitives on six edges."""
-
-    kind: Literal["nasbench201"]
-    num_cells: int = Field(default=5, ge=1, le=50)
-    """Cells of each of the three stages."""
-    channels: int = Field(default=16, ge=1)
-    """Channels of the first stage; each of the other two doubles them."""
-
-
-class ChainSpace(_Choosing):
-    """A chain of layers of chosen primitives and widths that may read any earlier ones: ENAS's macro search."""
-
-    kind: Literal["chain"]
-    primitives: Primitives = CHAIN_PRIMITIVES
-    """The operations to choose from; one of your own by its import path, `my_package.ops:my_conv`."""
-    widths: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], AfterValidator(_differ)] = (50, 100)
-    """The widths to choose from, in percent of `channels`."""
-    num_layers: int = Field(default=9, ge=2, le=50)
-    """Layers of the network; from the ones at a third and at two thirds on, sides are halved."""
-    channels: int = Field(default=16, ge=1)
-    """Channels of a first layer of 100 % width; each halving of the sides doubles them."""
-
-
-class CustomSpace(SpaceSection):
-    """A space from a package of your own."""
-
-    kind: Literal["custom"]
-    path: ImportPath
-    """A subclass of `cellwright.spaces.Space`, called with the settings: `my_package.spaces:MySpace`."""
-    supernet: ImportPath
-    """A subclass of `cellwright.spaces.supernet.Supernet`, called with task and space: `my_package.nets:MySupernet`."""
-    settings: dict[str, Any] = {}
-    """Whatever the space takes, its size included."""
-
-    @property
-    def imports(self) -> tuple[str, ...]:
-        """Return the import paths of the space and of its supernet."""
-        return self.path, self.supernet
-
-    def resized(self, **sizes: int | None) -> Self:
-        """Return the section with the sizes that are given among its settings."""
-        given = {name: size for name, size in sizes.items() if size is not None}
-        return self.model_copy(update={"settings": self.settings | given})
-
-
-AnySpace = Annotated[DartsSpace | NasBench201Space | ChainSpace | CustomSpace, Field(discriminator="kind")]
+        return super().imports + tuple(reference for reference in self.primitives if ":" in reference)

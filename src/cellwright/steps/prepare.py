@@ -6,8 +6,8 @@ from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
 from cellwright.steps.remote_source import on_this_machine, remote_contents
 from cellwright.steps.step import Inputs, Step
-from cellwright.tasks.images import prepare as prepare_data
-from cellwright.tasks.images import source_digest
+from cellwright.tasks.images.preparing import prepare as prepare_data
+from cellwright.tasks.images.reading import source_digest
 
 
 def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:

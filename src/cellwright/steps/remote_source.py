@@ -9,9 +9,9 @@ from typing import Any
 from cellwright.canonical import digest
 from cellwright.errors import DataError
 from cellwright.progress import Progress
-from cellwright.spec import AnyData, ImagesData, StoredData
+from cellwright.spec import DataSection, StoredData
 from cellwright.stores import S3Object, S3Reader
-from cellwright.tasks.images import class_names
+from cellwright.tasks.images.sources.folder import FolderSection, class_names
 
 SOURCE = ".source"
 """The folder within prepare's that has the data while it is read; hidden, so that no store gets a copy."""
@@ -21,7 +21,7 @@ Listing = dict[str, dict[str, S3Object]]
 """For each key of the section whose place is in S3: the objects by name within the place; a file has the name ""."""
 
 
-def remote_contents(section: AnyData) -> dict[str, dict[str, Any]]:
+def remote_contents(section: DataSection) -> dict[str, dict[str, Any]]:
     """Return what tells one state of the objects that the section reads from another, without reading them."""
     if not isinstance(section, StoredData) or not section.uris:
         return {}
@@ -30,8 +30,8 @@ def remote_contents(section: AnyData) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def on_this_machine(
-    section: AnyData, folder: Path, progress: Progress
-) -> Iterator[tuple[AnyData, Callable[[str], None]]]:
+    section: DataSection, folder: Path, progress: Progress
+) -> Iterator[tuple[DataSection, Callable[[str], None]]]:
     """Give the section with files of this machine in place of objects, and a way to say facts about the objects.
 
     What was downloaded is deleted at the end of the block, or when the data is refused; a download that is killed goes
@@ -70,7 +70,7 @@ def _list(section: StoredData, reader: S3Reader) -> Listing:
 
 
 def _objects(section: StoredData, uri: str, reader: S3Reader) -> dict[str, S3Object]:
-    if not isinstance(section, ImagesData):
+    if not isinstance(section, FolderSection):
         return {"": reader.find(uri)}
     below = reader.below(uri)
     return {name: below[name] for name in class_names(uri, below)}

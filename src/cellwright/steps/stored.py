@@ -15,7 +15,8 @@ from cellwright.files import write_text
 from cellwright.progress import Progress
 from cellwright.results import FINISHED, RUN
 from cellwright.runners import step_place
-from cellwright.spec import ClusterRunner, KatibRunner, SearchSpec
+from cellwright.runners.kubernetes.section import ClusterSection, KatibSection
+from cellwright.spec import SearchSpec
 from cellwright.steps.step import Step, StepRecord, run_step
 from cellwright.stores import Store, leased, mirroring, open_store, release
 
@@ -75,11 +76,11 @@ def run_stored_step(
 
 def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
     """Delete what a run that did not end well has left on the cluster, and free what it held in the store."""
-    if isinstance(spec.runner, ClusterRunner) and spec.runner.delete_on_cancel:
+    if isinstance(spec.runner, ClusterSection) and spec.runner.delete_on_cancel:
         from cellwright.runners import kubernetes
 
         cluster = kubernetes.Cluster(spec.runner.namespace, progress.say)
-        with_katib = isinstance(spec.runner, KatibRunner)
+        with_katib = isinstance(spec.runner, KatibSection)
         for what in kubernetes.delete_unfinished(cluster, f"{labels.RUN}={owner}", with_katib=with_katib):
             progress.say(f"finish: deleted the {what}")
     if spec.store is not None:
@@ -88,7 +89,7 @@ def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
 
 def owned(spec: SearchSpec, owner: str) -> SearchSpec:
     """Return the spec, whose search labels what it creates on a cluster with the run of the pipeline."""
-    if not isinstance(spec.runner, ClusterRunner):
+    if not isinstance(spec.runner, ClusterSection):
         return spec
     runner = spec.runner.model_copy(update={"labels": {**spec.runner.labels, labels.RUN: owner}})
     return spec.model_copy(update={"runner": runner})

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from cellwright.data import Split
@@ -18,13 +17,14 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.spaces import build_space
-from cellwright.spaces.building import build_network, build_supernet
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.networks import build_network, build_supernet
 from cellwright.spaces.supernet import Supernet
-from cellwright.spec import AnyOneShot, AnySpace, Augment, Budget, DartsSpace
+from cellwright.spec import STRATEGIES, Augment, Budget, OneShotSection, SpaceSection
 from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
 from cellwright.tasks.images.task import ImageTask
 
-CELLS = DartsSpace(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2, num_cells=3, channels=4)
+CELLS = DartsSection(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2, num_cells=3, channels=4)
 TASK = ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
 STANDSTILL = 1e-30
 """A learning rate so small that nothing is learnt."""
@@ -52,7 +52,7 @@ class Laboratory:
 
     section: Mapping[str, Any]
     """That of the strategy."""
-    space: AnySpace
+    space: SpaceSection
     folder: Path
     data: SearchData
     forwards: list[int] = field(default_factory=list)
@@ -60,12 +60,9 @@ class Laboratory:
 
     def strategy(self, settings: Mapping[str, Any]) -> Any:
         """Return the strategy, with some settings changed."""
-        section = dict(self.section)
-        if section["kind"] == "custom":
-            section["settings"] = {"batch_size": 12, **section.get("settings", {}), **settings}
-        else:
-            section = {"batch_size": 12, **section, **settings}
-        return build_strategy(TypeAdapter(AnyOneShot).validate_python(section), Augment(), seed=5)
+        section = STRATEGIES.validate({"batch_size": 12, **self.section, **settings})
+        assert isinstance(section, OneShotSection)
+        return build_strategy(section, Augment(), seed=5)
 
     def supernet(self, strategy: OneShotStrategy) -> Supernet:
         """Return a supernet whose weights are always the same."""
@@ -112,14 +109,14 @@ class OneShotContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def space(cls) -> AnySpace:
+    def space(cls) -> SpaceSection:
         """Return the `space` section to search."""
         return CELLS
 
     @pytest.fixture(scope="class")
     @classmethod
     def laboratory(
-        cls, section: Mapping[str, Any], space: AnySpace, tmp_path_factory: pytest.TempPathFactory
+        cls, section: Mapping[str, Any], space: SpaceSection, tmp_path_factory: pytest.TempPathFactory
     ) -> Laboratory:
         """Return what runs searches; its folder is shared by the tests of one pair of sections."""
         return Laboratory(section, space, tmp_path_factory.mktemp("searches"), _bars())
@@ -133,7 +130,7 @@ class OneShotContract:
             return laboratory.search("undisturbed", supernet=supernet)
 
     def test_finds_a_genotype_of_the_space_that_builds(
-        self, space: AnySpace, undisturbed: SearchResult
+        self, space: SpaceSection, undisturbed: SearchResult
     ) -> None:
         """The genotype is one line that the space and the network accept."""
         genotype = Genotype.from_line(undisturbed.genotype)

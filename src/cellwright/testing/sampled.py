@@ -8,7 +8,10 @@ import pytest
 
 from cellwright.evaluation import FULL, Evaluation, Objective, State, Suggestion
 from cellwright.genotype import Genotype
-from cellwright.spaces import Chain, Darts, NasBench201, Space
+from cellwright.spaces import Space
+from cellwright.spaces.chain.space import Chain
+from cellwright.spaces.darts.space import Darts
+from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.strategies.sampled import Suggesting
 
 OBJECTIVES = (Objective(metric="accuracy"), Objective(metric="latency_ms", direction="minimize"))

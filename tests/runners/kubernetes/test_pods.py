@@ -7,7 +7,8 @@ from kubernetes import client
 from cellwright.report import Mistake, write_line
 from cellwright.runners.kubernetes import TrialPods
 from cellwright.runners.kubernetes.pods import trouble_of
-from cellwright.spec import JobsRunner, Resources, Store
+from cellwright.runners.kubernetes.section import JobsSection
+from cellwright.spec import Resources, Store
 
 PROFILE = {
     "cpu": "2",
@@ -26,7 +27,7 @@ PROFILE = {
 def job_of(profile: dict[str, Any], store: dict[str, Any] | None = None, **runner: Any) -> dict[str, Any]:
     pods = TrialPods(
         search="digits-1",
-        runner=JobsRunner.model_validate({"kind": "jobs", **runner}),
+        runner=JobsSection.model_validate({"kind": "jobs", **runner}),
         store=Store.model_validate(store or {"uri": "s3://bucket/nas"}),
         image="image:1",
         resources=Resources.model_validate(profile),

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from cellwright.genotype import Genotype, GenotypeError
-from cellwright.spaces import Chain
+from cellwright.spaces.chain.space import Chain
 
 SPACE = Chain(primitives=("skip_connect", "sep_conv_3x3"), widths=(50, 100), num_layers=3)
 INSIDE = "chain:cell~1~50,0.skip_connect~100,1.sep_conv_3x3~50,0.sep_conv_3x3,1.sep_conv_3x3,2.sep_conv_3x3"

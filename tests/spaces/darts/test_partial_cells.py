@@ -5,12 +5,13 @@ import torch
 from torch import nn
 
 from cellwright.errors import CellwrightError
-from cellwright.spaces import Darts, NasBench201
-from cellwright.spaces.building import build_supernet
+from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.darts.feature import concatenated
+from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet, EdgeWeights, PartialCell
 from cellwright.spaces.nasbench201.networks import PartialBenchmarkCell
-from cellwright.spec import ChainSpace
+from cellwright.spaces.nasbench201.space import NasBench201
+from cellwright.spaces.networks import build_supernet
 from cellwright.spec.space import DARTS_PRIMITIVES
 from cellwright.tasks.images.task import ImageTask
 from tests.spaces.darts.textbook import textbook_cell
@@ -61,7 +62,7 @@ def test_a_partial_benchmark_cell_does_too():
 
 def test_other_spaces_mix_all_channels():
     task = ImageTask(image_shape=(1, 8, 8), num_classes=4, mean=(0,), std=(1,))
-    section = ChainSpace(
+    section = ChainSection(
         kind="chain", primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=2, channels=8
     )
     with pytest.raises(CellwrightError, match="need space.kind darts or nasbench201, got chain"):

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from cellwright.genotype import Genotype, GenotypeError
-from cellwright.spaces import Darts
+from cellwright.spaces.darts.space import Darts
 
 INSIDE = "darts:normal~2~0.skip_connect,1.sep_conv_3x3:reduce~2~0.skip_connect,1.skip_connect"
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from cellwright.nn.cost import count_macs, count_params
-from cellwright.spaces import CELL, NasBench201
+from cellwright.spaces import CELL
 from cellwright.spaces.nasbench201.networks import NasBench201Network
+from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.tasks.images.task import ImageTask
 
 

@@ -4,7 +4,8 @@ import re
 import pytest
 
 from cellwright.genotype import Genotype, GenotypeError
-from cellwright.spaces import CELL, NasBench201
+from cellwright.spaces import CELL
+from cellwright.spaces.nasbench201.space import NasBench201
 
 SPACE = NasBench201()
 INSIDE = (

@@ -12,19 +12,20 @@ from cellwright.nn import primitives
 from cellwright.nn.depthwise import Separable
 from cellwright.nn.halving import halve
 from cellwright.nn.initialising import seeded_initialisation
-from cellwright.spaces import Darts as DartsSpace
+from cellwright.spaces.darts.space import Darts as DartsSection
 from cellwright.spaces.darts.supernet import DartsSupernet
-from cellwright.spec import Augment, Budget, DartsStrategy
+from cellwright.spec import Augment, Budget
 from cellwright.strategies.one_shot import Batch, Darts, SearchData
+from cellwright.strategies.one_shot.darts.section import DartsStrategySection
 from cellwright.tasks.images.task import ImageTask
 
 
 @pytest.fixture
-def search(tiny_space: DartsSpace, tiny_task: ImageTask, bars: Split, tmp_path: Path) -> Darts:
+def search(tiny_space: DartsSection, tiny_task: ImageTask, bars: Split, tmp_path: Path) -> Darts:
     """Return a second-order search in float64 that has taken a few steps."""
     with seeded_initialisation(0):
         supernet = DartsSupernet(tiny_task, tiny_space, num_cells=3, channels=2).double()
-    darts = Darts(DartsStrategy(kind="darts", order="second", batch_size=10), Augment(), seed=0)
+    darts = Darts(DartsStrategySection(kind="darts", order="second", batch_size=10), Augment(), seed=0)
     darts.difference = 1e-7  # small enough to cross no kink of a ReLU
     darts.set_up(supernet, SearchData(train=bars, validation=bars), Budget())
     rng = torch.Generator().manual_seed(0)

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cellwright.data import Split
 from cellwright.nn.initialising import seeded_initialisation
-from cellwright.spaces.building import build_supernet
-from cellwright.spec import AnyOneShot, Augment, Budget
+from cellwright.spaces.networks import build_supernet
+from cellwright.spec import STRATEGIES, Augment, Budget
 from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
 from cellwright.tasks.images.task import ImageTask
 from tests.contracts.sections import SECTIONS
@@ -17,7 +17,7 @@ def strategy(kind: str, space: str, precision: str, task: ImageTask, bars: Split
     section = {"kind": kind, "precision": precision, "batch_size": 16}
     if kind == "drnas":
         section["alpha_learning_rate"] = 1e-30  # other alphas, however close, can be given other draws
-    settings = TypeAdapter(AnyOneShot).validate_python(section)
+    settings = STRATEGIES.validate(section)
     built = build_strategy(settings, Augment(shift=0, rotate=0, scale=0), seed=0)
     with seeded_initialisation(0):
         supernet = build_supernet(SECTIONS[space], task, channel_fraction=built.channel_fraction)
@@ -46,6 +46,6 @@ def test_bfloat16_learns_what_float32_does(kind, space, tiny_task, bars):
 
 def test_second_order_stays_in_float32(tiny_task, bars):
     with pytest.raises(ValidationError, match="precision must not be 'bfloat16' where order is 'second'"):
-        TypeAdapter(AnyOneShot).validate_python({"kind": "darts", "order": "second", "precision": "bfloat16"})
-    settings = TypeAdapter(AnyOneShot).validate_python({"kind": "darts", "order": "second"})
+        STRATEGIES.validate({"kind": "darts", "order": "second", "precision": "bfloat16"})
+    settings = STRATEGIES.validate({"kind": "darts", "order": "second"})
     assert build_strategy(settings, Augment(), seed=0).precision == "float32"

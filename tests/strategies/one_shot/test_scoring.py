@@ -3,19 +3,20 @@
 import random
 
 import pytest
-from pydantic import TypeAdapter
 
 from cellwright.data import Split
 from cellwright.nn.initialising import seeded_initialisation
-from cellwright.spaces.building import build_supernet
+from cellwright.spaces.chain.section import ChainSection
+from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spaces.networks import build_supernet
 from cellwright.spaces.supernet import Supernet
-from cellwright.spec import AnyOneShot, Augment, Budget, ChainSpace, NasBench201Space
+from cellwright.spec import STRATEGIES, Augment, Budget
 from cellwright.strategies.one_shot import SearchData, build_strategy
 from cellwright.strategies.one_shot.scoring import restriction, score
 from cellwright.tasks.images.task import ImageTask
 
-CELLS = NasBench201Space(kind="nasbench201", num_cells=2, channels=4)
-CHAIN = ChainSpace(
+CELLS = NasBench201Section(kind="nasbench201", num_cells=2, channels=4)
+CHAIN = ChainSection(
     kind="chain", primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=2, channels=4
 )
 
@@ -34,7 +35,7 @@ def spoil_statistics(supernet: Supernet) -> None:
 
 @pytest.mark.parametrize("kind", ["darts", "gdas", "drnas"])
 def test_what_is_watched(kind: str, supernet: Supernet, bars: Split):
-    section = TypeAdapter(AnyOneShot).validate_python({"kind": kind, "batch_size": 20})
+    section = STRATEGIES.validate({"kind": kind, "batch_size": 20})
     strategy = build_strategy(section, Augment(), seed=0)
     strategy.set_up(supernet, SearchData(train=bars, validation=bars), Budget())
     strategy.train_epoch(1)

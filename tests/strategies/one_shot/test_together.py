@@ -6,22 +6,23 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import TypeAdapter
 
 from cellwright.data import Split
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
-from cellwright.spaces.building import build_supernet
-from cellwright.spec import AnyOneShot, Augment, Budget, ChainSpace, DartsSpace
+from cellwright.spaces.chain.section import ChainSection
+from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.networks import build_supernet
+from cellwright.spec import STRATEGIES, Augment, Budget
 from cellwright.strategies.one_shot import SearchData, build_strategy
 from cellwright.tasks.images.task import ImageTask
 from cellwright.training.checkpoint import load_tensors
 from tests.processes import do_together
 
 TASK = ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
-CELLS = DartsSpace(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=1, num_cells=3, channels=4)
-CHAIN = ChainSpace(
+CELLS = DartsSection(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=1, num_cells=3, channels=4)
+CHAIN = ChainSection(
     kind="chain", primitives=("nor_conv_1x1", "skip_connect"), widths=(50, 100), num_layers=2, channels=4
 )
 TWO_IN_A_BATCH = "two in a batch"
@@ -56,7 +57,7 @@ class KillAfterAnEpoch(Silent):
 
 
 def search(folder: Path, name: str, progress: Silent) -> None:
-    section = TypeAdapter(AnyOneShot).validate_python({"batch_size": 7} | SECTIONS[name])
+    section = STRATEGIES.validate({"batch_size": 7} | SECTIONS[name])
     strategy = build_strategy(section, Augment(), seed=5)
     space = CHAIN if "chain" in name else CELLS
     with seeded_initialisation(0):

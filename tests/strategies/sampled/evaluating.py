@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.spaces import Space
-from cellwright.spec import AnySampled
+from cellwright.spec import STRATEGIES
 from cellwright.strategies.sampled import build_strategy
 
 ACCURACY = Objective(metric="accuracy")
@@ -18,7 +16,7 @@ ACCURACY = Objective(metric="accuracy")
 def build(
     space: Space, section: dict[str, Any], *, seed: int = 0, objectives: Sequence[Objective] = (ACCURACY,)
 ) -> Any:
-    return build_strategy(TypeAdapter(AnySampled).validate_python(section), space, objectives, seed=seed)
+    return build_strategy(STRATEGIES.validate(section), space, objectives, seed=seed)
 
 
 def search(strategy: Any, rounds: int, score: Callable[[Genotype], float]) -> list[Evaluation]:

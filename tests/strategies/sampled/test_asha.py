@@ -2,12 +2,11 @@ import random
 from dataclasses import replace
 
 import pytest
-from pydantic import TypeAdapter
 
 from cellwright.evaluation import FULL, Fidelity, Suggestion
 from cellwright.genotype import Genotype
-from cellwright.spaces import NasBench201
-from cellwright.spec import AnySampled
+from cellwright.spaces.nasbench201.space import NasBench201
+from cellwright.spec import STRATEGIES
 from cellwright.strategies.sampled import build_sampled
 from cellwright.strategies.sampled.levelling import Levelling
 from tests.strategies.sampled.evaluating import ACCURACY, count_3x3
@@ -17,7 +16,7 @@ CELLS = NasBench201()
 
 def _asha(kind: str = "random", **settings):
     section = {"kind": kind, "scheduler": {"kind": "asha", **settings}}
-    return build_sampled(TypeAdapter(AnySampled).validate_python(section), CELLS, [ACCURACY], seed=0)
+    return build_sampled(STRATEGIES.validate(section), CELLS, [ACCURACY], seed=0)
 
 
 def _score(genotype: Genotype, epochs: float) -> float:

@@ -6,7 +6,10 @@ import pytest
 
 from cellwright.evaluation import Objective
 from cellwright.pareto import dominates
-from cellwright.spaces import Chain, Darts, NasBench201, Space
+from cellwright.spaces import Space
+from cellwright.spaces.chain.space import Chain
+from cellwright.spaces.darts.space import Darts
+from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.strategies.sampled.nsga2 import along, cross, crowding_distances, front_numbers
 from tests.strategies.sampled.evaluating import build
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from cellwright.evaluation import Evaluation
-from cellwright.spaces import CELL, Darts, NasBench201
+from cellwright.spaces import CELL
+from cellwright.spaces.darts.space import Darts
+from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.strategies.sampled import Reinforce
 from tests.strategies.sampled.evaluating import build, count_3x3, search
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from cellwright.genotype import Cell, Edge, Genotype
-from cellwright.spaces import CELL, Chain, Darts, NasBench201
+from cellwright.spaces import CELL
+from cellwright.spaces.chain.space import Chain
+from cellwright.spaces.darts.space import Darts
+from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.strategies.sampled import Features, Surrogate
 from tests.strategies.sampled.evaluating import count_3x3
 

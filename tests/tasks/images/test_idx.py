@@ -7,8 +7,8 @@ import pytest
 
 from cellwright.data import PreparedData
 from cellwright.errors import DataError
-from cellwright.spec import IdxData
-from cellwright.tasks.images import prepare
+from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.images.sources.idx import IdxSection
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 9, 8), np.uint8)
 LABELS = (np.arange(20) % 2).astype(np.uint8)
@@ -29,7 +29,7 @@ def header(*shape: int) -> bytes:
 def prepared(folder: Path, images: bytes, labels: bytes = idx(LABELS)) -> PreparedData:
     (folder / "images").write_bytes(images)
     (folder / "labels").write_bytes(labels)
-    section = IdxData(source="idx", images=folder / "images", labels=folder / "labels")
+    section = IdxSection(source="idx", images=folder / "images", labels=folder / "labels")
     prepare(section, folder / "data", lambda message: None)
     return PreparedData.open(folder / "data")
 
@@ -49,7 +49,7 @@ def test_the_users_test_files_are_the_test_split(tmp_path):
     paths = {name: tmp_path / name for name in ("images", "labels", "test_images", "test_labels")}
     for name, array in zip(paths, (IMAGES, LABELS, 255 - IMAGES[:4], LABELS[:4]), strict=True):
         paths[name].write_bytes(idx(array))
-    manifest = prepare(IdxData(source="idx", **paths), tmp_path / "data", lambda message: None)
+    manifest = prepare(IdxSection(source="idx", **paths), tmp_path / "data", lambda message: None)
     assert manifest.split_sizes == {"train": 15, "validation": 5, "test": 4}
 
 
@@ -84,7 +84,7 @@ def test_refuses_images(tmp_path, images, message):
 
 
 def test_refuses_missing_files(tmp_path):
-    section = IdxData(source="idx", images=tmp_path / "images", labels=tmp_path / "labels")
+    section = IdxSection(source="idx", images=tmp_path / "images", labels=tmp_path / "labels")
     with pytest.raises(DataError, match=f"^{tmp_path}/images: there is no such file"):
         prepare(section, tmp_path / "data", lambda message: None)
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from cellwright.data import PreparedData
 from cellwright.errors import DataError
-from cellwright.spec import ImagesData
-from cellwright.tasks.images import class_names, prepare
+from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.images.sources.folder import FolderSection, class_names
 
 RNG = np.random.default_rng(0)
 FORMATS = ["png", "jpeg", "bmp", "gif", "webp", "tiff"]
@@ -35,7 +35,7 @@ def pets(tmp_path) -> Path:
 
 
 def prepared(pets: Path, said: list[str] | None = None, **settings) -> PreparedData:
-    section = ImagesData(source="images", path=pets, **settings)
+    section = FolderSection(source="images", path=pets, **settings)
     prepare(section, pets.parent / "data", (said if said is not None else []).append)
     return PreparedData.open(pets.parent / "data")
 

@@ -8,8 +8,8 @@ import pytest
 
 from cellwright.data import PreparedData
 from cellwright.errors import DataError
-from cellwright.spec import NpzData
-from cellwright.tasks.images import prepare
+from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.images.sources.npz import NpzSection
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(20) % 2
@@ -28,7 +28,7 @@ def saved(path: Path, images=BYTES, labels=LABELS) -> Path:
     return path
 
 
-def prepared(section: NpzData, folder: Path) -> PreparedData:
+def prepared(section: NpzSection, folder: Path) -> PreparedData:
     prepare(section, folder, lambda message: None)
     return PreparedData.open(folder)
 
@@ -53,7 +53,7 @@ def prepared(section: NpzData, folder: Path) -> PreparedData:
     ],
 )
 def test_images_keep_their_values(tmp_path, images, layout, shape, dtype):
-    section = NpzData(source="npz", path=saved(tmp_path / "all.npz", images), layout=layout)
+    section = NpzSection(source="npz", path=saved(tmp_path / "all.npz", images), layout=layout)
     data = prepared(section, tmp_path / "data")
     assert (data.manifest.image_shape, data.manifest.dtype) == (shape, dtype)
     splits = (data.train, data.validation, data.test)
@@ -64,7 +64,7 @@ def test_images_keep_their_values(tmp_path, images, layout, shape, dtype):
 
 
 def test_the_users_test_set_is_the_test_split(tmp_path):
-    section = NpzData(
+    section = NpzSection(
         source="npz",
         path=saved(tmp_path / "train.npz"),
         test_path=saved(tmp_path / "test.npz", 255 - BYTES[:7], LABELS[:7]),
@@ -109,7 +109,7 @@ def test_the_users_test_set_is_the_test_split(tmp_path):
 def test_refuses_arrays(tmp_path, images, labels, message):
     path = saved(tmp_path / "all.npz", images, labels)
     with pytest.raises(DataError, match=f"^{re.escape(str(path))}: .*{re.escape(message)}"):
-        prepared(NpzData(source="npz", path=path), tmp_path / "data")
+        prepared(NpzSection(source="npz", path=path), tmp_path / "data")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_refuses_arrays(tmp_path, images, labels, message):
     ],
 )  # fmt: skip
 def test_refuses_test_sets_unlike_the_training_set(tmp_path, images, labels, message):
-    section = NpzData(
+    section = NpzSection(
         source="npz",
         path=saved(tmp_path / "train.npz"),
         test_path=saved(tmp_path / "test.npz", images, labels),
@@ -165,11 +165,11 @@ def test_refuses_broken_archives(tmp_path, content, message):
     path = tmp_path / "all.npz"
     path.write_bytes(content())
     with pytest.raises(DataError, match=f"^{re.escape(str(path))}: {message}"):
-        prepared(NpzData(source="npz", path=path), tmp_path / "data")
+        prepared(NpzSection(source="npz", path=path), tmp_path / "data")
 
 
 def test_names_the_keys_there_are(tmp_path):
-    section = NpzData(source="npz", path=saved(tmp_path / "all.npz"), images_key="x_train")
+    section = NpzSection(source="npz", path=saved(tmp_path / "all.npz"), images_key="x_train")
     with pytest.raises(DataError, match=r"all.npz: has no array 'x_train', but 'images', 'labels'"):
         prepared(section, tmp_path / "data")
 
@@ -184,10 +184,10 @@ def test_a_test_set_has_keys_of_its_own(tmp_path):
         {"test_images_key": "x_test"},
         {"test_images_key": "x_test", "test_labels_key": "y_test"},
     ):
-        section = NpzData(source="npz", path=path, **keys, **settings)
+        section = NpzSection(source="npz", path=path, **keys, **settings)
         prepare(section, tmp_path / "data", said.append)
         test = PreparedData.open(tmp_path / "data").test
         np.testing.assert_array_equal(test.images.permute(0, 2, 3, 1), 255 - BYTES[:6])
         assert f"{path}: the test set is x_test and y_test" in said
-    without = prepared(NpzData(source="npz", path=path, **keys), tmp_path / "data")
+    without = prepared(NpzSection(source="npz", path=path, **keys), tmp_path / "data")
     assert sum(without.manifest.split_sizes.values()) == len(BYTES)

@@ -10,23 +10,26 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cellwright.errors import DataError
-from cellwright.spec import AnyData, IdxData, ImagesData, NpzData
-from cellwright.tasks.images import prepare
+from cellwright.spec import DataSection
+from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.images.sources.folder import FolderSection
+from cellwright.tasks.images.sources.idx import IdxSection
+from cellwright.tasks.images.sources.npz import NpzSection
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 8, 8), np.uint8)
 LABELS = np.arange(40) % 2
 
-Build = Callable[..., AnyData]
+Build = Callable[..., DataSection]
 
 
-def npz(folder: Path, train: list[int], test: list[int], **more) -> NpzData:
+def npz(folder: Path, train: list[int], test: list[int], **more) -> NpzSection:
     for name, chosen in (("train", train), ("test", test)):
         np.savez(folder / name, images=IMAGES[chosen], labels=LABELS[chosen])
-    return NpzData(source="npz", path=folder / "train.npz", test_path=folder / "test.npz", **more)
+    return NpzSection(source="npz", path=folder / "train.npz", test_path=folder / "test.npz", **more)
 
 
-def one_archive(folder: Path, train: list[int], test: list[int], **more) -> NpzData:
+def one_archive(folder: Path, train: list[int], test: list[int], **more) -> NpzSection:
     arrays = {
         f"{letter}_{name}": array[chosen]
         for name, chosen in (("train", train), ("test", test))
@@ -34,28 +37,28 @@ def one_archive(folder: Path, train: list[int], test: list[int], **more) -> NpzD
     }
     path = folder / "all.npz"
     np.savez(path, **arrays)
-    return NpzData(
+    return NpzSection(
         source="npz", path=path, test_path=path, images_key="x_train", labels_key="y_train", **more
     )
 
 
-def idx(folder: Path, train: list[int], test: list[int], **more) -> IdxData:
+def idx(folder: Path, train: list[int], test: list[int], **more) -> IdxSection:
     paths = {}
     for prefix, chosen in (("", train), ("test_", test)):
         for name, array in (("images", IMAGES[chosen]), ("labels", LABELS[chosen].astype(np.uint8))):
             paths[prefix + name] = folder / (prefix + name)
             header = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
             paths[prefix + name].write_bytes(header + array.tobytes())
-    return IdxData(source="idx", **paths, **more)
+    return IdxSection(source="idx", **paths, **more)
 
 
-def images(folder: Path, train: list[int], test: list[int], **more) -> ImagesData:
+def images(folder: Path, train: list[int], test: list[int], **more) -> FolderSection:
     for name, chosen in (("train", train), ("test", test)):
         for number, index in enumerate(chosen):
             file = folder / name / str(LABELS[index]) / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(IMAGES[index]).save(file)
-    return ImagesData(
+    return FolderSection(
         source="images", path=folder / "train", test_path=folder / "test", channels="grey", **more
     )
 
@@ -68,11 +71,11 @@ def build(request: pytest.FixtureRequest) -> Build:
     return request.param
 
 
-def prepared(section: AnyData, folder: Path):
+def prepared(section: DataSection, folder: Path):
     return prepare(section, folder / "data", lambda message: None)
 
 
-def refusal(section: AnyData, folder: Path) -> str:
+def refusal(section: DataSection, folder: Path) -> str:
     with pytest.raises(DataError) as caught:
         prepared(section, folder)
     assert all(f"data.{key}" in str(caught.value) for key in section.TEST_KEYS)

@@ -3,8 +3,9 @@ import pytest
 
 from cellwright.data import Duplicates, PreparedData
 from cellwright.errors import DataError
-from cellwright.spec import DigitsData, NpzData
-from cellwright.tasks.images import prepare
+from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.images.sources.digits import DigitsSection
+from cellwright.tasks.images.sources.npz import NpzSection
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 8, 8), np.uint8)
@@ -19,19 +20,19 @@ def silent(message: str) -> None:
 def npz(tmp_path):
     """Give a function from images, labels and settings to a section."""
 
-    def save(images, labels=LABELS, test=None, **settings) -> NpzData:
+    def save(images, labels=LABELS, test=None, **settings) -> NpzSection:
         np.savez(tmp_path / "all.npz", images=images, labels=labels)
         if test:
             np.savez(tmp_path / "test.npz", images=test[0], labels=test[1])
             settings["test_path"] = tmp_path / "test.npz"
-        return NpzData(source="npz", path=tmp_path / "all.npz", **settings)
+        return NpzSection(source="npz", path=tmp_path / "all.npz", **settings)
 
     return save
 
 
 def test_digits(tmp_path):
     said: list[str] = []
-    manifest = prepare(DigitsData(source="digits"), tmp_path, said.append)
+    manifest = prepare(DigitsSection(source="digits"), tmp_path, said.append)
     assert manifest.image_shape == (1, 8, 8)
     assert manifest.dtype == "uint8"
     assert manifest.class_names == tuple("0123456789")
@@ -65,7 +66,7 @@ def test_content_hash_is_of_data_and_splits(tmp_path, npz):
 
     same = content_hash(npz(IMAGES))
     renamed = npz(IMAGES).path.rename(tmp_path / "other.npz")
-    assert content_hash(NpzData(source="npz", path=renamed)) == same
+    assert content_hash(NpzSection(source="npz", path=renamed)) == same
     hashes = [
         content_hash(npz(255 - IMAGES)),
         content_hash(npz(IMAGES, 1 - LABELS)),

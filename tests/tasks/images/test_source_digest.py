@@ -4,8 +4,11 @@ import pytest
 from PIL import Image
 
 from cellwright.errors import DataError
-from cellwright.spec import DigitsData, IdxData, ImagesData, NpzData
-from cellwright.tasks.images import class_names, source_digest
+from cellwright.tasks.images.reading import source_digest
+from cellwright.tasks.images.sources.digits import DigitsSection
+from cellwright.tasks.images.sources.folder import FolderSection, class_names
+from cellwright.tasks.images.sources.idx import IdxSection
+from cellwright.tasks.images.sources.npz import NpzSection
 
 
 @pytest.fixture
@@ -17,14 +20,16 @@ def pets(tmp_path):
 
 
 def test_depends_on_settings():
-    assert source_digest(DigitsData(source="digits")) == source_digest(DigitsData(source="digits"))
-    assert source_digest(DigitsData(source="digits")) != source_digest(DigitsData(source="digits", limit=99))
+    assert source_digest(DigitsSection(source="digits")) == source_digest(DigitsSection(source="digits"))
+    assert source_digest(DigitsSection(source="digits")) != source_digest(
+        DigitsSection(source="digits", limit=99)
+    )
 
 
 def test_depends_on_the_contents_of_a_file_not_its_path(tmp_path):
     def digest_of(name: str, content: bytes) -> str:
         (tmp_path / name).write_bytes(content)
-        return source_digest(NpzData(source="npz", path=tmp_path / name))
+        return source_digest(NpzSection(source="npz", path=tmp_path / name))
 
     assert digest_of("one", b"1") == digest_of("other", b"1") != digest_of("one", b"2")
 
@@ -34,7 +39,7 @@ def test_tells_the_roles_of_files_apart(tmp_path):
     (tmp_path / "two").write_bytes(b"2")
     one, two = tmp_path / "one", tmp_path / "two"
     digests = {
-        source_digest(IdxData(source="idx", images=images, labels=labels))
+        source_digest(IdxSection(source="idx", images=images, labels=labels))
         for images, labels in ((one, two), (two, one))
     }
     assert len(digests) == 2
@@ -42,7 +47,7 @@ def test_tells_the_roles_of_files_apart(tmp_path):
 
 def test_depends_on_the_names_inside_a_folder_not_on_its_own(pets):
     def digest_of(path):
-        return source_digest(ImagesData(source="images", path=path))
+        return source_digest(FolderSection(source="images", path=path))
 
     before = digest_of(pets)
     copy = shutil.copytree(pets, pets.parent / "copy")
@@ -56,7 +61,7 @@ def test_depends_on_what_lies_elsewhere_not_on_where(tmp_path):
     (tmp_path / "test").write_bytes(b"1")
 
     def digest_of(uri: str, etag: str, test: str = "test", **more) -> str:
-        section = NpzData(source="npz", path=uri, test_path=tmp_path / test, **more)
+        section = NpzSection(source="npz", path=uri, test_path=tmp_path / test, **more)
         return source_digest(section, {"path": {"": [7, etag]}})
 
     one = digest_of("s3://bucket/one", '"a"')
@@ -80,7 +85,7 @@ def test_other_names_elsewhere_are_refused(name):
 
 @pytest.mark.parametrize(
     "section",
-    [NpzData(source="npz", path="/no/where"), ImagesData(source="images", path="/no/where")],
+    [NpzSection(source="npz", path="/no/where"), FolderSection(source="images", path="/no/where")],
     ids=lambda section: section.source,
 )
 def test_names_what_is_missing(section):

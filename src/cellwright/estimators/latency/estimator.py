@@ -12,6 +12,7 @@ from torch import nn
 
 from cellwright.canonical import digest
 from cellwright.estimators.base import Estimator, Setting
+from cellwright.estimators.latency.section import LatencySection
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.nn.cost import measure_latency
@@ -20,8 +21,7 @@ from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space, build_space
-from cellwright.spaces.building import build_network
-from cellwright.spec import LatencyEstimator
+from cellwright.spaces.networks import build_network
 from cellwright.training.precision import channels_last
 
 Floats = NDArray[np.float64]
@@ -57,11 +57,8 @@ class Latency(Estimator):
         seed: the networks that are measured follow from it.
     """
 
-    def __init__(self, settings: LatencyEstimator, setting: Setting, *, seed: int) -> None:
-        self.metrics = settings.metrics
-        self.settings = settings
-        self.setting = setting
-        self.seed = seed
+    def __init__(self, settings: LatencySection, setting: Setting, *, seed: int) -> None:
+        super().__init__(settings, setting, seed=seed)
         self.space = build_space(setting.final_space)
         self._table: LatencyTable | None = None
 

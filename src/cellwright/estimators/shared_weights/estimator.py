@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellwright.estimators.base import Estimator, Setting
+from cellwright.estimators.shared_weights.section import SharedWeightsSection
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Progress
 from cellwright.seeds import derive_seed
-from cellwright.spaces.building import build_supernet
-from cellwright.spec import Budget, SharedWeightsEstimator, SposStrategy
-from cellwright.strategies.one_shot import SearchData, Spos
+from cellwright.spaces.networks import build_supernet
+from cellwright.spec import Budget
+from cellwright.strategies.one_shot import SearchData
+from cellwright.strategies.one_shot.spos.section import SposSection
+from cellwright.strategies.one_shot.spos.strategy import Spos
 
 CHECKPOINT = "supernet.safetensors"
 
@@ -27,12 +30,9 @@ class SharedWeights(Estimator):
         seed: all randomness follows from it.
     """
 
-    def __init__(self, settings: SharedWeightsEstimator, setting: Setting, *, seed: int) -> None:
-        self.settings = settings
-        self.metrics = settings.metrics
-        self.setting = setting
-        self.seed = seed
-        section = SposStrategy(
+    def __init__(self, settings: SharedWeightsSection, setting: Setting, *, seed: int) -> None:
+        super().__init__(settings, setting, seed=seed)
+        section = SposSection(
             kind="spos",
             population=2,
             generations=1,

@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from cellwright.data import Split
 from cellwright.estimators.base import Setting
+from cellwright.estimators.short_training.section import ShortTrainingSection
 from cellwright.evaluation import Evaluation, Fidelity
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Progress
 from cellwright.seeds import derive_seed
-from cellwright.spaces.building import build_network
-from cellwright.spec import ShortTrainingEstimator
+from cellwright.spaces.networks import build_network
 from cellwright.tasks.images.scoring import accuracy
 from cellwright.tasks.images.task import ImageTask
 from cellwright.training.retraining import ClassifierTraining, predict
@@ -44,7 +44,7 @@ def train_shortly(
     genotype: Genotype,
     fidelity: Fidelity,
     earlier: Sequence[Evaluation],
-    settings: ShortTrainingEstimator,
+    settings: ShortTrainingSection,
     setting: Setting,
     *,
     seed: int,
@@ -64,9 +64,7 @@ def train_shortly(
         progress: told of each epoch.
     """
     train, validation, task = _at_fidelity(setting, settings, fidelity, seed)
-    section = setting.space
-    if (share := settings.channels * fidelity.channels) != 1:
-        section = section.resized(channels=max(1, round(share * section.channels)))  # type: ignore[union-attr]
+    section = setting.space.narrowed(settings.channels * fidelity.channels)
     with seeded_initialisation(derive_seed(seed, "initial weights")):
         network = build_network(section, task, genotype).to(setting.device)
     epochs = max(1, round(settings.epochs * fidelity.epochs))
@@ -113,7 +111,7 @@ def _medians(earlier: Sequence[Evaluation], fidelity: Fidelity, least: int | Non
 
 
 def _at_fidelity(
-    setting: Setting, settings: ShortTrainingEstimator, fidelity: Fidelity, seed: int
+    setting: Setting, settings: ShortTrainingSection, fidelity: Fidelity, seed: int
 ) -> tuple[Split, Split, ImageTask]:
     """Return less data, in smaller images, and the task that they make."""
     train, validation = setting.train, setting.validation

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cellwright.estimators.base import Estimator, Setting
+from cellwright.estimators.surrogate.section import SurrogateSection
 from cellwright.evaluation import FULL, Evaluation
 from cellwright.genotype import Genotype
 from cellwright.spaces import architecture_of, build_space
-from cellwright.spec import SurrogateEstimator
 from cellwright.strategies.sampled import Features, Surrogate, refit_size
 
 REFITS = 20
@@ -26,11 +26,11 @@ class SurrogateScore(Estimator):
     Args:
         settings: from how many evaluations on.
         setting: what for.
+        seed: not needed.
     """
 
-    def __init__(self, settings: SurrogateEstimator, setting: Setting) -> None:
-        self.settings = settings
-        self.metrics = settings.metrics
+    def __init__(self, settings: SurrogateSection, setting: Setting, *, seed: int) -> None:
+        super().__init__(settings, setting, seed=seed)
         self._features = Features(build_space(setting.space))
         self._fitted: dict[int, tuple[int, Surrogate]] = {}
         """By the length of partial curves, 0 for none: how many evaluations the model was fitted to, and the model."""

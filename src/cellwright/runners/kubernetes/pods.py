@@ -6,7 +6,8 @@ from typing import Any
 
 from cellwright.pod_labels import SEARCH, TRIAL
 from cellwright.report import last_mistake
-from cellwright.spec import ClusterRunner, Resources, Store
+from cellwright.runners.kubernetes.section import ClusterSection
+from cellwright.spec import Resources, Store
 
 CONTAINER = "trial"
 MISTAKE, OUT_OF_MEMORY = 1, 137
@@ -35,7 +36,7 @@ class TrialPods:
     """
 
     search: str
-    runner: ClusterRunner
+    runner: ClusterSection
     store: Store
     image: str
     resources: Resources

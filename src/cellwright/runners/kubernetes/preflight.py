@@ -11,7 +11,8 @@ from cellwright.runners.kubernetes.api import Cluster
 from cellwright.runners.kubernetes.experiment import GROUP, VERSION
 from cellwright.runners.kubernetes.pods import TrialPods
 from cellwright.runners.kubernetes.registration import MEMORY, read_config
-from cellwright.spec import KatibRunner, count_bytes
+from cellwright.runners.kubernetes.section import KatibSection
+from cellwright.spec import count_bytes
 from cellwright.stores import open_store
 
 COMMON = (("batch", "jobs", "create list patch delete"), ("", "pods", "list"), ("", "events", "list"))
@@ -38,7 +39,7 @@ def look_over(
     cluster: Cluster, pods: TrialPods, *, algorithm: str, katib_namespace: str
 ) -> Iterator[Finding]:
     """Yield what a search with the pods needs, one by one."""
-    with_katib = isinstance(pods.runner, KatibRunner)
+    with_katib = isinstance(pods.runner, KatibSection)
     if with_katib:
         yield _resources_of_katib(cluster)
         yield from _registered(cluster, algorithm, katib_namespace)

@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter
 
 from cellwright.errors import CellwrightError
 from cellwright.katib.settings import ALGORITHMS
 from cellwright.runners.kubernetes.api import Cluster
-from cellwright.spec import AnyStrategy
+from cellwright.spec import STRATEGIES
 
 CONFIG_MAP, CONFIG_KEY, CONTROLLER = "katib-config", "katib-config.yaml", "katib-controller"
 MEMORY = "128Mi"
@@ -18,8 +17,7 @@ MEMORY = "128Mi"
 
 def algorithm_names() -> list[str]:
     """Return what Katib calls our strategies."""
-    kinds = TypeAdapter(AnyStrategy).json_schema()["discriminator"]["mapping"]
-    return [ALGORITHMS + kind for kind in sorted(kinds)]
+    return [ALGORITHMS + kind for kind in sorted(STRATEGIES.kinds)]
 
 
 def entry(algorithm: str, image: str) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from torch.nn import functional
 
 from cellwright.genotype import Genotype
 from cellwright.nn.places import cell_places
-from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
+from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory, load_primitives
 from cellwright.nn.slimming import Slimmable, leading
-from cellwright.spaces import CELL, Chain
+from cellwright.spaces import CELL
+from cellwright.spaces.chain.section import ChainSection
+from cellwright.spaces.chain.space import Chain
+from cellwright.spaces.networks import Networks
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.tasks.images.task import ImageTask, Standardise
 
@@ -266,3 +269,22 @@ class ChainSupernet(_Skeleton, Supernet):
             if reader == layer and Chain.READ in active[pair]
         ]
         return [*chosen, (layer, None)]
+
+
+class ChainNetworks(Networks):
+    """Layers in a chain."""
+
+    def supernet(self, section: ChainSection, task: ImageTask, *, channel_fraction: float) -> Supernet:
+        """Return the supernet."""
+        return ChainSupernet(
+            task,
+            Chain.of(section),
+            channels=section.channels,
+            primitives=load_primitives(section.primitives),
+        )
+
+    def network(self, section: ChainSection, task: ImageTask, genotype: Genotype) -> nn.Module:
+        """Return the network of a genotype."""
+        return ChainNetwork(
+            task, genotype, channels=section.channels, primitives=load_primitives(section.primitives)
+        )

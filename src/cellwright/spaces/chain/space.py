@@ -5,8 +5,10 @@ Pham et al. 2018, https://arxiv.org/abs/1802.03268; that widths are chosen too i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from cellwright.genotype import Cell, Edge, Genotype, GenotypeError, Node
+from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.product import CELL, ProductSpace, Taken
 
 
@@ -27,6 +29,11 @@ class Chain(ProductSpace):
     """The groups of decisions."""
     SKIPPED, READ = 0, 1
     """The choices of an input."""
+
+    @classmethod
+    def of(cls, section: ChainSection) -> Self:
+        """Return the space that the section describes."""
+        return cls(primitives=section.names, widths=section.widths, num_layers=section.num_layers)
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:

@@ -4,9 +4,11 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from cellwright.genotype import Cell, Edge, Genotype, GenotypeError, Node
 from cellwright.spaces.base import Choices, Space, Strengths
+from cellwright.spaces.darts.section import DartsSection
 
 NORMAL, REDUCE = "normal", "reduce"
 NUM_INPUTS = 2
@@ -28,6 +30,11 @@ class Darts(Space):
     name = "darts"
     concatenates = True
     cell_kinds = (NORMAL, REDUCE)
+
+    @classmethod
+    def of(cls, section: DartsSection) -> Self:
+        """Return the space that the section describes."""
+        return cls(primitives=section.names, num_nodes=section.num_nodes)
 
     def sources(self, node: int) -> range:
         """Return what a node may read: the inputs and the earlier nodes."""

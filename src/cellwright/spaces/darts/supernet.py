@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from cellwright.genotype import Genotype
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.wide import pays, wide_outputs
-from cellwright.spaces import Darts
 from cellwright.spaces.darts.feature import Feature
 from cellwright.spaces.darts.network import Network
 from cellwright.spaces.darts.skeleton import Skeleton
+from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.supernet import Active, Mixture, Supernet, mixed_channels
 from cellwright.tasks.images.task import ImageTask
 

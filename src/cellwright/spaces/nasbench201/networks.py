@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from cellwright.genotype import Genotype
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
 from cellwright.nn.wide import pays, wide_outputs
-from cellwright.spaces import CELL, NasBench201
+from cellwright.spaces import CELL
 from cellwright.spaces.darts.feature import Feature
+from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spaces.nasbench201.space import NasBench201
+from cellwright.spaces.networks import Networks
 from cellwright.spaces.supernet import Active, Mixture, Supernet, mixed_channels
 from cellwright.tasks.images.task import ImageTask, Standardise
 
@@ -269,3 +272,19 @@ class NasBench201Supernet(_Skeleton, Supernet):
     def network(self, genotype: Genotype) -> NasBench201Network:
         """Return the genotype's network at the supernet's size, with new weights."""
         return NasBench201Network(self.task, genotype, num_cells=self.num_cells, channels=self.channels)
+
+
+class NasBench201Networks(Networks):
+    """Three stages of cells."""
+
+    has_partial_channels = True
+
+    def supernet(self, section: NasBench201Section, task: ImageTask, *, channel_fraction: float) -> Supernet:
+        """Return the supernet."""
+        return NasBench201Supernet(
+            task, num_cells=section.num_cells, channels=section.channels, channel_fraction=channel_fraction
+        )
+
+    def network(self, section: NasBench201Section, task: ImageTask, genotype: Genotype) -> nn.Module:
+        """Return the network of a genotype."""
+        return NasBench201Network(task, genotype, num_cells=section.num_cells, channels=section.channels)

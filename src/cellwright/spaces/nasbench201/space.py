@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from cellwright.genotype import Cell, Edge, Genotype, GenotypeError
+from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.product import CELL, ProductSpace, Taken
 
 NUM_NODES = 3
@@ -23,6 +25,11 @@ class NasBench201(ProductSpace):
     primitives = PRIMITIVES
     edges = tuple((source, node) for node in range(NUM_NODES) for source in range(node + 1))
     """Every (source, node), in the order that alphas are stored in."""
+
+    @classmethod
+    def of(cls, section: NasBench201Section) -> Self:
+        """Return the space, which is the same whatever the size of its networks."""
+        return cls()
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:

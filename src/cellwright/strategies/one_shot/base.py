@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from pydantic import BaseModel
@@ -95,12 +95,11 @@ class OneShotStrategy(ABC):
     out; gradients are averaged by `descend`, and those of whatever else learns must be by `parallel.average_gradients`.
 
     Args:
-        settings: a section of the class's `settings_type`.
+        settings: its section of the spec.
         augment: what is done to training images.
         seed: all randomness follows from it.
     """
 
-    settings_type: ClassVar[type[OneShotSection]] = OneShotSection
     channel_fraction: float = 1.0
     """Share of the channels that the supernet must send through its primitives."""
 

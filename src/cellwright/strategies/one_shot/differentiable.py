@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +45,6 @@ class Differentiable(OneShotStrategy):
     """
 
     settings: AlphaSection
-    settings_type: ClassVar[type[AlphaSection]] = AlphaSection
 
     def initial_alphas(self) -> dict[str, nn.Parameter]:
         """Return for each group of decisions its alphas, and whatever else learns with them."""

@@ -3,29 +3,18 @@
 from collections.abc import Sequence
 
 from cellwright.evaluation import Objective
+from cellwright.importing import load_class
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
-from cellwright.spec import AnySampled, SampledSection
+from cellwright.spec import SampledSection
 from cellwright.strategies.sampled.asha import Asha
 from cellwright.strategies.sampled.base import SampledStrategy, Suggesting
 from cellwright.strategies.sampled.features import Features
-from cellwright.strategies.sampled.local_search import LocalSearch
-from cellwright.strategies.sampled.nsga2 import Nsga2
-from cellwright.strategies.sampled.predictor import Predictor
-from cellwright.strategies.sampled.random import RandomSearch
-from cellwright.strategies.sampled.regularized_evolution import RegularizedEvolution
-from cellwright.strategies.sampled.reinforce import Reinforce
 from cellwright.strategies.sampled.surrogate import Surrogate, refit_size
 
 __all__ = [
     "Asha",
     "Features",
-    "LocalSearch",
-    "Nsga2",
-    "Predictor",
-    "RandomSearch",
-    "RegularizedEvolution",
-    "Reinforce",
     "SampledStrategy",
     "Suggesting",
     "Surrogate",
@@ -35,15 +24,8 @@ __all__ = [
 ]
 
 
-STRATEGIES: dict[type[SampledSection], type[SampledStrategy]] = {
-    strategy.settings_type: strategy
-    for strategy in (RandomSearch, RegularizedEvolution, LocalSearch, Reinforce, Predictor, Nsga2)
-}
-"""Each strategy by the type of its section."""
-
-
 def build_sampled(
-    section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
+    section: SampledSection, space: Space, objectives: Sequence[Objective], *, seed: int
 ) -> Suggesting:
     """Return the strategy that a spec's `strategy` section describes, within its scheduler if it has one.
 
@@ -62,7 +44,8 @@ def build_sampled(
 
 
 def build_strategy(
-    section: AnySampled, space: Space, objectives: Sequence[Objective], *, seed: int
+    section: SampledSection, space: Space, objectives: Sequence[Objective], *, seed: int
 ) -> SampledStrategy:
     """Return the strategy itself."""
-    return STRATEGIES[type(section)](section, space, objectives, seed=seed)
+    strategy = load_class(section.implementation, SampledStrategy)  # type: ignore[type-abstract]
+    return strategy(section, space, objectives, seed=seed)

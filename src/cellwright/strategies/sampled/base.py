@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from statistics import fmean
-from typing import ClassVar
 
 from cellwright.evaluation import FULL, Evaluation, Objective, Suggestion
 from cellwright.genotype import Genotype
@@ -87,13 +86,11 @@ class SampledStrategy(Suggesting):
     nothing but what is known yet. Knows no torch: the suggestion service runs it.
 
     Args:
-        settings: a section of the class's `settings_type`.
+        settings: its section of the spec.
         space: where architectures come from.
         objectives: what is optimised, the most important one first.
         seed: all randomness follows from it.
     """
-
-    settings_type: ClassVar[type[SampledSection]] = SampledSection
 
     def __init__(
         self, settings: SampledSection, space: Space, objectives: Sequence[Objective], *, seed: int

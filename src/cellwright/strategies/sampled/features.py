@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.genotype import Cell, Genotype
-from cellwright.spaces import NONE, SKIP, Space
+from cellwright.spaces import Space
+from cellwright.spaces.nasbench201.space import NONE, SKIP
 from cellwright.strategies.sampled.paths import Array, Paths, union
 
 BUCKETS = 256

@@ -4,16 +4,29 @@ import heapq
 import math
 import random
 from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
 
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
-from cellwright.spec import LocalSearchStrategy
+from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 
 FRESH = 0.8
 """How often one is drawn afresh while the best is a local optimum."""
+
+
+class LocalSearchSection(SampledSection):
+    """Local search: https://arxiv.org/abs/2005.02960."""
+
+    implementation = "cellwright.strategies.sampled.local_search:LocalSearch"
+
+    kind: Literal["local-search"]
+    initial: int = Field(default=20, ge=1)
+    """Architectures that are drawn before the neighbours of the best are tried."""
 
 
 class LocalSearch(SampledStrategy):
@@ -24,11 +37,10 @@ class LocalSearch(SampledStrategy):
     through them.
     """
 
-    settings: LocalSearchStrategy
-    settings_type = LocalSearchStrategy
+    settings: LocalSearchSection
 
     def __init__(
-        self, settings: LocalSearchStrategy, space: Space, objectives: Sequence[Objective], *, seed: int
+        self, settings: LocalSearchSection, space: Space, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         self._ranked: list[tuple[float, int]] = []

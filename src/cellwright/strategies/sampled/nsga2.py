@@ -3,15 +3,17 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
-from cellwright.spec import Nsga2Strategy
+from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 from cellwright.strategies.sampled.features import Features
 from cellwright.strategies.sampled.fold import Fold
@@ -28,6 +30,19 @@ REFERENCE = 2.0
 """How far the reference point lies below the front, as a share of how far its scores differ."""
 LATEST, EARLIER = 200, 100
 """Evaluations that surrogates are fitted to, besides the population: the latest, and others spread over the earlier."""
+
+
+class Nsga2Section(SampledSection):
+    """NSGA-II, for several objectives: https://doi.org/10.1109/4235.996017."""
+
+    implementation = "cellwright.strategies.sampled.nsga2:Nsga2"
+
+    kind: Literal["nsga2"]
+    population: int = Field(default=20, ge=2)
+    crossover: float = Field(default=0.5, ge=0, le=1)
+    """How often a child has two parents."""
+    mutation: float = Field(default=0.8, ge=0, le=1)
+    """How often a child is mutated; one that is known already always is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +92,10 @@ class Nsga2(SampledStrategy):
     objectives, Gaussian processes, of what the scores may truly be.
     """
 
-    settings: Nsga2Strategy
-    settings_type = Nsga2Strategy
+    settings: Nsga2Section
 
     def __init__(
-        self, settings: Nsga2Strategy, space: Space, objectives: Sequence[Objective], *, seed: int
+        self, settings: Nsga2Section, space: Space, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         self.features = Features(space)

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from statistics import fmean
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
-from cellwright.spec import PredictorStrategy
+from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 from cellwright.strategies.sampled.features import Features
 from cellwright.strategies.sampled.surrogate import Draws, Surrogate, refit_size
@@ -31,6 +33,16 @@ FITTED = 300
 
 SCORES = 0.75
 """How much a finalist's own scores count in the choice; the rest is what the surrogate makes of all scores."""
+
+
+class PredictorSection(SampledSection):
+    """Predictor-guided mutation: a Gaussian process over the cells' paths, and Thompson sampling."""
+
+    implementation = "cellwright.strategies.sampled.predictor:Predictor"
+
+    kind: Literal["predictor"]
+    initial: int = Field(default=10, ge=2)
+    """Architectures that are drawn before there is a predictor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +63,10 @@ class Predictor(SampledStrategy):
     beside each other differ.
     """
 
-    settings: PredictorStrategy
-    settings_type = PredictorStrategy
+    settings: PredictorSection
 
     def __init__(
-        self, settings: PredictorStrategy, space: Space, objectives: Sequence[Objective], *, seed: int
+        self, settings: PredictorSection, space: Space, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         self.features = Features(space)

@@ -1,16 +1,23 @@
 """Random search, the baseline that everything else must beat."""
 
 import random
+from typing import Literal
 
 from cellwright.genotype import Genotype
-from cellwright.spec import RandomSearchStrategy
+from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
+
+
+class RandomSearchSection(SampledSection):
+    """Random search: the baseline."""
+
+    implementation = "cellwright.strategies.sampled.random:RandomSearch"
+
+    kind: Literal["random"]
 
 
 class RandomSearch(SampledStrategy):
     """Draws architectures, each equally likely."""
-
-    settings_type = RandomSearchStrategy
 
     def propose(self, rng: random.Random, attempt: int) -> Genotype:
         """Draw a genotype."""

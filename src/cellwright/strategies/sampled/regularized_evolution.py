@@ -1,10 +1,25 @@
 """Regularized evolution: Real et al. 2019, https://arxiv.org/abs/1802.01548."""
 
 import random
+from typing import Literal
+
+from pydantic import Field
 
 from cellwright.genotype import Genotype
-from cellwright.spec import RegularizedEvolutionStrategy
+from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
+
+
+class RegularizedEvolutionSection(SampledSection):
+    """Regularized evolution: https://arxiv.org/abs/1802.01548."""
+
+    implementation = "cellwright.strategies.sampled.regularized_evolution:RegularizedEvolution"
+
+    kind: Literal["regularized-evolution"]
+    population: int = Field(default=10, ge=2)
+    """The youngest architectures, from which the next is bred."""
+    sample: int = Field(default=5, ge=1)
+    """How many of them are drawn; the best of these is mutated."""
 
 
 class RegularizedEvolution(SampledStrategy):
@@ -13,8 +28,7 @@ class RegularizedEvolution(SampledStrategy):
     Members die of age, not of a bad score, so that one lucky score is not bred from for ever.
     """
 
-    settings: RegularizedEvolutionStrategy
-    settings_type = RegularizedEvolutionStrategy
+    settings: RegularizedEvolutionSection
 
     def propose(self, rng: random.Random, attempt: int) -> Genotype:
         """Draw a genotype until the population is full, then breed; further from the parent the more is known."""

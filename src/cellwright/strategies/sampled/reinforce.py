@@ -3,18 +3,32 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.spaces import Space
-from cellwright.spec import ReinforceStrategy
+from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 from cellwright.strategies.sampled.fold import Fold
 
 Array = NDArray[np.float64]
+
+
+class ReinforceSection(SampledSection):
+    """A policy that learns by REINFORCE: https://arxiv.org/abs/1611.01578, without the recurrent network."""
+
+    implementation = "cellwright.strategies.sampled.reinforce:Reinforce"
+
+    kind: Literal["reinforce"]
+    learning_rate: float = Field(default=0.3, gt=0)
+    """Of the policy's logits, for a reward of one standard deviation."""
+    baseline_decay: float = Field(default=0.9, ge=0, lt=1)
+    """Of the moving mean of scores, above which a score is a reward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +51,10 @@ class Reinforce(SampledStrategy):
     Gumbel noise decide that too, which is drawing without replacement.
     """
 
-    settings: ReinforceStrategy
-    settings_type = ReinforceStrategy
+    settings: ReinforceSection
 
     def __init__(
-        self, settings: ReinforceStrategy, space: Space, objectives: Sequence[Objective], *, seed: int
+        self, settings: ReinforceSection, space: Space, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         undecided = Policy({group: np.zeros(sizes) for group, sizes in space.decisions.items()})

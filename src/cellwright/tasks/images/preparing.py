@@ -14,14 +14,14 @@ from cellwright.data.manifest import MANIFEST, DataManifest, Duplicates, SplitNa
 from cellwright.data.shards import write_shard
 from cellwright.data.splitting import Part, split
 from cellwright.errors import DataError
-from cellwright.spec import AnyData, StoredData
+from cellwright.spec import DataSection, StoredData
 from cellwright.tasks.images.reading import describe_source, read_source
 
 CONSTANT = 1e-7
 """A spread below this share of the mean is what rounding leaves of none, in float32."""
 
 
-def prepare(section: AnyData, folder: Path, say: Callable[[str], None]) -> DataManifest:
+def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> DataManifest:
     """Write shards of three disjoint splits into the folder, then the manifest.
 
     A manifest that the folder held goes first: while there is none, the data there is not whole.
@@ -77,7 +77,7 @@ def _require_examples(source: Source, least: int) -> None:
 def _without_duplicates(
     parts: dict[SplitName, Part],
     keys_of: Mapping[Examples, Keys],
-    section: AnyData,
+    section: DataSection,
     class_names: tuple[str, ...],
     say: Callable[[str], None],
 ) -> tuple[dict[SplitName, Part], Duplicates]:

@@ -8,32 +8,34 @@ from typing import Any
 from cellwright.canonical import digest
 from cellwright.data.examples import Source
 from cellwright.data.opening import open_file
-from cellwright.spec import AnyData, DigitsData, IdxData, ImagesData, NpzData
+from cellwright.spec import DataSection
 from cellwright.tasks.images.sources.digits import read_digits
-from cellwright.tasks.images.sources.folder import class_files, read_images
-from cellwright.tasks.images.sources.idx import read_idx
-from cellwright.tasks.images.sources.npz import read_npz
+from cellwright.tasks.images.sources.folder import FolderSection, class_files, read_images
+from cellwright.tasks.images.sources.idx import IdxSection, read_idx
+from cellwright.tasks.images.sources.npz import NpzSection, read_npz
 
 
-def read_source(section: AnyData, say: Callable[[str], None]) -> Source:
+def read_source(section: DataSection, say: Callable[[str], None]) -> Source:
     """Read and check everything the section names, all of it on this machine."""
     match section:
-        case DigitsData():
+        case DigitsSection():
             return read_digits()
-        case NpzData():
+        case NpzSection():
             return read_npz(section, say)
-        case IdxData():
+        case IdxSection():
             return read_idx(section)
-        case ImagesData():
+        case FolderSection():
             return read_images(section, say)
+        case _:
+            raise AssertionError(f"no reader for {section.source}")
 
 
-def describe_source(section: AnyData) -> str:
+def describe_source(section: DataSection) -> str:
     """Say in a line where data comes from, without the folders it lies in."""
     return " ".join([section.source, *(Path(place).name for place in section.places.values())])
 
 
-def source_digest(section: AnyData, elsewhere: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+def source_digest(section: DataSection, elsewhere: Mapping[str, Mapping[str, Any]] | None = None) -> str:
     """Return a digest of the section's settings and of the contents of its files, wherever they lie.
 
     Args:
@@ -46,11 +48,11 @@ def source_digest(section: AnyData, elsewhere: Mapping[str, Mapping[str, Any]] |
     paths = {key: place for key, place in section.places.items() if isinstance(place, Path)}
     settings = section.model_dump(mode="json", exclude={*section.places, "endpoint"})
     match section:
-        case DigitsData():
+        case DigitsSection():
             examples = read_digits().examples
             arrays = {"images": examples.images, "labels": examples.labels}
             contents = {"": {part: sha256(array.tobytes()).hexdigest() for part, array in arrays.items()}}
-        case ImagesData():
+        case FolderSection():
             contents = {key: _folder_contents(path) for key, path in paths.items()}
         case _:
             contents = {key: {"": _file_digest(path)} for key, path in paths.items()}

@@ -2,16 +2,15 @@
 
 from torch import Tensor
 
-from cellwright.spec import BetaDartsStrategy
 from cellwright.strategies.one_shot.alphas import smooth_maximum
+from cellwright.strategies.one_shot.beta_darts.section import BetaDartsSection
 from cellwright.strategies.one_shot.differentiable import Differentiable
 
 
 class BetaDarts(Differentiable):
     """DARTS whose alphas are kept small by their smooth maximum, which keeps skips from taking over."""
 
-    settings: BetaDartsStrategy
-    settings_type = BetaDartsStrategy
+    settings: BetaDartsSection
 
     def regularisation(self) -> Tensor:
         """Return the smooth maximum, with a weight that grows from 0 in proportion to the epoch."""

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cellwright.spec import DartsStrategy, Precision
+from cellwright.spec import Precision
 from cellwright.strategies.one_shot.alphas import frozen
 from cellwright.strategies.one_shot.base import Batch, StepResult
+from cellwright.strategies.one_shot.darts.section import DartsStrategySection
 from cellwright.strategies.one_shot.differentiable import Differentiable
 from cellwright.training import parallel
 
@@ -19,8 +20,7 @@ class Darts(Differentiable):
     them, so that alphas are also credited with what they do to the weights (equations 6 to 8).
     """
 
-    settings: DartsStrategy
-    settings_type = DartsStrategy
+    settings: DartsStrategySection
     difference = 0.01
     """Length of the step in the weights by which second derivatives are estimated; the paper's."""
 

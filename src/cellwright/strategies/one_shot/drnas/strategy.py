@@ -8,8 +8,8 @@ from torch.distributions import Dirichlet, kl_divergence
 from torch.nn import functional
 
 from cellwright.spaces.supernet import Active, Mixture
-from cellwright.spec import DrnasStrategy
 from cellwright.strategies.one_shot.differentiable import Differentiable
+from cellwright.strategies.one_shot.drnas.section import DrnasSection
 from cellwright.training.checkpoint import prefixed, unprefixed
 
 AVERAGED = 0.2
@@ -23,8 +23,7 @@ class Drnas(Differentiable):
     they stand for is their running average: Polyak and Juditsky 1992, https://doi.org/10.1137/0330046.
     """
 
-    settings: DrnasStrategy
-    settings_type = DrnasStrategy
+    settings: DrnasSection
 
     def begin(self) -> None:
         """Make the averages of the alphas too."""

@@ -9,9 +9,9 @@ from torch import Tensor
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.seeds import derive_seed
-from cellwright.spec import EnasStrategy
 from cellwright.strategies.one_shot.base import Batch, endless_batches
 from cellwright.strategies.one_shot.enas.controller import Controller
+from cellwright.strategies.one_shot.enas.section import EnasSection
 from cellwright.strategies.one_shot.scoring import restriction
 from cellwright.strategies.one_shot.single_path import SinglePath
 from cellwright.tasks.images.scoring import accuracy
@@ -32,8 +32,7 @@ class Enas(SinglePath):
     validation batch, and the log-probability of that very genotype is raised by the reward above a moving mean.
     """
 
-    settings: EnasStrategy
-    settings_type = EnasStrategy
+    settings: EnasSection
     num_rounds = 1
 
     def begin(self) -> None:

@@ -5,8 +5,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cellwright.spaces.supernet import Active, Mixture
-from cellwright.spec import GdasStrategy
 from cellwright.strategies.one_shot.differentiable import Differentiable
+from cellwright.strategies.one_shot.gdas.section import GdasSection
 
 
 class Gdas(Differentiable):
@@ -16,8 +16,7 @@ class Gdas(Differentiable):
     to epoch.
     """
 
-    settings: GdasStrategy
-    settings_type = GdasStrategy
+    settings: GdasSection
 
     def sample(self) -> tuple[Mixture, Active | None]:
         """Draw one choice of each decision."""

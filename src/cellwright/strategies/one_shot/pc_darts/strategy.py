@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.spaces.supernet import Mixture
-from cellwright.spec import Augment, PcDartsStrategy
+from cellwright.spec import Augment
 from cellwright.strategies.one_shot.differentiable import Differentiable
+from cellwright.strategies.one_shot.pc_darts.section import PcDartsSection
 
 
 class PcDarts(Differentiable):
@@ -21,10 +22,9 @@ class PcDarts(Differentiable):
         seed: all randomness follows from it.
     """
 
-    settings: PcDartsStrategy
-    settings_type = PcDartsStrategy
+    settings: PcDartsSection
 
-    def __init__(self, settings: PcDartsStrategy, augment: Augment, *, seed: int) -> None:
+    def __init__(self, settings: PcDartsSection, augment: Augment, *, seed: int) -> None:
         super().__init__(settings, augment, seed=seed)
         self.channel_fraction = settings.channel_fraction
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from cellwright.genotype import Genotype
-from cellwright.spec import RandomWsStrategy
+from cellwright.strategies.one_shot.random_ws.section import RandomWsSection
 from cellwright.strategies.one_shot.single_path import SinglePath
 
 ROUND = 20
@@ -14,8 +14,7 @@ ROUND = 20
 class RandomWs(SinglePath):
     """Trains uniformly drawn paths, then scores uniformly drawn candidates: what any other strategy must beat."""
 
-    settings: RandomWsStrategy
-    settings_type = RandomWsStrategy
+    settings: RandomWsSection
 
     @property
     def num_rounds(self) -> int:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from cellwright.genotype import Genotype
 from cellwright.spaces import Space
-from cellwright.spec import SposStrategy
 from cellwright.strategies.one_shot.single_path import SinglePath
+from cellwright.strategies.one_shot.spos.section import SposSection
 
 ATTEMPTS = 10
 """How often as many children are bred as are wanted: in a small space few are new."""
@@ -15,8 +15,7 @@ ATTEMPTS = 10
 class Spos(SinglePath):
     """Trains uniformly drawn paths, then breeds candidates by evolution over the inherited weights."""
 
-    settings: SposStrategy
-    settings_type = SposStrategy
+    settings: SposSection
 
     @property
     def num_rounds(self) -> int:

@@ -1,8 +1,17 @@
 """The digits that come with scikit-learn."""
 
+from typing import Literal
+
 import numpy as np
 
 from cellwright.data.examples import Examples, Source
+from cellwright.spec.data import DataSection
+
+
+class DigitsSection(DataSection):
+    """The 1,797 8×8 digits that come with scikit-learn."""
+
+    source: Literal["digits"]
 
 
 def read_digits() -> Source:

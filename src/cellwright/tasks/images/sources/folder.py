@@ -3,14 +3,15 @@
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from cellwright.data.examples import Examples, Source, as_images
 from cellwright.errors import DataError
-from cellwright.spec import ImagesData
+from cellwright.spec.data import Place, StoredData
 from cellwright.tasks.images.sources.folder_names import (
     alike_but_for_case,
     natural_order,
@@ -23,7 +24,20 @@ NAMED_MISTAKES = 5
 PROGRESS_EVERY = 2000
 
 
-def read_images(section: ImagesData, say: Callable[[str], None]) -> Source:
+class FolderSection(StoredData):
+    """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
+
+    source: Literal["images"]
+    path: Place
+    """The folder whose folders are the classes."""
+    test_path: Place | None = None
+    """A folder of the same form with the user's own test set."""
+    resize: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = None
+    """Height and width that every image is brought to; needed where sizes differ."""
+    channels: Literal["grey", "rgb"] = "rgb"
+
+
+def read_images(section: FolderSection, say: Callable[[str], None]) -> Source:
     """Decode every image, and those of the test folder if there is one."""
     folder = Path(section.path)
     classes = class_files(folder)
@@ -95,7 +109,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _read_folder(
-    folder: Path, classes: dict[str, list[Path]], section: ImagesData, say: Callable[[str], None]
+    folder: Path, classes: dict[str, list[Path]], section: FolderSection, say: Callable[[str], None]
 ) -> Examples:
     files = [file for members in classes.values() for file in members]
     labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
@@ -104,7 +118,7 @@ def _read_folder(
 
 
 def _decode_all(
-    folder: Path, files: Sequence[Path], section: ImagesData, say: Callable[[str], None]
+    folder: Path, files: Sequence[Path], section: FolderSection, say: Callable[[str], None]
 ) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
@@ -138,7 +152,7 @@ def _decode_all(
     return images
 
 
-def _decode(file: Path, section: ImagesData) -> NDArray[np.uint8]:
+def _decode(file: Path, section: FolderSection) -> NDArray[np.uint8]:
     """Decode an image, upright and on white, to (C, H, W); of an animation, the first frame."""
     from PIL import Image, ImageOps
 

@@ -6,14 +6,17 @@ import zlib
 from contextlib import suppress
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from cellwright.data.examples import Examples, Source, as_images, as_labels, numbered_classes
 from cellwright.data.opening import open_file
 from cellwright.errors import DataError
-from cellwright.spec import IdxData, Layout
+from cellwright.spec import Layout
+from cellwright.spec.data import ArrayData, Place
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MAX_RATIO = 1032
@@ -22,7 +25,26 @@ UNSIGNED_BYTE = 8
 CHUNK = 1 << 20
 
 
-def read_idx(section: IdxData) -> Source:
+class IdxSection(ArrayData):
+    """IDX files, the format of MNIST, gzipped or not."""
+
+    PLACES = ("images", "labels", "test_images", "test_labels")
+    TEST_KEYS = ("test_images", "test_labels")
+
+    source: Literal["idx"]
+    images: Place
+    labels: Place
+    test_images: Place | None = None
+    test_labels: Place | None = None
+
+    @model_validator(mode="after")
+    def _test_files_come_in_pairs(self) -> Self:
+        if (self.test_images is None) != (self.test_labels is None):
+            raise ValueError("test_images and test_labels must be given together")
+        return self
+
+
+def read_idx(section: IdxSection) -> Source:
     """Read the images and labels, and those of the test set if there is one."""
     examples = _read_pair(Path(section.images), Path(section.labels), section.layout)
     test = None

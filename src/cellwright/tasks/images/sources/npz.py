@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,35 @@ from numpy.typing import NDArray
 from cellwright.data.examples import Examples, Source, as_images, as_labels, numbered_classes
 from cellwright.data.opening import open_file
 from cellwright.errors import DataError
-from cellwright.spec import NpzData
+from cellwright.spec.data import ArrayData, Place
 
 
-def read_npz(section: NpzData, say: Callable[[str], None]) -> Source:
+class NpzSection(ArrayData):
+    """A NumPy archive with an array of images, N×H×W or N×H×W×C by default, and one of labels, N."""
+
+    TEST_KEYS = ("test_path", "test_images_key", "test_labels_key")
+
+    source: Literal["npz"]
+    path: Place
+    """The archive."""
+    test_path: Place | None = None
+    """An archive with the user's own test set, which may be the same archive with arrays of its own."""
+    images_key: str = "images"
+    labels_key: str = "labels"
+    test_images_key: str | None = None
+    """The test set's images, in `test_path`, or in `path` if there is none. By default, x_test for x_train and the
+    like where there is such an array, else `images_key`."""
+    test_labels_key: str | None = None
+    """As `test_images_key`, for the labels."""
+
+    @property
+    def test_place(self) -> str | Path | None:
+        """Return the archive of the user's own test set."""
+        has_keys = self.test_images_key or self.test_labels_key
+        return self.test_path or (self.path if has_keys else None)
+
+
+def read_npz(section: NpzSection, say: Callable[[str], None]) -> Source:
     """Read the examples, and the test set if there is one; nothing in the archives is unpickled."""
     with _opened(Path(section.path)) as archive:
         examples = _read(archive, section.images_key, section.labels_key, section)
@@ -72,7 +97,7 @@ class _Archive:
         return array
 
 
-def _read(archive: _Archive, images_key: str, labels_key: str, section: NpzData) -> Examples:
+def _read(archive: _Archive, images_key: str, labels_key: str, section: NpzSection) -> Examples:
     origin = str(archive.path)
     images = as_images(archive.array(images_key), section.layout, origin)
     return Examples(

@@ -1,0 +1,27 @@
+"""The section of the estimator shared_weights."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from cellwright.spec.estimators import EstimatorSection
+from cellwright.spec.strategy import PositiveFloat
+
+
+class SharedWeightsSection(EstimatorSection):
+    """Scores with the weights of one supernet, trained before the search; gives `shared_accuracy`."""
+
+    implementation = "cellwright.estimators.shared_weights.estimator:SharedWeights"
+
+    kind: Literal["shared-weights"]
+    epochs: int = Field(default=20, ge=1)
+    """Passes over the training split, a random path for each batch."""
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: PositiveFloat = 0.05
+    score_examples: int = Field(default=1000, ge=1)
+    """Validation examples that a score is the accuracy on."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the supernet's accuracy on validation examples, restricted to the architecture."""
+        return ("shared_accuracy",)

@@ -1,0 +1,54 @@
+"""The estimator that trains each architecture for a short time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cellwright.estimators.base import Estimator
+from cellwright.estimators.short_training.section import ShortTrainingSection
+from cellwright.estimators.short_training.training import train_shortly
+from cellwright.evaluation import Evaluation
+from cellwright.genotype import Genotype
+from cellwright.progress import Progress
+
+
+class ShortTraining(Estimator):
+    """Trains an architecture in a trial, and scores it on the validation split."""
+
+    settings: ShortTrainingSection
+
+    def estimate(
+        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+    ) -> Mapping[str, float]:
+        """Raise: training takes longer than moments."""
+        raise NotImplementedError("short training runs in a trial")
+
+    def evaluate(
+        self,
+        architecture: Genotype,
+        evaluation: Evaluation,
+        earlier: Sequence[Evaluation],
+        *,
+        seed: int,
+        folder: Path,
+        progress: Progress,
+    ) -> Evaluation:
+        """Train the architecture, from the folder's checkpoint on if there is one."""
+        training = train_shortly(
+            architecture,
+            evaluation.fidelity,
+            earlier,
+            self.settings,
+            self.setting,
+            seed=seed,
+            folder=folder,
+            progress=progress,
+        )
+        return replace(
+            evaluation,
+            state="done" if training.pruned is None else "pruned",
+            metrics={**evaluation.metrics, "accuracy": training.accuracy},
+            curve=training.curve,
+            seconds=training.seconds,
+            reason=training.pruned,
+        )

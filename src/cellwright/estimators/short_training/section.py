@@ -1,0 +1,35 @@
+"""The section of the estimator short_training."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from cellwright.spec.estimators import EstimatorSection
+from cellwright.spec.strategy import Share
+
+
+class ShortTrainingSection(EstimatorSection):
+    """Trains each architecture from scratch, shorter and smaller than the final network; gives `accuracy`."""
+
+    implementation = "cellwright.estimators.short_training.estimator:ShortTraining"
+
+    kind: Literal["short-training"] = "short-training"
+    epochs: int = Field(default=10, ge=1)
+    data: Share = 1.0
+    """Share of the training split."""
+    resolution: Share = 1.0
+    """Share of the images' side."""
+    channels: Share = 1.0
+    """Share of the space's channels."""
+    median_stopping: int | None = Field(default=5, ge=1)
+    """Stop where the accuracy of an epoch is below the median of the earlier architectures' at that epoch, once there
+    are as many of them; null for never."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the accuracy on the validation split."""
+        return ("accuracy",)
+
+    def runs_in_trials(self, *, is_remote: bool) -> bool:
+        """Return True: it trains."""
+        return True

@@ -1,0 +1,24 @@
+"""The section of the estimator tabular."""
+
+from typing import Literal
+
+from cellwright.spec.estimators import EstimatorSection
+
+
+class TabularSection(EstimatorSection):
+    """Looks NAS-Bench-201's cells up in its table instead of training them; needs the extra `nasbench201`."""
+
+    implementation = "cellwright.estimators.tabular.estimator:Tabular"
+
+    kind: Literal["tabular"]
+    data_set: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
+    """What the table's networks were trained on."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return what the table holds."""
+        return ("accuracy", "training_seconds", "latency_ms", "millions_of_params")
+
+    def runs_in_trials(self, *, is_remote: bool) -> bool:
+        """Tell whether trials are remote, whose loop may be another's."""
+        return is_remote

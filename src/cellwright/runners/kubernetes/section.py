@@ -1,0 +1,55 @@
+"""The `runner` sections of runners on Kubernetes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from cellwright.spec import Resources, RunnerSection
+from cellwright.spec.strategy import PositiveFloat
+
+
+class ClusterSection(RunnerSection):
+    """What runners on Kubernetes share: each trial is a pod with a resource profile of its own."""
+
+    is_remote = True
+
+    namespace: str | None = None
+    """Where trials run; the namespace of the kubeconfig's context, or of the search's own pod, unless said."""
+    image: str | None = None
+    """Image of the trials; the released one of this version unless said."""
+    resources: Resources | None = None
+    """Profile of each trial; that of the steps unless said."""
+    retries: int = Field(default=2, ge=0)
+    """How often a trial whose pod was lost is begun again, from its last checkpoint. Mistakes are not tried again."""
+    pending_seconds: PositiveFloat = 600
+    """How long a pod may be unable to start, for want of a node or of its image, before its trial counts as failed."""
+    stall_seconds: PositiveFloat = 900
+    """How long nothing at all may happen before the search gives up and says what it waits for."""
+    keep_seconds: int = Field(default=3600, ge=0)
+    """How long finished Jobs stay to be looked at."""
+    labels: dict[str, str] = {}
+    """Labels of Experiments, Jobs and pods beside those that say which search they belong to."""
+    delete_on_cancel: bool = True
+    """Whether an interrupted search takes its trials along; otherwise they go on, and the next attempt finds them."""
+
+    def trial_resources(self, step: Resources) -> Resources:
+        """Return the trials' own profile, or the step's."""
+        return self.resources or step
+
+
+class JobsSection(ClusterSection):
+    """Trials are plain Kubernetes Jobs, for clusters without Katib."""
+
+    implementation = "cellwright.runners.kubernetes:JobsRunner"
+
+    kind: Literal["jobs"]
+
+
+class KatibSection(ClusterSection):
+    """Trials are those of one Katib Experiment, which Katib's page shows; our suggestion service proposes."""
+
+    implementation = "cellwright.runners.kubernetes:KatibRunner"
+
+    kind: Literal["katib"]
+    db_manager: str = Field(default="katib-db-manager.kubeflow:6789", pattern=r"^[\w.-]+:\d+$")
+    """Where trials report their metrics."""

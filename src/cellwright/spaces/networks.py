@@ -1,0 +1,70 @@
+"""What every kind of space brings along beside its genotypes: its supernet and its networks."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import nn
+
+from cellwright.errors import CellwrightError
+from cellwright.genotype import Genotype
+from cellwright.importing import load_class
+from cellwright.nn.trace import Cost, trace
+from cellwright.spaces import build_space
+from cellwright.spaces.supernet import Supernet
+from cellwright.spec import SpaceSection
+from cellwright.tasks.images.task import ImageTask
+
+
+class Networks(ABC):
+    """Builds the networks of one kind of space, at the size that its section says."""
+
+    has_partial_channels: bool = False
+    """Whether the supernet can send a share of its channels alone through the primitives, as PC-DARTS does."""
+
+    @abstractmethod
+    def supernet(self, section: Any, task: ImageTask, *, channel_fraction: float) -> Supernet:
+        """Return the supernet.
+
+        Args:
+            section: the space.
+            task: what the network is for.
+            channel_fraction: the share of channels that goes through the primitives; 1 unless `has_partial_channels`.
+        """
+
+    def network(self, section: Any, task: ImageTask, genotype: Genotype) -> nn.Module:
+        """Return the network of a genotype, with new weights; by default the supernet knows it."""
+        with torch.device("meta"):
+            supernet = self.supernet(section, task, channel_fraction=1.0)
+        return supernet.network(genotype)
+
+
+def build_supernet(section: SpaceSection, task: ImageTask, *, channel_fraction: float = 1.0) -> Supernet:
+    """Return the supernet of the space that a spec's `space` section describes.
+
+    Raises:
+        CellwrightError: the space's supernet cannot leave channels out.
+    """
+    networks = _networks(section)
+    if channel_fraction != 1 and not networks.has_partial_channels:
+        raise CellwrightError(
+            f"partial channels (pc-darts) need space.kind darts or nasbench201, got {section.kind}"
+        )
+    return networks.supernet(section, task, channel_fraction=channel_fraction)
+
+
+def build_network(section: SpaceSection, task: ImageTask, genotype: Genotype) -> nn.Module:
+    """Return the network of one of the space's genotypes; raises GenotypeError if it is none."""
+    build_space(section).check(genotype)
+    return _networks(section).network(section, task, genotype)
+
+
+def trace_genotype(section: SpaceSection, task: ImageTask, genotype: Genotype) -> Cost:
+    """Return what a genotype's network costs; nothing of its size is allocated."""
+    with torch.device("meta"):
+        network = build_network(section, task, genotype)
+    return trace(network, task.image_shape)
+
+
+def _networks(section: SpaceSection) -> Networks:
+    return load_class(section.networks, Networks)()  # type: ignore[type-abstract]

@@ -1,0 +1,69 @@
+"""The kinds of every family. What is listed here is all that makes a kind a built-in one."""
+
+from cellwright.spec.data import DataSection
+from cellwright.spec.estimators import EstimatorSection
+from cellwright.spec.family import Family
+from cellwright.spec.runner import RunnerSection
+from cellwright.spec.space import SpaceSection
+from cellwright.spec.strategy import StrategySection
+
+SOURCES = Family(
+    DataSection,
+    {
+        "digits": "cellwright.tasks.images.sources.digits:DigitsSection",
+        "npz": "cellwright.tasks.images.sources.npz:NpzSection",
+        "idx": "cellwright.tasks.images.sources.idx:IdxSection",
+        "images": "cellwright.tasks.images.sources.folder:FolderSection",
+    },
+    tag="source",
+)
+SPACES = Family(
+    SpaceSection,
+    {
+        "darts": "cellwright.spaces.darts.section:DartsSection",
+        "nasbench201": "cellwright.spaces.nasbench201.section:NasBench201Section",
+        "chain": "cellwright.spaces.chain.section:ChainSection",
+    },
+    default="darts",
+)
+STRATEGIES = Family(
+    StrategySection,
+    {
+        "darts": "cellwright.strategies.one_shot.darts.section:DartsStrategySection",
+        "pc-darts": "cellwright.strategies.one_shot.pc_darts.section:PcDartsSection",
+        "gdas": "cellwright.strategies.one_shot.gdas.section:GdasSection",
+        "drnas": "cellwright.strategies.one_shot.drnas.section:DrnasSection",
+        "beta-darts": "cellwright.strategies.one_shot.beta_darts.section:BetaDartsSection",
+        "spos": "cellwright.strategies.one_shot.spos.section:SposSection",
+        "random-ws": "cellwright.strategies.one_shot.random_ws.section:RandomWsSection",
+        "enas": "cellwright.strategies.one_shot.enas.section:EnasSection",
+        "random": "cellwright.strategies.sampled.random:RandomSearchSection",
+        "regularized-evolution": "cellwright.strategies.sampled.regularized_evolution:RegularizedEvolutionSection",
+        "local-search": "cellwright.strategies.sampled.local_search:LocalSearchSection",
+        "reinforce": "cellwright.strategies.sampled.reinforce:ReinforceSection",
+        "predictor": "cellwright.strategies.sampled.predictor:PredictorSection",
+        "nsga2": "cellwright.strategies.sampled.nsga2:Nsga2Section",
+    },
+    default="beta-darts",
+)
+ESTIMATORS: Family[EstimatorSection] = Family(
+    EstimatorSection,  # type: ignore[type-abstract]
+    {
+        "short-training": "cellwright.estimators.short_training.section:ShortTrainingSection",
+        "shared-weights": "cellwright.estimators.shared_weights.section:SharedWeightsSection",
+        "zero-cost": "cellwright.estimators.zero_cost.section:ZeroCostSection",
+        "latency": "cellwright.estimators.latency.section:LatencySection",
+        "surrogate": "cellwright.estimators.surrogate.section:SurrogateSection",
+        "tabular": "cellwright.estimators.tabular.section:TabularSection",
+    },
+    default="short-training",
+)
+RUNNERS = Family(
+    RunnerSection,
+    {
+        "local": "cellwright.runners.local:LocalSection",
+        "jobs": "cellwright.runners.kubernetes.section:JobsSection",
+        "katib": "cellwright.runners.kubernetes.section:KatibSection",
+    },
+    default="local",
+)

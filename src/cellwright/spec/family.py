@@ -1,0 +1,97 @@
+"""A family: a section of the spec that comes in kinds, built in or the user's own."""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+
+from cellwright.errors import CellwrightError
+from cellwright.importing import load_class
+from cellwright.spec.section import Section
+
+S = TypeVar("S", bound=Section)
+
+
+class Family(Generic[S]):
+    """The kinds of one section, each a subclass of `base` that is found by its import path.
+
+    A spec names a built-in kind by its name and a user's by its import path, `my_package.spaces:WaveletsSection`;
+    both are loaded in the same way, when a spec first names them. As metadata of a field (`Annotated[base, family]`)
+    a family validates the field, and gives the JSON Schema of the built-in kinds.
+
+    Args:
+        base: what every kind's section is.
+        kinds: the import path of each built-in kind's section, by its name.
+        tag: the key that names the kind.
+        default: the kind of a section without the key; None where it is required.
+    """
+
+    def __init__(
+        self, base: type[S], kinds: Mapping[str, str], *, tag: str = "kind", default: str | None = None
+    ) -> None:
+        self.base = base
+        self.kinds = kinds
+        self.tag = tag
+        self.default_kind = default
+
+    def section_type(self, kind: str) -> type[S]:
+        """Return the section of a kind; raises CellwrightError where there is none."""
+        if ":" not in kind and kind not in self.kinds:
+            raise CellwrightError(f"{self.tag} must be one of {', '.join(self.kinds)}, got {kind!r}")
+        return load_class(self.kinds.get(kind, kind), self.base)
+
+    def default(self) -> S:
+        """Return the section of the default kind, all of it at its defaults."""
+        return self.validate({})
+
+    def validate(self, value: Any) -> S:
+        """Return the section that the value describes."""
+        if isinstance(value, self.base):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("mapping", "must be a mapping of keys to values")
+        kind = value.get(self.tag, self.default_kind)
+        if kind is None:
+            raise PydanticKnownError("union_tag_not_found", {"discriminator": f"'{self.tag}'"})
+        if kind == "custom":
+            raise PydanticCustomError(
+                "custom_kind",
+                "custom is now the import path of a section, {tag}: my_package.module:MySection, and its settings "
+                "are beside it",
+                {"tag": self.tag},
+            )
+        if not isinstance(kind, str) or (":" not in kind and kind not in self.kinds):
+            raise PydanticKnownError(
+                "union_tag_invalid",
+                {
+                    "discriminator": f"'{self.tag}'",
+                    "tag": str(kind),
+                    "expected_tags": ", ".join(map(repr, self.kinds)),
+                },
+            )
+        try:
+            section_type = self.section_type(kind)
+        except CellwrightError as error:
+            raise ValueError(str(error)) from error
+        return section_type.model_validate({self.tag: kind, **value})
+
+    def section_types(self) -> tuple[type[S], ...]:
+        """Return the sections of all built-in kinds."""
+        return tuple(map(self.section_type, self.kinds))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate the field; what it holds is written as what it is."""
+        return core_schema.no_info_plain_validator_function(
+            self.validate, serialization=core_schema.simple_ser_schema("any")
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe the built-in kinds."""
+        choices: dict[Any, CoreSchema] = {
+            kind: self.section_type(kind).__pydantic_core_schema__ for kind in self.kinds
+        }
+        return handler(core_schema.tagged_union_schema(choices, self.tag))

@@ -1,0 +1,20 @@
+"""The `strategy` section of spos."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from cellwright.spec.strategy import OneShotSection
+
+
+class SposSection(OneShotSection):
+    """Single path one-shot: https://arxiv.org/abs/1904.00420."""
+
+    implementation = "cellwright.strategies.one_shot.spos.strategy:Spos"
+
+    kind: Literal["spos"]
+    population: int = Field(default=20, ge=2)
+    """Candidates of each generation."""
+    generations: int = Field(default=10, ge=1)
+    parents: int = Field(default=5, ge=1)
+    """Best candidates so far, from which the next generation is bred."""
