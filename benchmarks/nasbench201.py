@@ -25,7 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is imported
 
 import numpy as np
 
-from cellwright.estimators import read_table
+from cellwright.estimators.tabular.estimator import read_table
 from cellwright.evaluation import FULL, Evaluation, Objective
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
@@ -33,15 +33,9 @@ from cellwright.spaces import CELL, Taken
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spec import STRATEGIES as KINDS
 from cellwright.spec import AshaScheduler
-from cellwright.strategies.sampled import (
-    Asha,
-    Features,
-    Nsga2,
-    Predictor,
-    Suggesting,
-    Surrogate,
-    build_strategy,
-)
+from cellwright.strategies.sampled import Asha, Features, Suggesting, Surrogate, build_strategy
+from cellwright.strategies.sampled.nsga2 import Nsga2
+from cellwright.strategies.sampled.predictor import Predictor
 
 DATA_SETS = ("cifar10", "cifar100", "imagenet16-120")
 BUDGETS = (50, 150, 300)

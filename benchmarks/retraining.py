@@ -16,9 +16,9 @@ from benchmarks.handwritten import HandwrittenNetwork, HandwrittenTraining
 from cellwright.data import Split
 from cellwright.genotype import Genotype
 from cellwright.spaces.darts.network import Network
+from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spec import Augment, Retrain
-from cellwright.spec.space import DARTS_PRIMITIVES
 from cellwright.tasks.images.task import ImageTask
 from cellwright.training.retraining import ClassifierTraining
 

@@ -9,9 +9,8 @@ from cellwright.estimators import Setting, build_estimator
 from cellwright.estimators.latency.estimator import fit_table, parts_of
 from cellwright.estimators.latency.section import LatencySection
 from cellwright.progress import Silent
-from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.darts.section import DARTS_PRIMITIVES, DartsSection
 from cellwright.spaces.darts.space import Darts
-from cellwright.spec.space import DARTS_PRIMITIVES
 
 SPACE = Darts(primitives=DARTS_PRIMITIVES, num_nodes=4)
 COSTS = dict(zip(range(len(DARTS_PRIMITIVES)), (0.1, 0.1, 0.02, 0.5, 0.7, 0.25, 0.35), strict=True))

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from cellwright.estimators import Setting, SharedWeights
+from cellwright.estimators import Setting
+from cellwright.estimators.shared_weights.estimator import SharedWeights
 from cellwright.estimators.shared_weights.section import SharedWeightsSection
 from cellwright.progress import Silent
 from cellwright.spaces import build_space

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from cellwright.estimators import Setting, Training, train_shortly
+from cellwright.estimators import Setting
 from cellwright.estimators.short_training.section import ShortTrainingSection
+from cellwright.estimators.short_training.training import Training, train_shortly
 from cellwright.evaluation import FULL, Evaluation, Fidelity
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent

@@ -2,7 +2,8 @@ import random
 
 import pytest
 
-from cellwright.estimators import Setting, SurrogateScore
+from cellwright.estimators import Setting
+from cellwright.estimators.surrogate.estimator import SurrogateScore
 from cellwright.estimators.surrogate.section import SurrogateSection
 from cellwright.evaluation import Evaluation, Fidelity
 from cellwright.genotype import Genotype

@@ -4,8 +4,7 @@ import statistics
 import pytest
 
 from cellwright.errors import CellwrightError
-from cellwright.estimators import Tabular, read_table
-from cellwright.estimators.tabular.estimator import read_plain
+from cellwright.estimators.tabular.estimator import Tabular, read_plain, read_table
 from cellwright.estimators.tabular.section import TabularSection
 from cellwright.spaces import CELL
 from cellwright.spaces.darts.section import DartsSection

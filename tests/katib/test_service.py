@@ -81,6 +81,9 @@ class Convolutions(Estimator):
 
     metrics = ("convolutions",)
 
+    def __init__(self) -> None:
+        pass
+
     def estimate(self, genotype, earlier, *, seed) -> dict[str, float]:
         return {"convolutions": float(genotype.to_line().count("conv"))}
 

@@ -9,12 +9,12 @@ from cellwright.nn.primitives import Convolutions, Norm, Primitive
 from cellwright.nn.wide import wide_outputs
 from cellwright.spaces.darts import supernet as darts
 from cellwright.spaces.darts.feature import concatenated
+from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import EdgeWeights, MixedCell, PartialCell
 from cellwright.spaces.nasbench201 import networks as nasbench201
 from cellwright.spaces.nasbench201.networks import BenchmarkCell, PartialBenchmarkCell
 from cellwright.spaces.nasbench201.space import NasBench201
-from cellwright.spec.space import DARTS_PRIMITIVES
 
 SPACE = Darts(primitives=DARTS_PRIMITIVES, num_nodes=3)
 NAMES = NasBench201.primitives

@@ -17,8 +17,8 @@ from cellwright.search.screening import Screen
 from cellwright.search.trial import REQUEST, TrialRequest
 from cellwright.spaces import Space, build_space
 from cellwright.spec import Constraints, SearchSpec
-from cellwright.strategies.sampled import RandomSearch, SampledStrategy
-from cellwright.strategies.sampled.random import RandomSearchSection
+from cellwright.strategies.sampled import SampledStrategy
+from cellwright.strategies.sampled.random import RandomSearch, RandomSearchSection
 
 UNBOUND = Constraints()
 
@@ -35,6 +35,9 @@ class Convolutions(Estimator):
     """Counts the convolutions of a genotype."""
 
     metrics = ("convolutions",)
+
+    def __init__(self) -> None:
+        pass
 
     def estimate(self, genotype, earlier, *, seed) -> dict[str, float]:
         return {"convolutions": float(genotype.to_line().count("conv"))}

@@ -15,7 +15,7 @@ from cellwright.training.checkpoint import load_tensors
 from cellwright.training.retraining import ClassifierTraining
 from cellwright.training.whole_batch_norms import WholeBatchNorms
 from tests.processes import do_together
-from tests.training.test_classifier import AUGMENT, CELLS, RESNET, KillAfter, Killed
+from tests.training.test_retraining import AUGMENT, CELLS, RESNET, KillAfter, Killed
 
 TRAININGS = {
     "cells": (CELLS, Retrain(epochs=2, batch_size=7, drop_path=0.3, mixup=0.2)),

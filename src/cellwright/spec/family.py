@@ -90,8 +90,14 @@ class Family(Generic[S]):
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe the built-in kinds."""
+        """Describe the built-in kinds, and let those of users be anything."""
         choices: dict[Any, CoreSchema] = {
             kind: self.section_type(kind).__pydantic_core_schema__ for kind in self.kinds
         }
-        return handler(core_schema.tagged_union_schema(choices, self.tag))
+        built_in = handler(core_schema.tagged_union_schema(choices, self.tag))
+        own = {
+            "type": "object",
+            "properties": {self.tag: {"type": "string", "pattern": ":"}},
+            "required": [self.tag],
+        }
+        return {"anyOf": [built_in, own]}

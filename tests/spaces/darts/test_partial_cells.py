@@ -7,12 +7,12 @@ from torch import nn
 from cellwright.errors import CellwrightError
 from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.darts.feature import concatenated
+from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet, EdgeWeights, PartialCell
 from cellwright.spaces.nasbench201.networks import PartialBenchmarkCell
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spaces.networks import build_supernet
-from cellwright.spec.space import DARTS_PRIMITIVES
 from cellwright.tasks.images.task import ImageTask
 from tests.spaces.darts.textbook import textbook_cell
 

@@ -5,9 +5,9 @@ from torch import nn
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.nn.primitives import PRIMITIVES, Primitive
 from cellwright.spaces.darts.feature import concatenated
+from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet, EdgeWeights, MixedCell
-from cellwright.spec.space import DARTS_PRIMITIVES
 from cellwright.tasks.images.task import ImageTask
 from tests.spaces.darts.textbook import textbook_cell
 

@@ -15,8 +15,9 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.space import Darts as DartsSection
 from cellwright.spaces.darts.supernet import DartsSupernet
 from cellwright.spec import Augment, Budget
-from cellwright.strategies.one_shot import Batch, Darts, SearchData
+from cellwright.strategies.one_shot import Batch, SearchData
 from cellwright.strategies.one_shot.darts.section import DartsStrategySection
+from cellwright.strategies.one_shot.darts.strategy import Darts
 from cellwright.tasks.images.task import ImageTask
 
 

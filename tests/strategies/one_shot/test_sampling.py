@@ -12,12 +12,15 @@ from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.space import Darts
 from cellwright.spec import Augment
-from cellwright.strategies.one_shot import Drnas, Enas, Gdas, PcDarts
 from cellwright.strategies.one_shot.drnas.section import DrnasSection
+from cellwright.strategies.one_shot.drnas.strategy import Drnas
 from cellwright.strategies.one_shot.enas.controller import Controller
 from cellwright.strategies.one_shot.enas.section import EnasSection
+from cellwright.strategies.one_shot.enas.strategy import Enas
 from cellwright.strategies.one_shot.gdas.section import GdasSection
+from cellwright.strategies.one_shot.gdas.strategy import Gdas
 from cellwright.strategies.one_shot.pc_darts.section import PcDartsSection
+from cellwright.strategies.one_shot.pc_darts.strategy import PcDarts
 from cellwright.strategies.one_shot.spos.strategy import cross
 
 

@@ -11,7 +11,7 @@ from cellwright.evaluation import Evaluation
 from cellwright.spaces import CELL
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.nasbench201.space import NasBench201
-from cellwright.strategies.sampled import Reinforce
+from cellwright.strategies.sampled.reinforce import Reinforce
 from tests.strategies.sampled.evaluating import build, count_3x3, search
 
 DARTS = Darts(

@@ -9,7 +9,7 @@ from cellwright.canonical import digest
 from cellwright.data.examples import Source
 from cellwright.data.opening import open_file
 from cellwright.spec import DataSection
-from cellwright.tasks.images.sources.digits import read_digits
+from cellwright.tasks.images.sources.digits import DigitsSection, read_digits
 from cellwright.tasks.images.sources.folder import FolderSection, class_files, read_images
 from cellwright.tasks.images.sources.idx import IdxSection, read_idx
 from cellwright.tasks.images.sources.npz import NpzSection, read_npz
