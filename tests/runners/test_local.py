@@ -3,8 +3,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cellwright.runners import LocalRunner, Outcome
@@ -42,6 +44,22 @@ def test_a_trial_gets_its_folder_and_ends_well(tmp_path: Path):
 def test_a_failure_has_its_reason(script: str, limits: dict, reason: str, tmp_path: Path):
     failure = outcome_of(script, tmp_path, **limits).failure
     assert failure is not None and reason in failure
+
+
+CHILD = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1], "pid").write_text(str(os.getpid()))
+hoard = bytearray(300_000_000)
+time.sleep(60)
+"""
+WITH_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}, sys.argv[1]])"
+
+
+def test_child_processes_count_as_memory_of_a_trial_and_are_killed_with_it(tmp_path: Path):
+    failure = outcome_of(WITH_CHILD, tmp_path, max_memory=200 * 2**20).failure
+    assert failure is not None and "more than runner.max_memory, 200 MiB" in failure
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int((tmp_path / "pid").read_text())).wait(timeout=30)
 
 
 def test_trials_run_side_by_side_and_end_in_any_order(tmp_path: Path):

@@ -5,9 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
+
+import psutil
 
 from cellwright.evaluation import Evaluation
 from cellwright.report import Mistake, read_line
@@ -18,6 +21,8 @@ from cellwright.spec.runner import RunnerSection
 LOG = "trial.log"
 TRIAL = (sys.executable, "-m", "cellwright", "trial", "--tethered")
 POLL_SECONDS = 0.05
+MEMORY_SECONDS = 0.5
+"""Between two measurements of a trial's memory, each of which looks at all processes of the machine."""
 LOG_TAIL = 8000
 
 
@@ -28,7 +33,7 @@ class LocalSection(RunnerSection):
 
     kind: Literal["local"] = "local"
     max_memory: Memory | None = None
-    """Memory limit of a trial."""
+    """Memory limit of a trial: the resident memory of its process and all its child processes."""
 
     @property
     def max_memory_bytes(self) -> int | None:
@@ -43,14 +48,18 @@ class _Running:
     process: "subprocess.Popen[bytes]"
     log: IO[bytes]
     began: float
+    measured: float = 0.0
+    """Seconds after which memory was measured last."""
 
 
 class LocalRunner(Runner):
     """Runs trials, each in a process of its own that ends when this one does, however that ends.
 
+    A trial is killed together with its child processes.
+
     Args:
         max_seconds: after which a trial is killed.
-        max_memory: bytes of resident memory beyond which it is killed.
+        max_memory: bytes of resident memory, child processes included, beyond which it is killed.
         command: what a trial runs, its folder appended.
     """
 
@@ -98,7 +107,9 @@ class LocalRunner(Runner):
             self._end(trial)
 
     def _end(self, trial: _Running) -> None:
-        trial.process.kill()
+        for process in _processes(trial.process):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         trial.process.communicate()
         trial.log.close()
         self._running.remove(trial)
@@ -106,8 +117,9 @@ class LocalRunner(Runner):
     def _excess(self, trial: _Running, seconds: float) -> str | None:
         if self.max_seconds is not None and seconds > self.max_seconds:
             return f"took longer than runner.max_seconds, {self.max_seconds:g} s"
-        if self.max_memory is not None:
-            used = _resident_bytes(trial.process.pid)
+        if self.max_memory is not None and seconds - trial.measured > MEMORY_SECONDS:
+            trial.measured = seconds
+            used = sum(map(_resident_bytes, _processes(trial.process)))
             if used > self.max_memory:
                 return f"used {used / 2**20:.0f} MiB, more than runner.max_memory, {self.max_memory / 2**20:.0f} MiB"
         return None
@@ -123,9 +135,16 @@ def _failure(trial: _Running, code: int) -> str | None:
     return mistakes[-1] if mistakes else (lines[-1] if lines else f"exit code {code}")
 
 
-def _resident_bytes(pid: int) -> int:
+def _processes(trial: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    """Return a trial's process and all its child processes; none once it has ended."""
+    if trial.poll() is not None:
+        return []
+    process = psutil.Process(trial.pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _resident_bytes(process: psutil.Process) -> int:
     try:
-        status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:  # it has just ended
+        return int(process.memory_info().rss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
         return 0
-    return next((1024 * int(line.split()[1]) for line in status if line.startswith("VmRSS")), 0)
