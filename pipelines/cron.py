@@ -1,12 +1,15 @@
 """When a schedule fires: cron as people write it, in their time zone, and as Kubeflow Pipelines takes it.
 
 KFP wants six fields, the first of seconds, in UTC; of five it makes something else. UTC knows no daylight saving, so a
-schedule is right for the offset that the zone has now, and says until when that is.
+schedule is right for the offset that the zone has now, and says until when that is. Fields mean what they mean to KFP's
+parser, robfig/cron 1.2.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
 
 from cellwright.errors import CellwrightError
 
@@ -20,9 +23,11 @@ _FIELDS = {
     "hour": (0, 23),
     "day of month": (1, 31),
     "month": (1, 12),
-    "day of week": (0, 7),
+    "day of week": (0, 6),
 }
 _MONTH_LENGTH_DEPENDS = ("day of month", "month")
+_YEARS = 5
+"""How far ahead KFP looks for the next time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +36,8 @@ class Timetable:
 
     cron: str
     """Six fields in UTC, as KFP takes them."""
+    first: datetime
+    """When it fires next, in the time zone."""
     until: datetime | None
     """When the zone's offset changes next, and with it the local time that this fires at; None if it does not."""
 
@@ -44,7 +51,7 @@ def read_cron(cron: str, timezone: str, now: datetime) -> Timetable:
         now: an aware time, for the zone's offset.
 
     Raises:
-        CellwrightError: a field is no field of cron, the zone is unknown, or UTC cannot say the same.
+        CellwrightError: a field is not valid, the zone is unknown, no date matches, or UTC cannot say the same.
     """
     try:
         zone = ZoneInfo(timezone)
@@ -55,38 +62,70 @@ def read_cron(cron: str, timezone: str, now: datetime) -> Timetable:
         parts = ["0", *parts]
     if len(parts) != 6:
         raise CellwrightError(f"cron must have five fields, or six with seconds first, got {cron!r}")
-    values = {name: _expand(name, text.lower(), cron) for (name, text) in zip(_FIELDS, parts, strict=True)}
+    values = _expand(parts, cron)
     offset = now.astimezone(zone).utcoffset()
     assert offset is not None
     shifted = _shift(values, dict(zip(_FIELDS, parts, strict=True)), offset, f"{cron!r} in {timezone}")
-    return Timetable(cron=" ".join(shifted), until=_next_change(zone, now))
+    first = _next_time(shifted, cron, now).astimezone(zone)
+    return Timetable(cron=" ".join(shifted), first=first, until=_next_change(zone, now))
 
 
-def _expand(field: str, text: str, cron: str) -> list[int]:
-    """Return the values that a field stands for."""
+def _expand(parts: list[str], cron: str) -> dict[str, list[int]]:
+    """Return the values that each field stands for."""
+    return {name: _expand_field(name, text.lower(), cron) for name, text in zip(_FIELDS, parts, strict=True)}
+
+
+def _expand_field(field: str, text: str, cron: str) -> list[int]:
     low, high = _FIELDS[field]
     values: set[int] = set()
     try:
         for part in text.split(","):
-            span, _, step = part.partition("/")
+            span, slash, step = part.partition("/")
             start, dash, end = span.partition("-")
             if span in ("*", "?"):
-                first, last = low, min(high, 6) if field == "day of week" else high
+                first, last = low, high
             else:
                 first = _number(field, start)
-                last = _number(field, end) if dash else (high if step else first)
+                last = _number(field, end) if dash else (high if slash else first)
             if not low <= first <= last <= high:
                 raise ValueError
-            values.update(range(first, last + 1, int(step or "1")))
+            values.update(range(first, last + 1, _digits(step) if slash else 1))
     except ValueError as error:
         raise CellwrightError(
             f"cron: {field} must be numbers from {low} to {high}, ranges, lists or steps, got {text!r} in {cron!r}"
         ) from error
-    return sorted({value % 7 for value in values} if field == "day of week" else values)
+    return sorted(values)
 
 
 def _number(field: str, text: str) -> int:
-    return _FIELDS[field][0] + _NAMES[field].index(text) if text in _NAMES.get(field, ()) else int(text)
+    return _FIELDS[field][0] + _NAMES[field].index(text) if text in _NAMES.get(field, ()) else _digits(text)
+
+
+def _digits(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError
+    return int(text)
+
+
+def _next_time(parts: list[str], cron: str, now: datetime) -> datetime:
+    """Return when six fields in UTC fire next.
+
+    Day of month and day of week must both match where either has a star, and else one of them. CronSim goes by how a
+    field begins, KFP by any star in it; so stars are put first, before all that the field stands for.
+    """
+    fields = []
+    for text, values in zip(parts, _expand(parts, cron).values(), strict=True):
+        stars = [term.replace("?", "*") for term in text.split(",") if term[0] in "*?"]
+        fields.append(",".join([*stars, _spell(set(values))]))
+    try:
+        first = next(CronSim(" ".join(fields), now.astimezone(UTC)))
+    except (CronSimError, StopIteration):
+        first = None
+    if first is None or first.year > now.year + _YEARS:
+        raise CellwrightError(
+            f"cron must match a date within {_YEARS} years, got {cron!r}, which matches none"
+        )
+    return first
 
 
 def _shift(

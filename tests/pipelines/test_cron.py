@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -45,11 +46,38 @@ def test_it_says_until_when_that_is_right():
 
 
 @pytest.mark.parametrize(
+    ("cron", "timezone", "first"),
+    [
+        ("0 3 * * *", "UTC", "2026-11-25T03:00:00+00:00"),
+        ("0 3 * * 1", "Europe/Berlin", "2026-11-30T03:00:00+01:00"),
+        ("0 9 29 2 *", "Asia/Tokyo", "2028-02-29T09:00:00+09:00"),
+        ("0 3 31 2 1", "UTC", "2027-02-01T03:00:00+00:00"),  # without a star, one of the days is enough
+        ("0 3 1 * 1,*", "UTC", "2026-12-01T03:00:00+00:00"),  # a star anywhere asks for both
+        ("0 3 * * 5/1", "UTC", "2026-11-27T03:00:00+00:00"),
+        ("0 3-3/2 * * *", "UTC", "2026-11-25T03:00:00+00:00"),
+    ],
+)
+def test_it_says_when_it_fires_next(cron, timezone, first):
+    assert read_cron(cron, timezone, WINTER).first.isoformat() == first
+
+
+@pytest.mark.parametrize(
     ("cron", "timezone", "line"),
     [
         ("0 3 * *", "UTC", "five fields, or six with seconds first, got '0 3"),
         ("61 3 * * 1", "UTC", "minute must be numbers from 0 to 59, ranges, lists or steps, got '61'"),
-        ("0 3 * * foo", "UTC", "day of week must be numbers from 0 to 7"),
+        ("0 3 * * foo", "UTC", "day of week must be numbers from 0 to 6"),
+        ("0 3 * * 7", "UTC", "day of week must be numbers from 0 to 6, ranges, lists or steps, got '7'"),
+        ("0 3 * * 5-7", "Europe/Berlin", "day of week must be numbers from 0 to 6"),
+        ("0 3 L * *", "UTC", "day of month must be"),
+        ("0 3 * * 1#2", "UTC", "day of week must be"),
+        ("*/ 3 * * *", "UTC", "minute must be"),
+        ("+5 3 * * *", "UTC", "minute must be"),
+        ("0 3 31 2 *", "UTC", "cron must match a date within 5 years, got '0 3 31 2 *', which matches none"),
+        ("0 3 30-31 feb *", "Europe/Berlin", "got '0 3 30-31 feb *', which matches none"),
+        ("0 3 31 4,6,9,11 ?", "UTC", "which matches none"),
+        ("0 3 31 2 */2", "UTC", "which matches none"),  # both days must match where either has a star
+        ("0 3 29 2 0,*/6", "UTC", "which matches none"),  # a Saturday or Sunday: only in 2032
         ("0 5-3 * * *", "UTC", "hour must be"),
         ("0 3/0 * * *", "UTC", "hour must be"),
         (
@@ -60,5 +88,5 @@ def test_it_says_until_when_that_is_right():
     ],
 )
 def test_a_mistake_is_named(cron, timezone, line):
-    with pytest.raises(CellwrightError, match=line):
+    with pytest.raises(CellwrightError, match=re.escape(line)):
         read_cron(cron, timezone, WINTER)

@@ -166,6 +166,7 @@ def schedule(
     description = f"{cron} ({timezone})"
     found, is_new = _kubeflow(host, namespace, token_file).schedule(loaded, timetable, description)
     typer.echo(f"{'scheduled' if is_new else 'unchanged'}: {found.name}, {description}: {found.cron} in UTC")
+    typer.echo(f"next run: {timetable.first:%Y-%m-%d %H:%M} in {timezone}")
     if timetable.until is not None and timetable.cron.split()[2] != "*":
         typer.echo(
             f"clocks in {timezone} change at {timetable.until:%Y-%m-%d %H:%M} UTC, and UTC's do not: give the command "
