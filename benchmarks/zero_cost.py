@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.stats import rankdata, spearmanr
 
 from cellwright.data import Split
 from cellwright.estimators import Setting
 from cellwright.estimators.tabular.estimator import read_table
-from cellwright.estimators.zero_cost import PROXIES, fuse_among, fuse_within, ranks
+from cellwright.estimators.zero_cost import PROXIES, fuse_among
 from cellwright.estimators.zero_cost.estimator import ZeroCost
 from cellwright.estimators.zero_cost.section import ZeroCostSection
 from cellwright.progress import Silent
@@ -38,8 +39,9 @@ def accuracies(data_set: str) -> Mapping[str, float]:
     return {cell: statistics.mean(row["val_acc"]) for cell, row in read_table(data_set).items()}
 
 
-def spearman(one: Sequence[float], other: Sequence[float]) -> float:
-    return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
+def fuse_within(columns: Sequence[Sequence[float]]) -> list[float]:
+    """Return for each architecture of a set the mean logarithm of its ranks by each proxy."""
+    return np.log(rankdata(columns, axis=1)).mean(axis=0).tolist()
 
 
 def noise(count: int) -> Split:
@@ -91,7 +93,7 @@ def main() -> None:
         among.append(fuse_among(whole.score(genotype, seed=0), reference))
         seconds.setdefault("fusion", []).append(time.process_time() - began)
         clock.append(time.perf_counter() - wall)
-    within = fuse_within({name: scores[name] for name in fused.proxies})
+    within = fuse_within([scores[name] for name in fused.proxies])
     scores["params"] = [float(trace_genotype(SIZE, TASK, genotype).params) for genotype in genotypes]
 
     lines = [f"| | {' | '.join(DATA_SETS.values())} | CPU s a cell |", "|---|---|---|---|---|"]
@@ -101,7 +103,7 @@ def main() -> None:
         f"**fusion**, one by one, ranks among {fused.reference} others": (among, seconds["fusion"]),
     }
     for title, (column, spent) in rows.items():
-        found = (spearman(column, [table[cell] for cell in chosen]) for table in tables.values())
+        found = (spearmanr(column, [table[cell] for cell in chosen])[0] for table in tables.values())
         cells = " | ".join(f"{value:.3f}" for value in found)
         lines.append(f"| {title} | {cells} | {statistics.mean(spent):.3f} |")
     text = "\n".join(

@@ -2,21 +2,10 @@ import math
 
 import pytest
 
-from cellwright.estimators.zero_cost import fuse_among, fuse_within
+from cellwright.estimators.zero_cost import fuse_among
 from cellwright.estimators.zero_cost.fusion import rank_among
 
 REFERENCE = (-1.0, 0.0, 0.0, 2.0)
-
-
-def test_a_set_is_fused_by_mean_logarithms_of_ranks():
-    fused = fuse_within({"a": [1.0, 5.0, 3.0], "b": [30.0, 10.0, 20.0]})
-    assert fused == pytest.approx(
-        [
-            (math.log(1 / 3) + math.log(3 / 3)) / 2,
-            (math.log(3 / 3) + math.log(1 / 3)) / 2,
-            math.log(2 / 3),
-        ]
-    )
 
 
 @pytest.mark.parametrize(

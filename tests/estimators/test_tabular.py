@@ -1,13 +1,16 @@
+import os
 import pickle
 import statistics
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cellwright.errors import CellwrightError
+from cellwright.estimators import Setting
 from cellwright.estimators.tabular.estimator import Tabular, read_plain, read_table
 from cellwright.estimators.tabular.section import TabularSection
 from cellwright.spaces import CELL
-from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.nasbench201.space import NasBench201
 
@@ -35,24 +38,39 @@ def test_the_best_cell_is_the_published_one():
     ]
 
 
-def test_plain_values_are_read():
-    value = {"a": [1.5, -2.0], "b": {"a": [3.25]}}
-    assert read_plain(pickle.dumps(value, protocol=4)) == value
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_plain_values_are_read(protocol: int):
+    value = {"a": [1.5, -2.0], "b": {"a": [3.25, 4]}}
+    assert read_plain(pickle.dumps(value, protocol)) == value
 
 
-def test_what_could_run_is_refused():
-    with pytest.raises(CellwrightError, match="must hold plain values, got STACK_GLOBAL at byte"):
-        read_plain(pickle.dumps(print, protocol=4))
+class Hostile:
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
 
 
-def test_the_seed_decides_which_training_is_looked_up():
-    tabular = Tabular(TabularSection(kind="tabular"), NasBench201Section(kind="nasbench201"))
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_nothing_that_is_pickled_is_run(protocol: int, tmp_path: Path):
+    hostile = pickle.dumps([1.5, Hostile(tmp_path / "made")], protocol)
+    with pytest.raises(CellwrightError, match="must hold plain values, got posix.mkdir"):
+        read_plain(hostile)
+    assert not (tmp_path / "made").exists()
+    pickle.loads(hostile)
+    assert (tmp_path / "made").exists()
+
+
+def test_the_seed_decides_which_training_is_looked_up(tiny_setting: Setting):
+    setting = replace(tiny_setting, space=NasBench201Section(kind="nasbench201"))
+    tabular = Tabular(TabularSection(kind="tabular"), setting, seed=0)
     genotype = CELLS.genotype({CELL: [3, 3, 3, 1, 3, 2]})
     found = {tabular.estimate(genotype, (), seed=seed)["accuracy"] for seed in range(20)}
     assert found == {score / 100 for score in read_table("cifar10")["333132"]["val_acc"]}
     assert tabular.estimate(genotype, (), seed=1) == tabular.estimate(genotype, (), seed=1)
 
 
-def test_other_spaces_are_refused():
+def test_other_spaces_are_refused(tiny_setting: Setting):
     with pytest.raises(CellwrightError, match="needs space.kind nasbench201, got darts"):
-        Tabular(TabularSection(kind="tabular"), DartsSection())
+        Tabular(TabularSection(kind="tabular"), tiny_setting, seed=0)

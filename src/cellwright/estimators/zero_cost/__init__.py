@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from cellwright.estimators.zero_cost.az_nas import expressivity, progressivity, trainability
-from cellwright.estimators.zero_cost.fusion import fuse_among, fuse_within, ranks
+from cellwright.estimators.zero_cost.fusion import fuse_among
 from cellwright.estimators.zero_cost.patterns import naswot, swap
 from cellwright.estimators.zero_cost.probe import Probe
 from cellwright.estimators.zero_cost.section import Proxy
@@ -28,4 +28,4 @@ PROXIES: Mapping[Proxy, Callable[[nn.Module, Probe], float]] = {
     "params": params,
 }
 
-__all__ = ["PROXIES", "Probe", "fuse_among", "fuse_within", "ranks"]
+__all__ = ["PROXIES", "Probe", "fuse_among"]

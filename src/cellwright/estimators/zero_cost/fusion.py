@@ -8,20 +8,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 
 
-def fuse_within(scores: Mapping[str, Sequence[float]]) -> list[float]:
-    """Return for each architecture of a set the mean over proxies of log(rank / size), the best rank being the size."""
-    columns = [[rank / len(column) for rank in ranks(column)] for column in scores.values()]
-    return [sum(map(math.log, row)) / len(row) for row in zip(*columns, strict=True)]
-
-
-def ranks(column: Sequence[float]) -> list[float]:
-    """Return ranks from 1, the worst, on; equals share the mean of theirs."""
-    ordered = sorted(column)
-    return [(bisect_left(ordered, score) + bisect_right(ordered, score) + 1) / 2 for score in column]
-
-
 def fuse_among(scores: Mapping[str, float], reference: Mapping[str, Sequence[float]]) -> float:
-    """Return the same for one architecture, its ranks taken among a reference sample.
+    """Return the mean logarithm of an architecture's ranks among a reference sample.
 
     Args:
         scores: by proxy.
