@@ -4,8 +4,8 @@
     task="search" done=3 total=20 train_loss=0.512 validation_accuracy=0.91
     error="digits.npz: the archive must hold an array 'images'"
 
-Katib's metrics collector finds the metrics in them, and the parent of a local run reads the lines of its
-children back, to show them live. `write_line` and `read_line` are the only writer and the only reader.
+The parent of a local run reads the lines of its children back, to show them live. `write_line` and `read_line` are
+the only writer and the only reader.
 """
 
 import json
