@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -172,7 +173,7 @@ def test_fresh_is_refused_while_a_step_is_at_work_and_no_second_process_gets_its
         pass
     with process_in(f"claimed(Path('tiny/{STEP}'))", workspace):
         with (
-            pytest.raises(CellwrightError, match=f"another process is running {STEP}$"),
+            pytest.raises(CellwrightError, match=rf"to itself: process \d+ on \S+ is running {STEP}$"),
             used(workspace, fresh=True),
         ):
             pass
@@ -189,7 +190,7 @@ def test_fresh_is_refused_while_a_command_is_between_two_steps(tmp_path, body):
         pass
     with (
         process_in(body, tmp_path / "tiny"),
-        pytest.raises(CellwrightError, match="another command is at work in it"),
+        pytest.raises(CellwrightError, match=r"to itself: (another process|process \d+ on \S+) is using it$"),
         used(tmp_path / "tiny", fresh=True),
     ):
         pass
@@ -227,10 +228,12 @@ def test_what_cannot_be_deleted_is_named_with_the_reason_and_nothing_is_left_hal
         subprocess.run(["umount", workspace / STEP], check=True)
 
 
-def test_one_run_at_a_time(tmp_path):
-    with (
-        locked(tmp_path / "tiny"),
-        pytest.raises(CellwrightError, match="one process at a time"),
-        locked(tmp_path / "tiny"),
-    ):
-        pass
+def test_one_run_at_a_time_and_the_holder_is_named(tmp_path):
+    holder = f"process {os.getpid()} on {os.uname().nodename}"
+    for _ in range(2):
+        with (
+            locked(tmp_path / "tiny"),
+            pytest.raises(CellwrightError, match=f"one process at a time: {holder} is using it$"),
+            locked(tmp_path / "tiny"),
+        ):
+            pass

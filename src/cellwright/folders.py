@@ -126,9 +126,9 @@ def claimed(folder: Path) -> Iterator[None]:
     """Claim a folder of a workspace, make it if need be, and hold it for this process, however that ends.
 
     Raises:
-        CellwrightError: it is not ours, or another process holds it.
+        CellwrightError: it is not ours, or another process holds it, which is named.
     """
-    with _hold(claim(folder), f"{folder} must be used by one process at a time: another one is at it"):
+    with _hold(claim(folder), f"{folder} must be used by one process at a time"):
         folder.mkdir(exist_ok=True)
         yield
 
@@ -141,8 +141,7 @@ def locked(workspace: Path) -> Iterator[None]:
         CellwrightError: it is not ours, or another run holds it.
     """
     make_ours(workspace)
-    busy = f"{workspace} must be used by one process at a time: another one is at it"
-    with _hold(workspace / MARK / _LOCK, busy):
+    with _hold(workspace / MARK / _LOCK, f"{workspace} must be used by one process at a time"):
         yield
 
 
@@ -167,15 +166,16 @@ def used(workspace: Path, *, fresh: bool = False) -> Iterator[None]:
 
 def _clear(workspace: Path, users: int) -> None:
     """Delete what cellwright made in the workspace, each entry whole or not at all."""
-    mark = workspace / MARK
+    mark, rule = workspace / MARK, f"--fresh must have {workspace} to itself"
     entries = sorted(lock.name for lock in (mark / _ENTRIES).glob("*"))
     with ExitStack() as held:
         for name in entries:
-            busy = f"--fresh must have {workspace} to itself, and another process is running {name}"
-            held.enter_context(_hold(mark / _ENTRIES / name, busy))
-        busy = f"--fresh must have {workspace} to itself, and another command is at work in it"
-        held.enter_context(_hold(mark / _LOCK, busy))
-        _take(users, busy)
+            held.enter_context(_hold(mark / _ENTRIES / name, rule, f"is running {name}"))
+        held.enter_context(_hold(mark / _LOCK, rule))
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CellwrightError(f"{rule}: another process is using it") from error
         trash = mark / _TRASH
         try:
             trash.mkdir(exist_ok=True)
@@ -189,17 +189,18 @@ def _clear(workspace: Path, users: int) -> None:
 
 
 @contextmanager
-def _hold(lock: Path, busy: str) -> Iterator[None]:
-    with lock.open("a") as file:
-        _take(file.fileno(), busy)
+def _hold(lock: Path, rule: str, activity: str = "is using it") -> Iterator[None]:
+    """Hold a lock, whose file says who holds it, to the end of the block."""
+    with lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise CellwrightError(f"{rule}: {file.read() or 'another process'} {activity}") from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {os.uname().nodename}")
+        file.flush()
         yield
-
-
-def _take(file: int, busy: str) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise CellwrightError(busy) from error
 
 
 def _kind(folder: Path) -> Kind | None:

@@ -56,7 +56,8 @@ def test_the_error_of_one_process_ends_all_and_is_said_once(spec, tmp_path):
         result = torchrun(tmp_path, "search", "search.yaml")
     assert result.returncode == 1
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert errors == ["error: runs/tiny must be used by one process at a time: another one is at it"]
+    holder = f"process {os.getpid()} on {os.uname().nodename}"
+    assert errors == [f"error: runs/tiny must be used by one process at a time: {holder} is using it"]
 
 
 def test_the_whole_pipeline_starts_its_processes_itself(spec, monkeypatch):

@@ -123,9 +123,8 @@ def test_fresh_is_refused_while_a_search_is_at_work(tmp_path):
         search.kill()
     assert fresh.returncode == 1
     (line,) = fresh.stderr.splitlines()
-    assert line.startswith(
-        "error: --fresh must have runs/tiny to itself, and another process is running search-"
-    )
+    assert line.startswith(f"error: --fresh must have runs/tiny to itself: process {search.pid} on ")
+    assert " is running search-" in line
     assert before <= set(files(tmp_path / "runs"))
     again = subprocess.run(
         [CELLWRIGHT, "prepare", "search.yaml", "--fresh"], cwd=tmp_path, capture_output=True, text=True
