@@ -34,13 +34,13 @@ from cellwright.data import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult
-from cellwright.search.networks import RESULT, genotype_network, load_network, task_of, train_network
+from cellwright.search.networks import genotype_network, load_network, task_of, train_network
 from cellwright.spaces import build_space
 from cellwright.spaces.building import NetworkConfig, ResNetConfig
 from cellwright.spec import SearchSpec, parse_spec
+from cellwright.step_list import STEPS
 from cellwright.steps import search
-from cellwright.steps.prepare import PREPARE
-from cellwright.steps.step import run_step
+from cellwright.steps.running import run_step
 from cellwright.tasks.images.resnet import resnet_channels
 from cellwright.training.randomness import derive_seed
 from cellwright.training.retraining import predict
@@ -84,7 +84,7 @@ def spec_for(contender: str, seed: int, data: Path, num_images: int) -> SearchSp
 
 
 def prepared(spec: SearchSpec) -> Path:
-    return run_step(PREPARE, spec, {}, WORKSPACE, Silent())
+    return run_step(STEPS["prepare"], spec, {}, WORKSPACE, Silent())
 
 
 def run(contender: str, seed: int, data: Path, beside: Sequence[Outcome], folder: Path) -> Outcome:
@@ -109,7 +109,7 @@ def run(contender: str, seed: int, data: Path, beside: Sequence[Outcome], folder
     spec = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"epochs": epochs})})
     train_network(contender, config, images, spec, folder, Silent())
     ended = time.process_time()
-    trained = TrainingResult.load(folder / RESULT)
+    trained = TrainingResult.load(folder / TrainingResult.FILE)
     right = predict(load_network(folder), images.test).argmax(dim=1) == images.test.labels
     return Outcome(
         contender=contender,
@@ -137,7 +137,7 @@ def found_by(contender: str, seed: int, data: Path, folder: Path) -> SearchResul
     epochs = search_epochs(spec, part, SEARCH_SECONDS)
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": epochs})})
     search.search(spec, {"prepare": part.folder}, folder / "search", Silent())
-    return SearchResult.load(folder / "search" / search.RESULT)
+    return SearchResult.load(folder / "search" / SearchResult.FILE)
 
 
 def network_of(

@@ -38,8 +38,8 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
 from cellwright.search.networks import task_of
 from cellwright.spec import Augment, Precision, SearchSpec
-from cellwright.steps.prepare import PREPARE
-from cellwright.steps.step import run_step
+from cellwright.step_list import STEPS
+from cellwright.steps.running import run_step
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
@@ -275,7 +275,7 @@ def write_report(results: Path) -> None:
 
 def prepare(data: dict[str, Any]) -> Path:
     spec = SearchSpec.model_validate({"name": "hand-designed", "data": data | {"limit": NUM_IMAGES}})
-    return run_step(PREPARE, spec, {}, WORKSPACE / "prepared", Silent())
+    return run_step(STEPS["prepare"], spec, {}, WORKSPACE / "prepared", Silent())
 
 
 def cifar_data(archive: Path) -> dict[str, str]:

@@ -29,4 +29,5 @@ def baselines(
     """
     from cellwright_components.running import run
 
-    run("baselines", spec, workspace, run_id, inputs=[data, found], output=models, metrics=metrics)
+    inputs = {"prepare": data, "search": found}
+    run("baselines", spec, workspace, run_id, inputs=inputs, output=models, metrics=metrics)

@@ -35,6 +35,6 @@ def evaluate(
     """
     from cellwright_components.running import publish_confusion, run
 
-    inputs = [data, model, models]
+    inputs = {"prepare": data, "retrain": model, "baselines": models}
     run("evaluate", spec, workspace, run_id, inputs=inputs, output=scores, page=page, metrics=metrics)
     publish_confusion(scores, confusion)

@@ -25,4 +25,4 @@ def prepare(
     """
     from cellwright_components.running import run
 
-    run("prepare", spec, workspace, run_id, inputs=[], output=data, page=page)
+    run("prepare", spec, workspace, run_id, inputs={}, output=data, page=page)

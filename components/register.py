@@ -13,7 +13,6 @@ def register(
     data: dsl.Input[dsl.Dataset],
     found: dsl.Input[dsl.Artifact],
     model: dsl.Input[dsl.Model],
-    models: dsl.Input[dsl.Model],
     scores: dsl.Input[dsl.Artifact],
     registered: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
@@ -28,12 +27,11 @@ def register(
         data: what prepare wrote.
         found: what search wrote.
         model: what retrain wrote.
-        models: what baselines wrote.
         scores: what evaluate wrote.
         registered: name, version, alias and address of the registered model.
         page: where the model is, for KFP's page.
     """
     from cellwright_components.running import run
 
-    inputs = [data, found, model, models, scores]
+    inputs = {"prepare": data, "search": found, "retrain": model, "evaluate": scores}
     run("register", spec, workspace, run_id, inputs=inputs, output=registered, page=page)

@@ -29,4 +29,5 @@ def retrain(
     """
     from cellwright_components.running import run
 
-    run("retrain", spec, workspace, run_id, inputs=[data, found], output=model, metrics=metrics)
+    inputs = {"prepare": data, "search": found}
+    run("retrain", spec, workspace, run_id, inputs=inputs, output=model, metrics=metrics)

@@ -8,7 +8,7 @@ shell, so a parent that is killed has no other way to take them along.
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from cellwright.files import link_tree, write_text
 from cellwright.report import LineProgress, ending_in_words, naming
 from cellwright.results import EvaluationResult
 from cellwright.spec import parse_spec
+from cellwright.step_list import STEPS
 
 if TYPE_CHECKING:
     from kfp import dsl
@@ -29,7 +30,7 @@ def run(
     workspace: str,
     run_id: str,
     *,
-    inputs: "Sequence[dsl.Artifact]",
+    inputs: "Mapping[str, dsl.Artifact]",
     output: "dsl.Artifact",
     page: "dsl.HTML | None" = None,
     metrics: "dsl.Metrics | None" = None,
@@ -44,7 +45,7 @@ def run(
         spec: the whole spec, as JSON.
         workspace: folder of finished and begun steps; the spec's store unless said.
         run_id: the run of the pipeline.
-        inputs: what the steps it reads made, in the order of `Step.inputs`.
+        inputs: what the steps it reads made, by step name.
         output: where the finished folder shall stand.
         page: what people see of it.
         metrics: numbers that people see of it.
@@ -55,33 +56,35 @@ def run(
     die_with_peer(sys.stdout.fileno())
     progress = LineProgress(sys.stdout)
     with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
-        from cellwright.report.page import metrics_of, page_of
+        from cellwright.importing import load_object
+        from cellwright.report.page import html
         from cellwright.runners import step_place
-        from cellwright.steps import STEPS, copy_light, owned, run_step, run_stored_step
+        from cellwright.steps.running import run_step
+        from cellwright.steps.stored import copy_light, owned, run_stored_step
 
+        declared = STEPS[step]
         place = Path(workspace or scratch)
         completed = parse_spec(spec).completed(os.environ, kfp_run_id=None if workspace else run_id)
         loaded = owned(completed, run_id)
-        folders = {
-            name: Path(artifact.path) for name, artifact in zip(STEPS[step].inputs, inputs, strict=True)
-        }
+        folders = {name: Path(artifact.path) for name, artifact in inputs.items()}
         with naming(place):
             if loaded.store is None or workspace:
-                folder = run_step(STEPS[step], loaded, folders, place, progress)
+                folder = run_step(declared, loaded, folders, place, progress)
                 link_tree(folder, Path(output.path))
             else:
-                folder = run_stored_step(STEPS[step], loaded, folders, place, progress, owner=run_id)
+                folder = run_stored_step(declared, loaded, folders, place, progress, owner=run_id)
                 copy_light(folder, Path(output.path))
                 output.metadata["place"] = f"{loaded.store.uri}/{step_place(folder.name)}"
-            if page is not None:
-                write_text(Path(page.path), page_of(step, folder, seed=loaded.seed))
-            for name, value in metrics_of(step, folder).items() if metrics is not None else ():
-                metrics.log_metric(name, value)
+            if page is not None and declared.page:
+                write_text(Path(page.path), html(load_object(declared.page)(folder, loaded.seed)))
+            if metrics is not None and declared.metrics:
+                for name, value in load_object(declared.metrics)(folder).items():
+                    metrics.log_metric(name, value)
 
 
 def publish_confusion(scores: "dsl.Artifact", confusion: "dsl.ClassificationMetrics") -> None:
     """Copy the confusion matrix to KFP's page."""
-    result = EvaluationResult.load(Path(scores.path) / "evaluation.json")
+    result = EvaluationResult.load(Path(scores.path) / EvaluationResult.FILE)
     names = [scores.name for scores in result.classes]
     confusion.log_confusion_matrix(names, [list(row) for row in result.confusion])
 
@@ -94,7 +97,8 @@ def end(spec: str, run_id: str, state: str) -> None:
         return
     loaded = parse_spec(spec).completed(os.environ)
     with _in_words(progress):
-        from cellwright.steps import clean_up, end_logged
+        from cellwright.steps.live import end_logged
+        from cellwright.steps.stored import clean_up
 
         clean_up(loaded, run_id, progress)
         end_logged(loaded, run_id, "KILLED" if state == "CANCELLED" else "FAILED", progress)

@@ -29,4 +29,5 @@ def search(
     """
     from cellwright_components.running import run
 
-    run("search", spec, workspace, run_id, inputs=[data], output=found, page=page, metrics=metrics)
+    inputs = {"prepare": data}
+    run("search", spec, workspace, run_id, inputs=inputs, output=found, page=page, metrics=metrics)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TextIO
 
 from cellwright_pipelines.pipeline import build_pipeline
-from cellwright_pipelines.records import STEPS
 from kfp import local
 from kfp.local import subprocess_task_handler
 from kfp.local.config import LocalExecutionConfig
@@ -23,6 +22,7 @@ from cellwright.folders import claim, locked
 from cellwright.progress import Progress
 from cellwright.report import Advance, Message, Mistake, naming, read_line
 from cellwright.spec import SearchSpec
+from cellwright.step_list import STEPS
 
 _LOG = "run.log"
 _INDENT = "    "

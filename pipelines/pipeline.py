@@ -5,20 +5,16 @@ import os
 import tempfile
 from pathlib import Path
 
-from cellwright_components.baselines import baselines
-from cellwright_components.evaluate import evaluate
 from cellwright_components.finish import finish
-from cellwright_components.prepare import prepare
-from cellwright_components.register import register
-from cellwright_components.retrain import retrain
-from cellwright_components.search import search
 from cellwright_pipelines.granting import grant
 from kfp import compiler, dsl
 from kfp.dsl.base_component import BaseComponent
 
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
+from cellwright.importing import load_object
 from cellwright.spec import SearchSpec
+from cellwright.step_list import STEPS
 
 _MARK = "# Compiled by cellwright from a spec; the SHA-256 of what follows is "
 """Begins a compiled pipeline, and tells one that nobody has edited from any other file."""
@@ -36,25 +32,15 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
     def pipeline(spec: str = spec.model_dump_json(by_alias=True), workspace: str = ""):
         run_id = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         common = {"spec": spec, "workspace": workspace, "run_id": run_id}
+        tasks: dict[str, dsl.PipelineTask] = {}
         finished = finish(spec=spec, run_id=run_id)
         with dsl.ExitHandler(finished):
-            prepared = prepare(**common)
-            data = prepared.outputs["data"]
-            searched = search(**common, data=data)
-            found = searched.outputs["found"]
-            retrained = retrain(**common, data=data, found=found)
-            compared = baselines(**common, data=data, found=found)
-            model, models = retrained.outputs["model"], compared.outputs["models"]
-            evaluated = evaluate(**common, data=data, model=model, models=models)
-            registered = register(
-                **common,
-                data=data,
-                found=found,
-                model=model,
-                models=models,
-                scores=evaluated.outputs["scores"],
-            )
-        for task in (prepared, searched, retrained, compared, evaluated, registered, finished):
+            for step in STEPS.values():
+                component = load_object(f"cellwright_components.{step.name}:{step.name}")
+                read = [STEPS[name] for name in step.inputs]
+                inputs = {needed.artifact: tasks[needed.name].outputs[needed.artifact] for needed in read}
+                tasks[step.name] = component(**common, **inputs)
+        for task in (*tasks.values(), finished):
             grant(task, whole)
 
     return pipeline

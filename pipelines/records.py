@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-STEPS = ("prepare", "search", "retrain", "baselines", "evaluate", "register", "finish")
+from cellwright.step_list import STEPS
+
+TASKS = (*STEPS, "finish")
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 
@@ -59,7 +61,7 @@ def read_run(run: Any) -> PipelineRun:
     nodes: set[str] = set()
     for task in tasks or ():
         nodes.update(child.pod_name for child in task.child_tasks or () if child.pod_name)
-        if task.display_name in STEPS:
+        if task.display_name in TASKS:
             end = task.end_time if task.end_time and task.end_time.year > 1970 else None
             now = datetime.now(tz=task.start_time.tzinfo)
             seconds = ((end or now) - task.start_time).total_seconds()
@@ -69,7 +71,7 @@ def read_run(run: Any) -> PipelineRun:
         name=run.display_name,
         state=_state(run),
         created=run.created_at,
-        steps={name: steps[name] for name in STEPS if name in steps},
+        steps={name: steps[name] for name in TASKS if name in steps},
         nodes=frozenset(nodes),
     )
 

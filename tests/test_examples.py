@@ -14,7 +14,7 @@ from cellwright.search.networks import task_of
 from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_network
 from cellwright.spec import load_spec
-from cellwright.steps import run_until
+from cellwright.steps.running import run_until
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHORT = ("data.limit=200", "budget.epochs=1")

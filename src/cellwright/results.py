@@ -1,15 +1,17 @@
-"""What steps leave behind for people and for later steps: typed, frozen, JSON."""
+"""What steps leave behind for people and for later steps: the names of files, and what is in those of JSON."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 
-FINISHED = "step.json"
-"""The file that says that the folder of a step is finished."""
+GENOTYPE = "genotype.json"
+"""The found architecture."""
+NETWORK, WEIGHTS, ONNX, PT2 = "network.json", "model.safetensors", "model.onnx", "model.pt2"
+"""A trained network: how it is built, its weights, and the whole of it in two formats."""
 RUN = "run"
 """The file that tells the making of a step's folder from an earlier one under the same key."""
 
@@ -18,6 +20,9 @@ class Result(BaseModel):
     """A frozen result that is written to and read from a JSON file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    FILE: ClassVar[str]
+    """The name of the file in a step's folder."""
 
     def save(self, path: Path) -> None:
         """Write the JSON file atomically."""
@@ -39,6 +44,20 @@ class EpochRecord(Result):
     metrics: dict[str, float]
 
 
+class StepRecord(Result):
+    """`step.json`: says that the folder is finished, and what it was made from."""
+
+    FILE = "step.json"
+
+    step: str
+    key: str
+    inputs: dict[str, str]
+    settings: Any
+    """What of the spec, and of what it names outside itself, the result depends on."""
+    version: str
+    seconds: float
+
+
 History = TypeAdapter(tuple[EpochRecord, ...])
 
 
@@ -55,6 +74,8 @@ class FrontMember(Result):
 
 class SearchResult(Result):
     """What a search found."""
+
+    FILE = "search.json"
 
     genotype: str
     """In its one-line form."""
@@ -89,6 +110,8 @@ class WeightsStart(Result):
 
 class TrainingResult(Result):
     """What training one network from scratch gave."""
+
+    FILE = "training.json"
 
     name: str
     """`found`, `random-N` or `resnet`."""
@@ -159,6 +182,8 @@ class Comparison(Result):
 class EvaluationResult(Result):
     """What `evaluate` measured."""
 
+    FILE = "evaluation.json"
+
     split: Literal["test"] = "test"
     num_examples: int
     device: str
@@ -173,6 +198,8 @@ class EvaluationResult(Result):
 
 class RegistrationResult(Result):
     """Where `register` put the model."""
+
+    FILE = "registered.json"
 
     name: str
     version: int

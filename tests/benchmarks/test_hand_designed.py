@@ -20,8 +20,8 @@ from benchmarks.hand_table import FORMATS, Cell, Outcome, append_outcome, leader
 from cellwright.data import PreparedData
 from cellwright.progress import Silent
 from cellwright.spec import SearchSpec
-from cellwright.steps.prepare import PREPARE
-from cellwright.steps.step import run_step
+from cellwright.step_list import STEPS
+from cellwright.steps.running import run_step
 from cellwright.tasks.images.task import ImageTask
 
 SHORT, LONG = BUDGETS
@@ -36,7 +36,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "noise.npz", images=images, labels=np.arange(200) % 10)
     data = {"source": "npz", "path": str(folder / "noise.npz")}
     spec = SearchSpec.model_validate({"name": "noise", "data": data})
-    return run_step(PREPARE, spec, {}, folder / "prepared", Silent())
+    return run_step(STEPS["prepare"], spec, {}, folder / "prepared", Silent())
 
 
 def outcome(cell: Cell, accuracy: float, *, price: float = 0.05) -> Outcome:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cellwright import steps
+from cellwright.steps import running
 
 CELLWRIGHT = Path(sys.executable).with_name("cellwright")
 COMMANDS_WITH_SPEC = (
@@ -136,7 +136,7 @@ def test_an_interrupted_command_says_how_to_go_on(cellwright, spec, monkeypatch)
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(steps, "run_until", interrupt)
+    monkeypatch.setattr(running, "run_until", interrupt)
     result = cellwright("search", spec)
     assert result.exit_code == 130
     assert result.stderr == "interrupted: the same command goes on where it stopped\n"
@@ -146,6 +146,6 @@ def test_a_bug_is_not_hidden(cellwright, spec, monkeypatch):
     def stumble(*arguments):
         raise KeyError("no such thing")
 
-    monkeypatch.setattr(steps, "run_until", stumble)
+    monkeypatch.setattr(running, "run_until", stumble)
     result = cellwright("search", spec)
     assert isinstance(result.exception, KeyError)

@@ -3,9 +3,9 @@ import json
 import cellwright_pipelines
 import pytest
 
-from cellwright import steps
 from cellwright.folders import claimed
 from cellwright.report import LineProgress
+from cellwright.steps import running
 from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
 
 
@@ -27,7 +27,7 @@ def asked(monkeypatch):
         return {step: leave_results(spec, workspace, progress)[step]}
 
     monkeypatch.setattr(cellwright_pipelines, "run_locally", leave_results)
-    monkeypatch.setattr(steps, "run_until", leave_search)
+    monkeypatch.setattr(running, "run_until", leave_search)
     return calls
 
 

@@ -19,7 +19,7 @@ from cellwright.cli.app import app
 from cellwright.folders import MARK, claimed
 from cellwright.progress import Silent
 from cellwright.spec import parse_spec
-from cellwright.steps import run_until
+from cellwright.steps.running import run_until
 
 CELLWRIGHT = Path(sys.executable).with_name("cellwright")
 DIGITS = "name: tiny\ndata: {source: digits, limit: 60}\n"

@@ -1,4 +1,3 @@
-import dataclasses
 import errno
 import json
 import os
@@ -8,12 +7,12 @@ import pytest
 from cellwright_components.running import end, publish_confusion, run
 from kfp import dsl
 
-from cellwright import steps
 from cellwright.errors import DataError
 from cellwright.files import write_text
 from cellwright.report import Message, Mistake, read_line
-from cellwright.report.page import metrics_of, page_of
+from cellwright.report.page import evaluate_metrics, evaluate_page, html
 from cellwright.spec import parse_spec
+from cellwright.steps import prepare
 from cellwright.stores import open_store
 from tests.report.results import EVALUATION
 
@@ -25,12 +24,7 @@ def first_step(monkeypatch):
     """Put a function in the place of what prepare does."""
 
     def replace(function):
-        step = dataclasses.replace(
-            steps.STEPS["prepare"],
-            settings=lambda spec: spec.seed,
-            run=lambda spec, inputs, *rest: function(*rest),
-        )
-        monkeypatch.setitem(steps.STEPS, "prepare", step)
+        monkeypatch.setattr(prepare, "prepare", lambda spec, inputs, *rest: function(*rest))
 
     return replace
 
@@ -51,16 +45,16 @@ def test_the_finished_folder_is_the_artifact(first_step, tmp_path, capfd):
 
     first_step(work)
     for output in (tmp_path / "first", tmp_path / "second"):
-        run("prepare", SPEC, str(tmp_path / "workspace"), "run", inputs=[], output=artifact(output))
+        run("prepare", SPEC, str(tmp_path / "workspace"), "run", inputs={}, output=artifact(output))
         assert (output / "data.txt").read_text() == "data"
         assert (output / "step.json").exists()
-    (folder,) = (tmp_path / "workspace").iterdir()
+    (folder,) = (tmp_path / "workspace").glob("prepare-*")
     assert printed(capfd) == [Message("at work"), Message(f"prepare: reusing {folder}")]
 
 
 def test_without_a_workspace_the_artifact_is_all_there_is(first_step, tmp_path):
     first_step(lambda folder, progress: write_text(folder / "data.txt", "data"))
-    run("prepare", SPEC, "", "run", inputs=[], output=artifact(tmp_path / "output"))
+    run("prepare", SPEC, "", "run", inputs={}, output=artifact(tmp_path / "output"))
     assert (tmp_path / "output" / "data.txt").read_text() == "data"
 
 
@@ -75,7 +69,7 @@ def test_in_a_store_the_artifact_tells_where_the_rest_is(first_step, tmp_path, c
     spec["store"] = {"uri": str(tmp_path / "volume"), "claim": "volume"}
     for name in ("first", "second"):
         output = artifact(tmp_path / name)
-        run("prepare", json.dumps(spec), "", name, inputs=[], output=output)
+        run("prepare", json.dumps(spec), "", name, inputs={}, output=output)
         assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["manifest.json", "step.json"]
         place = Path(output.metadata["place"])
         assert place.parent == tmp_path / "volume" / "steps"
@@ -97,7 +91,7 @@ def test_a_mistake_ends_in_one_line(first_step, tmp_path, capfd, error, line):
     first_step(work)
     workspace = str(tmp_path / "workspace")
     with pytest.raises(SystemExit) as raised:
-        run("prepare", SPEC, workspace, "run", inputs=[], output=artifact(tmp_path / "output"))
+        run("prepare", SPEC, workspace, "run", inputs={}, output=artifact(tmp_path / "output"))
     assert raised.value.code == 1
     assert printed(capfd) == [Mistake(line.format(workspace))]
 
@@ -109,15 +103,15 @@ def test_a_bug_keeps_its_traceback(first_step, tmp_path, capfd):
     first_step(work)
     workspace = str(tmp_path / "workspace")
     with pytest.raises(KeyError):
-        run("prepare", SPEC, workspace, "run", inputs=[], output=artifact(tmp_path / "output"))
+        run("prepare", SPEC, workspace, "run", inputs={}, output=artifact(tmp_path / "output"))
 
 
 def test_scores_reach_the_page_of_kfp(tmp_path: Path):
     EVALUATION.save(tmp_path / "evaluation.json")
-    metrics = metrics_of("evaluate", tmp_path)
+    metrics = evaluate_metrics(tmp_path)
     assert metrics["found_test_accuracy"] == 0.985
     assert metrics["num_test_examples"] == 359
-    page = page_of("evaluate", tmp_path, seed=3)
+    page = html(evaluate_page(tmp_path, 3))
     assert "On the test split: 359 examples, one seed (3)" in page
     confusion = dsl.ClassificationMetrics()
     publish_confusion(artifact(tmp_path), confusion)

@@ -9,7 +9,7 @@ from cellwright.genotype import Genotype
 from cellwright.results import SearchResult
 from cellwright.search.candidates import tuned_space
 from cellwright.search.journal import EVALUATIONS, Journal
-from cellwright.search.warm_start import RESULT, start_genotypes, start_worth
+from cellwright.search.warm_start import start_genotypes, start_worth
 from cellwright.spaces import TUNE, build_space
 from cellwright.spaces.darts.space import Darts
 from cellwright.spec import SearchSpec
@@ -37,7 +37,7 @@ def earlier(genotypes: list[Genotype], tmp_path: Path) -> Path:
         journal.add(Evaluation(number=number, genotype=genotype, metrics={"accuracy": 0.8 - 0.1 * number}))
     journal.close()
     SearchResult(genotype=genotypes[1].to_line(), validation_accuracy=0.7, seconds=1, history=()).save(
-        tmp_path / RESULT
+        tmp_path / SearchResult.FILE
     )
     return tmp_path
 

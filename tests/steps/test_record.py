@@ -9,13 +9,12 @@ import pytest
 
 from cellwright.evaluation import Evaluation, Fidelity
 from cellwright.genotype import Genotype
-from cellwright.results import EpochRecord, SearchResult
+from cellwright.results import EpochRecord, SearchResult, StepRecord
 from cellwright.search.journal import EVALUATIONS, Journal
 from cellwright.search.one_shot import of_seed, seed_result
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps.record import run_key, run_record
-from cellwright.steps.step import StepRecord
 from cellwright.tasks.images.preparing import prepare
 from cellwright.tracking import RunRecord
 

@@ -42,7 +42,7 @@ def manifest(
     described = search_manifest(loaded)
     if stage:
         from cellwright.report import LineProgress
-        from cellwright.steps import stage_search
+        from cellwright.steps.stored import stage_search
 
         with opened(loaded, runs) as workspace:
             stage_search(loaded, workspace, LineProgress(sys.stderr))

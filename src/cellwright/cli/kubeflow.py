@@ -97,12 +97,12 @@ def logs(
 
     As Kubeflow Pipelines gives it, or else as the pod does, through the kubeconfig.
     """
-    from cellwright_pipelines.records import STEPS
+    from cellwright_pipelines.records import TASKS
 
     from cellwright.errors import CellwrightError
 
-    if step not in STEPS:
-        raise CellwrightError(f"step must be one of {', '.join(STEPS)}, got {step!r}")
+    if step not in TASKS:
+        raise CellwrightError(f"step must be one of {', '.join(TASKS)}, got {step!r}")
     kubeflow = _kubeflow(host, namespace, token_file)
     text = _log(kubeflow, kubeflow.run(run), step)
     if not text:

@@ -10,43 +10,19 @@ import typer
 from cellwright.cli import options, processes
 from cellwright.cli.loading import load
 from cellwright.cli.workspaces import opened
+from cellwright.step_list import STEPS, Step
 
 if TYPE_CHECKING:
     from cellwright.spec import SearchSpec
 
-_STEPS = {
-    "prepare": """Read the data, check it, split it and normalise it.
-
-    Leaves a folder with a manifest and three disjoint splits: train, validation and test.""",
-    "search": """Search for an architecture.
-
-    Uses the training and the validation split, saves a checkpoint each epoch, and leaves the genotype that it
-    found with the curves of the search.""",
-    "retrain": """Train the found architecture from scratch.
-
-    Uses the training and validation splits together. Leaves the weights as safetensors, and the model as ONNX
-    and pt2, which are checked to give the same logits.""",
-    "baselines": """Train what the found architecture is compared with.
-
-    Random architectures of the same space and a hand-designed network, trained in the same way and as
-    long.""",
-    "evaluate": """Measure the found network and its baselines on the test split.
-
-    Gives accuracy with its 95 % interval, scores of each class, calibration, parameters,
-    multiply-accumulates and latency, and how far the networks are apart.""",
-    "register": """Register the model in MLflow.
-
-    Logs the run with its parameters, curves and files, and registers a version of the model: the first
-    becomes the champion, later ones challengers.""",
-}
 _REUSE = "What it needs is done first, or reused where it is finished. The last line names the step's folder."
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     options.add(app, "run", run, "cellwright run examples/digits.yaml --set seed=1 --set retrain.epochs=20")
-    for step in _STEPS:
-        options.add(app, step, _command(step), f"cellwright {step} examples/digits.yaml")
+    for step in STEPS.values():
+        options.add(app, step.name, _command(step), f"cellwright {step.name} examples/digits.yaml")
 
 
 def run(
@@ -78,7 +54,7 @@ def run(
         _conclude(loaded, workspace, folders)
 
 
-def _command(step: str) -> Callable[..., None]:
+def _command(step: Step) -> Callable[..., None]:
     def command(
         spec: options.Spec,
         overrides: options.Overrides = None,
@@ -89,15 +65,15 @@ def _command(step: str) -> Callable[..., None]:
         from cellwright.report import naming
 
         loaded = load(spec, overrides)
-        with opened(loaded, runs, fresh=fresh, registers=step == "register") as workspace:
+        with opened(loaded, runs, fresh=fresh, registers=step.name == "register") as workspace:
             with progress_display() as progress, naming(workspace):
-                from cellwright.steps import run_until
+                from cellwright.steps.running import run_until
 
-                folders = run_until(step, loaded.completed(os.environ), workspace, progress)
+                folders = run_until(step.name, loaded.completed(os.environ), workspace, progress)
             _conclude(loaded, workspace, folders)
-        typer.echo(f"{step}: {folders[step]}")
+        typer.echo(f"{step.name}: {folders[step.name]}")
 
-    command.__doc__ = f"{options.prose(_STEPS[step])}\n\n{_REUSE}"
+    command.__doc__ = f"{options.prose(step.help)}\n\n{_REUSE}"
     return command
 
 

@@ -13,57 +13,63 @@ from cellwright.results import EvaluationResult, RegistrationResult, SearchResul
 WIDTH = 120
 
 
-def page_of(step: str, folder: Path, *, seed: int) -> str:
-    """Return an HTML page of what a finished step left in its folder."""
+def html(shown: RenderableType) -> str:
+    """Return an HTML page of what the terminal would show."""
     console = Console(file=io.StringIO(), record=True, width=WIDTH)
-    console.print(_renderable(step, folder, seed))
+    console.print(shown)
     return console.export_html()
 
 
-def metrics_of(step: str, folder: Path) -> dict[str, float]:
-    """Return the numbers that tell how a finished step went."""
-    match step:
-        case "search":
-            found = SearchResult.load(folder / "search.json")
-            accuracy = (
-                {}
-                if found.validation_accuracy is None
-                else {"validation_accuracy": found.validation_accuracy}
-            )
-            return {**accuracy, "seconds": found.seconds}
-        case "retrain" | "baselines":
-            trained = [TrainingResult.load(path) for path in sorted(folder.rglob("training.json"))]
-            return {
-                f"{result.name}_{name}": value
-                for result in trained
-                for name, value in {"params": result.params, "macs": result.macs, **_last(result)}.items()
-            }
-        case "evaluate":
-            result = EvaluationResult.load(folder / "evaluation.json")
-            scores = (result.found, *result.baselines)
-            return {
-                "num_test_examples": result.num_examples,
-                **{f"{score.name}_test_accuracy": score.accuracy for score in scores},
-                **{f"{score.name}_params": score.params for score in scores},
-            }
-    return {}
+def prepare_page(folder: Path, seed: int) -> RenderableType:
+    """Return the splits."""
+    return _splits(DataManifest.load(folder))
+
+
+def search_page(folder: Path, seed: int) -> RenderableType:
+    """Return the found cells."""
+    return summarise(seed=seed, search=SearchResult.load(folder / "search.json"))
+
+
+def evaluate_page(folder: Path, seed: int) -> RenderableType:
+    """Return the table of scores."""
+    return summarise(seed=seed, evaluation=EvaluationResult.load(folder / "evaluation.json"))
+
+
+def register_page(folder: Path, seed: int) -> RenderableType:
+    """Return where the model is."""
+    return summarise(seed=seed, registration=RegistrationResult.load(folder / "registered.json"))
+
+
+def search_metrics(folder: Path) -> dict[str, float]:
+    """Return how good the search's finding is, and how long it took."""
+    found = SearchResult.load(folder / "search.json")
+    accuracy = {} if found.validation_accuracy is None else {"validation_accuracy": found.validation_accuracy}
+    return {**accuracy, "seconds": found.seconds}
+
+
+def training_metrics(folder: Path) -> dict[str, float]:
+    """Return the size and the last metrics of each network that was trained."""
+    trained = [TrainingResult.load(path) for path in sorted(folder.rglob("training.json"))]
+    return {
+        f"{result.name}_{name}": value
+        for result in trained
+        for name, value in {"params": result.params, "macs": result.macs, **_last(result)}.items()
+    }
+
+
+def evaluate_metrics(folder: Path) -> dict[str, float]:
+    """Return the accuracy and the size of each network that was scored."""
+    result = EvaluationResult.load(folder / "evaluation.json")
+    scores = (result.found, *result.baselines)
+    return {
+        "num_test_examples": result.num_examples,
+        **{f"{score.name}_test_accuracy": score.accuracy for score in scores},
+        **{f"{score.name}_params": score.params for score in scores},
+    }
 
 
 def _last(result: TrainingResult) -> dict[str, float]:
     return result.history[-1].metrics if result.history else {}
-
-
-def _renderable(step: str, folder: Path, seed: int) -> RenderableType:
-    match step:
-        case "prepare":
-            return _splits(DataManifest.load(folder))
-        case "search":
-            return summarise(seed=seed, search=SearchResult.load(folder / "search.json"))
-        case "evaluate":
-            return summarise(seed=seed, evaluation=EvaluationResult.load(folder / "evaluation.json"))
-        case "register":
-            return summarise(seed=seed, registration=RegistrationResult.load(folder / "registered.json"))
-    raise ValueError(f"step must be one that has a page, got {step!r}")
 
 
 def _splits(manifest: DataManifest) -> Table:

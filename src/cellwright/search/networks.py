@@ -8,8 +8,8 @@ from torch import nn
 from cellwright.data import DataManifest, PreparedData
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.progress import Progress
-from cellwright.results import TrainingResult
-from cellwright.search.weights import WEIGHTS, StartingWeights
+from cellwright.results import NETWORK, WEIGHTS, TrainingResult
+from cellwright.search.weights import StartingWeights
 from cellwright.seeds import derive_seed
 from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig, TaskConfig
 from cellwright.spec import SearchSpec
@@ -18,7 +18,7 @@ from cellwright.training.checkpoint import load_tensors, restore_module, save_te
 from cellwright.training.precision import best_device
 from cellwright.training.retraining import ClassifierTraining
 
-NETWORK, RESULT, CHECKPOINT = "network.json", "training.json", "checkpoint.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 def task_of(manifest: DataManifest) -> TaskConfig:
@@ -49,7 +49,7 @@ def train_network(
     start: StartingWeights | None = None,
 ) -> None:
     """Train on train and validation; leave the description, the weights and the result in the folder."""
-    if parallel.agreed((folder / RESULT).exists()):
+    if parallel.agreed((folder / TrainingResult.FILE).exists()):
         return
     device = use_device(spec, parallel.local_count())
     network = config.build(seed=derive_seed(spec.seed, "initial weights")).to(device)
@@ -82,7 +82,7 @@ def train_network(
         seconds=training.seconds,
         history=tuple(training.history),
         start=taken,
-    ).save(folder / RESULT)
+    ).save(folder / TrainingResult.FILE)
     (folder / CHECKPOINT).unlink()
 
 

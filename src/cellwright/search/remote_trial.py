@@ -12,7 +12,7 @@ from cellwright.progress import Progress
 from cellwright.runners import EVALUATION, search_place, step_place, trial_place
 from cellwright.search.screening import Screen
 from cellwright.search.trial import REQUEST, TrialRequest, run_trial, setting_of, trial_seed
-from cellwright.spec import parse_spec
+from cellwright.spec.view import parse_view
 from cellwright.stores import Store, mirroring
 from cellwright.training.precision import best_device
 
@@ -51,7 +51,7 @@ class DistantTrial:
 
     def report(self, evaluation: Evaluation, db_manager: str, katib_trial: str) -> None:
         """Tell Katib what became of the trial."""
-        objectives = build_objectives(parse_spec(self._request().spec).objectives)
+        objectives = build_objectives(parse_view(self._request().spec).objectives)
         report(katib_trial, observation(evaluation, objectives), db_manager)
 
     def _request(self) -> TrialRequest:
@@ -76,7 +76,7 @@ class DistantTrial:
         """Tell whether the constraints hold, which a search has seen to already."""
         if request.evaluation is None or request.evaluation.metrics:
             return True
-        spec = parse_spec(request.spec)
+        spec = parse_view(request.spec)
         setting = setting_of(spec, PreparedData.open(self.data), best_device())
         seed = trial_seed(spec, request.evaluation)
         screened = Screen([], spec, setting).look_at(request.evaluation, (), seed=seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 from cellwright.files import write_text
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
-from cellwright.results import FINISHED, RUN
+from cellwright.results import RUN, StepRecord
 from cellwright.runners import LocalRunner, Runner, search_place, step_place
 from cellwright.runners.kubernetes.section import ClusterSection, KatibSection
 from cellwright.runners.local import LocalSection
@@ -49,6 +49,6 @@ def share(spec: SearchSpec, search: str, data: Path, folder: Path, progress: Pro
     assert spec.store is not None
     store = open_store(spec.store.uri, spec.store.endpoint, say=progress.say)
     progress.say(f"search: storing {data.name} in {spec.store.uri}")
-    store.push(data, step_place(data.name), last=FINISHED)
+    store.push(data, step_place(data.name), last=StepRecord.FILE)
     TrialRequest.of(spec, data).save(folder / REQUEST)
     store.put(folder / REQUEST, f"{search_place(search)}/{REQUEST}")

@@ -16,7 +16,8 @@ from cellwright.search.candidates import split_candidate
 from cellwright.search.networks import task_of
 from cellwright.search.supernet_training import train_supernet
 from cellwright.seeds import derive_seed
-from cellwright.spec import SearchSpec, parse_spec
+from cellwright.spec import SearchSpec
+from cellwright.spec.view import parse_view
 from cellwright.training.precision import best_device
 
 REQUEST, FOUND = "trial.json", "found.json"
@@ -26,7 +27,7 @@ class TrialRequest(Result):
     """`trial.json`: what a trial is to do."""
 
     spec: str
-    """As JSON."""
+    """What the search reads of it, as JSON."""
     data: str
     """The folder of prepared data."""
     evaluation: Evaluation | None = None
@@ -66,7 +67,7 @@ def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> 
     request = TrialRequest.load(folder / REQUEST)
     if data is not None:
         request = request.model_copy(update={"data": str(data)})
-    spec = parse_spec(request.spec)
+    spec = parse_view(request.spec)
     torch.set_num_threads(request.threads)
     if request.evaluation is None:
         evaluation = _search(spec, Path(request.data), folder, progress)

@@ -10,15 +10,13 @@ from torch import Tensor
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
-from cellwright.results import SearchResult
+from cellwright.results import GENOTYPE, SearchResult
 from cellwright.search.journal import EVALUATIONS, finished, read_evaluations
 from cellwright.search.networks import CHECKPOINT
 from cellwright.spaces import TUNE, Space, TunedSpace, architecture_of
 from cellwright.spec import SearchSpec
 from cellwright.tracking.addresses import download
 from cellwright.training.checkpoint import load_tensors, unprefixed
-
-GENOTYPE, RESULT = "genotype.json", "search.json"
 
 
 def start_genotypes(spec: SearchSpec, space: Space) -> list[Genotype]:
@@ -93,7 +91,7 @@ def _of_model(spec: SearchSpec, address: str, space: Space) -> Genotype:
 
 def _of_search(folder: Path) -> list[Genotype]:
     """Return what an earlier search found, the best first."""
-    found = SearchResult.load(folder / RESULT)
+    found = SearchResult.load(folder / SearchResult.FILE)
     front = [Genotype.from_line(member.genotype) for member in found.front]
     chosen = Genotype.from_line(found.genotype)
     return list(dict.fromkeys([chosen, *front, *_ranked(folder)]))

@@ -10,12 +10,10 @@ from torch import Tensor, nn
 
 from cellwright.errors import CellwrightError
 from cellwright.files import file_digest
-from cellwright.results import WeightsStart
+from cellwright.results import WEIGHTS, WeightsStart
 from cellwright.spec import SearchSpec
 from cellwright.tracking.addresses import download, version_of
 from cellwright.training.checkpoint import load_tensors
-
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)

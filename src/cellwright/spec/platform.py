@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cellwright.spec.section import Section
+from cellwright.step_list import STEPS
 
 _numbers_too = BeforeValidator(
     lambda value: str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value,
@@ -131,7 +132,13 @@ class Resources(Section):
         return max(1, int(count_cpus(self.cpu)))
 
 
-StepName = Literal["prepare", "search", "retrain", "baselines", "evaluate", "register"]
+def _is_step(name: str) -> str:
+    if name not in STEPS:
+        raise ValueError(f"must be one of {', '.join(STEPS)}, got {name!r}")
+    return name
+
+
+StepName = Annotated[str, AfterValidator(_is_step), Field(json_schema_extra={"enum": list(STEPS)})]
 
 
 class Pipeline(Section):

@@ -17,7 +17,7 @@ from cellwright.spec.estimators import (
     ObjectiveSection,
 )
 from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES
-from cellwright.spec.platform import Pipeline, Register, Resources, StepName, Tracking
+from cellwright.spec.platform import Pipeline, Register, Resources, Tracking
 from cellwright.spec.retrain import Augment, Evaluate, Retrain
 from cellwright.spec.runner import RunnerSection, Store
 from cellwright.spec.section import Section
@@ -172,7 +172,7 @@ class SearchSpec(Section):
         """Return what one trial may use."""
         return self.runner.trial_resources(self.resources)
 
-    def step_resources(self, step: StepName) -> Resources:
+    def step_resources(self, step: str) -> Resources:
         """Return what a step may use as a task of a pipeline."""
         return self.pipeline.resources.get(step, self.resources)
 
@@ -182,10 +182,15 @@ class SearchSpec(Section):
         return self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
 
     @property
+    def parts(self) -> tuple[Section, ...]:
+        """Return its sections, or those that a view has."""
+        values = (value if isinstance(value, tuple) else (value,) for value in self.__dict__.values())
+        return tuple(part for value in values for part in value if isinstance(part, Section))
+
+    @property
     def imports(self) -> tuple[str, ...]:
         """Return the import paths of what users bring along."""
-        sections = (self.data, self.space, self.strategy, *self.estimators, self.runner)
-        return tuple(path for section in sections for path in section.imports)
+        return tuple(path for part in self.parts for path in part.imports)
 
     @property
     def model_name(self) -> str:

@@ -1,7 +1,7 @@
 """What every section of a spec has in common."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -66,9 +66,23 @@ class Section(BaseModel):
         schema: CoreSchema = _with_rules(handler(source))
         return schema
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Refuse to read a key that a view of the section leaves out."""
+            if name in type(self).model_fields:
+                raise LookupError(f"{type(self).__name__}.{name} is read, and not in this view of the spec")
+            return super().__getattr__(name)
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Return the import paths of the code that the section stands for, its own first."""
+        cls = type(self)
+        named = (getattr(cls, name, None) for name in ("implementation", "networks"))
+        return (f"{cls.__module__}:{cls.__qualname__}", *filter(None, named))
+
     @property
     def imports(self) -> tuple[str, ...]:
         """Return the import paths of the user's own code that the section names."""
-        cls = type(self)
-        is_ours = cls.__module__.partition(".")[0] == Section.__module__.partition(".")[0]
-        return () if is_ours else (f"{cls.__module__}:{cls.__qualname__}",)
+        ours = f"{__name__.partition('.')[0]}."
+        return tuple(path for path in self.code if not path.startswith(ours))

@@ -96,6 +96,6 @@ class PrimitivesSection(SpaceSection):
         return tuple(map(primitive_name, self.primitives))
 
     @property
-    def imports(self) -> tuple[str, ...]:
-        """Return the import paths among its primitives."""
-        return super().imports + tuple(reference for reference in self.primitives if ":" in reference)
+    def code(self) -> tuple[str, ...]:
+        """Return the import paths of its code and of the user's primitives."""
+        return super().code + tuple(reference for reference in self.primitives if ":" in reference)

@@ -13,15 +13,14 @@ from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spaces.building import NetworkConfig, ResNetConfig
 from cellwright.spec import SearchSpec
-from cellwright.steps import search
-from cellwright.steps.step import Inputs, Step
+from cellwright.steps import Inputs
 from cellwright.tasks.images.resnet import resnet_channels
 
 
 def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Train random architectures of the space, and a ResNet of the found network's size, a folder for each."""
     data = PreparedData.open(inputs["prepare"])
-    found = SearchResult.load(inputs["search"] / search.RESULT)
+    found = SearchResult.load(inputs["search"] / SearchResult.FILE)
     spec = spec.tuned(found.tuned)
     for name, config in _configs(spec, data, found):
         train_network(name, config, data, spec, folder / name, progress)
@@ -41,16 +40,3 @@ def _configs(
             "resnet",
             NetworkConfig(network=ResNetConfig(task=task, channels=resnet_channels(task.build(), params))),
         )
-
-
-BASELINES = Step(
-    name="baselines",
-    inputs=("prepare", "search"),
-    settings=lambda spec: spec.model_dump(
-        mode="json",
-        include={"seed": True, "augment": True, "space": True, "retrain": True, "evaluate": {"baseline"}},
-        exclude={"retrain": {"start"}},
-    ),
-    run=baselines,
-    is_shared=True,
-)

@@ -10,9 +10,9 @@ from cellwright.data import PreparedData, Split
 from cellwright.nn.cost import measure_latency
 from cellwright.progress import Progress
 from cellwright.results import Comparison, EvaluationResult, Latency, ModelScore, TrainingResult
-from cellwright.search import networks as _networks
+from cellwright.search.networks import load_network, use_device
 from cellwright.spec import Evaluate, SearchSpec
-from cellwright.steps.step import Inputs, Step
+from cellwright.steps import Inputs
 from cellwright.tasks.images.scoring import (
     calibration_error,
     class_scores,
@@ -24,15 +24,15 @@ from cellwright.training.checkpoint import save_tensors
 from cellwright.training.precision import channels_last
 from cellwright.training.retraining import predict
 
-RESULT, LOGITS = "evaluation.json", "logits.safetensors"
+LOGITS = "logits.safetensors"
 
 
 def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Score every trained network; write `evaluation.json` and all logits on the test split."""
     data = PreparedData.open(inputs["prepare"])
-    device = _networks.use_device(spec)
+    device = use_device(spec)
     test = data.test.to(device)
-    trained = sorted(path.parent for path in inputs["baselines"].glob(f"*/{_networks.RESULT}"))
+    trained = sorted(path.parent for path in inputs["baselines"].glob(f"*/{TrainingResult.FILE}"))
     scores, logits = [], {}
     for path in (inputs["retrain"], *trained):
         score, logits_NK = _score(path, test, spec.evaluate, device)
@@ -50,13 +50,13 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         comparisons=tuple(_compare(found, other, logits, labels_N) for other in others),
         classes=class_scores(confusion_KK, data.manifest.class_names),
         confusion=tuple(tuple(row) for row in confusion_KK.tolist()),
-    ).save(folder / RESULT)
+    ).save(folder / EvaluationResult.FILE)
     save_tensors(folder / LOGITS, logits)
 
 
 def _score(folder: Path, test: Split, settings: Evaluate, device: torch.device) -> tuple[ModelScore, Tensor]:
-    trained = TrainingResult.load(folder / _networks.RESULT)
-    network = channels_last(_networks.load_network(folder).to(device))
+    trained = TrainingResult.load(folder / TrainingResult.FILE)
+    network = channels_last(load_network(folder).to(device))
     logits_NK, labels_N = predict(network, test).cpu(), test.labels.cpu()
     successes = int((logits_NK.argmax(dim=1) == labels_N).sum())
     image_shape = tuple(test.images.shape[1:])
@@ -100,11 +100,3 @@ def _describe(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}"
-
-
-EVALUATE = Step(
-    name="evaluate",
-    inputs=("prepare", "retrain", "baselines"),
-    settings=lambda spec: spec.model_dump(mode="json", include={"evaluate"}),
-    run=evaluate,
-)

@@ -3,8 +3,6 @@
 Only on a server, which someone may be looking at; a local database gets everything from `register`.
 """
 
-import functools
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -12,8 +10,9 @@ from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
 from cellwright.spec.platform import KFP_RUN_TAG
+from cellwright.step_list import Step
+from cellwright.steps import Inputs
 from cellwright.steps.record import run_key, run_record
-from cellwright.steps.step import Inputs
 from cellwright.tracking import LiveLogging, MlflowTracker, Pace, Patience, Status, Target, is_server
 from cellwright.training import parallel
 
@@ -21,18 +20,34 @@ PACE = Pace()
 PATIENCE_AT_END = 60.0
 """Seconds that a pipeline which is over waits for an MLflow that is away."""
 
-Run = Callable[[SearchSpec, Inputs, Path, Progress], None]
 
+def logged_live(
+    step: Step, spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress
+) -> AbstractContextManager[object]:
+    """Log what the step leaves in its folder while the block runs, if it is declared so.
 
-def logged_live(run: Run) -> Run:
-    """Log what the step, which the function is named after, leaves in its folder while it works."""
-
-    @functools.wraps(run)
-    def logged(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
-        with _logging(run.__name__, spec, inputs, folder, progress):
-            run(spec, inputs, folder, progress)
-
-    return logged
+    Args:
+        step: which it is.
+        spec: the whole one.
+        inputs: the folders that it reads.
+        folder: its own.
+        progress: told what is in the way.
+    """
+    uri = spec.tracking.uri
+    if not (step.is_logged_live and uri and is_server(uri) and parallel.is_first()):
+        return nullcontext()
+    folders = {**inputs, step.name: folder}
+    try:
+        key = run_key(spec, folders["search"])
+    except CellwrightError as error:
+        progress.say(f"{step.name}: logs nothing before the end: {error}")
+        return nullcontext()
+    return LiveLogging(
+        Target(uri=uri, experiment=spec.tracking.experiment or spec.name, run_id=spec.tracking.run_id),
+        lambda: run_record(spec, key, folders),
+        lambda message: progress.say(f"{step.name}: {message}"),
+        PACE,
+    )
 
 
 def end_logged(spec: SearchSpec, kfp_run_id: str, status: Status, progress: Progress) -> None:
@@ -49,23 +64,3 @@ def end_logged(spec: SearchSpec, kfp_run_id: str, status: Status, progress: Prog
         tracker.end_runs(KFP_RUN_TAG, kfp_run_id, status)
     except CellwrightError as error:
         progress.say(f"finish: {error}; its run is left as running")
-
-
-def _logging(
-    step: str, spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress
-) -> AbstractContextManager[object]:
-    uri = spec.tracking.uri
-    if not (uri and is_server(uri) and parallel.is_first()):
-        return nullcontext()
-    folders = {**inputs, step: folder}
-    try:
-        key = run_key(spec, folders["search"])
-    except CellwrightError as error:
-        progress.say(f"{step}: logs nothing before the end: {error}")
-        return nullcontext()
-    return LiveLogging(
-        Target(uri=uri, experiment=spec.tracking.experiment or spec.name, run_id=spec.tracking.run_id),
-        lambda: run_record(spec, key, folders),
-        lambda message: progress.say(f"{step}: {message}"),
-        PACE,
-    )

@@ -12,15 +12,13 @@ from cellwright.data import DataManifest
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, build_objectives
 from cellwright.genotype import Genotype
-from cellwright.results import EpochRecord, History, SearchResult, TrainingResult
-from cellwright.search import networks as _networks
-from cellwright.search import warm_start as _starting
+from cellwright.results import EpochRecord, History, SearchResult, StepRecord, TrainingResult
 from cellwright.search.candidates import split_candidate
 from cellwright.search.journal import EVALUATIONS, TUNING, finished, history_of, read_evaluations
+from cellwright.search.networks import CHECKPOINT
 from cellwright.search.one_shot import of_seed, seed_result
 from cellwright.search.weights import started_from
 from cellwright.spec import SearchSpec
-from cellwright.steps.step import StepRecord
 from cellwright.tracking import RunRecord, Status, TrialRecord
 from cellwright.training.checkpoint import load_facts
 
@@ -36,7 +34,7 @@ def run_key(spec: SearchSpec, search: Path) -> str:
         spec: the whole one.
         search: the folder of the search, finished or not.
     """
-    done = search / "step.json"
+    done = search / StepRecord.FILE
     key = StepRecord.load(done).key if done.exists() else search.name.rpartition("-")[2]
     return digest([key, started_from(spec), what_matters(spec)])
 
@@ -68,8 +66,8 @@ def run_record(spec: SearchSpec, key: str, folders: Mapping[str, Path]) -> RunRe
         "cellwright.seed": str(spec.seed),
     }
     metrics = {}
-    if (search / _starting.RESULT).exists():
-        found = SearchResult.load(search / _starting.RESULT)
+    if (search / SearchResult.FILE).exists():
+        found = SearchResult.load(search / SearchResult.FILE)
         tags["cellwright.genotype"] = Genotype.from_line(found.genotype).digest
         metrics["search/seconds"] = found.seconds
     if "retrain" in folders:
@@ -92,8 +90,8 @@ def run_record(spec: SearchSpec, key: str, folders: Mapping[str, Path]) -> RunRe
 
 def _search_history(spec: SearchSpec, folder: Path) -> tuple[EpochRecord, ...]:
     """Return the history that the search's result holds, or will."""
-    if (folder / _starting.RESULT).exists():
-        return SearchResult.load(folder / _starting.RESULT).history
+    if (folder / SearchResult.FILE).exists():
+        return SearchResult.load(folder / SearchResult.FILE).history
     if not spec.is_sampled:
         return _checkpoint_history(folder) if spec.budget.seeds == 1 else ()
     entries = read_evaluations(folder / EVALUATIONS)
@@ -107,14 +105,14 @@ def _search_history(spec: SearchSpec, folder: Path) -> tuple[EpochRecord, ...]:
 
 
 def _training_history(folder: Path) -> tuple[EpochRecord, ...]:
-    result = folder / _networks.RESULT
+    result = folder / TrainingResult.FILE
     return TrainingResult.load(result).history if result.exists() else _checkpoint_history(folder)
 
 
 def _checkpoint_history(folder: Path) -> tuple[EpochRecord, ...]:
     """Return what the folder's checkpoint holds; nothing where there is none, or none any more."""
     with suppress(CellwrightError):
-        return History.validate_python(load_facts(folder / _networks.CHECKPOINT)["history"])
+        return History.validate_python(load_facts(folder / CHECKPOINT)["history"])
     return ()
 
 

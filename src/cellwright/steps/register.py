@@ -3,22 +3,29 @@
 from dataclasses import replace
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
-from cellwright.canonical import digest
 from cellwright.data import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Progress
-from cellwright.results import EvaluationResult, ModelScore, RegistrationResult
-from cellwright.search import networks as _networks
-from cellwright.search import weights as _weights
+from cellwright.results import (
+    GENOTYPE,
+    NETWORK,
+    ONNX,
+    WEIGHTS,
+    EvaluationResult,
+    ModelScore,
+    RegistrationResult,
+    SearchResult,
+)
+from cellwright.search.networks import load_network
 from cellwright.spec import SearchSpec
-from cellwright.steps import evaluate, retrain, search
-from cellwright.steps.record import run_key, run_record, what_matters
-from cellwright.steps.step import Inputs, Step
+from cellwright.steps import Inputs
+from cellwright.steps.record import run_key, run_record
 from cellwright.tracking import MlflowTracker, Patience, RunRecord
 from cellwright.tracking.addresses import default_tracking_uri
 
-RESULT, SPEC, ENVIRONMENT = "registered.json", "spec.json", "environment.txt"
+SPEC, ENVIRONMENT = "spec.json", "environment.txt"
 EXAMPLES = 2
 PATIENCE = 300.0
 """Seconds to wait for an MLflow that is away."""
@@ -40,12 +47,10 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     model = tracker.register_model(
         mlflow_run_id=mlflow_run_id,
         name=spec.model_name,
-        model=_networks.load_network(inputs["retrain"]),
+        model=load_network(inputs["retrain"]),
         input_example=data.train.images[:EXAMPLES].numpy(),
         tags=record.tags,
-        extra_files={
-            name: inputs["retrain"] / name for name in (search.GENOTYPE, _weights.WEIGHTS, _networks.NETWORK)
-        },
+        extra_files={name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK)},
         key=record.key,
     )
     tracker.log_run(replace(record, artifacts={}), status="FINISHED")
@@ -56,7 +61,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         uri=model.uri,
         tracking_uri=uri,
         mlflow_run_id=mlflow_run_id,
-    ).save(folder / RESULT)
+    ).save(folder / RegistrationResult.FILE)
 
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
@@ -65,16 +70,17 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
     record = run_record(spec, run_key(spec, inputs["search"]), inputs)
     return replace(
         record,
-        metrics={**record.metrics, **_metrics(EvaluationResult.load(inputs["evaluate"] / evaluate.RESULT))},
+        metrics={
+            **record.metrics,
+            **_metrics(EvaluationResult.load(inputs["evaluate"] / EvaluationResult.FILE)),
+        },
         artifacts={
             SPEC: folder / SPEC,
             ENVIRONMENT: folder / ENVIRONMENT,
             "manifest.json": inputs["prepare"] / "manifest.json",
-            **{name: inputs["search"] / name for name in (search.RESULT, search.GENOTYPE)},
-            **{
-                name: inputs["retrain"] / name for name in (retrain.ONNX, _weights.WEIGHTS, _networks.NETWORK)
-            },
-            evaluate.RESULT: inputs["evaluate"] / evaluate.RESULT,
+            **{name: inputs["search"] / name for name in (SearchResult.FILE, GENOTYPE)},
+            **{name: inputs["retrain"] / name for name in (ONNX, WEIGHTS, NETWORK)},
+            EvaluationResult.FILE: inputs["evaluate"] / EvaluationResult.FILE,
         },
     )
 
@@ -106,15 +112,12 @@ def _environment() -> str:
     return "".join(f"{name}=={version}\n" for name, version in sorted(packages))
 
 
-REGISTER = Step(
-    name="register",
-    inputs=("prepare", "search", "retrain", "baselines", "evaluate"),
-    settings=lambda spec: {
-        "name": spec.model_name,
-        "uri": spec.tracking.uri,
-        "experiment": spec.tracking.experiment or spec.name,
-        "run": spec.tracking.run_id,
-        "spec": digest(what_matters(spec)),
-    },
-    run=register,
-)
+def identity(spec: SearchSpec) -> dict[str, Any]:
+    """Return where the run and its model go."""
+    tracking = spec.tracking
+    return {
+        "uri": tracking.uri,
+        "experiment": tracking.experiment or spec.name,
+        "run": tracking.run_id,
+        "model": spec.model_name,
+    }

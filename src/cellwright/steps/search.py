@@ -7,21 +7,18 @@ from cellwright.errors import CellwrightError
 from cellwright.files import file_digest, write_text
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
-from cellwright.search import warm_start as _starting
+from cellwright.results import GENOTYPE, SearchResult
 from cellwright.search.journal import TUNING
 from cellwright.search.networks import CHECKPOINT
 from cellwright.search.one_shot import one_shot_search
 from cellwright.search.sampled import sampled_search, tune
+from cellwright.search.warm_start import start_genotypes
 from cellwright.spaces import build_space
-from cellwright.spec import Retrain, SearchSpec
-from cellwright.steps.live import logged_live
-from cellwright.steps.step import Inputs, Step
+from cellwright.spec import SearchSpec
+from cellwright.steps import Inputs
 from cellwright.training import parallel
 
-GENOTYPE, RESULT = _starting.GENOTYPE, _starting.RESULT
 
-
-@logged_live
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
     if spec.has_trials and parallel.count() > 1:
@@ -38,25 +35,19 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
     for event in result.events:
         progress.say(f"search: {event}")
     write_text(folder / GENOTYPE, Genotype.from_line(result.genotype).to_json())
-    result.save(folder / RESULT)
+    result.save(folder / SearchResult.FILE)
 
 
-def _settings(spec: SearchSpec) -> Any:
-    sections: dict[str, Any] = dict.fromkeys(("seed", "augment", "space", "strategy", "budget"), True)
-    settings = {"start": _started_from(spec)}
-    if spec.has_trials:
-        sections |= dict.fromkeys(("estimators", "objectives", "pick", "constraints", "tune"), True)
-        sections["retrain"] = set(Retrain.model_fields) - {"start"}
-        limits = ("parallel", "max_seconds", "max_memory")
-        settings["runner"] = {name: getattr(spec.runner, name, None) for name in limits}
-    return spec.model_dump(mode="json", include=sections) | settings
+def identity(spec: SearchSpec) -> dict[str, Any]:
+    """Return the content of what the search starts from, wherever it lies, and the limits of trials."""
+    limits = ("parallel", "max_seconds", "max_memory")
+    return {
+        "start": _started_from(spec),
+        "trials": {name: getattr(spec.runner, name, None) for name in limits} if spec.has_trials else None,
+    }
 
 
 def _started_from(spec: SearchSpec) -> Any:
-    """Return the content of what the search starts from, wherever it lies."""
     if not spec.is_sampled:
         return file_digest(spec.start.search / CHECKPOINT) if spec.start.search else None
-    return [genotype.to_line() for genotype in _starting.start_genotypes(spec, build_space(spec.space))]
-
-
-SEARCH = Step(name="search", inputs=("prepare",), settings=_settings, run=search, is_shared=True)
+    return [genotype.to_line() for genotype in start_genotypes(spec, build_space(spec.space))]

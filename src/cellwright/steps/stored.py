@@ -13,11 +13,14 @@ from cellwright import pod_labels as labels
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
-from cellwright.results import FINISHED, RUN
+from cellwright.results import RUN, StepRecord
 from cellwright.runners import step_place
 from cellwright.runners.kubernetes.section import ClusterSection, KatibSection
+from cellwright.search.manifests import trial_pods
+from cellwright.search.runner import share
 from cellwright.spec import SearchSpec
-from cellwright.steps.step import Step, StepRecord, run_step
+from cellwright.step_list import STEPS, Step
+from cellwright.steps.running import run_step, run_until
 from cellwright.stores import Store, leased, mirroring, open_store, release
 
 LEASES = "leases"
@@ -49,7 +52,7 @@ def run_stored_step(
         progress.say(f"{step.name}: {text}")
 
     def was_finished(folder: Path) -> bool:
-        if FINISHED not in store.sizes(step_place(folder.name)):
+        if StepRecord.FILE not in store.sizes(step_place(folder.name)):
             return False
         store.pull(step_place(folder.name), folder, wanted=is_light)
         return True
@@ -64,7 +67,7 @@ def run_stored_step(
                 yield
                 return
             place = step_place(folder.name)
-            with mirroring(folder, store, place, last=FINISHED):
+            with mirroring(folder, store, place, last=StepRecord.FILE):
                 if not (folder / RUN).exists():
                     write_text(folder / RUN, uuid.uuid4().hex)
                     store.put(folder / RUN, f"{place}/{RUN}")  # before anything is created in its name
@@ -95,6 +98,12 @@ def owned(spec: SearchSpec, owner: str) -> SearchSpec:
     return spec.model_copy(update={"runner": runner})
 
 
+def stage_search(spec: SearchSpec, workspace: Path, progress: Progress) -> None:
+    """Prepare the data and store it for an Experiment that is created by hand from the spec's manifest."""
+    data = run_until("prepare", spec, workspace, progress)["prepare"]
+    share(spec, trial_pods(spec).search, data, workspace, progress)
+
+
 def spec_store(spec: SearchSpec) -> Store:
     """Return the spec's store."""
     assert spec.store is not None
@@ -113,13 +122,13 @@ def is_light(name: str) -> bool:
 
 
 def _fetch(store: Store, record_folder: Path, workspace: Path, progress: Progress) -> Path:
-    """Return the finished folder of an earlier step, brought here from the store: of a search, not its supernet."""
-    record = StepRecord.load(record_folder / FINISHED)
+    """Return the finished folder of an earlier step, brought here from the store, with the files that others need."""
+    record = StepRecord.load(record_folder / StepRecord.FILE)
     folder = workspace / f"{record.step}-{record.key}"
     place = step_place(folder.name)
     progress.say(f"reading {folder.name} from the store")
-    store.pull(place, folder, wanted=is_light if record.step == "search" else lambda name: True)
-    if not (folder / FINISHED).exists():
+    store.pull(place, folder, wanted=(lambda name: True) if STEPS[record.step].needs_files else is_light)
+    if not (folder / StepRecord.FILE).exists():
         raise CellwrightError(
             f"{place} must be in the store, and is not: run the pipeline without KFP's cache"
         )

@@ -1,0 +1,57 @@
+"""Views of a spec: what is not in one can neither be read nor decide anything."""
+
+import json
+from collections.abc import Iterable
+from typing import TypeVar
+
+from cellwright.spec.loading import parse_spec
+from cellwright.spec.search_spec import SearchSpec
+from cellwright.spec.section import Section
+
+S = TypeVar("S", bound=Section)
+_REQUIRED = {"name": "view", "data": {"source": "digits"}}
+"""What a spec must have; a view that is read without them does not have them either."""
+
+
+def only(section: S, keys: Iterable[str]) -> S:
+    """Return the section with these keys alone, dotted paths such as `evaluate.baseline`."""
+    view = section.model_copy()
+    inner = _by_first_part(keys)
+    for name in view.__dict__.keys() - inner.keys():
+        del view.__dict__[name]
+    for name, rest in inner.items():
+        if name in view.__dict__ and rest:
+            view.__dict__[name] = only(view.__dict__[name], rest)
+    return view
+
+
+def without(section: S, keys: Iterable[str]) -> S:
+    """Return the section without these keys, where it has them."""
+    view = section.model_copy()
+    for name, rest in _by_first_part(keys).items():
+        if name in view.__dict__:
+            if rest:
+                view.__dict__[name] = without(view.__dict__[name], rest)
+            else:
+                del view.__dict__[name]
+    return view
+
+
+def parse_view(text: str) -> SearchSpec:
+    """Read a spec, or a view of one, from JSON, with the sections that are in the text alone."""
+    given = json.loads(text)
+    names = [name for name, field in SearchSpec.model_fields.items() if (field.alias or name) in given]
+    return only(parse_spec(json.dumps(_REQUIRED | given)), names)
+
+
+def _by_first_part(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Return what follows each first part; nothing where the key is that part alone."""
+    inner: dict[str, list[str]] = {}
+    for key in sorted(keys):
+        first, _, rest = key.partition(".")
+        known = inner.get(first)
+        if not rest:
+            inner[first] = []
+        elif known != []:
+            inner[first] = [*(known or ()), rest]
+    return inner
