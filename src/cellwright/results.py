@@ -12,8 +12,6 @@ GENOTYPE = "genotype.json"
 """The found architecture."""
 NETWORK, WEIGHTS, ONNX, PT2 = "network.json", "model.safetensors", "model.onnx", "model.pt2"
 """A trained network: how it is built, its weights, and the whole of it in two formats."""
-RUN = "run"
-"""The file that tells the making of a step's folder from an earlier one under the same key."""
 
 
 class Result(BaseModel):

@@ -85,7 +85,7 @@ def test_manifest_prints_what_katib_would_get(cellwright, tmp_path):
 def test_manifest_needs_a_runner_on_a_cluster(cellwright, spec):
     result = cellwright("manifest", str(spec))
     assert result.exit_code == 1
-    assert "runner.kind must be katib or jobs, got local" in result.stderr
+    assert "runner.kind must be one on a cluster, such as katib or jobs, got local" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from cellwright.katib.assignments import assign, read_suggestion
 from cellwright.katib.service import serve
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Silent
-from cellwright.runners import EVALUATION, Key, Outcome, Runner
+from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
 from cellwright.search.exploring import Exploration
 from cellwright.search.screening import Screen
-from cellwright.search.trial import REQUEST, TrialRequest
+from cellwright.search.trial import TrialRequest
 from cellwright.spaces import TunedSpace, build_space
 from cellwright.spec import SearchSpec
 from cellwright.strategies.sampled import build_sampled
@@ -58,6 +58,10 @@ class Stage(Runner):
         self.rng = random.Random(seed)
         self.running: dict[Key, Path] = {}
 
+    @classmethod
+    def of(cls, spec, trials):
+        raise NotImplementedError
+
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         self.running[key] = folder
 
@@ -69,7 +73,7 @@ class Stage(Runner):
         if acted.state == "failed":
             return Outcome(key=key, seconds=60.0, failure="out of luck")
         measured = replace(acted, metrics={**evaluation.metrics, **acted.metrics})
-        (folder / EVALUATION).write_bytes(EvaluationLine.dump_json(measured))
+        (folder / RESULT).write_bytes(EvaluationLine.dump_json(measured))
         return Outcome(key=key, seconds=60.0, failure=None)
 
     def stop(self) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cellwright.runners import LocalRunner, Outcome
+from cellwright.runners import Outcome
+from cellwright.runners.local import LocalRunner
 
 
 def outcome_of(script: str, folder: Path, **limits) -> Outcome:
@@ -74,7 +75,7 @@ def test_trials_run_side_by_side_and_end_in_any_order(tmp_path: Path):
 
 PARENT = """
 import pathlib, sys
-from cellwright.runners import LocalRunner
+from cellwright.runners.local import LocalRunner
 runner = LocalRunner()
 folder = pathlib.Path(sys.argv[1])
 runner.start((0, 0), folder)

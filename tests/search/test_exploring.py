@@ -11,10 +11,10 @@ from cellwright.estimators import Estimator
 from cellwright.evaluation import Evaluation, EvaluationLine, Objective
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
-from cellwright.runners import EVALUATION, Key, Outcome, Runner
+from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
 from cellwright.search.exploring import Exploration
 from cellwright.search.screening import Screen
-from cellwright.search.trial import REQUEST, TrialRequest
+from cellwright.search.trial import TrialRequest
 from cellwright.spaces import Space, build_space
 from cellwright.spec import Constraints, SearchSpec
 from cellwright.strategies.sampled import SampledStrategy
@@ -53,6 +53,10 @@ class Stage(Runner):
         self.most = 0
         self.started: list[Key] = []
 
+    @classmethod
+    def of(cls, spec, trials):
+        raise NotImplementedError
+
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         self.running[key] = folder
         self.started.append(key)
@@ -67,7 +71,7 @@ class Stage(Runner):
         accuracy = random.Random(f"{evaluation.genotype.to_line()} {key[1]}").random()
         metrics = {**evaluation.metrics, "accuracy": accuracy}
         done = replace(evaluation, state="done", metrics=metrics, curve=(accuracy,))
-        (folder / EVALUATION).write_bytes(EvaluationLine.dump_json(done))
+        (folder / RESULT).write_bytes(EvaluationLine.dump_json(done))
         return Outcome(key=key, seconds=1.0, failure=None)
 
     def stop(self) -> None:

@@ -82,7 +82,7 @@ def test_it_does_what_the_search_asks(store, genotype, tmp_path: Path):
     evaluation = trial(store, "asked", tmp_path / "pod").run(Silent())
     assert evaluation.state == "done"
     assert evaluation.metrics.keys() == {"params", "accuracy"}
-    assert {"evaluation.json", "trial.json"} <= store.sizes(trial_place("asked", "4-0")).keys()
+    assert {"result.json", "trial.json"} <= store.sizes(trial_place("asked", "4-0")).keys()
 
 
 def test_begun_again_elsewhere_it_goes_on_and_ends_the_same(store, genotype, tmp_path: Path):

@@ -36,7 +36,7 @@ def manifest(
     """
     import yaml
 
-    from cellwright.search.manifests import search_manifest
+    from cellwright.steps.stored import search_manifest
 
     loaded = load(spec, overrides)
     described = search_manifest(loaded)
@@ -58,18 +58,10 @@ def doctor(
     identity and from the place where it is called. Ends with 1 if anything is missing.
     """
     from cellwright.errors import CellwrightError
-    from cellwright.katib.settings import ALGORITHMS
-    from cellwright.runners.kubernetes import Cluster, look_over
-    from cellwright.search.manifests import cluster_runner, trial_pods
+    from cellwright.runners import runner_class
 
     loaded = load(spec, overrides)
-    cluster = Cluster(cluster_runner(loaded).namespace, typer.echo)
-    findings = look_over(
-        cluster,
-        trial_pods(loaded),
-        algorithm=ALGORITHMS + loaded.strategy.kind,
-        katib_namespace=katib_namespace,
-    )
+    findings = runner_class(loaded.runner).preflight(loaded, katib_namespace, typer.echo)
     missing = 0
     for finding in findings:
         typer.echo(f"{'ok     ' if finding.mistake is None else 'MISSING'} {finding.what}")
@@ -92,7 +84,8 @@ def register(
     only when it starts. What runs there goes on.
     """
     from cellwright.container_images import SUGGESTION
-    from cellwright.runners.kubernetes import Cluster, register_suggestions
+    from cellwright.runners.kubernetes.api import Cluster
+    from cellwright.runners.kubernetes.registration import register_suggestions
 
     changed = register_suggestions(Cluster(katib_namespace, typer.echo), image or SUGGESTION)
     typer.echo(f"Katib in {katib_namespace} {'now knows' if changed else 'knew'} the algorithms cellwright-…")

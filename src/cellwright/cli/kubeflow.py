@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cellwright_pipelines.kubeflow import Kubeflow
     from cellwright_pipelines.records import PipelineRun
 
-    from cellwright.runners.kubernetes import StepPods
+    from cellwright.runners.kubernetes.step_pods import StepPods
 
 Run = Annotated[
     str, typer.Argument(metavar="RUN", show_default=False, help="Id of a run, as submit and runs print it.")
@@ -289,7 +289,8 @@ def _log(kubeflow: "Kubeflow", run: "PipelineRun", step: str) -> str:
 def _pods(kubeflow: "Kubeflow", run_id: str) -> "StepPods | None":
     """Return the pods of a run, if this may look at them."""
     from cellwright.errors import CellwrightError
-    from cellwright.runners.kubernetes import Cluster, StepPods
+    from cellwright.runners.kubernetes.api import Cluster
+    from cellwright.runners.kubernetes.step_pods import StepPods
 
     try:
         pods = StepPods(Cluster(kubeflow.namespace or "kubeflow", typer.echo), run_id)

@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 def trial(
     folder: Annotated[
-        Path | None, typer.Argument(help="Where trial.json is, and evaluation.json will be, on this machine.")
+        Path | None, typer.Argument(help="Where trial.json is, and result.json will be, on this machine.")
     ] = None,
     tethered: Annotated[bool, typer.Option(help="End as soon as standard input does.")] = False,
     store: Annotated[

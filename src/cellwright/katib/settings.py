@@ -4,18 +4,20 @@ Whoever makes the Experiment writes them, the service reads them; people may wri
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError
 
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Objective, build_objectives
+from cellwright.genotype import Genotype
 from cellwright.spaces import Space, TunedSpace, build_space
 from cellwright.spec import (
     SPACES,
     STRATEGIES,
     ObjectiveSection,
+    SearchSpec,
     Section,
     SpaceSection,
     StrategySection,
@@ -47,6 +49,21 @@ class SearchSettings(Section):
     in_order: bool = True
     """Wait for a trial that takes longer than those after it, so that the same seed gives the same search; else go on
     without what it gives."""
+
+    @classmethod
+    def of(cls, spec: SearchSpec, start: Sequence[Genotype] = ()) -> Self:
+        """Return the search of a spec, which tries the genotypes first."""
+        tuned = spec.tune if spec.tune and spec.tune.when == "with" else None
+        return cls(
+            strategy=spec.strategy,
+            space=spec.space,
+            objectives=spec.objectives,
+            seed=spec.seed,
+            start=tuple(genotype.to_line() for genotype in start),
+            tune={name: len(values) for name, values in tuned.values.items()} if tuned else {},
+            parallel=spec.runner.parallel,
+            in_order=True,
+        )
 
     @property
     def is_sampled(self) -> bool:

@@ -1,15 +1,39 @@
-"""Runners: where trials run."""
+"""Runners: where trials run. Those of a spec are loaded by their section's import path."""
 
-from cellwright.runners.base import EVALUATION, Key, Outcome, Runner, search_place, step_place, trial_place
-from cellwright.runners.local import LocalRunner
+from cellwright.importing import load_class
+from cellwright.runners.base import (
+    REQUEST,
+    RESULT,
+    RUN,
+    Finding,
+    Key,
+    Outcome,
+    Runner,
+    Trials,
+    run_id,
+    search_place,
+    step_place,
+    trial_place,
+)
+from cellwright.spec import RunnerSection
 
 __all__ = [
-    "EVALUATION",
+    "REQUEST",
+    "RESULT",
+    "RUN",
+    "Finding",
     "Key",
-    "LocalRunner",
     "Outcome",
     "Runner",
-    "step_place",
+    "Trials",
+    "run_id",
+    "runner_class",
     "search_place",
+    "step_place",
     "trial_place",
 ]
+
+
+def runner_class(section: RunnerSection) -> type[Runner]:
+    """Return the class of a section's runner."""
+    return load_class(section.implementation, Runner)  # type: ignore[type-abstract]

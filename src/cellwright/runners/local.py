@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal, Self
 
 import psutil
 
 from cellwright.evaluation import Evaluation
 from cellwright.report import Mistake, read_line
-from cellwright.runners.base import Key, Outcome, Runner
+from cellwright.runners.base import Key, Outcome, Runner, Trials
+from cellwright.spec import SearchSpec
 from cellwright.spec.platform import Memory, count_bytes
 from cellwright.spec.runner import RunnerSection
 
@@ -34,6 +35,11 @@ class LocalSection(RunnerSection):
     kind: Literal["local"] = "local"
     max_memory: Memory | None = None
     """Memory limit of a trial: the resident memory of its process and all its child processes."""
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Return the limits of trials, which decide what fails."""
+        return super().limits | {"max_memory": self.max_memory}
 
     @property
     def max_memory_bytes(self) -> int | None:
@@ -74,6 +80,12 @@ class LocalRunner(Runner):
         self.max_memory = max_memory
         self.command = command
         self._running: list[_Running] = []
+
+    @classmethod
+    def of(cls, spec: SearchSpec, trials: Trials) -> Self:
+        """Return the runner with the spec's limits."""
+        assert isinstance(spec.runner, LocalSection)
+        return cls(max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes)
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         """Begin the trial whose request is in the folder."""

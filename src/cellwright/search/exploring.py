@@ -11,10 +11,10 @@ from cellwright.errors import CellwrightError
 from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
-from cellwright.runners import EVALUATION, Key, Outcome, Runner
+from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
 from cellwright.search.journal import EVALUATIONS, Journal, finished
 from cellwright.search.screening import Screen
-from cellwright.search.trial import REQUEST, TrialRequest, trial_seed
+from cellwright.search.trial import TrialRequest, trial_seed
 from cellwright.spec import SearchSpec
 from cellwright.strategies.sampled import Suggesting
 
@@ -188,7 +188,7 @@ class Exploration:
         """Read what a trial left, or note why it failed."""
         folder = self._trial_folder(*outcome.key)
         if outcome.failure is None:
-            evaluation = load_evaluation(folder / EVALUATION)
+            evaluation = load_evaluation(folder / RESULT)
         else:
             evaluation = replace(self.evaluations[outcome.key], state="failed", reason=outcome.failure)
             self.progress.say(f"search: evaluation {evaluation.number} failed: {outcome.failure}")

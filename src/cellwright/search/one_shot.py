@@ -3,14 +3,12 @@
 from pathlib import Path
 
 from cellwright.errors import CellwrightError
+from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
-from cellwright.runners import Outcome
-from cellwright.runners.kubernetes.section import ClusterSection
-from cellwright.search.manifests import search_settings
-from cellwright.search.runner import build_runner
+from cellwright.runners import REQUEST, Outcome, runner_class
 from cellwright.search.supernet_training import train_supernet
-from cellwright.search.trial import FOUND, REQUEST, TrialRequest
+from cellwright.search.trial import FOUND, TrialRequest, trials_of
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.training import parallel
@@ -18,7 +16,7 @@ from cellwright.training import parallel
 
 def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
     """Search from each of the budget's seeds, here or in trials, and return the best."""
-    if isinstance(spec.runner, ClusterSection):
+    if spec.runner.is_remote:
         return best_of(search_in_trials(spec, data, folder, progress))
     folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
     found = []
@@ -40,7 +38,9 @@ def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progr
     Raises:
         CellwrightError: all failed, or more than the runner's `max_failures`.
     """
-    runner = build_runner(spec, data, folder, progress, settings=search_settings(spec))
+    runner = runner_class(spec.runner).of(
+        spec, trials_of(spec, data, folder, progress, SearchSettings.of(spec))
+    )
     found: dict[int, SearchResult] = {}
     failures: list[str] = []
 

@@ -9,9 +9,9 @@ from cellwright.evaluation import Evaluation, build_objectives, load_evaluation,
 from cellwright.katib.assignments import observation, read_suggestion
 from cellwright.katib.reporting import report
 from cellwright.progress import Progress
-from cellwright.runners import EVALUATION, search_place, step_place, trial_place
+from cellwright.runners import REQUEST, RESULT, search_place, step_place, trial_place
 from cellwright.search.screening import Screen
-from cellwright.search.trial import REQUEST, TrialRequest, run_trial, setting_of, trial_seed
+from cellwright.search.trial import TrialRequest, run_trial, setting_of, trial_seed
 from cellwright.spec.view import parse_view
 from cellwright.stores import Store, mirroring
 from cellwright.training.precision import best_device
@@ -42,12 +42,12 @@ class DistantTrial:
         """Go on from what an earlier attempt left, and return what became of the trial."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with mirroring(self.folder, self.store, trial_place(self.search, self.trial)):
-            if not (self.folder / EVALUATION).exists():
+            if not (self.folder / RESULT).exists():
                 request = self._request()
                 self.store.pull(step_place(request.data), self.data)
                 if self._passes(request):
                     run_trial(self.folder, progress, data=self.data)
-        return load_evaluation(self.folder / EVALUATION)
+        return load_evaluation(self.folder / RESULT)
 
     def report(self, evaluation: Evaluation, db_manager: str, katib_trial: str) -> None:
         """Tell Katib what became of the trial."""
@@ -81,7 +81,7 @@ class DistantTrial:
         seed = trial_seed(spec, request.evaluation)
         screened = Screen([], spec, setting).look_at(request.evaluation, (), seed=seed)
         if screened.state != "running":
-            save_evaluation(screened, self.folder / EVALUATION)
+            save_evaluation(screened, self.folder / RESULT)
             return False
         request.model_copy(update={"evaluation": screened}).save(self.folder / REQUEST)
         return True

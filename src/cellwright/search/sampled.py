@@ -14,14 +14,13 @@ from cellwright.katib.settings import SearchSettings
 from cellwright.pareto import knee, pareto_front, weighted
 from cellwright.progress import Progress
 from cellwright.results import FrontMember, SearchResult
+from cellwright.runners import runner_class
 from cellwright.search.candidates import candidate_space, split_candidate, tuned_space
 from cellwright.search.exploring import Exploration
 from cellwright.search.journal import history_of
-from cellwright.search.manifests import search_settings
 from cellwright.search.networks import use_device
-from cellwright.search.runner import build_runner
 from cellwright.search.screening import Screen
-from cellwright.search.trial import setting_of
+from cellwright.search.trial import setting_of, trials_of
 from cellwright.search.warm_start import start_genotypes, start_worth
 from cellwright.seeds import derive_seed
 from cellwright.spaces import FixedSpace, Space
@@ -48,7 +47,7 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
     assert isinstance(spec.strategy, SampledSection)
     space = candidate_space(spec)
     start = start_genotypes(spec, space)
-    settings = search_settings(spec, start)
+    settings = SearchSettings.of(spec, start)
     return _explore(spec, space, spec.strategy, data, folder, progress, start=start, settings=settings)
 
 
@@ -100,7 +99,7 @@ def _explore(
         spec,
         strategy,
         screen,
-        runner=build_runner(spec, data, folder, progress, settings=settings)
+        runner=runner_class(spec.runner).of(spec, trials_of(spec, data, folder, progress, settings))
         if spec.trial_estimator
         else None,
         data=data,

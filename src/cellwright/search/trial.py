@@ -9,9 +9,10 @@ from cellwright.data import PreparedData
 from cellwright.estimators import Setting, build_estimator
 from cellwright.evaluation import Evaluation, save_evaluation
 from cellwright.genotype import Genotype
+from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import Result
-from cellwright.runners import EVALUATION
+from cellwright.runners import REQUEST, RESULT, Trials
 from cellwright.search.candidates import split_candidate
 from cellwright.search.networks import task_of
 from cellwright.search.supernet_training import train_supernet
@@ -20,7 +21,8 @@ from cellwright.spec import SearchSpec
 from cellwright.spec.view import parse_view
 from cellwright.training.precision import best_device
 
-REQUEST, FOUND = "trial.json", "found.json"
+FOUND = "found.json"
+"""What a trial that is a whole one-shot search leaves beside its result."""
 
 
 class TrialRequest(Result):
@@ -54,15 +56,23 @@ class TrialRequest(Result):
         )
 
 
+def trials_of(
+    spec: SearchSpec, data: Path, folder: Path, progress: Progress, settings: SearchSettings | None = None
+) -> Trials:
+    """Return what the trials of the search in the folder have in common."""
+    request = TrialRequest.of(spec, data).model_dump_json(indent=2) + "\n"
+    return Trials(data=data, folder=folder, request=request, settings=settings, progress=progress)
+
+
 def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> None:
-    """Do what the folder's request says, and leave `evaluation.json` beside it.
+    """Do what the folder's request says, and leave `result.json` beside it.
 
     Args:
         folder: of the trial.
         progress: told how far it is.
         data: where the prepared data is, if not where the request says.
     """
-    if (folder / EVALUATION).exists():
+    if (folder / RESULT).exists():
         return
     request = TrialRequest.load(folder / REQUEST)
     if data is not None:
@@ -73,7 +83,7 @@ def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> 
         evaluation = _search(spec, Path(request.data), folder, progress)
     else:
         evaluation = _evaluate(spec, request, request.evaluation, folder, progress)
-    save_evaluation(evaluation, folder / EVALUATION)
+    save_evaluation(evaluation, folder / RESULT)
 
 
 def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Evaluation:

@@ -1,6 +1,6 @@
 """The `runner` and `store` sections: where trials run, and where clusters keep what they read and write."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,9 @@ class RunnerSection(Section):
     implementation: ClassVar[str]
     """The import path of the runner's class."""
     is_remote: ClassVar[bool] = False
-    """Whether trials run on other machines, which share a store with the search."""
+    """Whether trials run on other machines than the search."""
+    needs_store: ClassVar[bool] = False
+    """Whether trials find what they read, and leave what they found, in the spec's store."""
 
     kind: str
 
@@ -25,6 +27,15 @@ class RunnerSection(Section):
     """Time limit of a trial."""
     max_failures: int | None = Field(default=None, ge=0)
     """Trials that may fail before the search gives up; null for any number."""
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Return the limits of trials, which decide what fails."""
+        return {"parallel": self.parallel, "max_seconds": self.max_seconds}
+
+    def owned_by(self, owner: str) -> Self:
+        """Return the section of a runner that marks what it creates as the run's of that name, to be cleaned up."""
+        return self
 
     def trial_resources(self, step: Resources) -> Resources:
         """Return what one trial may use, where the search's step may use `step`."""

@@ -95,12 +95,12 @@ class SearchSpec(Section):
 
     @model_validator(mode="after")
     def _can_run_on_a_cluster(self) -> Self:
-        if not self.runner.is_remote:
-            return self
-        if self.store is None:
+        if self.runner.needs_store and self.store is None:
             raise ValueError(
                 f"store must be said: runner.kind {self.runner.kind} has trials on other machines"
             )
+        if not self.runner.is_remote:
+            return self
         if self.start.search and not self.is_sampled:
             raise ValueError(
                 "start.search must be left out: it is a folder of this machine, and a one-shot search with runner.kind "

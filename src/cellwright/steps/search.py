@@ -40,10 +40,9 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
 
 def identity(spec: SearchSpec) -> dict[str, Any]:
     """Return the content of what the search starts from, wherever it lies, and the limits of trials."""
-    limits = ("parallel", "max_seconds", "max_memory")
     return {
         "start": _started_from(spec),
-        "trials": {name: getattr(spec.runner, name, None) for name in limits} if spec.has_trials else None,
+        "trials": spec.runner.limits if spec.has_trials else None,
     }
 
 

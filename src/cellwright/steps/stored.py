@@ -4,20 +4,20 @@ So steps on different machines share no volume, one that is killed goes on from 
 that want the same step done at once, one does it and the others wait for it.
 """
 
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from cellwright import pod_labels as labels
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
+from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
-from cellwright.results import RUN, StepRecord
-from cellwright.runners import step_place
-from cellwright.runners.kubernetes.section import ClusterSection, KatibSection
-from cellwright.search.manifests import trial_pods
-from cellwright.search.runner import share
+from cellwright.results import StepRecord
+from cellwright.runners import RUN, run_id, runner_class, step_place
+from cellwright.search.candidates import candidate_space
+from cellwright.search.trial import trials_of
+from cellwright.search.warm_start import start_genotypes
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS, Step
 from cellwright.steps.running import run_step, run_until
@@ -69,7 +69,7 @@ def run_stored_step(
             place = step_place(folder.name)
             with mirroring(folder, store, place, last=StepRecord.FILE):
                 if not (folder / RUN).exists():
-                    write_text(folder / RUN, uuid.uuid4().hex)
+                    run_id(folder)
                     store.put(folder / RUN, f"{place}/{RUN}")  # before anything is created in its name
                 yield
 
@@ -79,29 +79,26 @@ def run_stored_step(
 
 def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
     """Delete what a run that did not end well has left on the cluster, and free what it held in the store."""
-    if isinstance(spec.runner, ClusterSection) and spec.runner.delete_on_cancel:
-        from cellwright.runners import kubernetes
-
-        cluster = kubernetes.Cluster(spec.runner.namespace, progress.say)
-        with_katib = isinstance(spec.runner, KatibSection)
-        for what in kubernetes.delete_unfinished(cluster, f"{labels.RUN}={owner}", with_katib=with_katib):
-            progress.say(f"finish: deleted the {what}")
+    runner_class(spec.runner).clean_up(spec, owner, progress.say)
     if spec.store is not None:
         release(spec_store(spec), LEASES, owner)
 
 
 def owned(spec: SearchSpec, owner: str) -> SearchSpec:
     """Return the spec, whose search labels what it creates on a cluster with the run of the pipeline."""
-    if not isinstance(spec.runner, ClusterSection):
-        return spec
-    runner = spec.runner.model_copy(update={"labels": {**spec.runner.labels, labels.RUN: owner}})
-    return spec.model_copy(update={"runner": runner})
+    return spec.model_copy(update={"runner": spec.runner.owned_by(owner)})
+
+
+def search_manifest(spec: SearchSpec) -> Mapping[str, Any]:
+    """Return what a spec's search would create on a cluster; raises CellwrightError where it creates nothing."""
+    start = start_genotypes(spec, candidate_space(spec)) if spec.is_sampled else ()
+    return runner_class(spec.runner).manifest(spec, SearchSettings.of(spec, start))
 
 
 def stage_search(spec: SearchSpec, workspace: Path, progress: Progress) -> None:
     """Prepare the data and store it for an Experiment that is created by hand from the spec's manifest."""
     data = run_until("prepare", spec, workspace, progress)["prepare"]
-    share(spec, trial_pods(spec).search, data, workspace, progress)
+    runner_class(spec.runner).stage(spec, trials_of(spec, data, workspace, progress))
 
 
 def spec_store(spec: SearchSpec) -> Store:

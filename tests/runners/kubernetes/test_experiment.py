@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cellwright.search.manifests import search_manifest
 from cellwright.spec import SearchSpec
+from cellwright.steps.stored import search_manifest
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMON = {

@@ -5,8 +5,7 @@ import pytest
 from kubernetes import client
 
 from cellwright.report import Mistake, write_line
-from cellwright.runners.kubernetes import TrialPods
-from cellwright.runners.kubernetes.pods import trouble_of
+from cellwright.runners.kubernetes.pods import TrialPods, trouble_of
 from cellwright.runners.kubernetes.section import JobsSection
 from cellwright.spec import Resources, Store
 

@@ -2,18 +2,36 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation
-from cellwright.pod_labels import SEARCH
+from cellwright.files import write_text
+from cellwright.katib.settings import ALGORITHMS
+from cellwright.pod_labels import RUN, SEARCH
 from cellwright.progress import Progress
-from cellwright.runners.base import Key, Outcome, Runner, trial_place
+from cellwright.results import StepRecord
+from cellwright.runners.base import (
+    REQUEST,
+    Finding,
+    Key,
+    Outcome,
+    Runner,
+    Trials,
+    run_id,
+    search_place,
+    step_place,
+    trial_place,
+)
 from cellwright.runners.kubernetes.api import Cluster
+from cellwright.runners.kubernetes.cleaning import delete_unfinished
 from cellwright.runners.kubernetes.pods import TrialPods, newest_by_trial, trouble_of
+from cellwright.runners.kubernetes.preflight import preflight
+from cellwright.runners.kubernetes.section import ClusterSection
+from cellwright.spec import SearchSpec
 from cellwright.stores import open_store
 
 POLL_SECONDS = 1.0
@@ -40,6 +58,9 @@ class KubernetesRunner(Runner):
         progress: told what troubles pods.
     """
 
+    with_katib: ClassVar[bool]
+    """Whether it creates what is Katib's."""
+
     def __init__(self, pods: TrialPods, cluster: Cluster, progress: Progress) -> None:
         self.pods = pods
         self.cluster = cluster
@@ -48,6 +69,38 @@ class KubernetesRunner(Runner):
         self.running: dict[Key, _Running] = {}
         self._last_change = time.monotonic()
         self._seen: object = None
+
+    @classmethod
+    def prepared(cls, spec: SearchSpec, trials: Trials) -> tuple[TrialPods, Cluster]:
+        """Return what the search's pods have in common and where they run, with all that they read stored."""
+        assert isinstance(spec.runner, ClusterSection)
+        pods = TrialPods.of(spec, run_id(trials.folder))
+        _share(pods, trials)
+        return pods, Cluster(spec.runner.namespace, trials.progress.say)
+
+    @classmethod
+    def stage(cls, spec: SearchSpec, trials: Trials) -> None:
+        """Store the data and the common request."""
+        _share(TrialPods.of(spec), trials)
+
+    @classmethod
+    def clean_up(cls, spec: SearchSpec, owner: str, say: Callable[[str], None]) -> None:
+        """Delete the unfinished Jobs and Experiments that the run has created, if the spec says so."""
+        assert isinstance(spec.runner, ClusterSection)
+        if spec.runner.delete_on_cancel:
+            cluster = Cluster(spec.runner.namespace, say)
+            for what in delete_unfinished(cluster, f"{RUN}={owner}", with_katib=cls.with_katib):
+                say(f"finish: deleted the {what}")
+
+    @classmethod
+    def preflight(
+        cls, spec: SearchSpec, katib_namespace: str, say: Callable[[str], None]
+    ) -> Iterable[Finding]:
+        """Return, one by one, what the search needs on the cluster and whether it is there."""
+        assert isinstance(spec.runner, ClusterSection)
+        algorithm = f"{ALGORITHMS}{spec.strategy.kind}" if cls.with_katib else None
+        cluster = Cluster(spec.runner.namespace, say)
+        return preflight(cluster, TrialPods.of(spec), algorithm=algorithm, katib_namespace=katib_namespace)
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         """Store the request and begin the trial, or find it where it was begun before."""
@@ -169,6 +222,16 @@ class KubernetesRunner(Runner):
     @property
     def _selector(self) -> str:
         return f"{SEARCH}={self.pods.search}"
+
+
+def _share(pods: TrialPods, trials: Trials) -> None:
+    """Store what all trials of a search have in common: the prepared data and the common request."""
+    say = trials.progress.say
+    store = open_store(pods.store.uri, pods.store.endpoint, say=say)
+    say(f"search: storing {trials.data.name} in {pods.store.uri}")
+    store.push(trials.data, step_place(trials.data.name), last=StepRecord.FILE)
+    write_text(trials.folder / REQUEST, trials.request)
+    store.put(trials.folder / REQUEST, f"{search_place(pods.search)}/{REQUEST}")
 
 
 def label_of(key: Key) -> str:

@@ -1,24 +1,24 @@
 """The Katib Experiment of a search."""
 
-from collections.abc import Sequence
-
 from kubeflow_katib_api import models
 from kubeflow_katib_api.models import V1beta1Experiment as Experiment
 
 from cellwright.katib.assignments import SECONDS, STATE
 from cellwright.katib.settings import SearchSettings
 from cellwright.runners.kubernetes.pods import CONTAINER, TrialPods
+from cellwright.runners.kubernetes.section import KatibSection
+from cellwright.spec import SearchSpec
+from cellwright.spec.estimators import COSTS
 
 GROUP, VERSION = "kubeflow.org", "v1beta1"
 TRIAL_NAME = "trial"
 
 
 def build_experiment(
+    spec: SearchSpec,
     settings: SearchSettings,
-    metrics: Sequence[str],
     pods: TrialPods,
     *,
-    db_manager: str,
     max_trials: int,
     max_failures: int | None,
 ) -> Experiment:
@@ -28,16 +28,17 @@ def build_experiment(
     would end the Experiment before the best few are scored again.
 
     Args:
-        settings: the search.
-        metrics: what trials measure.
+        spec: the search.
+        settings: as our suggestion service does it.
         pods: what runs a trial.
-        db_manager: address that trials report to.
         max_trials: how many Katib may run.
         max_failures: how many of them may fail; None for any number, since Katib gives up *at* that number.
     """
+    assert isinstance(spec.runner, KatibSection)
+    metrics = [*COSTS, *(name for e in spec.estimators for name in e.metrics)] if spec.is_sampled else []
     first = settings.objectives[0]
     metrics = list(dict.fromkeys([*(o.metric for o in settings.objectives), *metrics, STATE, SECONDS]))
-    arguments = ["--report-to", db_manager, "--katib-trial", f"${{trialParameters.{TRIAL_NAME}}}"]
+    arguments = ["--report-to", spec.runner.db_manager, "--katib-trial", f"${{trialParameters.{TRIAL_NAME}}}"]
     for name in settings.parameters[1:]:
         arguments += [f"--{name}", f"${{trialParameters.{name}}}"]
     return Experiment(

@@ -1,14 +1,32 @@
 """Trials as plain Jobs: our loop, Kubernetes' retries and limits, no Katib."""
 
 from collections.abc import Mapping
+from typing import Any, Self
 
 from cellwright.evaluation import Evaluation
-from cellwright.runners.base import Key, Outcome
+from cellwright.katib.settings import SearchSettings
+from cellwright.runners.base import Key, Outcome, Trials
 from cellwright.runners.kubernetes.base import KubernetesRunner, label_of
+from cellwright.runners.kubernetes.pods import TrialPods
+from cellwright.spec import SearchSpec
 
 
 class JobsRunner(KubernetesRunner):
     """Runs each trial as a `batch/v1` Job of a name that says which, so that it is never made twice."""
+
+    with_katib = False
+
+    @classmethod
+    def of(cls, spec: SearchSpec, trials: Trials) -> Self:
+        """Return the runner of a search."""
+        return cls(*cls.prepared(spec, trials), trials.progress)
+
+    @classmethod
+    def manifest(cls, spec: SearchSpec, settings: SearchSettings) -> Mapping[str, Any]:
+        """Return the Job of the search's first trial."""
+        pods = TrialPods.of(spec)
+        job = pods.job("0-0", keep_seconds=pods.runner.keep_seconds)
+        return {**job, "metadata": {"name": f"{pods.search}-0-0", **job["metadata"]}}
 
     def begin(self, key: Key, evaluation: Evaluation | None) -> None:
         """Create the trial's Job, unless there is one."""

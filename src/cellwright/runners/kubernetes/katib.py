@@ -16,13 +16,15 @@ from kubeflow_katib_api.models import V1beta1Experiment as Experiment
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, save_evaluation
 from cellwright.katib.assignments import read_number
+from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
-from cellwright.runners.base import EVALUATION, Key, Outcome
+from cellwright.runners.base import RESULT, Key, Outcome, Trials
 from cellwright.runners.kubernetes.api import Cluster
 from cellwright.runners.kubernetes.base import POLL_SECONDS, KubernetesRunner, seconds_between
-from cellwright.runners.kubernetes.experiment import GROUP, VERSION
+from cellwright.runners.kubernetes.experiment import GROUP, VERSION, build_experiment
 from cellwright.runners.kubernetes.jobs import JobsRunner
 from cellwright.runners.kubernetes.pods import TrialPods
+from cellwright.spec import SearchSpec
 
 
 class KatibRunner(KubernetesRunner):
@@ -34,6 +36,29 @@ class KatibRunner(KubernetesRunner):
         cluster: where.
         progress: told what troubles pods.
     """
+
+    with_katib = True
+
+    @classmethod
+    def of(cls, spec: SearchSpec, trials: Trials) -> KubernetesRunner:
+        """Return the runner of a search; plain Jobs where the search is not one that our suggestion service does."""
+        if trials.settings is None:
+            return JobsRunner.of(spec, trials)
+        pods, cluster = cls.prepared(spec, trials)
+        experiment = build_experiment(spec, trials.settings, pods, max_trials=1, max_failures=None)
+        return cls(experiment, pods, cluster, trials.progress)
+
+    @classmethod
+    def manifest(cls, spec: SearchSpec, settings: SearchSettings) -> Mapping[str, Any]:
+        """Return the Experiment of the search, with room for all of its trials."""
+        experiment = build_experiment(
+            spec,
+            settings,
+            TrialPods.of(spec),
+            max_trials=spec.budget.evaluations if spec.is_sampled else spec.budget.seeds,
+            max_failures=spec.runner.max_failures,
+        )
+        return dict(experiment.to_dict())
 
     def __init__(self, experiment: Experiment, pods: TrialPods, cluster: Cluster, progress: Progress) -> None:
         super().__init__(pods, cluster, progress)
@@ -55,7 +80,7 @@ class KatibRunner(KubernetesRunner):
     def pass_over(self, evaluation: Evaluation) -> None:
         """Let Katib go on to a trial that finds its evaluation done."""
         with TemporaryDirectory() as folder:
-            path = Path(folder) / EVALUATION
+            path = Path(folder) / RESULT
             save_evaluation(evaluation, path)
             self.store.put(path, f"{self.place((evaluation.number, 0))}/{path.name}")
         self._make_room(evaluation.number)

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from cellwright.canonical import digest
+from cellwright.container_images import CELLWRIGHT
 from cellwright.pod_labels import SEARCH, TRIAL
 from cellwright.report import last_mistake
 from cellwright.runners.kubernetes.section import ClusterSection
-from cellwright.spec import Resources, Store
+from cellwright.spec import Resources, SearchSpec, Store
 
 CONTAINER = "trial"
+LONGEST_NAME = 40
+"""What Katib lets pass as the name of an Experiment."""
 MISTAKE, OUT_OF_MEMORY = 1, 137
 """Exit codes that a repetition would give again."""
 NOT_STARTING = {
@@ -40,6 +44,24 @@ class TrialPods:
     store: Store
     image: str
     resources: Resources
+
+    @classmethod
+    def of(cls, spec: SearchSpec, run: str = "") -> Self:
+        """Return what the pods of a search's trials have in common.
+
+        Args:
+            spec: with a runner on a cluster.
+            run: tells the search from others; without it, the spec does.
+        """
+        assert isinstance(spec.runner, ClusterSection) and spec.store is not None
+        tail = digest([run or spec.digest])[:8]
+        return cls(
+            search=f"{spec.name[: LONGEST_NAME - 9].rstrip('-')}-{tail}",
+            runner=spec.runner,
+            store=spec.store,
+            image=CELLWRIGHT,
+            resources=spec.resources,
+        )
 
     def job(
         self, trial: str, arguments: Sequence[str] = (), *, keep_seconds: int | None = None

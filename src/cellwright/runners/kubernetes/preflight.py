@@ -1,17 +1,16 @@
-"""Looking a cluster over before a search: what is missing, and how to mend it."""
+"""Checking a cluster before a search: what is missing, and how to mend it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import kubernetes
 
 from cellwright.errors import CellwrightError
+from cellwright.runners.base import Finding
 from cellwright.runners.kubernetes.api import Cluster
 from cellwright.runners.kubernetes.experiment import GROUP, VERSION
 from cellwright.runners.kubernetes.pods import TrialPods
 from cellwright.runners.kubernetes.registration import MEMORY, read_config
-from cellwright.runners.kubernetes.section import KatibSection
 from cellwright.spec import count_bytes
 from cellwright.stores import open_store
 
@@ -26,24 +25,21 @@ STORE_SECONDS = 10.0
 """How long the store may refuse."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a search needs."""
-
-    what: str
-    mistake: str | None
-    """What is wrong with it and how to mend it; None where it is there."""
-
-
-def look_over(
-    cluster: Cluster, pods: TrialPods, *, algorithm: str, katib_namespace: str
+def preflight(
+    cluster: Cluster, pods: TrialPods, *, algorithm: str | None, katib_namespace: str
 ) -> Iterator[Finding]:
-    """Yield what a search with the pods needs, one by one."""
-    with_katib = isinstance(pods.runner, KatibSection)
-    if with_katib:
+    """Yield what a search with the pods needs, one by one.
+
+    Args:
+        cluster: where.
+        pods: what its trials have in common.
+        algorithm: by Katib's name; None for a search without Katib.
+        katib_namespace: where Katib itself is installed.
+    """
+    if algorithm is not None:
         yield _resources_of_katib(cluster)
         yield from _registered(cluster, algorithm, katib_namespace)
-    for group, resource, verbs in COMMON + (KATIB if with_katib else ()):
+    for group, resource, verbs in COMMON + (KATIB if algorithm is not None else ()):
         yield _permission(cluster, group, resource, verbs.split())
     for what, name, call in _named(cluster, pods):
         yield _exists(cluster, what, name, call)

@@ -1,9 +1,10 @@
 """The `runner` sections of runners on Kubernetes."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
+from cellwright.pod_labels import RUN
 from cellwright.spec import Resources, RunnerSection
 from cellwright.spec.strategy import PositiveFloat
 
@@ -12,6 +13,7 @@ class ClusterSection(RunnerSection):
     """What runners on Kubernetes share: each trial is a pod with a resource profile of its own."""
 
     is_remote = True
+    needs_store = True
 
     namespace: str | None = None
     """Where trials run; the namespace of the kubeconfig's context, or of the search's own pod, unless said."""
@@ -32,6 +34,10 @@ class ClusterSection(RunnerSection):
     delete_on_cancel: bool = True
     """Whether an interrupted search takes its trials along; otherwise they go on, and the next attempt finds them."""
 
+    def owned_by(self, owner: str) -> Self:
+        """Return the section with a label for all that the run creates."""
+        return self.model_copy(update={"labels": {**self.labels, RUN: owner}})
+
     def trial_resources(self, step: Resources) -> Resources:
         """Return the trials' own profile, or the step's."""
         return self.resources or step
@@ -40,7 +46,7 @@ class ClusterSection(RunnerSection):
 class JobsSection(ClusterSection):
     """Trials are plain Kubernetes Jobs, for clusters without Katib."""
 
-    implementation = "cellwright.runners.kubernetes:JobsRunner"
+    implementation = "cellwright.runners.kubernetes.jobs:JobsRunner"
 
     kind: Literal["jobs"]
 
@@ -48,7 +54,7 @@ class JobsSection(ClusterSection):
 class KatibSection(ClusterSection):
     """Trials are those of one Katib Experiment, which Katib's page shows; our suggestion service proposes."""
 
-    implementation = "cellwright.runners.kubernetes:KatibRunner"
+    implementation = "cellwright.runners.kubernetes.katib:KatibRunner"
 
     kind: Literal["katib"]
     db_manager: str = Field(default="katib-db-manager.kubeflow:6789", pattern=r"^[\w.-]+:\d+$")
