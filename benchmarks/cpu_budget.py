@@ -10,7 +10,6 @@ from typing import Any
 
 from cellwright.data import PreparedData, Split
 from cellwright.nn.initialising import seeded_initialisation
-from cellwright.search.networks import task_of
 from cellwright.spaces.building import NetworkConfig
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import Budget, OneShotSection, SearchSpec
@@ -18,6 +17,7 @@ from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_st
 from cellwright.strategies.one_shot.enas.section import EnasSection
 from cellwright.strategies.one_shot.random_ws.section import RandomWsSection
 from cellwright.strategies.one_shot.spos.section import SposSection
+from cellwright.training.networks import task_of
 from cellwright.training.retraining import ClassifierTraining
 
 STEPS = 8

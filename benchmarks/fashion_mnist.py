@@ -34,7 +34,6 @@ from cellwright.data import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult
-from cellwright.search.networks import genotype_network, load_network, task_of, train_network
 from cellwright.spaces import build_space
 from cellwright.spaces.building import NetworkConfig, ResNetConfig
 from cellwright.spec import SearchSpec, parse_spec
@@ -42,6 +41,7 @@ from cellwright.step_list import STEPS
 from cellwright.steps import search
 from cellwright.steps.running import run_step
 from cellwright.tasks.images.resnet import resnet_channels
+from cellwright.training.networks import genotype_network, load_network, task_of, train_network
 from cellwright.training.randomness import derive_seed
 from cellwright.training.retraining import predict
 

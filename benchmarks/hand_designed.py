@@ -36,11 +36,11 @@ from cellwright.files import write_text
 from cellwright.nn.cost import count_macs, count_params, measure_latency
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
-from cellwright.search.networks import task_of
 from cellwright.spec import Augment, Precision, SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
 from cellwright.tasks.images.augmentation import augment_images
+from cellwright.training.networks import task_of
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
 from cellwright.training.retraining import predict

@@ -10,11 +10,11 @@ from cellwright.data import PreparedData
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
-from cellwright.search.networks import task_of
 from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_network
 from cellwright.spec import load_spec
 from cellwright.steps.running import run_until
+from cellwright.training.networks import task_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHORT = ("data.limit=200", "budget.epochs=1")

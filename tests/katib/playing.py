@@ -75,7 +75,7 @@ class Client:
 
 @contextmanager
 def running_service(patience: float = 0.2) -> Iterator[Client]:
-    server, port = serve(0, patience=patience)
+    server, port = serve(0, seconds=patience)
     try:
         with grpc.insecure_channel(f"localhost:{port}") as channel:
             yield Client(channel)

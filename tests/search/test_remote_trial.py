@@ -11,7 +11,7 @@ from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.runners import search_place, step_place, trial_place
-from cellwright.search.remote_trial import DistantTrial
+from cellwright.search.remote_trial import RemoteTrial
 from cellwright.search.trial import FOUND, TrialRequest
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
@@ -73,8 +73,8 @@ class Evicted(Silent):
         raise SystemExit(143)
 
 
-def trial(store: FolderStore, search: str, scratch: Path, **parameters: str) -> DistantTrial:
-    return DistantTrial(store, search, "4-0", scratch, parameters=parameters)
+def trial(store: FolderStore, search: str, scratch: Path, **parameters: str) -> RemoteTrial:
+    return RemoteTrial(store, search, "4-0", scratch, parameters=parameters)
 
 
 def test_it_does_what_the_search_asks(store, genotype, tmp_path: Path):

@@ -13,11 +13,11 @@ from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult
 from cellwright.search.warm_start import start_genotypes
-from cellwright.search.weights import StartingWeights
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps.running import run_until
 from cellwright.training.checkpoint import load_tensors, unprefixed
+from cellwright.training.starting_weights import StartingWeights
 
 STANDSTILL = {"alpha_learning_rate": 1e-30, "alpha_weight_decay": 0, "batch_size": 32}
 

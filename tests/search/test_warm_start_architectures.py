@@ -8,7 +8,7 @@ from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.results import SearchResult
 from cellwright.search.candidates import tuned_space
-from cellwright.search.journal import EVALUATIONS, Journal
+from cellwright.search.journal import EVALUATIONS, EvaluationJournal
 from cellwright.search.warm_start import start_genotypes, start_worth
 from cellwright.spaces import TUNE, build_space
 from cellwright.spaces.darts.space import Darts
@@ -32,7 +32,7 @@ def genotypes() -> list[Genotype]:
 @pytest.fixture
 def earlier(genotypes: list[Genotype], tmp_path: Path) -> Path:
     """An earlier search whose accuracies fell from 0.8 to 0.4, and which took the second best."""
-    journal = Journal(tmp_path / EVALUATIONS)
+    journal = EvaluationJournal(tmp_path / EVALUATIONS)
     for number, genotype in enumerate(genotypes[:5]):
         journal.add(Evaluation(number=number, genotype=genotype, metrics={"accuracy": 0.8 - 0.1 * number}))
     journal.close()

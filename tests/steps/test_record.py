@@ -10,7 +10,7 @@ import pytest
 from cellwright.evaluation import Evaluation, Fidelity
 from cellwright.genotype import Genotype
 from cellwright.results import EpochRecord, SearchResult, StepRecord
-from cellwright.search.journal import EVALUATIONS, Journal
+from cellwright.search.journal import EVALUATIONS, EvaluationJournal
 from cellwright.search.one_shot import of_seed, seed_result
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
@@ -50,7 +50,7 @@ def folders(prepared: Path, tmp_path: Path) -> Mapping[str, Path]:
 
 
 def record(spec: SearchSpec, folders: Mapping[str, Path], *evaluations: Evaluation) -> RunRecord:
-    journal = Journal(folders["search"] / EVALUATIONS)
+    journal = EvaluationJournal(folders["search"] / EVALUATIONS)
     for evaluation in evaluations:
         journal.add(evaluation)
     journal.close()

@@ -45,12 +45,12 @@ def trial(
             run_trial(folder, progress)
         if store is None:
             return
-        from cellwright.search.remote_trial import DistantTrial
+        from cellwright.search.remote_trial import RemoteTrial
         from cellwright.stores import open_store
 
         parameters = {} if genotype is None else {"genotype": genotype, "fidelity": fidelity}
         with tempfile.TemporaryDirectory() as scratch:
-            distant = DistantTrial(
+            distant = RemoteTrial(
                 open_store(store, say=progress.say), search, trial, Path(scratch), parameters=parameters
             )
             evaluation = distant.run(progress)

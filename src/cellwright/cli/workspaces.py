@@ -50,7 +50,7 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
     from cellwright.errors import CellwrightError
     from cellwright.folders import check_apart, check_ours, check_workspace
     from cellwright.tracking import artifacts_beside, check_database
-    from cellwright.tracking.addresses import default_tracking_uri
+    from cellwright.tracking.uri import default_tracking_uri
 
     data = {f"data.{key}": place for key, place in spec.data.places.items() if isinstance(place, Path)}
     check_workspace(workspace, data)

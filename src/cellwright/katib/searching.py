@@ -9,6 +9,7 @@ from cellwright.genotype import Genotype, GenotypeError
 from cellwright.katib.settings import SearchSettings
 from cellwright.spec import SampledSection
 from cellwright.strategies.sampled import Suggesting, build_sampled
+from cellwright.strategies.sampled.order import settled
 
 
 class NotYetError(CellwrightError):
@@ -69,14 +70,14 @@ class Search:
     ) -> dict[int, Evaluation]:
         """Return what the suggestion of that number may follow from; `new` ones, not begun yet, cannot be awaited."""
         begun = [n for n in range(number) if known[n].was_begun]
-        settled = begun[: max(0, len(begun) - self._settings.parallel + 1)]
-        late = [n for n in settled if known[n].state == "running" and n not in new]
+        known_ends = settled(begun, self._settings.parallel)
+        late = [n for n in known_ends if known[n].state == "running" and n not in new]
         if late and self._settings.in_order:
             raise NotYetError(
                 f"suggestion {number} has to wait until trial {late[0]} has ended: in_order is true, and parallel "
                 f"is {self._settings.parallel}"
             )
-        open_now = set(begun[len(settled) :])
+        open_now = set(begun[len(known_ends) :])
         return {n: _running(known[n]) if n in open_now else known[n] for n in range(number)}
 
     def _suggest(self, number: int, known: dict[int, Evaluation]) -> Suggestion:

@@ -26,8 +26,8 @@ from cellwright.katib.api_pb2 import (
     ValidateAlgorithmSettingsRequest,
 )
 from cellwright.katib.assignments import assign, read_evaluation, read_number, read_suggestion
+from cellwright.katib.cache_guard import SECONDS, CacheGuard
 from cellwright.katib.searching import NotYetError, Search, UsedUpError, next_numbers
-from cellwright.katib.seeing import PATIENCE, Sight
 from cellwright.katib.settings import SearchSettings
 
 PORT = 6789
@@ -47,12 +47,12 @@ class SuggestionService:
     What is not foreseen becomes the status UNKNOWN, as gRPC does it, and the service goes on.
 
     Args:
-        patience: seconds to wait for trials that are suggested and not seen yet.
+        seconds: to wait for trials that are suggested and not seen yet.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, seconds: float) -> None:
         self._lock = threading.Lock()
-        self._sight = Sight(patience)
+        self._cache_guard = CacheGuard(seconds)
         self._search: tuple[SearchSettings, Search] | None = None
         """The latest, with what it has been told, so that not all trials are learnt from each time."""
 
@@ -100,7 +100,7 @@ class SuggestionService:
     def _next_trials(self, request: GetSuggestionsRequest) -> list[dict[str, str]]:
         settings = _read_settings(request.experiment)
         count = request.current_request_number
-        self._sight.require_all(request.total_request_number - count, len(request.trials))
+        self._cache_guard.require_all(request.total_request_number - count, len(request.trials))
         if not settings.is_sampled:
             taken = [read_number(_assignments(trial)) for trial in request.trials]
             return [{"number": str(number)} for number in next_numbers(taken, count)]
@@ -166,9 +166,9 @@ def check_experiment(experiment: Experiment) -> None:
         raise CellwrightError("; ".join(mistakes))
 
 
-def serve(port: int = PORT, *, patience: float = PATIENCE) -> tuple[grpc.Server, int]:
+def serve(port: int = PORT, *, seconds: float = SECONDS) -> tuple[grpc.Server, int]:
     """Start a server; return it, and the port that it listens on, which 0 leaves open."""
-    service = SuggestionService(patience)
+    service = SuggestionService(seconds)
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4), options=[("grpc.max_receive_message_length", MAX_REQUEST)]
     )

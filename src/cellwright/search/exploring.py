@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +11,12 @@ from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
-from cellwright.search.journal import EVALUATIONS, Journal, finished
+from cellwright.search.journal import EVALUATIONS, EvaluationJournal, finished
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest, trial_seed
 from cellwright.spec import SearchSpec
 from cellwright.strategies.sampled import Suggesting
+from cellwright.strategies.sampled.order import settled
 
 
 class Exploration:
@@ -58,29 +58,29 @@ class Exploration:
         self.start = start
         self.events: list[str] = []
         self.evaluations: dict[Key, Evaluation] = {}
-        self.journal = Journal(folder / EVALUATIONS)
+        self.journal = EvaluationJournal(folder / EVALUATIONS)
         self.parallel = spec.runner.parallel
         self._num_begun = self._num_failed = 0
         self._clock = time.monotonic()
-        self._open: deque[Key] = deque()
+        self._open: list[Key] = []
         self._ended: dict[Key, Evaluation] = {}
 
     def explore(self) -> None:
         """Evaluate architectures until the budget is used up, or the space."""
         for genotype in self.start:
             if not self._is_over():
-                self._settle_but(self.parallel - 1)
+                self._settle(settled(self._open, self.parallel))
                 suggestion = Suggestion(number=len(self.evaluations), genotype=genotype).running
                 self.strategy.observe([suggestion])
                 self._begin(suggestion)
         while not self._is_over():
-            self._settle_but(self.parallel - 1)
+            self._settle(settled(self._open, self.parallel))
             suggestions = self.strategy.suggest(1)
             if not suggestions:
                 self.events.append(f"the space is used up after {len(self.evaluations)} architectures")
                 break
             self._begin(suggestions[0].running)
-        self._settle_but(0)
+        self._settle(self._open)
 
     def score_again(self, finalists: Sequence[Genotype]) -> list[Evaluation]:
         """Return what the finalists give on fresh seeds, without what fails."""
@@ -88,11 +88,11 @@ class Exploration:
         keys: list[Key] = []
         for repeat in range(1, self.spec.budget.fresh_seeds + 1):
             for genotype in finalists:
-                self._settle_but(self.parallel - 1)
+                self._settle(settled(self._open, self.parallel))
                 number = suggested[genotype].number
                 self._begin(Evaluation(number=number, genotype=genotype, state="running", repeat=repeat))
                 keys.append((number, repeat))
-        self._settle_but(0)
+        self._settle(self._open)
         again = [self.evaluations[key] for key in keys]
         return [evaluation for evaluation in again if evaluation.state == "done"]
 
@@ -174,10 +174,10 @@ class Exploration:
         TrialRequest.of(self.spec, self.data, evaluation, with_curves).save(folder / REQUEST)
         runner.start((evaluation.number, evaluation.repeat), folder, evaluation)
 
-    def _settle_but(self, count: int) -> None:
-        """Wait until all trials but the last so many have ended, and only now make known what they gave."""
-        while len(self._open) > count:
-            key = self._open.popleft()
+    def _settle(self, keys: Sequence[Key]) -> None:
+        """Wait until these trials have ended, and only now make known what they gave."""
+        for key in list(keys):
+            self._open.remove(key)
             while self.runner and key not in self._ended:
                 self._take(self.runner.wait())
             self.evaluations[key] = evaluation = self._ended.pop(key)

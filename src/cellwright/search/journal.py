@@ -38,7 +38,7 @@ def history_of(evaluations: Iterable[Evaluation], objective: Objective) -> tuple
     return tuple(records)
 
 
-class Journal:
+class EvaluationJournal:
     """The finished evaluations of a search.
 
     Args:

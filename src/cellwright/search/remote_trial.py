@@ -17,7 +17,7 @@ from cellwright.stores import Store, mirroring
 from cellwright.training.precision import best_device
 
 
-class DistantTrial:
+class RemoteTrial:
     """A trial whose folder, and whose data, are in a store.
 
     Args:

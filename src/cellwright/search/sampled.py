@@ -18,7 +18,6 @@ from cellwright.runners import runner_class
 from cellwright.search.candidates import candidate_space, split_candidate, tuned_space
 from cellwright.search.exploring import Exploration
 from cellwright.search.journal import history_of
-from cellwright.search.networks import use_device
 from cellwright.search.screening import Screen
 from cellwright.search.trial import setting_of, trials_of
 from cellwright.search.warm_start import start_genotypes, start_worth
@@ -36,6 +35,7 @@ from cellwright.spec import (
 )
 from cellwright.strategies.sampled import build_sampled
 from cellwright.strategies.sampled.predictor import PredictorSection
+from cellwright.training.networks import use_device
 
 
 def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:

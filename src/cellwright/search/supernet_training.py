@@ -7,7 +7,6 @@ from cellwright.errors import CellwrightError
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
-from cellwright.search.networks import CHECKPOINT, task_of, use_device
 from cellwright.search.warm_start import start_alphas
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
@@ -15,6 +14,8 @@ from cellwright.spaces.networks import build_supernet
 from cellwright.spec import OneShotSection, SearchSpec
 from cellwright.strategies.one_shot import Differentiable, SearchData, build_strategy
 from cellwright.training import parallel
+from cellwright.training.checkpoint import CHECKPOINT
+from cellwright.training.networks import task_of, use_device
 
 
 def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: Progress) -> SearchResult:

@@ -14,11 +14,11 @@ from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.runners import REQUEST, RESULT, Trials
 from cellwright.search.candidates import split_candidate
-from cellwright.search.networks import task_of
 from cellwright.search.supernet_training import train_supernet
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.spec.view import parse_view
+from cellwright.training.networks import task_of
 from cellwright.training.precision import best_device
 
 FOUND = "found.json"

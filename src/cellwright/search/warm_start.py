@@ -12,11 +12,10 @@ from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.results import GENOTYPE, SearchResult
 from cellwright.search.journal import EVALUATIONS, finished, read_evaluations
-from cellwright.search.networks import CHECKPOINT
 from cellwright.spaces import TUNE, Space, TunedSpace, architecture_of
 from cellwright.spec import SearchSpec
-from cellwright.tracking.addresses import download
-from cellwright.training.checkpoint import load_tensors, unprefixed
+from cellwright.tracking.starting_models import download
+from cellwright.training.checkpoint import CHECKPOINT, load_tensors, unprefixed
 
 
 def start_genotypes(spec: SearchSpec, space: Space) -> list[Genotype]:

@@ -8,13 +8,13 @@ from cellwright.data import PreparedData
 from cellwright.nn.cost import count_params
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
-from cellwright.search.networks import genotype_network, task_of, train_network
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spaces.building import NetworkConfig, ResNetConfig
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.images.resnet import resnet_channels
+from cellwright.training.networks import genotype_network, task_of, train_network
 
 
 def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:

@@ -10,7 +10,6 @@ from cellwright.data import PreparedData, Split
 from cellwright.nn.cost import measure_latency
 from cellwright.progress import Progress
 from cellwright.results import Comparison, EvaluationResult, Latency, ModelScore, TrainingResult
-from cellwright.search.networks import load_network, use_device
 from cellwright.spec import Evaluate, SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.images.scoring import (
@@ -21,6 +20,7 @@ from cellwright.tasks.images.scoring import (
     wilson_interval,
 )
 from cellwright.training.checkpoint import save_tensors
+from cellwright.training.networks import load_network, use_device
 from cellwright.training.precision import channels_last
 from cellwright.training.retraining import predict
 

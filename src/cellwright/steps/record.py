@@ -15,12 +15,11 @@ from cellwright.genotype import Genotype
 from cellwright.results import EpochRecord, History, SearchResult, StepRecord, TrainingResult
 from cellwright.search.candidates import split_candidate
 from cellwright.search.journal import EVALUATIONS, TUNING, finished, history_of, read_evaluations
-from cellwright.search.networks import CHECKPOINT
 from cellwright.search.one_shot import of_seed, seed_result
-from cellwright.search.weights import started_from
 from cellwright.spec import SearchSpec
+from cellwright.steps.starting_weights import started_from
 from cellwright.tracking import RunRecord, Status, TrialRecord
-from cellwright.training.checkpoint import load_facts
+from cellwright.training.checkpoint import CHECKPOINT, load_facts
 
 REASON_TAG = "cellwright.reason"
 STATUS: Mapping[str, Status] = {"done": "FINISHED", "failed": "FAILED", "pruned": "KILLED"}

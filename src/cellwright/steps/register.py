@@ -18,12 +18,12 @@ from cellwright.results import (
     RegistrationResult,
     SearchResult,
 )
-from cellwright.search.networks import load_network
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.steps.record import run_key, run_record
 from cellwright.tracking import MlflowTracker, Patience, RunRecord
-from cellwright.tracking.addresses import default_tracking_uri
+from cellwright.tracking.uri import default_tracking_uri
+from cellwright.training.networks import load_network
 
 SPEC, ENVIRONMENT = "spec.json", "environment.txt"
 EXAMPLES = 2

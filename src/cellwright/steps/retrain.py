@@ -9,11 +9,11 @@ from cellwright.genotype import Genotype
 from cellwright.nn.export import export_onnx, export_pt2
 from cellwright.progress import Progress
 from cellwright.results import GENOTYPE, ONNX, PT2, SearchResult
-from cellwright.search.networks import genotype_network, load_network, train_network
-from cellwright.search.weights import started_from, starting_weights
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
+from cellwright.steps.starting_weights import started_from, starting_weights
 from cellwright.training import parallel
+from cellwright.training.networks import genotype_network, load_network, train_network
 
 CHECKED_EXAMPLES = 64
 

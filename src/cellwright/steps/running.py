@@ -26,7 +26,7 @@ from cellwright.step_list import STEPS, Step
 from cellwright.steps import Inputs
 from cellwright.steps.code import code_digest
 from cellwright.steps.live import logged_live
-from cellwright.tracking.addresses import placed
+from cellwright.tracking.starting_models import with_registry
 from cellwright.training import parallel
 
 
@@ -52,7 +52,7 @@ def run_step(
         CellwrightError: an input is not finished, or another process is at this step.
     """
     keys = {name: StepRecord.load(inputs[name] / StepRecord.FILE).key for name in step.inputs}
-    spec = placed(spec, workspace)
+    spec = with_registry(spec, workspace)
     view = step_view(step, spec)
     settings = step_settings(step, spec)
     key = digest([step.name, step_code(step, spec), settings, keys])

@@ -9,7 +9,6 @@ from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.results import GENOTYPE, SearchResult
 from cellwright.search.journal import TUNING
-from cellwright.search.networks import CHECKPOINT
 from cellwright.search.one_shot import one_shot_search
 from cellwright.search.sampled import sampled_search, tune
 from cellwright.search.warm_start import start_genotypes
@@ -17,6 +16,7 @@ from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.training import parallel
+from cellwright.training.checkpoint import CHECKPOINT
 
 
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:

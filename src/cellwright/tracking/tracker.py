@@ -23,12 +23,11 @@ def model_version(uri: str, address: str) -> str:
     Raises:
         CellwrightError: there is none, or no registry; names the address.
     """
-    from cellwright.tracking import connection as _connection
-    from cellwright.tracking import registry as _registry
+    from cellwright.tracking import connection, registry
 
     def find() -> str:
-        with _connection.explained(uri, address):
-            version = _registry.find_version(_connection.connect(uri), address)
+        with connection.explained(uri, address):
+            version = registry.find_version(connection.connect(uri), address)
         return f"{version.name}/{version.version}"
 
     return Patience(seconds=SHORT)(find)
@@ -40,14 +39,13 @@ def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path
     Raises:
         CellwrightError: there is no such model or file, or no registry; names the address.
     """
-    from cellwright.tracking import connection as _connection
-    from cellwright.tracking import registry as _registry
+    from cellwright.tracking import connection, registry
 
     def fetch() -> Path:
-        with _connection.explained(uri, address):
-            client = _connection.connect(uri)
-            version = _registry.find_version(client, address)
-            return _registry.download(client, uri, version, f"extra_files/{name}", folder)
+        with connection.explained(uri, address):
+            client = connection.connect(uri)
+            version = registry.find_version(client, address)
+            return registry.download(client, uri, version, f"extra_files/{name}", folder)
 
     return Patience(seconds=SHORT)(fetch)
 
@@ -79,19 +77,19 @@ class MlflowTracker:
                 beside a SQLite database, or what the server decides.
             patience: With an MLflow that is away; none unless said.
         """
-        from cellwright.tracking import connection as _connection
+        from cellwright.tracking import connection
 
         self._uri = uri
         self._experiment = experiment
         self._run_id = run_id
         self._patience = patience or Patience()
         self._logged: dict[str, LoggedRun] = {}
-        self._client = self._ask(lambda: _connection.connect(uri))
+        self._client = self._ask(lambda: connection.connect(uri))
         self._experiment_id = ""
         if run_id is None:
-            location = artifact_location or _connection.local_artifacts(uri)
+            location = artifact_location or connection.local_artifacts(uri)
             self._experiment_id = self._ask(
-                lambda: _connection.experiment_id(self._client, experiment, location)
+                lambda: connection.experiment_id(self._client, experiment, location)
             )
 
     def log_run(self, record: RunRecord, *, status: Status) -> str:
@@ -103,27 +101,27 @@ class MlflowTracker:
         return self._ask(lambda: self._complete(record, status))
 
     def _complete(self, record: RunRecord, status: Status) -> str:
-        from cellwright.tracking import runs as _runs
+        from cellwright.tracking import runs
 
         logged = self._logged.pop(record.key, None)  # put back when all went well
         if logged is None:
             run = (
-                _runs.find_or_create(self._client, self._experiment_id, record)
+                runs.find_or_create(self._client, self._experiment_id, record)
                 if self._run_id is None
-                else _runs.find_outermost(self._client, self._run_id)
+                else runs.find_outermost(self._client, self._run_id)
             )
             self._experiment_id = run.info.experiment_id
-            logged = _runs.LoggedRun(self._client, run, owned=self._run_id is None)
+            logged = runs.LoggedRun(self._client, run, owned=self._run_id is None)
         run_id = logged.complete(record, status)
         self._logged[record.key] = logged
         return run_id
 
     def _ask(self, work: Callable[[], T]) -> T:
         """Return what the work does, patiently, with MLflow's errors in words."""
-        from cellwright.tracking import connection as _connection
+        from cellwright.tracking import connection
 
         def explained() -> T:
-            with _connection.explained(self._uri, f"experiment {self._experiment!r}"):
+            with connection.explained(self._uri, f"experiment {self._experiment!r}"):
                 return work()
 
         return self._patience(explained)
@@ -167,22 +165,22 @@ class MlflowTracker:
             extra_files: File name to the local file that is kept under it in the model's `extra_files`.
             key: The `RunRecord.key`; a second call with it returns the version of the first.
         """
-        from cellwright.tracking import models as _models
+        from cellwright.tracking import models
 
         require_key(key)
         if len(input_example) < 2:
             raise ValueError(f"input_example must be a batch of at least 2, got {len(input_example)}")
 
         def complete() -> RegisteredModel:
-            version = _models.find_version(self._client, name, key)
+            version = models.find_version(self._client, name, key)
             if version is None:
-                model_id = _models.log_model(
+                model_id = models.log_model(
                     self._client, mlflow_run_id, key, model, input_example, extra_files
                 )
-                version = _models.create_version(self._client, model_id, name, key, tags)
-            _models.show_version(self._client, self._experiment_id, key, version)
+                version = models.create_version(self._client, model_id, name, key, tags)
+            models.show_version(self._client, self._experiment_id, key, version)
             number = int(version.version)
-            alias = _models.settle_alias(self._client, name, number)
+            alias = models.settle_alias(self._client, name, number)
             return RegisteredModel(name=name, version=number, alias=alias)
 
         return self._ask(complete)

@@ -15,6 +15,11 @@ QUIET_SERVER = "MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION
 """Without the second, MLflow starts seven more processes for features that nothing here uses."""
 
 
+def default_tracking_uri(workspace: Path) -> str:
+    """Return the SQLite database that all workspaces of a folder of runs share."""
+    return f"sqlite:///{workspace.parent.resolve() / 'mlflow.db'}"
+
+
 def without_credentials(text: str) -> str:
     """Drop the `user:password@` of every URI in `text`."""
     return re.sub(r"://[^/\s]*@", "://", text)

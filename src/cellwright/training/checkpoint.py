@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
 
+CHECKPOINT = "checkpoint.safetensors"
+"""The file in the folder of a search or a training under way."""
+
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -> None:
     """Write tensors, and any JSON beside them, atomically."""

@@ -4,14 +4,10 @@ from pathlib import Path
 
 from cellwright.spec import SearchSpec
 from cellwright.tracking import download_model_file, model_version
+from cellwright.tracking.uri import default_tracking_uri
 
 
-def default_tracking_uri(workspace: Path) -> str:
-    """Return the SQLite database that all workspaces of a folder of runs share."""
-    return f"sqlite:///{workspace.parent.resolve() / 'mlflow.db'}"
-
-
-def placed(spec: SearchSpec, workspace: Path) -> SearchSpec:
+def with_registry(spec: SearchSpec, workspace: Path) -> SearchSpec:
     """Return the spec, with the registry written in where it starts from a model of it."""
     if spec.tracking.uri or not (spec.start.model or isinstance(spec.retrain.start, str)):
         return spec
@@ -20,7 +16,7 @@ def placed(spec: SearchSpec, workspace: Path) -> SearchSpec:
 
 
 def version_of(spec: SearchSpec, address: str) -> str:
-    """Return `NAME/VERSION` of a model in the registry of a spec that is placed."""
+    """Return `NAME/VERSION` of a model in the registry of a spec with one."""
     return model_version(_registry(spec), address)
 
 

@@ -4,11 +4,11 @@ import time
 
 from cellwright.katib.searching import NotYetError
 
-PATIENCE = 5.0
+SECONDS = 5.0
 """Seconds after which a trial that is not to be seen will not come any more."""
 
 
-class Sight:
+class CacheGuard:
     """Holds back an answer until Katib sees what it has made itself.
 
     Katib may ask for more before its cache shows the trials of the answer before, whose numbers would be given twice.
@@ -16,11 +16,11 @@ class Sight:
     others by waiting.
 
     Args:
-        patience: seconds to wait.
+        seconds: to wait.
     """
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
         self._missing = self._lost = 0
         self._since = 0.0
 
@@ -32,6 +32,6 @@ class Sight:
         self._lost = min(self._lost, missing)
         if missing == self._lost:
             return
-        if time.monotonic() - self._since < self._patience:
+        if time.monotonic() - self._since < self._seconds:
             raise NotYetError(f"{num_suggested} trials were suggested, {num_seen} of them are seen yet")
         self._lost = missing

@@ -1,19 +1,13 @@
-"""Weights that a retraining starts from: those of an earlier one, or of a registered model."""
+"""Weights of an earlier training, which a new one starts from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
 
 from cellwright.errors import CellwrightError
-from cellwright.files import file_digest
-from cellwright.results import WEIGHTS, WeightsStart
-from cellwright.spec import SearchSpec
-from cellwright.tracking.addresses import download, version_of
-from cellwright.training.checkpoint import load_tensors
+from cellwright.results import WeightsStart
 
 
 @dataclass(frozen=True)
@@ -55,31 +49,3 @@ class StartingWeights:
             left=tuple(sorted(self.tensors.keys() - set(taken))),
             new=tuple(name for name in own if name not in taken),
         )
-
-
-def starting_weights(spec: SearchSpec) -> StartingWeights | None:
-    """Return the weights that the spec's retraining starts from; None where from nothing."""
-    match spec.retrain.start:
-        case None:
-            return None
-        case Path() as path:
-            return StartingWeights(str(path), load_tensors(_file(path))[0])
-        case address:
-            with TemporaryDirectory(prefix="cellwright-") as folder:
-                tensors, _ = load_tensors(download(spec, address, WEIGHTS, Path(folder)))
-            return StartingWeights(version_of(spec, address), tensors)
-
-
-def started_from(spec: SearchSpec) -> str | None:
-    """Return what tells the weights from others: a digest of the file, or the model's version."""
-    match spec.retrain.start:
-        case None:
-            return None
-        case Path() as path:
-            return file_digest(_file(path))
-        case address:
-            return version_of(spec, address)
-
-
-def _file(path: Path) -> Path:
-    return path if path.is_file() else path / WEIGHTS

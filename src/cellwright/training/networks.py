@@ -9,16 +9,14 @@ from cellwright.data import DataManifest, PreparedData
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.progress import Progress
 from cellwright.results import NETWORK, WEIGHTS, TrainingResult
-from cellwright.search.weights import StartingWeights
 from cellwright.seeds import derive_seed
 from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig, TaskConfig
 from cellwright.spec import SearchSpec
 from cellwright.training import parallel
-from cellwright.training.checkpoint import load_tensors, restore_module, save_tensors
+from cellwright.training.checkpoint import CHECKPOINT, load_tensors, restore_module, save_tensors
 from cellwright.training.precision import best_device
 from cellwright.training.retraining import ClassifierTraining
-
-CHECKPOINT = "checkpoint.safetensors"
+from cellwright.training.starting_weights import StartingWeights
 
 
 def task_of(manifest: DataManifest) -> TaskConfig:

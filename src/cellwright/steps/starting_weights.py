@@ -1,0 +1,39 @@
+"""The weights that a spec's retraining starts from: of an earlier one, or of a registered model."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cellwright.files import file_digest
+from cellwright.results import WEIGHTS
+from cellwright.spec import SearchSpec
+from cellwright.tracking.starting_models import download, version_of
+from cellwright.training.checkpoint import load_tensors
+from cellwright.training.starting_weights import StartingWeights
+
+
+def starting_weights(spec: SearchSpec) -> StartingWeights | None:
+    """Return the weights that the spec's retraining starts from; None where from nothing."""
+    match spec.retrain.start:
+        case None:
+            return None
+        case Path() as path:
+            return StartingWeights(str(path), load_tensors(_file(path))[0])
+        case address:
+            with TemporaryDirectory(prefix="cellwright-") as folder:
+                tensors, _ = load_tensors(download(spec, address, WEIGHTS, Path(folder)))
+            return StartingWeights(version_of(spec, address), tensors)
+
+
+def started_from(spec: SearchSpec) -> str | None:
+    """Return what tells the weights from others: a digest of the file, or the model's version."""
+    match spec.retrain.start:
+        case None:
+            return None
+        case Path() as path:
+            return file_digest(_file(path))
+        case address:
+            return version_of(spec, address)
+
+
+def _file(path: Path) -> Path:
+    return path if path.is_file() else path / WEIGHTS
