@@ -21,11 +21,10 @@ from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, re
 
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
-from cellwright.retrying import patient
+from cellwright.retrying import Retry, status_may_pass
 from cellwright.spec import SearchSpec
 
-PATIENCE_SECONDS = 120
-PASSING = {429, 500, 502, 503, 504}
+SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +52,7 @@ class Kubeflow:
     def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
         self.namespace = connection.namespace
         self.say = say
+        self._retry = Retry(_may_pass, seconds=SECONDS, tell=self._say_why, tell_after=3)
         with warnings.catch_warnings(), _silence():
             warnings.simplefilter("ignore")
             self.client = kfp.Client(host=connection.host, existing_token=connection.token)
@@ -247,10 +247,9 @@ class Kubeflow:
 
     def _ask(self, subject: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return KFP's answer, asked again for two minutes where the reason for none may pass."""
-        retrying = patient(_passes, PATIENCE_SECONDS, self._say_why, tell_after=3)
         try:
             with _silence():
-                return retrying(call, *args, **kwargs)
+                return self._retry(call, *args, **kwargs)
         except kfp_server_api.ApiException as error:
             raise CellwrightError(
                 f"Kubeflow Pipelines at {self.host}, {subject}: {_reason(error)}"
@@ -292,9 +291,9 @@ def _again_on_conflict(call: Callable[..., Any]) -> Callable[..., Any]:
     return calling
 
 
-def _passes(error: BaseException) -> bool:
+def _may_pass(error: BaseException) -> bool:
     if isinstance(error, kfp_server_api.ApiException):
-        return error.status in PASSING
+        return status_may_pass(error.status or 0)
     return isinstance(error, urllib3.exceptions.HTTPError)
 
 

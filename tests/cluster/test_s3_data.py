@@ -205,7 +205,7 @@ def test_wrong_bytes_are_noticed_and_fetched_anew(put, proxy, noise, tmp_path: P
     thread = threading.Thread(target=lambda: pytest.raises(CellwrightError, download, uri, tmp_path, reader))
     thread.start()
     assert proxy.hung.wait(10)
-    reader._patience.ended.set()
+    reader._retry.ended.set()
     proxy.heal()
     thread.join()
     (part,) = (tmp_path / "parts").iterdir()

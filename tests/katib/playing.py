@@ -74,8 +74,8 @@ class Client:
 
 
 @contextmanager
-def running_service(patience: float = 0.2) -> Iterator[Client]:
-    server, port = serve(0, seconds=patience)
+def running_service(seconds: float = 0.2) -> Iterator[Client]:
+    server, port = serve(0, seconds=seconds)
     try:
         with grpc.insecure_channel(f"localhost:{port}") as channel:
             yield Client(channel)

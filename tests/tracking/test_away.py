@@ -18,10 +18,10 @@ from cellwright.tracking import (
     MlflowAway,
     MlflowTracker,
     Pace,
-    Patience,
     RunRecord,
     Target,
     TrialRecord,
+    mlflow_retry,
 )
 from tests.servers import MlflowServer
 from tests.tracking.test_trials import require_complete
@@ -65,17 +65,17 @@ def test_a_server_that_may_do_better_later_is_away(status: int):
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_is_told_at_once(status: int):
-    patience = Patience(seconds=1e6)
+    retry = mlflow_retry(seconds=1e6)
     with answering(status) as address, pytest.raises(CellwrightError, match=str(status)) as caught:
-        MlflowTracker(uri=address, experiment="cells", patience=patience)
+        MlflowTracker(uri=address, experiment="cells", retry=retry)
     assert not isinstance(caught.value, MlflowAway)
 
 
-def test_patience_ends():
+def test_waiting_ends():
     said: list[str] = []
     with pytest.raises(MlflowAway, match="Connection refused"):
         MlflowTracker(
-            uri="http://127.0.0.1:9", experiment="cells", patience=Patience(seconds=1, say=said.append)
+            uri="http://127.0.0.1:9", experiment="cells", retry=mlflow_retry(seconds=1, say=said.append)
         )
     assert len(said) == 1 and "no server answers there" in said[0] and "up to 1 s" in said[0]
 

@@ -1,7 +1,6 @@
 """How a trial hands its metrics to Katib: straight to the DB manager, so that none is too short to be seen."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import grpc
@@ -14,13 +13,14 @@ from cellwright.katib.api_pb2 import (
     ReportObservationLogReply,
     ReportObservationLogRequest,
 )
+from cellwright.retrying import Retry
 
 DB_MANAGER = "katib-db-manager.kubeflow:6789"
 METHOD = "/api.v1.beta1.DBManager/ReportObservationLog"
 TIMEOUT = 10.0
 """Seconds for one attempt."""
-DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)
-"""Seconds between attempts."""
+SECONDS = 120.0
+"""How long metrics are sent again."""
 
 
 def report(
@@ -28,7 +28,7 @@ def report(
     pairs: Iterable[tuple[str, str]],
     address: str = DB_MANAGER,
     *,
-    delays: Sequence[float] = DELAYS,
+    seconds: float = SECONDS,
 ) -> None:
     """Report the metrics of a trial that is done.
 
@@ -39,26 +39,24 @@ def report(
         trial_name: Katib's name of the trial.
         pairs: names and values.
         address: host and port of Katib's DB manager.
-        delays: seconds to wait after each attempt but the last.
+        seconds: after which they are not sent again.
 
     Raises:
-        CellwrightError: all attempts failed.
+        CellwrightError: they were not taken in that time.
     """
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     logs = [MetricLog(time_stamp=now, metric=Metric(name=name, value=value)) for name, value in pairs]
     request = ReportObservationLogRequest(
         trial_name=trial_name, observation_log=ObservationLog(metric_logs=logs)
     )
-    for delay in (*delays, None):
-        try:
-            return _send(request, address)
-        except grpc.RpcError as error:
-            if delay is None:
-                raise CellwrightError(
-                    f"Katib's DB manager at {address} must take the metrics of trial {trial_name}, but after "
-                    f"{len(delays) + 1} attempts: {error.code().name}: {error.details()}"
-                ) from error
-            time.sleep(delay)
+    retry = Retry(lambda error: isinstance(error, grpc.RpcError), seconds=seconds)
+    try:
+        retry(_send, request, address)
+    except grpc.RpcError as error:
+        raise CellwrightError(
+            f"Katib's DB manager at {address} must take the metrics of trial {trial_name}, but after {seconds:g} s: "
+            f"{error.code().name}: {error.details()}"
+        ) from error
 
 
 def _send(request: ReportObservationLogRequest, address: str) -> None:

@@ -13,11 +13,11 @@ from cellwright.spec.platform import KFP_RUN_TAG
 from cellwright.step_list import Step
 from cellwright.steps import Inputs
 from cellwright.steps.record import run_key, run_record
-from cellwright.tracking import LiveLogging, MlflowTracker, Pace, Patience, Status, Target, is_server
+from cellwright.tracking import LiveLogging, MlflowTracker, Pace, Status, Target, is_server, mlflow_retry
 from cellwright.training import parallel
 
 PACE = Pace()
-PATIENCE_AT_END = 60.0
+SECONDS_AT_END = 60.0
 """Seconds that a pipeline which is over waits for an MLflow that is away."""
 
 
@@ -59,7 +59,7 @@ def end_logged(spec: SearchSpec, kfp_run_id: str, status: Status, progress: Prog
         tracker = MlflowTracker(
             uri=uri,
             experiment=spec.tracking.experiment or spec.name,
-            patience=Patience(seconds=PATIENCE_AT_END, say=progress.say),
+            retry=mlflow_retry(seconds=SECONDS_AT_END, say=progress.say),
         )
         tracker.end_runs(KFP_RUN_TAG, kfp_run_id, status)
     except CellwrightError as error:

@@ -21,13 +21,13 @@ from cellwright.results import (
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.steps.record import run_key, run_record
-from cellwright.tracking import MlflowTracker, Patience, RunRecord
+from cellwright.tracking import MlflowTracker, RunRecord, mlflow_retry
 from cellwright.tracking.uri import default_tracking_uri
 from cellwright.training.networks import load_network
 
 SPEC, ENVIRONMENT = "spec.json", "environment.txt"
 EXAMPLES = 2
-PATIENCE = 300.0
+SECONDS = 300.0
 """Seconds to wait for an MLflow that is away."""
 
 
@@ -40,7 +40,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         uri=uri,
         experiment=spec.tracking.experiment or spec.name,
         run_id=spec.tracking.run_id,
-        patience=Patience(seconds=PATIENCE, say=lambda message: progress.say(f"register: {message}")),
+        retry=mlflow_retry(seconds=SECONDS, say=lambda message: progress.say(f"register: {message}")),
     )
     mlflow_run_id = tracker.log_run(record, status="RUNNING")
     progress.say(f"register: logged to {uri}")

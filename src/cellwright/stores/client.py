@@ -14,7 +14,7 @@ from cellwright.errors import CellwrightError
 
 THREADS = 16
 CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 3},  # of hiccups; what takes longer is Patience's
+    retries={"mode": "standard", "total_max_attempts": 3},  # of hiccups; what takes longer is for `Retry`
     connect_timeout=10,
     read_timeout=30,
     max_pool_connections=THREADS,

@@ -9,8 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cellwright.errors import CellwrightError
+from cellwright.retrying import Retry
 from cellwright.stores.integrity import is_right
-from cellwright.stores.retrying import Patience, may_pass, status_of
+from cellwright.stores.retrying import may_pass, status_of
 
 CHUNK = 1 << 16
 """What a broken connection costs at most of what it brought."""
@@ -57,30 +58,30 @@ class Download:
         self._advance = advance
         self._facts: dict[str, Any] | None = None
 
-    def run(self, patience: Patience) -> None:
+    def run(self, retry: Retry) -> None:
         """Complete and check the file.
 
         Raises:
             Changed: another object has the key now.
             CellwrightError: the bytes are wrong, twice.
         """
-        self._complete(patience)
-        if patience(self._is_right):
+        self._complete(retry)
+        if retry(self._is_right):
             return
         self._forget()
-        self._complete(patience)
-        if not patience(self._is_right):
+        self._complete(retry)
+        if not retry(self._is_right):
             raise CellwrightError(
                 f"{self.uri} must have the bytes that its ETag {self._etag} or checksum says, got others twice"
             )
 
-    def _complete(self, patience: Patience) -> None:
+    def _complete(self, retry: Retry) -> None:
         self._part.touch()
         while self._size is None or self._held < self._size:
-            if patience.ended.is_set():
+            if retry.ended.is_set():
                 raise GivenUp(f"{self.uri}: given up")
             try:
-                patience(lambda: self._append(patience.ended))
+                retry(lambda: self._append(retry.ended))
             except Exception as error:
                 if self._held and may_pass(error):
                     whole = "an unknown number" if self._size is None else self._size

@@ -14,7 +14,7 @@ from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
 from cellwright.stores.client import THREADS, connect, in_words, list_below, split_uri
 from cellwright.stores.download import Download
-from cellwright.stores.retrying import SECONDS, Patience, say_line, status_of
+from cellwright.stores.retrying import SECONDS, s3_retry, say_line, status_of
 
 MIB = 1 << 20
 PROGRESS_SECONDS = 2.0
@@ -48,7 +48,7 @@ class S3Reader:
     ) -> None:
         with in_words(endpoint or "s3"):
             self._client = connect(endpoint)
-        self._patience = Patience(self._client.meta.endpoint_url, say=say, seconds=seconds)
+        self._retry = s3_retry(self._client.meta.endpoint_url, say=say, seconds=seconds)
 
     def find(self, uri: str) -> S3Object:
         """Return what is there.
@@ -61,7 +61,7 @@ class S3Reader:
             raise CellwrightError(f"{uri}: must be s3://BUCKET/KEY of an object")
         with in_words(uri):
             try:
-                found = self._patience(lambda: self._client.head_object(Bucket=bucket, Key=key))
+                found = self._retry(lambda: self._client.head_object(Bucket=bucket, Key=key))
             except ClientError as error:
                 self._first(bucket, key)  # S3 gives its reasons only in answers that have a body
                 if status_of(error) == 404:
@@ -77,7 +77,7 @@ class S3Reader:
         """
         bucket, start = _split_folder(uri)
         with in_words(uri):
-            found = self._patience(lambda: list_below(self._client, bucket, start))
+            found = self._retry(lambda: list_below(self._client, bucket, start))
         if not found:
             raise _nothing_below(uri)
         return {
@@ -119,7 +119,7 @@ class S3Reader:
                         future.result()
                     tally.tell()
             except BaseException:
-                self._patience.ended.set()
+                self._retry.ended.set()
                 pool.shutdown(cancel_futures=True)
                 raise
 
@@ -136,7 +136,7 @@ class S3Reader:
         )
         try:
             with in_words(uri):
-                download.run(self._patience)
+                download.run(self._retry)
             path.parent.mkdir(parents=True, exist_ok=True)
             part.replace(path)
         except OSError as error:
@@ -144,7 +144,7 @@ class S3Reader:
         add(0, 1)
 
     def _first(self, bucket: str, start: str) -> Any:
-        answer = self._patience(lambda: self._client.list_objects_v2(Bucket=bucket, Prefix=start, MaxKeys=1))
+        answer = self._retry(lambda: self._client.list_objects_v2(Bucket=bucket, Prefix=start, MaxKeys=1))
         return answer.get("Contents")
 
 

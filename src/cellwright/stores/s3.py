@@ -12,7 +12,7 @@ from cellwright.files import atomic_path
 from cellwright.stores.base import Store
 from cellwright.stores.client import connect, in_words, list_below, split_uri
 from cellwright.stores.download import Changed, Download
-from cellwright.stores.retrying import SECONDS, Patience, say_line, status_of
+from cellwright.stores.retrying import SECONDS, s3_retry, say_line, status_of
 
 UPLOADING = TransferConfig()
 NUM_READS = 5
@@ -41,19 +41,19 @@ class S3Store(Store):
         self.prefix = f"{prefix}/" if prefix else ""
         with self._in_words():
             self.client = connect(endpoint)
-        self.patience = Patience(self.client.meta.endpoint_url, say=say, seconds=seconds)
+        self.retry = s3_retry(self.client.meta.endpoint_url, say=say, seconds=seconds)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of every object below the folder, by its name within."""
         with self._in_words(folder):
-            found = self.patience(partial(list_below, self.client, self.bucket, f"{self.prefix}{folder}/"))
+            found = self.retry(partial(list_below, self.client, self.bucket, f"{self.prefix}{folder}/"))
         return {name: listed["Size"] for name, listed in found.items()}
 
     def put(self, path: Path, name: str) -> None:
         """Store a file, in place of what had that name."""
         size = path.stat().st_size
         with self._in_words(name):
-            self.patience(lambda: self._upload(path, self.prefix + name))
+            self.retry(lambda: self._upload(path, self.prefix + name))
         if size >= UPLOADING.multipart_threshold:
             with suppress(ClientError, BotoCoreError):  # may be denied; leftovers do no harm
                 self._abort_leftovers(self.prefix + name)
@@ -64,7 +64,7 @@ class S3Store(Store):
             for left in reversed(range(NUM_READS)):
                 with atomic_path(path) as temporary:
                     try:
-                        Download(self.client, self.bucket, self.prefix + name, temporary).run(self.patience)
+                        Download(self.client, self.bucket, self.prefix + name, temporary).run(self.retry)
                         return
                     except Changed:
                         if not left:
@@ -79,7 +79,7 @@ class S3Store(Store):
         """Delete an object, if there is one of that name."""
         request = partial(self.client.delete_object, Bucket=self.bucket, Key=self.prefix + name)
         with self._in_words(name):
-            self.patience(request)
+            self.retry(request)
 
     def look(self, name: str) -> tuple[str, str] | None:
         """Return the text of a small object and its ETag."""
@@ -90,7 +90,7 @@ class S3Store(Store):
 
         with self._in_words(name):
             try:
-                return self.patience(read)
+                return self.retry(read)
             except ClientError as error:
                 if status_of(error) == 404:
                     return None
@@ -102,7 +102,7 @@ class S3Store(Store):
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         with self._in_words(name):
             try:
-                put = self.patience(partial(self.client.put_object, **place, Body=text.encode(), **condition))
+                put = self.retry(partial(self.client.put_object, **place, Body=text.encode(), **condition))
                 return str(put["ETag"])
             except ClientError as error:
                 if status_of(error) in (404, 409, 412):  # gone, being written by another, another version

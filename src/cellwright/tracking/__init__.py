@@ -6,7 +6,7 @@ imported when the first `MlflowTracker` is made.
 
 from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.record import RegisteredModel, RunRecord, Status, TrialRecord
-from cellwright.tracking.retrying import MlflowAway, Patience
+from cellwright.tracking.retrying import MlflowAway, mlflow_retry
 from cellwright.tracking.tracker import MlflowTracker, download_model_file, model_version
 from cellwright.tracking.uri import artifacts_beside, check_database, is_server, ui_command
 
@@ -15,7 +15,6 @@ __all__ = [
     "MlflowAway",
     "MlflowTracker",
     "Pace",
-    "Patience",
     "RegisteredModel",
     "RunRecord",
     "Status",
@@ -25,6 +24,7 @@ __all__ = [
     "check_database",
     "download_model_file",
     "is_server",
+    "mlflow_retry",
     "model_version",
     "ui_command",
 ]

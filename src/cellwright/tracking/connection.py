@@ -3,7 +3,8 @@
 No global of MLflow is set: neither its tracking URI (which would also change the environment) nor an active
 run. The variables written are documented switches. One keeps its telemetry from the network and from leaving an
 installation id in the home folder; MLflow reads it while it is imported. One keeps it from printing links. And one
-leaves waiting to `Patience`, which looks first what has arrived: repeating a request as it was may make a second run.
+leaves waiting to `mlflow_retry`, whose work looks first what has arrived: a request that is repeated as it was may make
+a second run.
 """
 
 import logging
@@ -37,6 +38,7 @@ from sqlalchemy.exc import OperationalError, SADeprecationWarning, SQLAlchemyErr
 
 from cellwright.errors import CellwrightError  # noqa: E402
 from cellwright.folders import make_ours  # noqa: E402
+from cellwright.retrying import status_may_pass  # noqa: E402
 from cellwright.tracking.retrying import MlflowAway  # noqa: E402
 from cellwright.tracking.uri import (  # noqa: E402
     artifacts_beside,
@@ -47,9 +49,6 @@ from cellwright.tracking.uri import (  # noqa: E402
 )
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
-
-PASSING = {408, 429, 500, 502, 503, 504}
-"""HTTP statuses of a server, or of what stands before it, that may do better later."""
 
 
 @contextmanager
@@ -78,7 +77,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 def _may_pass(error: BaseException) -> bool:
     match error:
         case requests.HTTPError(response=requests.Response(status_code=status)):
-            return status in PASSING
+            return status_may_pass(status)
         case requests.ConnectionError() | requests.Timeout() | requests.exceptions.ChunkedEncodingError():
             return True
         case requests.exceptions.RetryError():  # of a status that MLflow would retry itself
@@ -86,7 +85,7 @@ def _may_pass(error: BaseException) -> bool:
         case MlflowException() if "failed with error code" in error.message or isinstance(
             error, RestException
         ):
-            return ERROR_CODE_TO_HTTP_STATUS.get(error.error_code) in PASSING
+            return status_may_pass(ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 0))
         case OperationalError():
             return "database is locked" in str(error) or not isinstance(error.orig, sqlite3.Error)
     return False

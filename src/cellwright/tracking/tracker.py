@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from cellwright.retrying import Retry
 from cellwright.tracking.record import RegisteredModel, RunRecord, Status, require_key
-from cellwright.tracking.retrying import SHORT, Patience
+from cellwright.tracking.retrying import SHORT, mlflow_retry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ def model_version(uri: str, address: str) -> str:
             version = registry.find_version(connection.connect(uri), address)
         return f"{version.name}/{version.version}"
 
-    return Patience(seconds=SHORT)(find)
+    return mlflow_retry(seconds=SHORT)(find)
 
 
 def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path:
@@ -47,7 +48,7 @@ def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path
             version = registry.find_version(client, address)
             return registry.download(client, uri, version, f"extra_files/{name}", folder)
 
-    return Patience(seconds=SHORT)(fetch)
+    return mlflow_retry(seconds=SHORT)(fetch)
 
 
 class MlflowTracker:
@@ -64,7 +65,7 @@ class MlflowTracker:
         experiment: str,
         run_id: str | None = None,
         artifact_location: str | None = None,
-        patience: Patience | None = None,
+        retry: Retry | None = None,
     ):
         """Connect, and make what is missing.
 
@@ -75,14 +76,14 @@ class MlflowTracker:
                 made it sets its status; its experiment counts, not `experiment`.
             artifact_location: Where a new experiment keeps its files. Unless said, the folder `artifacts`
                 beside a SQLite database, or what the server decides.
-            patience: With an MLflow that is away; none unless said.
+            retry: How long to wait for an MLflow that is away; by default, not at all.
         """
         from cellwright.tracking import connection
 
         self._uri = uri
         self._experiment = experiment
         self._run_id = run_id
-        self._patience = patience or Patience()
+        self._retry = retry or mlflow_retry()
         self._logged: dict[str, LoggedRun] = {}
         self._client = self._ask(lambda: connection.connect(uri))
         self._experiment_id = ""
@@ -117,14 +118,14 @@ class MlflowTracker:
         return run_id
 
     def _ask(self, work: Callable[[], T]) -> T:
-        """Return what the work does, patiently, with MLflow's errors in words."""
+        """Return what the work does, repeated while MLflow is away, with MLflow's errors in words."""
         from cellwright.tracking import connection
 
         def explained() -> T:
             with connection.explained(self._uri, f"experiment {self._experiment!r}"):
                 return work()
 
-        return self._patience(explained)
+        return self._retry(explained)
 
     def end_runs(self, tag: str, value: str, status: Status) -> int:
         """Give the status to the experiment's runs that have the tag and are still running; return their number."""

@@ -1,4 +1,4 @@
-"""Talking to a Kubernetes API server: patient with what passes, and in words about what does not."""
+"""Talking to a Kubernetes API server: requests are repeated where the reason may pass, and errors are in words."""
 
 import json
 from collections.abc import Callable
@@ -10,17 +10,16 @@ import urllib3
 from kubernetes.client import ApiException
 
 from cellwright.errors import CellwrightError
-from cellwright.retrying import patient
+from cellwright.retrying import Retry, status_may_pass
 
-PATIENCE_SECONDS = 180
-PASSING = {429, 500, 502, 503, 504}
+SECONDS = 180.0
 TIMEOUT = 30
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-def _passes(error: BaseException) -> bool:
+def _may_pass(error: BaseException) -> bool:
     if isinstance(error, ApiException):
-        return error.status in PASSING
+        return status_may_pass(error.status or 0)
     return isinstance(error, urllib3.exceptions.HTTPError | OSError)
 
 
@@ -44,6 +43,7 @@ class Cluster:
             ) from error
         self.namespace = namespace or _default_namespace()
         self.say = say
+        self._retry = Retry(_may_pass, seconds=SECONDS, tell=self._say_why, tell_after=3)
         self.core = kubernetes.client.CoreV1Api()
         self.apps = kubernetes.client.AppsV1Api()
         self.batch = kubernetes.client.BatchV1Api()
@@ -57,7 +57,7 @@ class Cluster:
             CellwrightError: refused, or no answer.
         """
         try:
-            return self._patiently(call, *args, **kwargs)
+            return self._retry(call, *args, _request_timeout=TIMEOUT, **kwargs)
         except ApiException as error:
             raise CellwrightError(f"kubernetes: {call.__name__}: {describe(error)}") from error
         except urllib3.exceptions.HTTPError as error:
@@ -78,10 +78,6 @@ class Cluster:
             if isinstance(error.__cause__, ApiException) and error.__cause__.status == status:
                 return None
             raise
-
-    def _patiently(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        retrying = patient(_passes, PATIENCE_SECONDS, self._say_why, tell_after=3)
-        return retrying(call, *args, _request_timeout=TIMEOUT, **kwargs)
 
     def _say_why(self, error: BaseException) -> None:
         reason = describe(error) if isinstance(error, ApiException) else error

@@ -10,7 +10,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from cellwright.stores.retrying import Patience, may_pass
+from cellwright.stores.retrying import may_pass, s3_retry
 
 
 def answer(status: int, code: str = "Some") -> ClientError:
@@ -53,13 +53,13 @@ def test_mistakes_are_told_at_once(error):
         raise error
 
     with pytest.raises(type(error)):
-        Patience("s3")(request)
+        s3_retry("s3")(request)
     assert len(calls) == 1
 
 
 def test_many_that_wait_say_so_once():
     told: list[str] = []
-    patience = Patience("http://s3", say=told.append)
+    retry = s3_retry("http://s3", say=told.append)
     together = threading.Barrier(4)
 
     def request_that_fails_first():
@@ -74,20 +74,20 @@ def test_many_that_wait_say_so_once():
         return request
 
     with ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(patience, request_that_fails_first()) for _ in range(4)]
+        answers = [pool.submit(retry, request_that_fails_first()) for _ in range(4)]
     assert [one.result() for one in answers] == ["answer"] * 4
     assert told == [f"waiting for http://s3: {REFUSED}"]
 
 
-def test_patience_has_an_end():
+def test_retry_has_an_end():
     with pytest.raises(EndpointConnectionError):
-        Patience("s3", say=lambda line: None, seconds=0.1)(lambda: throw(REFUSED))
+        s3_retry("s3", say=lambda line: None, seconds=0.1)(lambda: throw(REFUSED))
 
 
 def test_what_is_wanted_no_more_is_not_tried_again():
-    patience = Patience("s3", say=lambda line: patience.ended.set())
+    retry = s3_retry("s3", say=lambda line: retry.ended.set())
     with pytest.raises(EndpointConnectionError):
-        patience(lambda: throw(REFUSED))
+        retry(lambda: throw(REFUSED))
 
 
 def throw(error: Exception) -> None:
