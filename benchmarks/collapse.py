@@ -126,7 +126,7 @@ def run_search(name: str, spec: SearchSpec, prepared: Path) -> Run:
         genotype=result.genotype,
         skip_fraction=round(skip_fraction(Genotype.from_line(result.genotype)), 3),
         epoch=result.epoch,
-        validation_accuracy=result.validation_accuracy,
+        validation_accuracy=result.score,
         events=result.events,
         cpu_seconds=round(time.process_time() - began, 1),
         skip_fractions=tuple(round(record.metrics["skip_fraction"], 3) for record in result.history),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cellwright.data import PreparedData, Split
+from cellwright.data import PreparedData
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.building import NetworkConfig
 from cellwright.spaces.networks import build_supernet
@@ -17,8 +17,8 @@ from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_st
 from cellwright.strategies.one_shot.enas.section import EnasSection
 from cellwright.strategies.one_shot.random_ws.section import RandomWsSection
 from cellwright.strategies.one_shot.spos.section import SposSection
-from cellwright.training.networks import task_of
-from cellwright.training.retraining import ClassifierTraining
+from cellwright.tasks.base import read_task
+from cellwright.training.retraining import Retraining
 
 STEPS = 8
 """That are measured, after one that warms up."""
@@ -33,7 +33,7 @@ def search_epochs(spec: SearchSpec, data: PreparedData, seconds: float) -> int:
     began = time.process_time()
     strategy = build_strategy(spec.strategy, spec.augment, seed=0)
     with seeded_initialisation(0):
-        task = task_of(data.manifest).build()
+        task = read_task(data.manifest.task)
         supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction)
     splits = SearchData(train=data.train, validation=data.validation)
     strategy.set_up(supernet, splits, Budget(epochs=2))
@@ -52,14 +52,14 @@ def training_epochs(spec: SearchSpec, config: NetworkConfig, data: PreparedData,
     """Return the number of epochs of retraining that ends nearest to the CPU time, this measurement included."""
     began = time.process_time()
     split = data.train_and_validation()
-    few = Split(*(tensor[: STEPS * spec.retrain.batch_size] for tensor in (split.images, split.labels)))
+    few = split[: STEPS * spec.retrain.batch_size]
     with tempfile.TemporaryDirectory() as folder:
-        training = ClassifierTraining(
+        training = Retraining(
             config.build(seed=0),
             few,
             spec.retrain,
             spec.augment,
-            num_classes=data.manifest.num_classes,
+            task=config.network.task,
             seed=0,
             checkpoint=Path(folder) / "checkpoint",
         )

@@ -35,13 +35,13 @@ from cellwright.files import write_text
 from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult
 from cellwright.spaces import build_space
-from cellwright.spaces.building import NetworkConfig, ResNetConfig
+from cellwright.spaces.building import HandDesignedConfig, NetworkConfig
 from cellwright.spec import SearchSpec, parse_spec
 from cellwright.step_list import STEPS
 from cellwright.steps import search
 from cellwright.steps.running import run_step
-from cellwright.tasks.images.resnet import resnet_channels
-from cellwright.training.networks import genotype_network, load_network, task_of, train_network
+from cellwright.tasks.base import read_task
+from cellwright.training.networks import genotype_network, load_network, train_network
 from cellwright.training.randomness import derive_seed
 from cellwright.training.retraining import predict
 
@@ -110,7 +110,7 @@ def run(contender: str, seed: int, data: Path, beside: Sequence[Outcome], folder
     train_network(contender, config, images, spec, folder, Silent())
     ended = time.process_time()
     trained = TrainingResult.load(folder / TrainingResult.FILE)
-    right = predict(load_network(folder), images.test).argmax(dim=1) == images.test.labels
+    right = predict(load_network(folder), images.test).argmax(dim=1) == images.test.targets
     return Outcome(
         contender=contender,
         seed=seed,
@@ -149,8 +149,9 @@ def network_of(
 ) -> NetworkConfig:
     if contender == RESNET_WHOLE:
         (params,) = (run.params for run in beside if (run.contender, run.seed) == ("beta-darts", spec.seed))
-        task = task_of(images.manifest)
-        return NetworkConfig(network=ResNetConfig(task=task, channels=resnet_channels(task.build(), params)))
+        task = read_task(images.manifest.task)
+        settings = dict(task.hand_designed("resnet", params))
+        return NetworkConfig(network=HandDesignedConfig(task=task, name="resnet", settings=settings))
     if found:
         return genotype_network(spec, images.manifest, found.genotype)
     rng = random.Random(derive_seed(spec.seed, "random architecture", 0))

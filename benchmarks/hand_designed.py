@@ -24,23 +24,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 import cellwright
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
 from benchmarks.hand_shapes import SHAPES, build_shape
 from benchmarks.hand_table import FORMATS, Cell, Outcome, append_outcome, leaders, load_outcomes, report
-from cellwright.data import PreparedData, Split
+from cellwright.data import Batch, PreparedData, Split
 from cellwright.files import write_text
 from cellwright.nn.cost import count_macs, count_params, measure_latency
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
-from cellwright.spec import Augment, Precision, SearchSpec
+from cellwright.spec import Precision, SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
+from cellwright.tasks.base import read_task
 from cellwright.tasks.images.augmentation import augment_images
-from cellwright.training.networks import task_of
+from cellwright.tasks.images.section import ImagesSection
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
 from cellwright.training.retraining import predict
@@ -54,7 +55,7 @@ BATCH_SIZE = 64
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP, GRADIENT_CLIP = 4e-3, 0.05, 0.05, 5.0
 LABEL_SMOOTHING = 0.1
 AVERAGE_DECAY = 0.99
-AUGMENT = Augment(shift=0.07, rotate=0, scale=0, flip="horizontal")
+AUGMENT = ImagesSection(shift=0.07, rotate=0, scale=0, flip="horizontal")
 """No class of either data set depends on which way it faces."""
 RECIPE = (
     f"AdamW (weight decay {WEIGHT_DECAY:g} of convolutions and linear layers), batches of {BATCH_SIZE}, learning rate "
@@ -91,7 +92,7 @@ class Training:
         self.steps = 0
 
     def step(self, rate: float) -> None:
-        x, labels = next(self.batches)
+        (x,), labels = next(self.batches)
         x = augment_images(x, AUGMENT, self.rng)
         with autocast(self.precision, x.device):
             loss = functional.cross_entropy(self.network(x), labels, label_smoothing=LABEL_SMOOTHING)
@@ -113,7 +114,7 @@ class Training:
         return self.network.eval()
 
 
-def _batches(split: Split, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(split: Split, seed: int) -> Iterator[Batch]:
     for epoch in itertools.count(1):
         yield from split.batches(BATCH_SIZE, seed=seed, epoch=epoch)
 
@@ -127,7 +128,7 @@ def rates(num_steps: int) -> Iterator[float]:
 
 def training_of(shape: str, data: PreparedData, precision: Precision, seed: int) -> Training:
     with seeded_initialisation(seed):
-        network = build_shape(shape, task_of(data.manifest).build())
+        network = build_shape(shape, read_task(data.manifest.task))
     return Training(network, data.train_and_validation(), precision, seed)
 
 
@@ -166,9 +167,9 @@ def run_cell(cell: Cell, folder: Path, price: float | None) -> Outcome:
         training.step(rate)
     seconds = time.process_time() - began
     network = training.averaged()
-    right = predict(network, data.test).argmax(dim=1) == data.test.labels
-    shape = data.manifest.image_shape
-    latencies = measure_latency(network, shape, batch_size=1, repeats=50, clock=time.process_time)
+    right = predict(network, data.test).argmax(dim=1) == data.test.targets
+    image = read_task(data.manifest.task).example(1)
+    latencies = measure_latency(network, image, repeats=50, clock=time.process_time)
     return Outcome(
         **cell._asdict(),
         test_accuracy=right.double().mean().item(),
@@ -177,7 +178,7 @@ def run_cell(cell: Cell, folder: Path, price: float | None) -> Outcome:
         epochs=num_steps * BATCH_SIZE / len(data.train_and_validation()),
         cpu_seconds=seconds,
         params=count_params(network),
-        macs=count_macs(network, shape),
+        macs=count_macs(network, image),
         latency_ms=statistics.median(latencies),
         versions=f"cellwright {cellwright.__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
         f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}",

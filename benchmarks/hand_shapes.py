@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cellwright.tasks.images.resnet import BasicBlock, ResNet
-from cellwright.tasks.images.task import ImageTask, Standardise
+from cellwright.tasks.images.task import ImageClassification
 
 
 def conv_norm(
@@ -34,15 +34,17 @@ class Residual(nn.Module):
         return x + self.layers(x)
 
 
-def classifier(task: ImageTask, layers: list[nn.Module], width: int, largest: bool = False) -> nn.Module:
+def classifier(
+    task: ImageClassification, layers: list[nn.Module], width: int, largest: bool = False
+) -> nn.Module:
     """Return a network that pools the last feature map by its mean, or by its largest value."""
     pool = nn.AdaptiveMaxPool2d(1) if largest else nn.AdaptiveAvgPool2d(1)
-    return nn.Sequential(Standardise(task), *layers, pool, nn.Flatten(), nn.Linear(width, task.num_classes))
+    return nn.Sequential(task.adapter(), *layers, pool, nn.Flatten(), task.head(width))
 
 
-def shallow_resnet(task: ImageTask, width: int) -> nn.Module:
+def shallow_resnet(task: ImageClassification, width: int) -> nn.Module:
     """Return a stem that halves the sides, and one basic block in each of three stages."""
-    layers = conv_norm(task.image_shape[0], width, stride=2)
+    layers = conv_norm(task.map_shape[0], width, stride=2)
     layers += [
         BasicBlock(width, width, 1),
         BasicBlock(width, 2 * width, 2),
@@ -67,15 +69,15 @@ class PreActivationBlock(nn.Module):
         return self.residual(x) + self.shortcut(x)
 
 
-def wide_resnet_10(task: ImageTask, factor: int) -> nn.Module:
+def wide_resnet_10(task: ImageClassification, factor: int) -> nn.Module:
     widths = [16, *(16 * factor * 2**stage for stage in range(3))]
-    layers: list[nn.Module] = [nn.Conv2d(task.image_shape[0], widths[0], 3, padding=1, bias=False)]
+    layers: list[nn.Module] = [nn.Conv2d(task.map_shape[0], widths[0], 3, padding=1, bias=False)]
     for stage, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
         layers.append(PreActivationBlock(before, after, 2 if stage else 1))
     return classifier(task, [*layers, nn.BatchNorm2d(widths[-1]), nn.ReLU()], widths[-1])
 
 
-def resnet_9(task: ImageTask, width: int) -> nn.Module:
+def resnet_9(task: ImageClassification, width: int) -> nn.Module:
     """Return the network of fast CIFAR-10 training, https://myrtle.ai/learn/how-to-train-your-resnet/."""
 
     def pooled(before: int) -> list[nn.Module]:
@@ -84,7 +86,7 @@ def resnet_9(task: ImageTask, width: int) -> nn.Module:
     def residual(width: int) -> Residual:
         return Residual(*conv_norm(width, width), *conv_norm(width, width))
 
-    layers = [*conv_norm(task.image_shape[0], width), *pooled(width), residual(2 * width), *pooled(2 * width)]
+    layers = [*conv_norm(task.map_shape[0], width), *pooled(width), residual(2 * width), *pooled(2 * width)]
     layers += [*pooled(4 * width), residual(8 * width)]
     return classifier(task, layers, 8 * width, largest=True)
 
@@ -92,9 +94,9 @@ def resnet_9(task: ImageTask, width: int) -> nn.Module:
 STEM = 16
 
 
-def conv_pool_conv(task: ImageTask, widths: tuple[int, ...]) -> nn.Module:
+def conv_pool_conv(task: ImageClassification, widths: tuple[int, ...]) -> nn.Module:
     """Return groups of two convolutions with a pooling after the first, as in https://arxiv.org/abs/2404.00498."""
-    layers: list[nn.Module] = [nn.Conv2d(task.image_shape[0], STEM, 2), nn.GELU()]
+    layers: list[nn.Module] = [nn.Conv2d(task.map_shape[0], STEM, 2), nn.GELU()]
     before = STEM
     for width in widths:
         layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.MaxPool2d(2)]
@@ -118,7 +120,7 @@ def mb_conv(
 
 
 def mobile(
-    task: ImageTask,
+    task: ImageClassification,
     act: Callable[[], nn.Module],
     stages: tuple[tuple[int, int, int, int, bool], ...],
     head: int,
@@ -132,7 +134,7 @@ def mobile(
         head: width of the last convolution.
     """
     width = stages[0][1]
-    layers = conv_norm(task.image_shape[0], width, stride=2, act=act)
+    layers = conv_norm(task.map_shape[0], width, stride=2, act=act)
     for expansion, after, depth, stride, fused in stages:
         for block in range(depth):
             layers.append(mb_conv(width, after, 1 if block else stride, expansion, act, fused))
@@ -165,9 +167,9 @@ class ConvNeXtBlock(nn.Module):
         return x + self.project(functional.gelu(self.expand(y))).permute(0, 3, 1, 2)
 
 
-def conv_next(task: ImageTask, widths: tuple[int, ...], depth: int) -> nn.Module:
+def conv_next(task: ImageClassification, widths: tuple[int, ...], depth: int) -> nn.Module:
     layers: list[nn.Module] = []
-    before = task.image_shape[0]
+    before = task.map_shape[0]
     for width in widths:
         halving: list[nn.Module] = [nn.Conv2d(before, width, 2, 2)]
         layers += [ChannelNorm(before), *halving] if layers else [*halving, ChannelNorm(width)]
@@ -201,8 +203,8 @@ SHAPES: dict[str, Callable[..., nn.Module]] = {
     ),
     "ConvNeXt, small": partial(conv_next, widths=(32, 64, 128), depth=2),
 }
-"""Each is given the ImageTask. The first is the baseline of the Fashion-MNIST benchmark."""
+"""Each is given the ImageClassification. The first is the baseline of the Fashion-MNIST benchmark."""
 
 
-def build_shape(shape: str, task: ImageTask) -> nn.Module:
+def build_shape(shape: str, task: ImageClassification) -> nn.Module:
     return SHAPES[shape](task)

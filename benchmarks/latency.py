@@ -19,10 +19,12 @@ from cellwright.progress import Silent
 from cellwright.spaces import build_space
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.networks import build_network
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.task import ImageClassification
 from cellwright.training.precision import channels_last
 
-TASK = ImageTask(image_shape=(3, 32, 32), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)
+TASK = ImageClassification(
+    map_shape=(3, 32, 32), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
+)
 SIZE = DartsSection()
 SPACE = build_space(SIZE)
 RESULT = Path("docs/benchmarks/latency.md")
@@ -43,7 +45,7 @@ def keeps_limit(table: LatencyTable, rng: random.Random, clock: Callable[[], flo
     at_most = {g: table.predict(list(parts_of(SPACE, g))) * (1 + table.margin) for g in genotypes}
     limit = float(np.quantile(list(at_most.values()), rng.uniform(0.05, 0.95)))
     chosen = max((g for g in genotypes if at_most[g] <= limit), key=lambda g: at_most[g])
-    passes = measure_latency(network_of(chosen), TASK.image_shape, batch_size=1, repeats=30, clock=clock)
+    passes = measure_latency(network_of(chosen), TASK.example(1), repeats=30, clock=clock)
     return limit, statistics.median(passes)
 
 
@@ -62,9 +64,7 @@ def main() -> None:
     measured = [SPACE.sample(random.Random(seed)) for seed in range(given.networks + given.cells)]
     parts = [list(parts_of(SPACE, genotype)) for genotype in measured]
     networks = [network_of(genotype) for genotype in measured]
-    times_NR = measure_in_turns(
-        networks, TASK.image_shape, rounds=given.rounds, clock=clock, progress=Silent()
-    )
+    times_NR = measure_in_turns(networks, TASK.map_shape, rounds=given.rounds, clock=clock, progress=Silent())
     table = fit_table(parts[: given.networks], times_NR[: given.networks])
 
     began = time.perf_counter()
@@ -80,7 +80,7 @@ def main() -> None:
     kept = statistics.mean(fresh <= limit for limit, fresh in runs)
     slack = statistics.median(1 - fresh / limit for limit, fresh in runs)
     last = measure_in_turns(
-        networks[given.networks :], TASK.image_shape, rounds=2, clock=clock, progress=Silent()
+        networks[given.networks :], TASK.map_shape, rounds=2, clock=clock, progress=Silent()
     )
     drift = float(np.median(np.median(last, axis=1) / medians)) - 1
     lines = [

@@ -27,9 +27,10 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet
-from cellwright.spec import STRATEGIES, Augment, Budget
+from cellwright.spec import STRATEGIES, Budget
 from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 
 TEXTBOOK = "textbook bilevel"
 CONTENDERS: dict[str, tuple[dict[str, object] | None, float | None, float | None]] = {
@@ -49,7 +50,7 @@ CONTENDERS: dict[str, tuple[dict[str, object] | None, float | None, float | None
 TURN_SECONDS = 1.0
 """Least time of a turn; steps of sampling strategies differ, so that many must be measured."""
 
-NO_CHANGES = Augment(shift=0, rotate=0, scale=0)
+NO_CHANGES = ImagesSection(shift=0, rotate=0, scale=0)
 
 
 class Setting:
@@ -59,10 +60,12 @@ class Setting:
         self.channels, self.num_cells, self.num_nodes = channels, num_cells, num_nodes
         self.batch_size = batch_size
         self.space = Darts(primitives=DARTS_PRIMITIVES, num_nodes=num_nodes)
-        self.task = ImageTask(image_shape=(3, side, side), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)
+        self.task = ImageClassification(
+            map_shape=(3, side, side), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
+        )
         rng = torch.Generator().manual_seed(0)
         splits = [
-            Split(torch.randn(batch_size, 3, side, side, generator=rng), torch.arange(batch_size) % 10)
+            Split((torch.randn(batch_size, 3, side, side, generator=rng),), torch.arange(batch_size) % 10)
             for _ in range(2)
         ]
         self.data = SearchData(train=splits[0], validation=splits[1])
@@ -106,7 +109,7 @@ class Setting:
             return lambda: strategy.step(batch)
         search = self.textbook()
         train, validation = (
-            (split.images.contiguous(), split.labels) for split in (self.data.train, self.data.validation)
+            (split.inputs[0].contiguous(), split.targets) for split in (self.data.train, self.data.validation)
         )
         return lambda: search.step(train, validation)
 
@@ -138,7 +141,7 @@ def largest_difference(setting: Setting, num_steps: int) -> float:
 
 
 def _double(split: Split) -> tuple[Tensor, Tensor]:
-    return split.images.double(), split.labels
+    return split.inputs[0].double(), split.targets
 
 
 class Contender:

@@ -18,9 +18,10 @@ from cellwright.genotype import Genotype
 from cellwright.spaces.darts.network import Network
 from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
-from cellwright.spec import Augment, Retrain
-from cellwright.tasks.images.task import ImageTask
-from cellwright.training.retraining import ClassifierTraining
+from cellwright.spec import Retrain
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
+from cellwright.training.retraining import Retraining
 
 NUM_CELLS, CHANNELS, BATCH_SIZE, NUM_BATCHES = 8, 16, 16, 4
 
@@ -29,19 +30,21 @@ def contenders(genotype: Genotype, checkpoint: Path) -> dict[str, Callable[[], o
     """Return what trains an epoch, by name."""
     size = {"num_cells": NUM_CELLS, "channels": CHANNELS}
     images = torch.randn(BATCH_SIZE * NUM_BATCHES, 3, 32, 32)
-    split = Split(images, torch.arange(len(images)) % 10)
-    task = ImageTask(image_shape=(3, 32, 32), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)
-    ours = ClassifierTraining(
+    split = Split((images,), torch.arange(len(images)) % 10)
+    task = ImageClassification(
+        map_shape=(3, 32, 32), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+    ours = Retraining(
         Network(task, genotype, **size),
         split,
         Retrain(batch_size=BATCH_SIZE, drop_path=0.0, mixup=0.0, ema_decay=None),
-        Augment(shift=0, rotate=0, scale=0),
-        num_classes=10,
+        ImagesSection(shift=0, rotate=0, scale=0),
+        task=task,
         seed=0,
         checkpoint=checkpoint,
     )
     by_hand = HandwrittenTraining(
-        HandwrittenNetwork(3, 10, genotype, **size), split.images, split.labels, BATCH_SIZE
+        HandwrittenNetwork(3, 10, genotype, **size), split.inputs[0], split.targets, BATCH_SIZE
     )
     return {"written by hand": by_hand.train_epoch, "cellwright": lambda: ours.train_epoch(1)}
 

@@ -25,11 +25,14 @@ from cellwright.spaces import CELL
 from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spaces.networks import trace_genotype
-from cellwright.spec import Augment, Retrain
-from cellwright.tasks.images.task import ImageTask
+from cellwright.spec import Retrain
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
-TASK = ImageTask(image_shape=(3, 32, 32), num_classes=10, mean=(0.0,) * 3, std=(1.0,) * 3)
+TASK = ImageClassification(
+    map_shape=(3, 32, 32), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
+)
 SIZE = NasBench201Section(kind="nasbench201")
 RESULT = Path("docs/benchmarks/zero_cost.md")
 
@@ -47,8 +50,8 @@ def fuse_within(columns: Sequence[Sequence[float]]) -> list[float]:
 def noise(count: int) -> Split:
     """Images of the data sets' shape that show nothing, with labels drawn at random."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(count, *TASK.image_shape, generator=generator)
-    return Split(images, torch.randint(TASK.num_classes, (count,), generator=generator))
+    images = torch.randn(count, *TASK.map_shape, generator=generator)
+    return Split((images,), torch.randint(TASK.num_outputs, (count,), generator=generator))
 
 
 def main() -> None:
@@ -71,7 +74,7 @@ def main() -> None:
         final_space=SIZE,
         train=images,
         validation=images,
-        augment=Augment(),
+        augment=ImagesSection(),
         retrain=Retrain(),
         device=torch.device("cpu"),
     )

@@ -85,8 +85,9 @@ def run(
 def publish_confusion(scores: "dsl.Artifact", confusion: "dsl.ClassificationMetrics") -> None:
     """Copy the confusion matrix to KFP's page."""
     result = EvaluationResult.load(Path(scores.path) / EvaluationResult.FILE)
-    names = [scores.name for scores in result.classes]
-    confusion.log_confusion_matrix(names, [list(row) for row in result.confusion])
+    if result.confusion is not None:
+        names, counts = result.confusion.names, result.confusion.counts
+        confusion.log_confusion_matrix(list(names), [list(row) for row in counts])
 
 
 def end(spec: str, run_id: str, state: str) -> None:

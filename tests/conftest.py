@@ -9,8 +9,9 @@ from cellwright.data import Split
 from cellwright.estimators import Setting
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.darts.space import Darts
-from cellwright.spec import Augment, Retrain
-from cellwright.tasks.images.task import ImageTask
+from cellwright.spec import Retrain
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 
 torch.set_num_threads(1)  # tensors here are too small for more, and two processes run the tests
 
@@ -26,8 +27,10 @@ def tiny_space() -> Darts:
 
 
 @pytest.fixture
-def tiny_task() -> ImageTask:
-    return ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
+def tiny_task() -> ImageClassification:
+    return ImageClassification(
+        map_shape=(2, 8, 8), class_names=tuple(map(str, range(3))), mean=(0.5, 1.0), std=(1.0, 2.0)
+    )
 
 
 @pytest.fixture
@@ -43,11 +46,11 @@ def bars() -> Split:
     images = 0.3 * torch.rand(60, 2, 8, 8, generator=generator)
     for image, label in zip(images, labels.tolist(), strict=True):
         image[:, 1 + 2 * label] += 1
-    return Split(images, labels)
+    return Split((images,), labels)
 
 
 @pytest.fixture
-def tiny_setting(bars: Split, tiny_task: ImageTask) -> Setting:
+def tiny_setting(bars: Split, tiny_task: ImageClassification) -> Setting:
     """Bars to tell apart, in DARTS cells of two nodes."""
     space = DartsSection(num_cells=2, channels=2, num_nodes=2)
     return Setting(
@@ -56,7 +59,7 @@ def tiny_setting(bars: Split, tiny_task: ImageTask) -> Setting:
         final_space=space,
         train=bars,
         validation=bars.sample(30, seed=0),
-        augment=Augment(shift=0, rotate=0, scale=0),
+        augment=ImagesSection(shift=0, rotate=0, scale=0),
         retrain=Retrain(batch_size=20, learning_rate=0.02),
         device=torch.device("cpu"),
     )

@@ -14,7 +14,7 @@ from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_network
 from cellwright.spec import load_spec
 from cellwright.steps.running import run_until
-from cellwright.training.networks import task_of
+from cellwright.tasks.base import read_task
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHORT = ("data.limit=200", "budget.epochs=1")
@@ -29,9 +29,9 @@ def test_a_search_finds_a_network_with_what_the_user_brought(
     folders = run_until("search", spec, tmp_path, Silent())
     genotype = Genotype.from_line(SearchResult.load(folders["search"] / "search.json").genotype)
     assert build_space(spec.space).contains(genotype)
-    task = task_of(PreparedData.open(folders["prepare"]).manifest).build()
+    task = read_task(PreparedData.open(folders["prepare"]).manifest.task)
     network = build_network(spec.final_space, task, genotype)
-    assert network(torch.rand(3, *task.image_shape)).shape == (3, task.num_classes)
+    assert network(torch.rand(3, *task.map_shape)).shape == (3, task.num_outputs)
 
 
 def test_a_primitive_of_ones_own_has_a_name_in_genotypes(monkeypatch: pytest.MonkeyPatch):

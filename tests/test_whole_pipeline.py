@@ -63,12 +63,12 @@ def test_ends_with_a_registered_model_and_a_table(undisturbed: tuple[Path, str])
     assert (registered.name, registered.version, registered.alias) == ("small", 1, "champion")
     evaluation = EvaluationResult.load(done["evaluate"] / "evaluation.json")
     assert [score.name for score in evaluation.baselines] == ["random-0", "resnet"]
-    assert evaluation.num_examples == sum(map(sum, evaluation.confusion)) == 359
+    assert evaluation.num_examples == sum(map(sum, evaluation.confusion.counts)) == 359
     for wanted in (
         "found",
         "random-0",
         "resnet",
-        f"{evaluation.found.accuracy:.4f}",
+        f"{evaluation.found.metrics['accuracy'].value:.4f}",
         "models:/small@champion",
         "mlflow ui",
     ):
@@ -92,7 +92,7 @@ def test_the_model_loads_and_predicts_without_cellwright(undisturbed: tuple[Path
     done = steps(folder)
     registered = RegistrationResult.load(done["register"] / "registered.json")
     test = load_file(next(done["prepare"].glob("test*.safetensors")))
-    torch.save(test["images"], tmp_path / "images.pt")
+    torch.save(test["inputs/images"], tmp_path / "images.pt")
     script = f"""
 import sys
 class Blocker:
@@ -103,11 +103,11 @@ sys.meta_path.insert(0, Blocker())
 import mlflow, torch
 mlflow.set_tracking_uri({registered.tracking_uri!r})
 model = mlflow.pytorch.load_model({registered.uri!r})
-torch.save(model(torch.load({str(tmp_path / "images.pt")!r})), {str(tmp_path / "logits.pt")!r})
+torch.save(model(torch.load({str(tmp_path / "images.pt")!r})), {str(tmp_path / "outputs.pt")!r})
 """
     subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", script], check=True, timeout=120)
-    expected = load_file(done["evaluate"] / "logits.safetensors")["found"]
-    torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), expected, atol=1e-4, rtol=0)
+    expected = load_file(done["evaluate"] / "outputs.safetensors")["found"]
+    torch.testing.assert_close(torch.load(tmp_path / "outputs.pt"), expected, atol=1e-4, rtol=0)
 
 
 def test_given_again_it_reuses_everything(undisturbed: tuple[Path, str]):
@@ -190,11 +190,11 @@ def assert_same_results(one: Mapping[str, Path], other: Mapping[str, Path]) -> N
     searches = [SearchResult.load(done["search"] / "search.json") for done in (one, other)]
     assert searches[0].history == searches[1].history
     assert Genotype.from_line(searches[0].genotype) == Genotype.from_line(searches[1].genotype)
-    logits = [load_file(done["evaluate"] / "logits.safetensors") for done in (one, other)]
-    assert logits[0].keys() == logits[1].keys()
-    assert all(logits[0][name].equal(logits[1][name]) for name in logits[0])
+    outputs = [load_file(done["evaluate"] / "outputs.safetensors") for done in (one, other)]
+    assert outputs[0].keys() == outputs[1].keys()
+    assert all(outputs[0][name].equal(outputs[1][name]) for name in outputs[0])
     scores = [EvaluationResult.load(done["evaluate"] / "evaluation.json") for done in (one, other)]
-    assert scores[0].found.accuracy == scores[1].found.accuracy
+    assert scores[0].found.metrics == scores[1].found.metrics
     assert scores[0].comparisons == scores[1].comparisons
     registered = [RegistrationResult.load(done["register"] / "registered.json") for done in (one, other)]
     assert registered[0].version == registered[1].version == 1

@@ -1,1 +1,1 @@
-"""What a package of yours could hold: a primitive, and a search space with its networks."""
+"""What a package of yours could hold: a task with its source, a space, strategies, an estimator, and a primitive."""

@@ -79,9 +79,9 @@ class SearchResult(Result):
     """In its one-line form."""
     tuned: dict[str, Any] = {}
     """The values of the hyperparameters that were searched: what it, and its baselines, are retrained with."""
-    validation_accuracy: float | None
-    """On the validation split: of the supernet in the epoch that the genotype is from, or of the genotype after short
-    training, the mean over fresh seeds; None where accuracy is no objective."""
+    score: float | None
+    """The task's objective on the validation split: of the supernet in the epoch that the genotype is from, or of the
+    genotype after short training, the mean over fresh seeds; None where a sampled search has other objectives."""
     epoch: int | None = None
     """The epoch of a one-shot search that the genotype is from, counted from 1."""
     seconds: float
@@ -112,7 +112,7 @@ class TrainingResult(Result):
     FILE = "training.json"
 
     name: str
-    """`found`, `random-N` or `resnet`."""
+    """`found`, `random-N`, or that of a hand-designed network."""
     genotype: str | None
     """In its one-line form; None for a hand-designed network."""
     params: int
@@ -132,6 +132,30 @@ class Interval(Result):
     high: float
 
 
+class Score(Result):
+    """What one network scored by one metric."""
+
+    value: float
+    direction: Literal["maximize", "minimize"] = "maximize"
+    interval: Interval | None = None
+
+
+class ScoreTable(Result):
+    """Scores in more detail, as people look at them."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int | float, ...], ...]
+
+
+class Confusion(Result):
+    """What is taken for what."""
+
+    names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    """Rows are what is true, columns what is predicted."""
+
+
 class Latency(Result):
     """Milliseconds of one warm forward pass."""
 
@@ -145,27 +169,15 @@ class ModelScore(Result):
 
     name: str
     genotype: str | None
-    accuracy: float
-    interval: Interval
-    calibration_error: float
-    """Expected calibration error over 15 bins of equal width, https://arxiv.org/abs/1706.04599."""
+    metrics: dict[str, Score]
+    """By name, the task's objective first."""
     params: int
     macs: int
     latency: tuple[Latency, ...]
 
 
-class ClassScore(Result):
-    """Scores of one class."""
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    num_examples: int
-
-
 class Comparison(Result):
-    """Found network's accuracy less a baseline's, on the same examples."""
+    """By how much the found network is better than a baseline by the task's objective, on the same examples."""
 
     baseline: str
     difference: float
@@ -184,14 +196,17 @@ class EvaluationResult(Result):
 
     split: Literal["test"] = "test"
     num_examples: int
+    objective: str
+    """The metric that networks are compared by."""
     device: str
     """What latencies were measured on."""
     found: ModelScore
     baselines: tuple[ModelScore, ...]
     comparisons: tuple[Comparison, ...]
-    classes: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """Rows are true classes, columns predicted ones."""
+    tables: tuple[ScoreTable, ...] = ()
+    """Of the found network."""
+    confusion: Confusion | None = None
+    """Of the found network, where the task has classes."""
 
 
 class RegistrationResult(Result):

@@ -22,7 +22,7 @@ from cellwright.progress import Silent
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.task import ImageClassification
 
 SHORT, LONG = BUDGETS
 FASHION = DATA[0]
@@ -65,7 +65,7 @@ def test_each_shape_trains(shape: str, precision: str, noise: Path):
     parameters = list(training.network.parameters())
     assert all(parameter.isfinite().all() for parameter in parameters)
     assert not any(torch.equal(old, new) for old, new in zip(before, parameters, strict=True))
-    assert training.averaged()(data.test.images[:3].float()).shape == (3, 10)
+    assert training.averaged()(data.test.inputs[0][:3].float()).shape == (3, 10)
 
 
 def test_averages_of_a_short_training_forget_the_initial_weights(noise: Path):
@@ -81,8 +81,11 @@ def test_averages_of_a_short_training_forget_the_initial_weights(noise: Path):
 @pytest.mark.parametrize("image_shape", [(1, 28, 28), (3, 32, 32)])
 def test_each_shape_takes_the_images_of_both_data_sets(shape: str, image_shape: tuple[int, int, int]):
     channels = image_shape[0]
-    task = ImageTask(
-        image_shape=image_shape, num_classes=10, mean=(128.0,) * channels, std=(64.0,) * channels
+    task = ImageClassification(
+        map_shape=image_shape,
+        class_names=tuple(map(str, range(10))),
+        mean=(128.0,) * channels,
+        std=(64.0,) * channels,
     )
     with torch.inference_mode():
         assert build_shape(shape, task).eval()(torch.zeros(2, *image_shape)).shape == (2, 10)

@@ -113,7 +113,4 @@ def evaluations(folder: Path) -> dict[tuple[int, int], dict[str, Any]]:
 
 
 def found(folder: Path) -> dict[str, Any]:
-    return {
-        name: json.loads((folder / "search.json").read_text())[name]
-        for name in ("genotype", "validation_accuracy")
-    }
+    return {name: json.loads((folder / "search.json").read_text())[name] for name in ("genotype", "score")}

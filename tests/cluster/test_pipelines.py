@@ -200,7 +200,7 @@ def test_another_pod_loads_the_model_by_its_alias(undisturbed, namespace):
     code = (
         "import mlflow, torch; "
         f"model = mlflow.pyfunc.load_model('{uri}'); "
-        "import numpy; print('logits', model.predict(numpy.zeros((3, 1, 8, 8), 'uint8')).shape)"
+        "import numpy; print('outputs', model.predict(numpy.zeros((3, 1, 8, 8), 'uint8')).shape)"
     )
     container = {
         "name": "main",
@@ -232,7 +232,7 @@ def test_another_pod_loads_the_model_by_its_alias(undisturbed, namespace):
     kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(pod))
     ended = "jsonpath={.status.phase}=Succeeded"
     kubectl("wait", "pod/loads-the-model", "-n", namespace, f"--for={ended}", "--timeout=120s")
-    assert "logits (3, 10)" in kubectl("logs", "loads-the-model", "-n", namespace)
+    assert "outputs (3, 10)" in kubectl("logs", "loads-the-model", "-n", namespace)
 
 
 def test_runs_can_be_looked_at(undisturbed, environment):

@@ -38,7 +38,7 @@ def test_nothing_is_missing_for_an_administrator_and_for_a_search(store, identit
 
 def test_what_is_missing_is_named_with_a_remedy(store, namespace, tmp_path):
     runner = {"namespace": "default", "profile": {"service_account": "nobody", "gpus": 99}}
-    spec = on("katib", {**SAMPLED, "strategy": {"kind": "custom", "path": "a:B"}}, **runner)
+    spec = on("katib", {**SAMPLED, "strategy": {"kind": "beta-darts"}}, **runner)
     del spec["estimators"], spec["constraints"]
     found = missing(doctor({**spec, "store": {**spec["store"], "uri": "s3://no-such-bucket"}}, tmp_path))
     assert "Secret default/cellwright-store\n        is not there" in found

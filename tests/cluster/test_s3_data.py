@@ -26,7 +26,7 @@ from cellwright.errors import CellwrightError
 from cellwright.progress import Silent
 from cellwright.stores import S3Reader, S3Store
 from tests.cluster.proxy import Proxy
-from tests.data.test_idx import idx
+from tests.tasks.images.test_idx import idx
 
 BUCKET = "cellwright-data"
 MB = 1_000_000

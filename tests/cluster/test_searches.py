@@ -88,7 +88,7 @@ def test_a_one_shot_search_is_one_trial(side_by_side, tmp_path):
     assert found(there.finish()) == found(here)
     (trial,) = objects("trials", f"katib.kubeflow.org/experiment={name}")
     metrics = {metric["name"]: metric["latest"] for metric in trial["status"]["observation"]["metrics"]}
-    assert float(metrics["accuracy"]) == found(here)["validation_accuracy"]
+    assert float(metrics["accuracy"]) == found(here)["score"]
 
 
 def test_sixty_short_trials_lose_no_metrics(store, identity, tmp_path):

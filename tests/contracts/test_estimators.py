@@ -82,7 +82,7 @@ def test_leaves_nothing_behind(
             torch.get_default_dtype(),
             torch.random.get_rng_state().tolist(),
             random.getstate(),
-            setting.train.images.tolist(),
+            setting.train.inputs[0].tolist(),
         )
 
     before = state()
@@ -98,6 +98,6 @@ def test_costs_are_those_of_the_network_itself(setting: Setting, genotypes: list
         network = build_network(setting.final_space, setting.task, genotype)
         assert tuple(cost) == COSTS
         assert cost["params"] == count_params(network)
-        assert cost["macs"] == count_macs(network, setting.task.image_shape)
+        assert cost["macs"] == count_macs(network, setting.task.map_shape)
         assert 0 < cost["depth"] <= sum(isinstance(m, nn.Conv2d | nn.Linear) for m in network.modules())
         assert cost["memory_mb"] > 4e-6 * cost["params"]

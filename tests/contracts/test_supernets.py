@@ -14,17 +14,17 @@ from cellwright.spaces import Space
 from cellwright.spaces.networks import build_network, build_supernet
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.spec import SpaceSection
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.task import ImageClassification
 
 
 @pytest.fixture
-def supernet(space_section: SpaceSection, tiny_task: ImageTask) -> Supernet:
+def supernet(space_section: SpaceSection, tiny_task: ImageClassification) -> Supernet:
     """Weights and statistics are such that a mistaken one would show."""
     with seeded_initialisation(0):
         supernet = build_supernet(space_section, tiny_task).double()
         for parameter in supernet.parameters():
             nn.init.uniform_(parameter, -0.5, 0.5)
-    supernet(images(0), uniform(supernet.space))
+    supernet((images(0),), uniform(supernet.space))
     return supernet
 
 
@@ -69,8 +69,8 @@ def test_restricted_to_a_genotype_it_gives_the_logits_of_that_network(
         network = supernet.network(genotype).double().train(train)
         network.load_state_dict(supernet.inherit(genotype))
         expected, mixture = network(images(1)), one_hot(supernet.space, genotype)
-        mixed = supernet(images(1), mixture)
-        skipping = supernet(images(1), mixture, only(supernet.space, genotype))
+        mixed = supernet((images(1),), mixture)
+        skipping = supernet((images(1),), mixture, only(supernet.space, genotype))
         torch.testing.assert_close(mixed, expected, rtol=1e-10, atol=1e-10)
         torch.testing.assert_close(skipping, expected, rtol=1e-10, atol=1e-10)
 
@@ -79,7 +79,7 @@ def test_what_is_active_learns_as_it_does_among_all_choices(supernet: Supernet, 
     def gradients(genotype: Genotype, active: Active | None) -> list[torch.Tensor]:
         mixture = {g: rows.requires_grad_() for g, rows in one_hot(supernet.space, genotype).items()}
         learning = [*supernet.parameters(), *mixture.values()]
-        loss = supernet(images(1), mixture, active).square().sum()
+        loss = supernet((images(1),), mixture, active).square().sum()
         found = torch.autograd.grad(loss, learning, allow_unused=True, materialize_grads=True)
         of_weights, of_mixture = found[: -len(mixture)], found[-len(mixture) :]
         return [
@@ -95,8 +95,8 @@ def test_what_is_active_learns_as_it_does_among_all_choices(supernet: Supernet, 
 def test_what_is_not_active_costs_nothing(supernet: Supernet, genotypes: list[Genotype]):
     for genotype in genotypes:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            supernet(images(1)[:1], one_hot(supernet.space, genotype), only(supernet.space, genotype))
-        expected = count_macs(supernet.network(genotype).double(), (2, 8, 8))
+            supernet((images(1)[:1],), one_hot(supernet.space, genotype), only(supernet.space, genotype))
+        expected = count_macs(supernet.network(genotype).double(), (images(1)[:1],))
         assert counter.get_total_flops() // 2 == expected
 
 
@@ -107,12 +107,12 @@ def test_without_active_everything_is(supernet: Supernet):
         for group, (num_decisions, num_choices) in space.decisions.items()
     }
     supernet.eval()
-    assert supernet(images(1), uniform(space), everything).equal(supernet(images(1), uniform(space)))
+    assert supernet((images(1),), uniform(space), everything).equal(supernet((images(1),), uniform(space)))
 
 
 def test_gradients_reach_every_weight_and_every_decision(supernet: Supernet):
     mixture = {group: rows.requires_grad_() for group, rows in uniform(supernet.space).items()}
-    supernet(images(1), mixture).square().sum().backward()
+    supernet((images(1),), mixture).square().sum().backward()
     for tensor in (*supernet.parameters(), *mixture.values()):
         assert tensor.grad is not None
         assert tensor.grad.isfinite().all()
@@ -127,7 +127,7 @@ def test_inheriting_leaves_the_supernet_to_itself(supernet: Supernet, genotypes:
 
 
 def test_the_network_needs_no_supernet(
-    supernet: Supernet, genotypes: list[Genotype], space_section: SpaceSection, tiny_task: ImageTask
+    supernet: Supernet, genotypes: list[Genotype], space_section: SpaceSection, tiny_task: ImageClassification
 ):
     for genotype in genotypes:
         built = build_network(space_section, tiny_task, genotype).double()
@@ -135,7 +135,7 @@ def test_the_network_needs_no_supernet(
         built(images(1)).sum().backward()
 
 
-def test_initial_weights_follow_from_the_seed(space_section: SpaceSection, tiny_task: ImageTask):
+def test_initial_weights_follow_from_the_seed(space_section: SpaceSection, tiny_task: ImageClassification):
     def build(seed: int) -> torch.Tensor:
         with seeded_initialisation(seed):
             return nn.utils.parameters_to_vector(build_supernet(space_section, tiny_task).parameters())
@@ -147,9 +147,14 @@ def test_initial_weights_follow_from_the_seed(space_section: SpaceSection, tiny_
 @pytest.mark.parametrize("image_shape", [(1, 8, 8), (3, 9, 13), (4, 32, 32)])
 def test_any_image_fits(space_section: SpaceSection, image_shape: tuple[int, int, int]):
     channels = image_shape[0]
-    task = ImageTask(image_shape=image_shape, num_classes=4, mean=(0,) * channels, std=(1,) * channels)
+    task = ImageClassification(
+        map_shape=image_shape,
+        class_names=tuple(map(str, range(4))),
+        mean=(0,) * channels,
+        std=(1,) * channels,
+    )
     supernet = build_supernet(space_section, task).double()
     x_BCHW = images(0, image_shape)
-    assert supernet(x_BCHW, uniform(supernet.space)).shape == (5, 4)
+    assert supernet((x_BCHW,), uniform(supernet.space)).shape == (5, 4)
     genotype = supernet.space.sample(random.Random(0))
     assert supernet.network(genotype).double()(x_BCHW).shape == (5, 4)

@@ -4,7 +4,7 @@ import torch
 from cellwright.data import Split
 
 SPLIT = Split(
-    torch.arange(10 * 3 * 64, dtype=torch.int64).remainder(251).to(torch.uint8).view(10, 3, 8, 8),
+    (torch.arange(10 * 3 * 64, dtype=torch.int64).remainder(251).to(torch.uint8).view(10, 3, 8, 8),),
     torch.arange(10),
 )
 
@@ -14,10 +14,10 @@ def labels_of(**arguments) -> list[list[int]]:
 
 
 def test_images_are_raw_floats_channels_last_beside_their_labels():
-    for images, labels in SPLIT.batches(4, seed=0, epoch=0):
+    for (images,), labels in SPLIT.batches(4, seed=0, epoch=0):
         assert images.dtype == torch.float32
         assert images.is_contiguous(memory_format=torch.channels_last)
-        assert torch.equal(images, SPLIT.images[labels].float())
+        assert torch.equal(images, SPLIT.inputs[0][labels].float())
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,19 @@ def test_order_follows_from_seed_and_epoch_alone():
 
 def test_ordered_batches_give_everything_in_order():
     batches = list(SPLIT.ordered_batches(4))
-    assert torch.equal(torch.cat([labels for _, labels in batches]), SPLIT.labels)
-    assert torch.equal(torch.cat([images for images, _ in batches]), SPLIT.images.float())
+    assert torch.equal(torch.cat([labels for _, labels in batches]), SPLIT.targets)
+    assert torch.equal(torch.cat([images for (images,), _ in batches]), SPLIT.inputs[0].float())
     assert [len(labels) for _, labels in batches] == [4, 4, 2]
 
 
 def test_to_moves_both():
     moved = SPLIT.to("meta")
-    assert (moved.images.device.type, moved.labels.device.type) == ("meta", "meta")
+    assert (moved.inputs[0].device.type, moved.targets.device.type) == ("meta", "meta")
+
+
+def test_inputs_stay_in_step_and_in_order_whatever_their_shapes_and_types():
+    rows = torch.arange(10)
+    split = Split((rows[:, None].double(), rows, rows.view(-1, 1, 1, 1).to(torch.uint8)), rows.float())
+    for (signals, tokens, maps), targets in split.batches(4, seed=0, epoch=0, drop_last=False):
+        assert (signals.dtype, tokens.dtype, maps.dtype) == (torch.float32, torch.int64, torch.float32)
+        assert signals.flatten().tolist() == tokens.tolist() == maps.flatten().tolist() == targets.tolist()

@@ -5,8 +5,8 @@ import torch
 
 from cellwright.data import DataManifest, PreparedData
 from cellwright.errors import DataError
-from cellwright.tasks.images.preparing import prepare
 from cellwright.tasks.images.sources.digits import DigitsSection
+from cellwright.tasks.preparing import prepare
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def test_search_needs_no_test_shard(folder):
 def test_train_and_validation_come_one_after_the_other(folder):
     data = PreparedData.open(folder)
     both = data.train_and_validation()
-    assert torch.equal(both.images[: len(data.train)], data.train.images)
-    assert torch.equal(both.labels[len(data.train) :], data.validation.labels)
+    assert torch.equal(both.inputs[0][: len(data.train)], data.train.inputs[0])
+    assert torch.equal(both.targets[len(data.train) :], data.validation.targets)
 
 
 def test_shards_are_mapped_not_read(folder):
     """Writing through an open file shows in the tensor."""
     path = folder / "train.safetensors"
-    images = PreparedData.open(folder).train.images
+    images = PreparedData.open(folder).train.inputs[0]
     before = images.clone()
     with path.open("r+b") as file:
         file.seek(-images.numel(), os.SEEK_END)

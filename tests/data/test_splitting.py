@@ -15,8 +15,7 @@ FRACTIONS = st.floats(0.01, 0.99)
 def source(counts: list[int]) -> Source:
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
     images = np.zeros((len(labels), 1, 8, 8), np.uint8)
-    examples = Examples(origin="somewhere", images=images, labels=labels)
-    return Source(class_names=tuple(map(str, range(len(counts)))), examples=examples)
+    return Source(examples=Examples(origin="somewhere", inputs={"images": images}, targets=labels))
 
 
 @given(CLASS_COUNTS, FRACTIONS, FRACTIONS, st.integers(0, 9))
@@ -24,15 +23,15 @@ def test_splits_are_disjoint_complete_and_have_every_class(counts, test_fraction
     section = DigitsSection(
         source="digits", test_fraction=test_fraction, validation_fraction=validation_fraction, split_seed=seed
     )
-    parts = split(source(counts), section)
+    parts = split(whole := source(counts), section, whole.examples.targets)
     indices = np.concatenate([part.indices for part in parts.values()])
     assert sorted(indices) == list(range(sum(counts)))
-    assert all(set(part.labels) == set(range(len(counts))) for part in parts.values())
+    assert all(set(part.targets) == set(range(len(counts))) for part in parts.values())
 
 
 @given(CLASS_COUNTS, FRACTIONS, st.integers(0, 9))
 def test_held_out_shares_are_within_one_of_the_fraction(counts, fraction, seed):
-    labels = source(counts).examples.labels
+    labels = source(counts).examples.targets
     held, rest = hold_out(labels, fraction, 1, np.random.default_rng(seed))
     shares = np.bincount(labels[held])
     exact = np.array(counts) * fraction
@@ -48,7 +47,7 @@ def test_remainders_go_to_the_largest():
 
 @given(CLASS_COUNTS, st.integers(1, 300), st.integers(0, 9))
 def test_limit_draws_evenly(counts, limit, seed):
-    labels = source(counts).examples.labels
+    labels = source(counts).examples.targets
     drawn = np.bincount(
         labels[draw_evenly(labels, limit, np.random.default_rng(seed))], minlength=len(counts)
     )
@@ -58,14 +57,17 @@ def test_limit_draws_evenly(counts, limit, seed):
 
 def test_the_test_split_depends_on_its_seed_and_fraction_alone():
     def test_indices(**settings):
-        return split(source([30, 40]), DigitsSection(source="digits", **settings))["test"].indices.tolist()
+        whole = source([30, 40])
+        parts = split(whole, DigitsSection(source="digits", **settings), whole.examples.targets)
+        return parts["test"].indices.tolist()
 
     assert test_indices() == test_indices(limit=12) == test_indices(validation_fraction=0.5)
     assert test_indices() != test_indices(split_seed=1)
 
 
 def test_limit_must_leave_two_of_each_class():
+    whole = source([30, 40])
     with pytest.raises(
         DataError, match="data.limit must be at least 4, two examples for each of 2 classes, got 3"
     ):
-        split(source([30, 40]), DigitsSection(source="digits", limit=3))
+        split(whole, DigitsSection(source="digits", limit=3), whole.examples.targets)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from cellwright.nn.primitives import Norm
 from cellwright.spaces import CELL
 from cellwright.spaces.nasbench201.networks import NasBench201Network
 from cellwright.spaces.nasbench201.space import NasBench201
-from cellwright.tasks.images.task import ImageTask, Standardise
+from cellwright.tasks.images.task import ImageClassification
+
+TASK = ImageClassification(map_shape=(2, 1, 1), class_names=("a", "b"), mean=(2.0, 3.0), std=(1.0, 2.0))
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +29,9 @@ def _float64():
 
 
 def probe_of(images: Tensor, labels: list[int], seed: int = 0) -> Probe:
-    return Probe(images=images, labels=torch.tensor(labels), rng=torch.Generator().manual_seed(seed))
+    return Probe(
+        inputs=(images,), targets=torch.tensor(labels), task=TASK, rng=torch.Generator().manual_seed(seed)
+    )
 
 
 class Blocks(nn.Module):
@@ -39,7 +44,7 @@ class Blocks(nn.Module):
         ]
         self.stem = stem
         self.cells = nn.ModuleList(blocks)
-        self.classifier = nn.Linear(len(matrices[-1]), 2)
+        self.head = nn.Linear(len(matrices[-1]), 2)
 
     @staticmethod
     def _convolution(matrix: list[list[float]], stride: int) -> nn.Conv2d:
@@ -52,21 +57,22 @@ class Blocks(nn.Module):
         x_BCHW = self.stem(x_BCHW)
         for cell in self.cells:
             x_BCHW = cell(x_BCHW)
-        return self.classifier(x_BCHW.mean(dim=(2, 3)))
+        return self.head(x_BCHW.mean(dim=(2, 3)))
 
 
 @pytest.fixture
 def small() -> nn.Module:
     """Standardise, 2 channels to 2 with a norm and a ReLU, and 2 to 2 logits."""
-    task = ImageTask(image_shape=(2, 1, 1), num_classes=2, mean=(2.0, 3.0), std=(1.0, 2.0))
-    network = nn.Sequential(
-        Standardise(task),
+    layers = (
+        TASK.adapter(),
         nn.Conv2d(2, 2, 1, bias=False),
         Norm(2, affine=True),
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(2, 2),
     )
+    names = ("adapter", "convolution", "norm", "rectification", "flattening", "head")
+    network = nn.Sequential(OrderedDict(zip(names, layers, strict=True)))
     with torch.no_grad():
         network[1].weight.copy_(torch.tensor([[1.0, -2.0], [-3.0, 4.0]])[:, :, None, None])
         network[5].weight.copy_(torch.tensor([[-1.0, 2.0], [0.5, 1.0]]))
@@ -80,6 +86,27 @@ def test_synflow_by_hand(small: nn.Module):
     flow = 3 * 1.5 + 7 * 3
     found = PROXIES["synflow"](small, probe_of(torch.zeros(1, 2, 1, 1), [0]))
     assert found == pytest.approx(math.log(2 * flow + 0.75))
+
+
+class Embedding(nn.Module):
+    """Makes maps (B, 2, 1, 1) of numbers (B)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(5, 2)
+
+    def forward(self, x_B: Tensor) -> Tensor:
+        return self.table(x_B)[:, :, None, None]
+
+
+def test_synflow_does_not_ask_what_inputs_look_like(small: nn.Module):
+    def score(inputs: Tensor) -> float:
+        probe = Probe(inputs=(inputs,), targets=torch.tensor([0]), task=TASK, rng=torch.Generator())
+        return PROXIES["synflow"](small, probe)
+
+    of_images = score(torch.zeros(1, 2, 1, 1))
+    small.adapter = Embedding()
+    assert score(torch.tensor([3])) == of_images
 
 
 def test_synflow_leaves_the_weights_as_they_were(small: nn.Module):
@@ -155,7 +182,9 @@ def test_trainability_of_a_block_that_changes_nothing_is_worst():
 
 def test_naswot_counts_a_shared_rectification_for_each_convolution_that_reads_it():
     """As in the textbook's cell, where each convolution has a ReLU of its own."""
-    task = ImageTask(image_shape=(3, 8, 8), num_classes=4, mean=(0.0,) * 3, std=(1.0,) * 3)
+    task = ImageClassification(
+        map_shape=(3, 8, 8), class_names=tuple("abcd"), mean=(0.0,) * 3, std=(1.0,) * 3
+    )
     space = NasBench201()
     conv, skip, none = (space.primitives.index(n) for n in ("nor_conv_3x3", "skip_connect", "none"))
     genotype = space.genotype({CELL: [conv, conv, skip, conv, none, conv]})

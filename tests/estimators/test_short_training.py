@@ -45,8 +45,8 @@ def train(
 def test_it_learns_and_keeps_its_curve(genotype: Genotype, tiny_setting: Setting, tmp_path: Path):
     settings = ShortTrainingSection(epochs=12)
     training = train(genotype, tiny_setting, tmp_path, settings=settings)
-    assert training.accuracy > 0.6
-    assert len(training.curve) == 12 and training.curve[-1] == training.accuracy
+    assert training.score > 0.6
+    assert len(training.curve) == 12 and training.curve[-1] == training.score
     assert training.pruned is None
 
 

@@ -31,7 +31,7 @@ def earlier(genotypes: list[Genotype]) -> list[Evaluation]:
 
 
 def test_it_predicts_what_it_has_not_seen(genotypes, earlier, tiny_setting: Setting):
-    estimator = SurrogateScore(SETTINGS, tiny_setting)
+    estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     errors = [
         abs(estimator.estimate(g, earlier, seed=0)["predicted_accuracy"] - quality(g)) for g in genotypes[60:]
     ]
@@ -40,7 +40,7 @@ def test_it_predicts_what_it_has_not_seen(genotypes, earlier, tiny_setting: Sett
 
 
 def test_it_is_surer_of_what_it_knows(genotypes, earlier, tiny_setting: Setting):
-    estimator = SurrogateScore(SETTINGS, tiny_setting)
+    estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     known, unknown = (
         sum(estimator.estimate(g, earlier, seed=0)["predicted_accuracy_deviation"] for g in part)
         for part in (genotypes[:20], genotypes[60:])
@@ -49,7 +49,7 @@ def test_it_is_surer_of_what_it_knows(genotypes, earlier, tiny_setting: Setting)
 
 
 def test_it_is_silent_while_there_is_little_to_learn_from(genotypes, earlier, tiny_setting: Setting):
-    estimator = SurrogateScore(SETTINGS, tiny_setting)
+    estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     assert estimator.estimate(genotypes[70], earlier[:19], seed=0) == {}
     assert estimator.estimate(genotypes[70], earlier[:20], seed=0)
     failed = [Evaluation(number=n, genotype=g, state="failed") for n, g in enumerate(genotypes[:60])]
@@ -57,10 +57,10 @@ def test_it_is_silent_while_there_is_little_to_learn_from(genotypes, earlier, ti
 
 
 def test_what_it_says_follows_from_the_evaluations(genotypes, earlier, tiny_setting: Setting):
-    growing = SurrogateScore(SETTINGS, tiny_setting)
+    growing = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     for count in (20, 30, 45):
         growing.estimate(genotypes[70], earlier[:count], seed=0)
-    anew = SurrogateScore(SETTINGS, tiny_setting)
+    anew = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     assert growing.estimate(genotypes[70], earlier, seed=0) == anew.estimate(genotypes[70], earlier, seed=0)
 
 
@@ -88,7 +88,7 @@ def test_a_partial_curve_tells_what_the_encoding_does_not(genotypes, tiny_settin
         Evaluation(number=n, genotype=g, metrics={"accuracy": hidden(g)})
         for n, g in enumerate(genotypes[:60])
     ]
-    estimator = SurrogateScore(SETTINGS, tiny_setting)
+    estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)
 
     def error(earlier: list[Evaluation]) -> float:
         return sum(
@@ -101,7 +101,7 @@ def test_a_partial_curve_tells_what_the_encoding_does_not(genotypes, tiny_settin
 
 
 def test_curves_wait_for_enough_to_learn_from(genotypes, earlier, tiny_setting: Setting):
-    estimator = SurrogateScore(SETTINGS, tiny_setting)
+    estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     without = estimator.estimate(genotypes[70], earlier, seed=0)
     few = [*rung([genotypes[70], *genotypes[:19]], 100), *earlier]
     assert estimator.estimate(genotypes[70], few, seed=0) == without

@@ -13,6 +13,7 @@ from cellwright.estimators.tabular.section import TabularSection
 from cellwright.spaces import CELL
 from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.nasbench201.space import NasBench201
+from cellwright.spec import SPACES
 
 CELLS = NasBench201()
 
@@ -73,4 +74,4 @@ def test_the_seed_decides_which_training_is_looked_up(tiny_setting: Setting):
 
 def test_other_spaces_are_refused(tiny_setting: Setting):
     with pytest.raises(CellwrightError, match="needs space.kind nasbench201, got darts"):
-        Tabular(TabularSection(kind="tabular"), tiny_setting, seed=0)
+        Tabular(TabularSection(kind="tabular"), replace(tiny_setting, space=SPACES.default()), seed=0)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from cellwright.errors import CellwrightError
-from cellwright.spec import Augment, load_spec
+from cellwright.spec import load_spec
 from cellwright.strategies.one_shot import build_strategy
+from cellwright.tasks.images.section import ImagesSection
 from cellwright.testing import DifferentiableContract
 
 SECTION = "strategy: {{kind: '{path}'{settings}}}"
@@ -23,7 +24,7 @@ def build(folder: Path, path: str, settings: str):
     spec_file = folder / "search.yaml"
     section = SECTION.format(path=path, settings=settings)
     spec_file.write_text(f"name: own\ndata: {{source: digits}}\n{section}\n")
-    return build_strategy(load_spec(spec_file).strategy, Augment(), seed=0)
+    return build_strategy(load_spec(spec_file).strategy, ImagesSection(), seed=0)
 
 
 def test_a_spec_names_class_and_settings(tmp_path: Path):

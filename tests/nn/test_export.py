@@ -12,11 +12,11 @@ from cellwright.errors import CellwrightError
 from cellwright.nn import export
 from cellwright.spaces.darts.network import Network
 from cellwright.spaces.darts.space import Darts
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.task import ImageClassification
 
 
 @pytest.fixture
-def network(tiny_space: Darts, tiny_task: ImageTask) -> nn.Module:
+def network(tiny_space: Darts, tiny_task: ImageClassification) -> nn.Module:
     return Network(tiny_task, tiny_space.sample(random.Random(0)), num_cells=3, channels=4).eval()
 
 
@@ -24,8 +24,8 @@ PIXELS = [torch.uint8, torch.float32]
 
 
 @pytest.fixture(params=PIXELS, ids=str)
-def images(request: pytest.FixtureRequest, tiny_task: ImageTask) -> torch.Tensor:
-    return (255 * torch.rand(5, *tiny_task.image_shape)).to(request.param)
+def images(request: pytest.FixtureRequest, tiny_task: ImageClassification) -> torch.Tensor:
+    return (255 * torch.rand(5, *tiny_task.map_shape)).to(request.param)
 
 
 def others(images: torch.Tensor) -> list[torch.Tensor]:
@@ -35,15 +35,15 @@ def others(images: torch.Tensor) -> list[torch.Tensor]:
 
 
 def test_pixels_of_another_type_are_refused_before_export(network: nn.Module, images: torch.Tensor):
-    raw = export.RawImages(network, images.dtype)
+    raw = export.RawInputs(network, [images.dtype])
     assert torch.equal(raw(images), network(images.float()))
     for other in others(images):
-        with pytest.raises(TypeError, match=f"images must be {images.dtype}, as in training, got"):
+        with pytest.raises(TypeError, match=f"inputs must be {images.dtype}, as in training, got"):
             raw(other)
 
 
 def test_pt2_gives_the_logits_for_any_batch(network: nn.Module, images: torch.Tensor, tmp_path: Path):
-    export.export_pt2(network, images, tmp_path / "model.pt2")
+    export.export_pt2(network, (images,), tmp_path / "model.pt2")
     loaded = torch.export.load(tmp_path / "model.pt2").module()
     for size in (1, 2, 5):
         expected = network(images[:size].float())
@@ -57,7 +57,7 @@ def test_onnx_gives_the_logits_for_any_batch_from_one_file(
     network: nn.Module, images: torch.Tensor, tmp_path: Path
 ):
     path = tmp_path / "model.onnx"
-    export.export_onnx(network, images, path)
+    export.export_onnx(network, (images,), path, input_names=["images"], output_name="logits")
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     assert onnx.load(path).opset_import[0].version >= 18
     session = onnxruntime.InferenceSession(path)
@@ -84,6 +84,6 @@ def test_an_export_that_gives_other_logits_is_refused(images: torch.Tensor, tmp_
             return x.flatten(1) + self.calls
 
     with pytest.raises(
-        CellwrightError, match=r"model.pt2: logits must be within 0.0001 of the network's, got"
+        CellwrightError, match=r"model.pt2: outputs must be within 0.0001 of the network's, got"
     ):
-        export.export_pt2(Shifting(), images, tmp_path / "model.pt2")
+        export.export_pt2(Shifting(), (images,), tmp_path / "model.pt2")

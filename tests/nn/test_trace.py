@@ -8,7 +8,7 @@ from cellwright.nn.trace import Cost, trace
 from cellwright.spaces import build_space
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.networks import build_network, trace_genotype
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.task import ImageClassification
 
 
 class Residual(nn.Module):
@@ -27,7 +27,7 @@ class Residual(nn.Module):
         return self.classifier((deep + self.shortcut(x_BCHW)).mean(dim=(2, 3)))
 
 
-def test_a_small_network_by_hand(tiny_task: ImageTask):
+def test_a_small_network_by_hand(tiny_task: ImageClassification):
     with torch.device("meta"):
         network = Residual()
     image, map_ = 2 * 64, 4 * 64
@@ -35,7 +35,7 @@ def test_a_small_network_by_hand(tiny_task: ImageTask):
     statistics = 2 * 4  # and the count of batches, an int64
     # the most lives while the shortcut is added: the image, the deep map, the shortcut's, and their sum
     most = weights + statistics + image + 3 * map_
-    assert trace(network, tiny_task.image_shape) == Cost(
+    assert trace(network, tiny_task.example(1, device="meta")) == Cost(
         params=weights,
         macs=64 * (2 * 4 * 9 + 4 * 4 + 2 * 4) + 4 * 3,
         depth=3,
@@ -43,7 +43,7 @@ def test_a_small_network_by_hand(tiny_task: ImageTask):
     )
 
 
-def test_depth_is_that_of_the_longest_path_whatever_ran_last(tiny_task: ImageTask):
+def test_depth_is_that_of_the_longest_path_whatever_ran_last(tiny_task: ImageClassification):
     class Late(Residual):
         def forward(self, x_BCHW: Tensor) -> Tensor:
             deep = self.second(self.first(x_BCHW))
@@ -52,16 +52,16 @@ def test_depth_is_that_of_the_longest_path_whatever_ran_last(tiny_task: ImageTas
             return self.classifier(torch.cat([shallow[:, :1], shallow[:, 1:]], dim=1).mean(dim=(2, 3)))
 
     with torch.device("meta"):
-        assert trace(Late(), tiny_task.image_shape).depth == 3
+        assert trace(Late(), tiny_task.example(1, device="meta")).depth == 3
 
 
-def test_memory_agrees_with_what_is_allocated(tiny_task: ImageTask):
+def test_memory_agrees_with_what_is_allocated(tiny_task: ImageClassification):
     """Where torch counts allocations, here by its profiler, they peak as high."""
     section = DartsSection(num_nodes=2, num_cells=3, channels=8)
     genotype = build_space(section).sample(random.Random(0))
     network = build_network(section, tiny_task, genotype).eval()
     resident = sum(t.numel() * t.element_size() for t in (*network.parameters(), *network.buffers()))
-    image = torch.zeros(1, *tiny_task.image_shape)
+    image = torch.zeros(1, *tiny_task.map_shape)
     with torch.no_grad(), torch.profiler.profile(profile_memory=True) as profiler:
         network(image)
     live = peak = 0

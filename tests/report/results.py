@@ -1,14 +1,16 @@
 """Results as a run of digits leaves them."""
 
 from cellwright.results import (
-    ClassScore,
     Comparison,
+    Confusion,
     EpochRecord,
     EvaluationResult,
     Interval,
     Latency,
     ModelScore,
     RegistrationResult,
+    Score,
+    ScoreTable,
     SearchResult,
 )
 
@@ -16,7 +18,7 @@ LINE = "darts:normal~2~0.skip_connect,1.sep_conv_3x3:reduce~2~0.max_pool_3x3,1.m
 
 SEARCH = SearchResult(
     genotype=LINE,
-    validation_accuracy=0.9375,
+    score=0.9375,
     epoch=2,
     seconds=61.2,
     history=tuple(EpochRecord(epoch=epoch, metrics={"train_loss": 1 / epoch}) for epoch in (1, 2, 3)),
@@ -28,9 +30,10 @@ def score(name: str, accuracy: float, params: int) -> ModelScore:
     return ModelScore(
         name=name,
         genotype=None if name == "resnet" else LINE,
-        accuracy=accuracy,
-        interval=Interval(low=accuracy - 0.01, high=accuracy + 0.01),
-        calibration_error=0.02,
+        metrics={
+            "accuracy": Score(value=accuracy, interval=Interval(low=accuracy - 0.01, high=accuracy + 0.01)),
+            "calibration_error": Score(value=0.02, direction="minimize"),
+        },
         params=params,
         macs=1_234_567,
         latency=tuple(Latency(batch_size=size, median_ms=0.5 * size, p95_ms=0.75 * size) for size in (1, 32)),
@@ -39,6 +42,7 @@ def score(name: str, accuracy: float, params: int) -> ModelScore:
 
 EVALUATION = EvaluationResult(
     num_examples=359,
+    objective="accuracy",
     device="x86_64 CPU, 2 threads",
     found=score("found", 0.985, 41_234),
     baselines=(score("random-0", 0.955, 999_600), score("resnet", 0.98, 512)),
@@ -46,10 +50,14 @@ EVALUATION = EvaluationResult(
         Comparison(baseline="random-0", difference=0.03, interval=Interval(low=0.01, high=0.05)),
         Comparison(baseline="resnet", difference=0.005, interval=Interval(low=-0.01, high=0.02)),
     ),
-    classes=tuple(
-        ClassScore(name=name, precision=1, recall=1, f1=1, num_examples=2) for name in ("odd", "even")
+    tables=(
+        ScoreTable(
+            title="classes",
+            columns=("class", "precision", "recall", "F1", "examples"),
+            rows=(("odd", 1.0, 1.0, 1.0, 2), ("even", 1.0, 1.0, 1.0, 2)),
+        ),
     ),
-    confusion=((2, 0), (1, 1)),
+    confusion=Confusion(names=("odd", "even"), counts=((2, 0), (1, 1))),
 )
 
 REGISTRATION = RegistrationResult(

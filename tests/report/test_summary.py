@@ -19,7 +19,7 @@ def test_every_number_says_what_it_was_measured_on():
     for part in (
         "normal cell",
         "reduce cell",
-        "Found in epoch 2 of 3, 61 s; the supernet's accuracy there is 0.9375 on the validation split.",
+        "Found in epoch 2 of 3, 61 s; the supernet scores 0.9375 there on the validation split.",
         "stopped: the budget of 60 s is spent",
         "On the test split: 359 examples, one seed (7)",
         "Intervals cover the choice of examples, not of seeds.",
@@ -34,13 +34,14 @@ def test_each_network_has_a_row():
     assert rows["found"][1:] == [
         "0.9850",
         "[0.9750, 0.9950]",
+        "0.02",
         "41.2 k",
         "1.23 M",
         "0.50 / 0.75",
         "16.00 / 24.00",
     ]
-    assert rows["random-0"][3] == "1 M"
-    assert rows["resnet"][3] == "512"
+    assert rows["random-0"][4] == "1 M"
+    assert rows["resnet"][4] == "512"
 
 
 def test_a_line_of_a_genotype_is_never_broken():

@@ -16,7 +16,7 @@ from cellwright.search.trial import FOUND, TrialRequest
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.stores import FolderStore
-from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.preparing import prepare
 
 SPEC: dict[str, Any] = {
     "name": "distant",

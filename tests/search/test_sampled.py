@@ -77,7 +77,7 @@ def test_it_ends_with_what_fresh_seeds_confirm(undisturbed: tuple[Path, str]):
     found = SearchResult.load(path)
     fresh = {e["genotype"]: e["metrics"] for e in evaluations if e["repeat"]}
     best = max(fresh, key=lambda genotype: fresh[genotype]["accuracy"])
-    assert found.validation_accuracy == fresh[best]["accuracy"]
+    assert found.score == fresh[best]["accuracy"]
     architecture, _, hyperparameters = best.partition(":tune~")
     assert found.genotype == architecture
     numbers = [int(word.rpartition("-")[2]) for word in hyperparameters.split("~")[1:]]

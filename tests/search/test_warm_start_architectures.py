@@ -36,7 +36,7 @@ def earlier(genotypes: list[Genotype], tmp_path: Path) -> Path:
     for number, genotype in enumerate(genotypes[:5]):
         journal.add(Evaluation(number=number, genotype=genotype, metrics={"accuracy": 0.8 - 0.1 * number}))
     journal.close()
-    SearchResult(genotype=genotypes[1].to_line(), validation_accuracy=0.7, seconds=1, history=()).save(
+    SearchResult(genotype=genotypes[1].to_line(), score=0.7, seconds=1, history=()).save(
         tmp_path / SearchResult.FILE
     )
     return tmp_path

@@ -6,6 +6,7 @@ from cellwright.errors import SpecError
 from cellwright.spec import SearchSpec, load_spec, parse_spec
 from cellwright.tasks.images.sources.idx import IdxSection
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 GOOD = "name: shoes\ndata: {source: digits}\n"
 TUNE_AFTER = "tune: {when: after, values: {retrain.epochs: [1, 2]}}\n"
 
@@ -87,7 +88,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "space: {kind: custom, path: my_package, supernet: a:B}",
-            ["space.path: must match pattern"],
+            ["space: custom is now the import path of a section, kind: my_package.module:MySection"],
         ),
         (
             GOOD + "space: {kind: chain}\nretrain: {num_cells: 3}",
@@ -143,8 +144,8 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         (GOOD + "retrain: {weight_decay: .inf}", ["retrain.weight_decay: must be a finite number, got inf"]),
         (GOOD + "resources: {spot: 1, cpu: true}", ["spot: must be true or false, got 1", "got True"]),
         (
-            GOOD + "strategy: {kind: custom, path: 'a:B', settings: {x: {y: [.nan]}}}",
-            ["strategy.settings.x: must be a finite number, got {'y': [nan]}"],
+            GOOD + "resources: {affinity: {x: {y: [.nan]}}}",
+            ["resources.affinity.x: must be a finite number, got {'y': [nan]}"],
         ),
         (
             "name: a\ndata: {source: idx, images: i, labels: l, test_images: t}",
@@ -229,6 +230,50 @@ def test_a_spec_survives_the_way_through_a_pipeline_parameter(tmp_path: Path):
     spec = load(tmp_path, GOOD + "register: {name: shoe-classifier}")
     assert parse_spec(spec.model_dump_json(by_alias=True)) == spec
     assert parse_spec(spec.model_dump_json(by_alias=True)).digest == spec.digest
+
+
+OWN = {
+    "space": "{kind: 'my_package.spaces:ActivationsSection', num_layers: 3}",
+    "strategy": "{kind: 'my_package.strategies:HillClimbingSection', restart: 0.5}",
+    "estimators": "[{kind: 'my_package.estimators_section:SmoothnessSection', keep: 0.7}, {kind: short-training}]",
+}
+
+
+@pytest.mark.parametrize("name", ["own_primitive", "own_space", "own_task"])
+def test_what_users_bring_survives_the_way_through_a_pipeline_parameter(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    spec = load_spec(EXAMPLES / f"{name}.yaml")
+    text = spec.model_dump_json(by_alias=True)
+    again = parse_spec(text)
+    assert again == spec and again.digest == spec.digest
+    assert again.model_dump_json(by_alias=True) == text
+    for section in ("data", "augment", "space", "strategy"):
+        assert type(getattr(again, section)) is type(getattr(spec, section))
+
+
+@pytest.mark.parametrize(
+    ("section", "written", "mistake"),
+    [
+        ("space", "num_layers: 0", "space.num_layers: must be greater than or equal to 1, got 0"),
+        ("space", "num_layer: 3", "space.num_layer: unknown key; did you mean 'num_layers'?"),
+        ("strategy", "restart: 2", "strategy.restart: must be less than or equal to 1, got 2"),
+        ("strategy", "restrt: 0", "strategy.restrt: unknown key; did you mean 'restart'?"),
+        ("estimators", "keep: 0}", "estimators.0.keep: must be greater than 0, got 0"),
+        ("estimators", "kep: 1}", "estimators.0.kep: unknown key; did you mean 'keep'?"),
+    ],
+)
+def test_a_mistake_in_what_users_bring_has_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, written: str, mistake: str
+):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    kind = OWN[section].partition(",")[0]
+    end = ", {kind: short-training}]" if section == "estimators" else "}"
+    own = {**OWN, section: f"{kind}, {written}{end}"}
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, GOOD + "\n".join(f"{name}: {text}" for name, text in own.items()))
+    assert str(caught.value) == f"{tmp_path / 'search.yaml'}: {mistake}"
 
 
 def test_hyperparameters_are_put_over_the_spec(tmp_path: Path):

@@ -7,13 +7,16 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-import cellwright.spec
-from cellwright.spec import Section
+import cellwright
+from cellwright.spec import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES, TASKS, Section
+
+for _family in (SOURCES, TASKS, SPACES, STRATEGIES, ESTIMATORS, RUNNERS):
+    _family.section_types()
 
 
 def sections(base: type[Section] = Section) -> Iterator[type[Section]]:
     for section in base.__subclasses__():
-        if section.__module__.startswith(cellwright.spec.__name__):
+        if section.__module__.startswith(f"{cellwright.__name__}."):
             yield section
         yield from sections(section)
 

@@ -15,7 +15,7 @@ from cellwright.search.one_shot import of_seed, seed_result
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps.record import run_key, run_record
-from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.preparing import prepare
 from cellwright.tracking import RunRecord
 
 SPEC: Mapping[str, Any] = {
@@ -110,11 +110,12 @@ def test_what_was_tried_is_a_trial(
 def test_searches_of_several_seeds_are_trials(folders, genotype: Genotype):
     several = spec(strategy={"kind": "beta-darts"}, space={"kind": "nasbench201"}, budget={"seeds": 2})
     history = (EpochRecord(epoch=1, metrics={"train_loss": 2.0, "validation_accuracy": 0.3}),)
-    found = SearchResult(genotype=genotype.to_line(), validation_accuracy=0.3, seconds=7.0, history=history)
+    found = SearchResult(genotype=genotype.to_line(), score=0.3, seconds=7.0, history=history)
     found.save(seed_result(folders["search"], 1))
     (trial,) = record(several, folders).trials
     assert (trial.key, trial.name, trial.seconds) == ("search-1", "search 1", 7.0)
     assert trial.params == {"genotype": genotype.to_line(), "seed": str(of_seed(several, 1).seed)}
+    assert trial.metrics == {"seconds": 7.0, "validation_accuracy": 0.3}
     assert trial.curves["curve/train_loss"] == [(1, 2.0)]
 
 

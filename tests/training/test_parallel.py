@@ -12,10 +12,10 @@ from cellwright.progress import Silent
 from cellwright.spec import Retrain
 from cellwright.training import parallel
 from cellwright.training.checkpoint import load_tensors
-from cellwright.training.retraining import ClassifierTraining
+from cellwright.training.retraining import Retraining
 from cellwright.training.whole_batch_norms import WholeBatchNorms
 from tests.processes import do_together
-from tests.training.test_retraining import AUGMENT, CELLS, RESNET, KillAfter, Killed
+from tests.training.test_retraining import AUGMENT, CELLS, RESNET, TASK, KillAfter, Killed
 
 TRAININGS = {
     "cells": (CELLS, Retrain(epochs=2, batch_size=7, drop_path=0.3, mixup=0.2)),
@@ -57,12 +57,12 @@ def test_without_other_processes_nothing_is_shared_out():
 
 def train(folder: Path, bars: Split, name: str, progress: Silent) -> None:
     config, settings = TRAININGS[name]
-    ClassifierTraining(
+    Retraining(
         config.build(seed=1).double(),
-        Split(bars.images[:15], bars.labels[:15]),
+        bars[:15],
         settings,
         AUGMENT,
-        num_classes=3,
+        task=TASK,
         seed=2,
         checkpoint=folder / name,
     ).run("train", progress)
@@ -95,7 +95,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, bars: Split) -> Path:
 def test_weights_are_those_of_one_process(trained: Path, processes: str, name: str):
     (expected, facts), (tensors, their_facts) = (load_tensors(trained / p / name) for p in ("one", processes))
     assert tensors.keys() == expected.keys()
-    assert tensors["network/classifier.weight"].dtype == torch.float64
+    assert tensors["network/head.weight"].dtype == torch.float64
     for key, tensor in tensors.items():
         torch.testing.assert_close(tensor, expected[key], rtol=1e-10, atol=1e-10)
     for our, their in zip(facts["history"], their_facts["history"], strict=True):

@@ -12,14 +12,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
-from cellwright.spaces.darts.network import Network
 from cellwright.spaces.networks import build_network, build_supernet
-from cellwright.spec import STRATEGIES, Augment, Budget, Retrain
+from cellwright.spec import STRATEGIES, Budget, Retrain
 from cellwright.strategies.one_shot import SearchData, build_strategy
 from cellwright.tasks.images.resnet import ResNet
+from cellwright.tasks.images.section import ImagesSection
 from cellwright.training import replay
 from cellwright.training.replay import Replayed
-from cellwright.training.retraining import ClassifierTraining
+from cellwright.training.retraining import Retraining
 from tests.contracts.sections import SECTIONS
 
 SEARCHES = [
@@ -105,9 +105,9 @@ def test_the_whole_of_a_supernet_can_be_recorded(space, partial, tiny_task):
     with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda:0"):
         supernet = build_supernet(section, tiny_task, channel_fraction=0.5 if partial else 1.0).train()
         mixture = {g: torch.ones(shape) for g, shape in build_space(section).decisions.items()}
-        images = torch.zeros(4, *tiny_task.image_shape)
+        images = torch.zeros(4, *tiny_task.map_shape)
         with Abroad() as abroad:
-            supernet(images, mixture)
+            supernet((images,), mixture)
     assert not abroad.seen
 
 
@@ -119,11 +119,9 @@ def test_a_network_can_be_recorded(space, tiny_task):
         else:
             genotype = build_space(SECTIONS[space]).sample(random.Random(0))
             network = build_network(SECTIONS[space], tiny_task, genotype)
-        inputs = [torch.zeros(4, *tiny_task.image_shape)]
-        if isinstance(network, Network):
-            inputs.append(torch.ones(network.num_edges, 4))
+        images, kept_PB = torch.zeros(4, *tiny_task.map_shape), torch.ones(network.num_paths, 4)
         with Abroad() as abroad:
-            network.train()(*inputs)
+            network.train()(images, kept_PB=kept_PB)
     assert not abroad.seen
 
 
@@ -133,7 +131,7 @@ def test_a_search_from_recorded_passes_is_the_same(
 ):
     def outcome():
         settings = STRATEGIES.validate(section | {"batch_size": 16})
-        strategy = build_strategy(settings, Augment(), seed=0)
+        strategy = build_strategy(settings, ImagesSection(), seed=0)
         with seeded_initialisation(0):
             supernet = build_supernet(
                 SECTIONS["darts"], tiny_task, channel_fraction=strategy.channel_fraction
@@ -158,8 +156,8 @@ def test_a_training_from_recorded_passes_is_the_same(tiny_task, bars, recordings
         with seeded_initialisation(0):
             network = build_network(SECTIONS["darts"], tiny_task, genotype)
         settings = Retrain(epochs=2, batch_size=16, drop_path=0.3)
-        training = ClassifierTraining(
-            network, bars, settings, Augment(), num_classes=3, seed=0, checkpoint=tmp_path / name
+        training = Retraining(
+            network, bars, settings, ImagesSection(), task=tiny_task, seed=0, checkpoint=tmp_path / name
         )
         return training.run("train", Silent()).state_dict()
 

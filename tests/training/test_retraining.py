@@ -6,20 +6,22 @@ from torch import nn
 
 from cellwright.data import Split
 from cellwright.progress import Silent
-from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig, ResNetConfig, TaskConfig
+from cellwright.spaces.building import GenotypeNetworkConfig, HandDesignedConfig, NetworkConfig
 from cellwright.spaces.darts.section import DartsSection
-from cellwright.spec import Augment, Retrain
-from cellwright.training.retraining import ClassifierTraining, predict
+from cellwright.spec import Retrain
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
+from cellwright.training.retraining import Retraining, predict
 
 GENOTYPE = (
     "darts:normal~2~0.skip_connect,1.sep_conv_3x3~0.dil_conv_3x3,2.skip_connect"
     ":reduce~2~0.max_pool_3x3,1.sep_conv_3x3~1.avg_pool_3x3,2.sep_conv_3x3"
 )
-TASK = TaskConfig(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 0.5), std=(1.0, 1.0))
+TASK = ImageClassification(map_shape=(2, 8, 8), class_names=("0", "1", "2"), mean=(0.5, 0.5), std=(1.0, 1.0))
 SPACE = DartsSection(num_nodes=2, num_cells=3, channels=4)
 CELLS = NetworkConfig(network=GenotypeNetworkConfig(task=TASK, genotype=GENOTYPE, space=SPACE))
-AUGMENT = Augment(shift=0.05, rotate=5, scale=0.05, erase=0.1)
-RESNET = NetworkConfig(network=ResNetConfig(task=TASK, channels=4))
+AUGMENT = ImagesSection(shift=0.05, rotate=5, scale=0.05, erase=0.1)
+RESNET = NetworkConfig(network=HandDesignedConfig(task=TASK, name="resnet", settings={"channels": 4}))
 
 
 class Killed(BaseException):
@@ -35,11 +37,9 @@ class KillAfter(Silent):
             raise Killed
 
 
-def training(
-    split: Split, checkpoint: Path, settings: Retrain, config: NetworkConfig = CELLS
-) -> ClassifierTraining:
-    return ClassifierTraining(
-        config.build(seed=1), split, settings, AUGMENT, num_classes=3, seed=2, checkpoint=checkpoint
+def training(split: Split, checkpoint: Path, settings: Retrain, config: NetworkConfig = CELLS) -> Retraining:
+    return Retraining(
+        config.build(seed=1), split, settings, AUGMENT, task=TASK, seed=2, checkpoint=checkpoint
     )
 
 
@@ -63,7 +63,7 @@ def training(
 )
 def test_learns_what_is_easy(bars: Split, tmp_path: Path, config: NetworkConfig, settings: Retrain):
     network = training(bars, tmp_path / "c", settings, config).run("train", Silent())
-    assert (predict(network, bars).argmax(dim=1) == bars.labels).float().mean() > 0.95
+    assert (predict(network, bars).argmax(dim=1) == bars.targets).float().mean() > 0.95
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
@@ -101,7 +101,7 @@ def test_norms_and_biases_are_not_decayed(bars: Split, tmp_path: Path):
 
 def test_prediction_leaves_the_order_alone(bars: Split):
     flat = nn.Flatten()
-    assert predict(flat, bars, batch_size=7).equal(bars.images.flatten(1))
+    assert predict(flat, bars, batch_size=7).equal(bars.inputs[0].flatten(1))
 
 
 def test_global_randomness_is_left_alone(bars: Split, tmp_path: Path):

@@ -44,19 +44,17 @@ def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
 
 def _missing(section: "DataSection") -> Iterator[str]:
     """Yield what is wrong with each of the section's places, as far as can be seen from here."""
+    from cellwright.data.reading import build_reader
     from cellwright.errors import CellwrightError
     from cellwright.spec import StoredData
     from cellwright.stores import NoCredentials, S3Reader
-    from cellwright.tasks.images.sources.folder import FolderSection
 
     for key, place in section.places.items():
         if isinstance(place, Path) and not place.exists():
             yield f"{key}: {place} must exist, and does not"
-        elif isinstance(place, Path) and isinstance(section, FolderSection):
-            from cellwright.tasks.images.sources.folder import class_folders
-
+        elif isinstance(place, Path):
             try:
-                class_folders(place)
+                build_reader(section).check(place)
             except CellwrightError as error:
                 yield f"{key}: {error}"
     if not isinstance(section, StoredData) or not section.uris:
@@ -64,7 +62,7 @@ def _missing(section: "DataSection") -> Iterator[str]:
     reader = S3Reader(section.endpoint, seconds=VALIDATE_SECONDS)
     for key, uri in section.uris.items():
         try:
-            reader.require_below(uri) if isinstance(section, FolderSection) else reader.find(uri)
+            reader.require_below(uri) if key in section.FOLDERS else reader.find(uri)
         except NoCredentials:
             typer.echo(f"data.{key}: {uri} is not looked at: there are no keys for S3 here", err=True)
         except CellwrightError as error:

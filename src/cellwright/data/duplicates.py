@@ -1,4 +1,4 @@
-"""Examples that stand more than once."""
+"""Examples that occur more than once."""
 
 import hashlib
 from collections.abc import Mapping
@@ -25,24 +25,28 @@ PAIRS: tuple[tuple[SplitName, SplitName], ...] = (
 """In each pair the first gives way."""
 
 
-def image_keys(examples: Examples) -> Keys:
-    """Return 64 bits of each image's hash; equal images have equal keys."""
-    hashes = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in examples.images)
+def example_keys(examples: Examples) -> Keys:
+    """Return 64 bits of the hash of each example's inputs; equal examples have equal keys."""
+    hashes = (
+        hashlib.blake2b(b"".join(part.tobytes() for part in parts), digest_size=8).digest()
+        for parts in zip(*examples.inputs.values(), strict=True)
+    )
     return np.frombuffer(b"".join(hashes), np.uint64)
 
 
 def repeated(keys: Mapping[SplitName, Keys]) -> dict[tuple[SplitName, SplitName], NDArray[np.bool_]]:
-    """Mark for each pair of splits which examples of the first stand in the second too."""
+    """Mark for each pair of splits which examples of the first are in the second too."""
     return {(first, second): np.isin(keys[first], keys[second]) for first, second in PAIRS}
 
 
 def num_contradictions(keys: Mapping[SplitName, Keys], parts: Mapping[SplitName, Part]) -> int:
-    """Count the images that stand with more than one label."""
-    pairs = np.concatenate(
-        [np.stack([keys[name], part.labels.astype(np.uint64)], axis=1) for name, part in parts.items()]
-    )
-    _, num_labels = np.unique(np.unique(pairs, axis=0)[:, 0], return_counts=True)
-    return int((num_labels > 1).sum())
+    """Count the examples that have more than one target."""
+    targets = np.concatenate([part.targets for part in parts.values()])
+    _, numbers = np.unique(targets, axis=0, return_inverse=True)
+    of_all = np.concatenate([keys[name] for name in parts])
+    pairs = np.unique(np.stack([of_all, numbers.reshape(-1).astype(np.uint64)], axis=1), axis=0)
+    _, num_targets = np.unique(pairs[:, 0], return_counts=True)
+    return int((num_targets > 1).sum())
 
 
 def require_own_test(
@@ -51,7 +55,7 @@ def require_own_test(
     """Refuse a test set of the user's that is the training set, or is for the most part in it and stays there.
 
     Raises:
-        DataError: says how many images both have, and which keys of the spec to change.
+        DataError: says how many examples both have, and which keys of the spec to change.
     """
     shared = int(np.isin(keys[test], keys[examples]).sum())
     is_same = shared == len(keys[test]) and bool(np.isin(keys[examples], keys[test]).all())
@@ -61,6 +65,6 @@ def require_own_test(
     drop = "" if is_same else "; or set data.duplicates: drop, which takes them from training"
     raise DataError(
         f"{test.origin}: the test set must not be {'' if is_same else 'part of '}the training set, but "
-        f"{shared} of its {len(keys[test])} images are in {examples.origin} too: set {keys_of_test} to "
-        f"images of its own, or leave them out to set data.test_fraction aside{drop}"
+        f"{shared} of its {len(keys[test])} examples are in {examples.origin} too: set {keys_of_test} to "
+        f"examples of its own, or leave them out to set data.test_fraction aside{drop}"
     )

@@ -1,164 +1,54 @@
-"""What every source gives: images and labels in one form, checked when they enter."""
+"""What every source gives: named arrays of inputs and a target for each example."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.errors import DataError
-from cellwright.spec import Layout
 
-MIN_SIDE = 8
-
-AXES: dict[Layout, tuple[int, int, int, int]] = {
-    "NHWC": (0, 3, 1, 2),
-    "NCHW": (0, 1, 2, 3),
-    "HWCN": (3, 2, 0, 1),
-    "CHWN": (3, 0, 1, 2),
-}
-"""Where (N, C, H, W) are in each order of axes."""
-USUAL_CHANNELS = (1, 3, 4)
-
-Pixels = NDArray[np.uint8] | NDArray[np.float32]
-Labels = NDArray[np.int64]
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Examples:
-    """Images (N, C, H, W) and a class number for each; `origin` names them in messages."""
+    """Inputs, each (N, …), and a target for each example, (N, …)."""
 
     origin: str
-    images: Pixels
-    labels: Labels
+    """Names them in messages."""
+    inputs: Mapping[str, Array]
+    targets: Array
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Return (C, H, W)."""
-        _, channels, height, width = self.images.shape
-        return channels, height, width
+    def __len__(self) -> int:
+        return len(self.targets)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """Everything a source holds: the examples to split, and the user's own test set if there is one."""
 
-    class_names: tuple[str, ...]
     examples: Examples
     test: Examples | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the task must know beyond the arrays, such as the names of classes."""
 
     def __post_init__(self) -> None:
-        if len(self.class_names) < 2:
-            raise DataError(
-                f"{self.examples.origin}: there must be at least two classes, "
-                f"got only {', '.join(self.class_names)}"
-            )
-        if self.test:
-            self._check_test(self.test)
-
-    def _check_test(self, test: Examples) -> None:
-        for what, ours, theirs in (
-            ("images", _shape(self.examples.images), _shape(test.images)),
-            ("pixels", str(self.examples.images.dtype), str(test.images.dtype)),
-        ):
-            if ours != theirs:
-                raise DataError(
-                    f"{test.origin}: the test set's {what} must be as in {self.examples.origin}, {ours}, "
-                    f"got {theirs}"
-                )
-        num_classes = len(self.class_names)
-        beyond = np.flatnonzero(test.labels >= num_classes)
-        if beyond.size:
-            raise DataError(
-                f"{test.origin}: labels out of range: {test.labels[beyond[0]]} at index {beyond[0]}; "
-                f"{self.examples.origin} has the classes 0 to {num_classes - 1}"
-            )
-        absent = np.setdiff1d(np.arange(num_classes), test.labels)
-        if absent.size:
-            raise DataError(
-                f"{test.origin}: the test set must have every class, "
-                f"but none of its examples is of class {self.class_names[absent[0]]!r}"
-            )
+        if self.test is None:
+            return
+        for name, ours in self.examples.inputs.items():
+            theirs = self.test.inputs[name]
+            for what, wanted, got in (
+                (name, spell_shape(ours), spell_shape(theirs)),
+                (f"type of {name}", str(ours.dtype), str(theirs.dtype)),
+            ):
+                if wanted != got:
+                    raise DataError(
+                        f"{self.test.origin}: the test set's {what} must be as in {self.examples.origin}, "
+                        f"{wanted}, got {got}"
+                    )
 
 
-def as_images(array: NDArray[Any], layout: Layout | None, origin: str) -> Pixels:
-    """Bring images to (N, C, H, W): bytes stay bytes, any other numbers become float32, all finite.
-
-    Args:
-        array: the images; without an axis of channels, they have one.
-        layout: the order of the axes; NHWC if not given, with a usual number of channels then.
-        origin: names the images in messages.
-    """
-    if array.ndim not in (3, 4):
-        raise DataError(f"{origin}: images must have 3 or 4 axes, got the shape {array.shape}")
-    order = layout or "NHWC"
-    given = array if array.ndim == 4 else np.expand_dims(array, order.index("C"))
-    array = given.transpose(AXES[order])
-    if array.size == 0:
-        raise DataError(f"{origin}: there must be images, got the shape {array.shape}")
-    if layout is None and array.shape[1] not in USUAL_CHANNELS:
-        raise DataError(
-            f"{origin}: images must have 1, 3 or 4 channels unless data.layout is set, got {array.shape[1]}, "
-            f"the shape {given.shape} read as NHWC (examples, height, width, channels): set data.layout: "
-            f"{_layouts(given)}"
-        )
-    if min(array.shape[2:]) < MIN_SIDE:
-        raise DataError(
-            f"{origin}: the sides of images must be at least {MIN_SIDE}, got {_shape(array)} (channels, "
-            f"height, width, read as {order})"
-        )
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{origin}: pixels must be real numbers, got the dtype {array.dtype}")
-    if array.dtype in (np.uint8, np.bool_):
-        return array.astype(np.uint8, copy=False)
-    with np.errstate(over="ignore"):
-        floats = array.astype(np.float32, copy=False)
-    broken = np.flatnonzero(~np.isfinite(floats).all(axis=(1, 2, 3)))
-    if broken.size:
-        raise DataError(
-            f"{origin}: pixels must be finite, but {broken.size} images hold NaN or infinity, "
-            f"the first at index {broken[0]}"
-        )
-    return floats
-
-
-def as_labels(array: NDArray[Any], num_images: int, origin: str) -> Labels:
-    """Check that there is one label, a whole number from 0, for each image."""
-    if array.shape != (num_images,):
-        raise DataError(f"{origin}: there must be one label for each of {num_images} images, "
-                        f"got labels of the shape {array.shape}")  # fmt: skip
-    if array.dtype.kind not in "iu":
-        raise DataError(f"{origin}: labels out of range: they must be whole numbers, got {array.dtype}")
-    outside = np.flatnonzero((array < 0) | (array >= num_images))
-    if outside.size:
-        raise DataError(
-            f"{origin}: labels out of range: {array[outside[0]]} at index {outside[0]}; "
-            "classes are numbered from 0, and each must occur"
-        )
-    return array.astype(np.int64, copy=False)
-
-
-def numbered_classes(labels: Labels, origin: str) -> tuple[str, ...]:
-    """Name the classes by their numbers, from 0 to the highest label; each of them must occur."""
-    num_classes = int(labels.max()) + 1
-    absent = np.setdiff1d(np.arange(num_classes), labels)
-    if absent.size:
-        raise DataError(
-            f"{origin}: every class from 0 to {num_classes - 1} must occur, but none of the labels is "
-            f"{absent[0]}"
-        )
-    return tuple(map(str, range(num_classes)))
-
-
-def _layouts(array: NDArray[Any]) -> str:
-    """Say which orders of the axes would give usual images, and what the default one gives."""
-    fitting = []
-    for layout, axes in AXES.items():
-        _, channels, *sides = (array.shape[axis] for axis in axes)
-        if layout == "NHWC" or (channels in USUAL_CHANNELS and min(sides) >= MIN_SIDE):
-            fitting.append(f"{layout} for {channels} channels of {'×'.join(map(str, sides))}")
-    return ", or ".join(reversed(fitting))
-
-
-def _shape(images: NDArray[Any]) -> str:
-    return "×".join(map(str, images.shape[1:]))
+def spell_shape(array: Array) -> str:
+    """Return the shape of one example."""
+    return "×".join(map(str, array.shape[1:]))

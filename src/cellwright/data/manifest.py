@@ -1,7 +1,7 @@
 """What prepared data says about itself."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,7 +14,7 @@ MANIFEST = "manifest.json"
 
 
 class Duplicates(BaseModel):
-    """How many examples of the first split of each pair stand in the second too, and how many went."""
+    """How many examples of the first split of each pair are in the second too, and how many were dropped."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,24 +24,30 @@ class Duplicates(BaseModel):
     dropped: int
 
 
-class DataManifest(BaseModel):
-    """The shape, classes and normalisation of prepared data; written last, so data with one is whole."""
+class ArrayForm(BaseModel):
+    """What an array of prepared data looks like."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    num_classes: int
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    """Channels, height, width."""
-    dtype: Literal["uint8", "float32"]
-    mean: tuple[float, ...]
-    """Per channel, of the raw pixels of the train split."""
-    std: tuple[float, ...]
-    """As `mean`; 1 for a channel that is constant."""
+    shape: tuple[int, ...]
+    """Of one example."""
+    dtype: str
+
+
+class DataManifest(BaseModel):
+    """The task and the arrays of prepared data; written last, so data with one is whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    task: dict[str, Any]
+    """The task as JSON: what the data is for, and what its networks must know of it."""
+    inputs: dict[str, ArrayForm]
+    """The arrays of each split, by name, in the order in which networks take them."""
+    targets: ArrayForm
     split_sizes: dict[SplitName, int]
     duplicates: Duplicates
     content_hash: str
-    """Of the images and labels of all splits: equal where they are, whatever they were read from."""
+    """Of the inputs and targets of all splits: equal where they are, whatever they were read from."""
     source: str
 
     def save(self, folder: Path) -> None:

@@ -45,8 +45,8 @@ class PreparedData:
     def train_and_validation(self) -> Split:
         """Return both, copied into memory, for a champion that is trained once more."""
         return Split(
-            torch.cat([self.train.images, self.validation.images]),
-            torch.cat([self.train.labels, self.validation.labels]),
+            tuple(torch.cat(pair) for pair in zip(self.train.inputs, self.validation.inputs, strict=True)),
+            torch.cat([self.train.targets, self.validation.targets]),
         )
 
     def _open(self, name: SplitName) -> Split:

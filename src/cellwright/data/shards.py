@@ -4,31 +4,39 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
 from cellwright.data.manifest import DataManifest, SplitName
+from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
 from cellwright.errors import DataError
 from cellwright.files import atomic_path
 
+INPUTS, TARGETS = "inputs", "targets"
+"""What the tensors of a shard are called: `inputs/NAME`, and `targets`."""
+
 
 def write_shard(folder: Path, name: SplitName, part: Part) -> str:
     """Write the shard of a split and return the SHA-256 of what it holds."""
-    images = np.ascontiguousarray(part.examples.images[part.indices])
-    labels = np.ascontiguousarray(part.labels)
+    inputs = {
+        f"{INPUTS}/{key}": np.ascontiguousarray(array[part.indices])
+        for key, array in part.examples.inputs.items()
+    }
+    targets = np.ascontiguousarray(part.targets)
     with atomic_path(_path(folder, name)) as temporary:
-        save_file({"images": images, "labels": labels}, temporary)
-    content = hashlib.sha256(f"{images.dtype} {images.shape}".encode())
-    content.update(images.data)
-    content.update(labels.data)
+        save_file({**inputs, TARGETS: targets}, temporary)
+    content = hashlib.sha256()
+    for array in inputs.values():
+        content.update(f"{array.dtype} {array.shape}".encode())
+        content.update(array.data)
+    content.update(targets.data)
     return content.hexdigest()
 
 
-def read_shard(folder: Path, name: SplitName, manifest: DataManifest) -> tuple[Tensor, Tensor]:
-    """Map the images and labels of a split into memory.
+def read_shard(folder: Path, name: SplitName, manifest: DataManifest) -> tuple[Inputs, Tensor]:
+    """Map the inputs and targets of a split into memory.
 
     Raises:
         DataError: the shard is missing or truncated, or is not what the manifest says.
@@ -36,18 +44,19 @@ def read_shard(folder: Path, name: SplitName, manifest: DataManifest) -> tuple[T
     path = _path(folder, name)
     try:
         with safe_open(path, framework="pt") as shard:
-            images: Tensor = shard.get_tensor("images")
-            labels: Tensor = shard.get_tensor("labels")
+            inputs = tuple(shard.get_tensor(f"{INPUTS}/{key}") for key in manifest.inputs)
+            targets: Tensor = shard.get_tensor(TARGETS)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: the shard of prepared data cannot be read: {error}") from error
     size = manifest.split_sizes[name]
-    expected = ((size, *manifest.image_shape), getattr(torch, manifest.dtype), (size,), torch.int64)
-    found = (tuple(images.shape), images.dtype, tuple(labels.shape), labels.dtype)
+    forms = [*manifest.inputs.values(), manifest.targets]
+    expected = [((size, *form.shape), form.dtype) for form in forms]
+    found = [(tuple(tensor.shape), str(tensor.dtype).partition(".")[2]) for tensor in (*inputs, targets)]
     if found != expected:
         raise DataError(
-            f"{path}: must hold images and labels of {expected}, as its manifest says, got {found}"
+            f"{path}: must hold inputs and targets of {expected}, as its manifest says, got {found}"
         )
-    return images, labels
+    return inputs, targets
 
 
 def _path(folder: Path, name: SplitName) -> Path:

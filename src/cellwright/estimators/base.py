@@ -12,22 +12,22 @@ from cellwright.data import Split
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
-from cellwright.spec import Augment, EstimatorSection, Retrain, SpaceSection
-from cellwright.tasks.images.task import ImageTask
+from cellwright.spec import EstimatorSection, Retrain, SpaceSection, TaskSection
+from cellwright.tasks.base import Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
     """What architectures are estimated for. There is no test split."""
 
-    task: ImageTask
+    task: Task
     space: SpaceSection
     """At the size that is searched with."""
     final_space: SpaceSection
     """At the size of the final network."""
     train: Split
     validation: Split
-    augment: Augment
+    augment: TaskSection
     retrain: Retrain
     device: torch.device
 
@@ -51,7 +51,7 @@ class Estimator(ABC):
     @property
     def metrics(self) -> tuple[str, ...]:
         """Return what it measures; by the first of them, more being better, `keep` compares."""
-        metrics: tuple[str, ...] = self.settings.metrics
+        metrics: tuple[str, ...] = self.settings.metrics(self.setting.task.objective)
         return metrics
 
     def prepare(self, folder: Path, progress: Progress) -> None:  # noqa: B027 - optional

@@ -35,7 +35,9 @@ class SearchSettings(Section):
 
     strategy: Annotated[StrategySection, STRATEGIES]
     space: Annotated[SpaceSection, SPACES]
-    objectives: tuple[ObjectiveSection, ...] = Field(default=(ObjectiveSection(),), min_length=1)
+    objectives: tuple[ObjectiveSection, ...] = Field(
+        default=(ObjectiveSection(metric="accuracy"),), min_length=1
+    )
     """What is optimised, the most important first: that one is the Experiment's objective."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """The spec's."""

@@ -1,10 +1,10 @@
 """What a network costs: parameters, multiply-accumulates, and measured latency."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -13,36 +13,35 @@ def count_params(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
-    """Return the multiply-accumulates of convolutions and matrix products for one example."""
+def count_macs(network: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Return the multiply-accumulates of convolutions and matrix products for the inputs."""
     device = next(network.parameters()).device
     training = network.training
     network.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, *image_shape, device=device))
+        network(*(tensor.to(device) for tensor in inputs))
     network.train(training)
     return int(counter.get_total_flops()) // 2
 
 
 def measure_latency(
     network: nn.Module,
-    image_shape: tuple[int, int, int],
+    inputs: Sequence[Tensor],
     *,
-    batch_size: int,
     repeats: int,
     warmup: int = 10,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
     """Return the milliseconds of each of `repeats` forward passes, sorted, after `warmup` uncounted ones."""
     device = next(network.parameters()).device
-    x_BCHW = torch.zeros(batch_size, *image_shape, device=device).to(memory_format=torch.channels_last)
+    inputs = [tensor.to(device) for tensor in inputs]
     milliseconds = []
     network.eval()
     with torch.inference_mode():
         for repeat in range(warmup + repeats):
             _wait_for(device)
             began = clock()
-            network(x_BCHW)
+            network(*inputs)
             _wait_for(device)
             if repeat >= warmup:
                 milliseconds.append(1e3 * (clock() - began))

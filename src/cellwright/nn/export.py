@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,80 +16,92 @@ OPSET = 20
 TOLERANCE = 1e-4
 
 
-class RawImages(nn.Module):
-    """A network that takes images of one type, raw as its training data was, and refuses all others.
+class RawInputs(nn.Module):
+    """A network that takes inputs of the types that its training data had, and refuses all others.
 
     So bytes from 0 to 255 and fractions from 0 to 1 are never taken for each other, here or in what is exported.
     """
 
-    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, network: nn.Module, dtypes: Sequence[torch.dtype]) -> None:
         super().__init__()
         self.network = network
-        self.dtype = dtype
+        self.dtypes = tuple(dtypes)
         self.train(network.training)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the network's logits."""
-        if x_BCHW.dtype != self.dtype:
-            raise TypeError(f"images must be {self.dtype}, as in training, got {x_BCHW.dtype}")
-        logits: Tensor = self.network(x_BCHW.to(torch.float32))
-        return logits
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return the network's outputs."""
+        for tensor, dtype in zip(inputs, self.dtypes, strict=True):
+            if tensor.dtype != dtype:
+                raise TypeError(f"inputs must be {dtype}, as in training, got {tensor.dtype}")
+        outputs: Tensor = self.network(*(tensor.to(torch.float32) for tensor in inputs))
+        return outputs
 
 
-def export_pt2(network: nn.Module, x_BCHW: Tensor, path: Path) -> None:
-    """Write the network as an ExportedProgram with a dynamic batch, and check its logits.
+def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path) -> None:
+    """Write the network as an ExportedProgram with a dynamic batch, and check its outputs.
 
     Args:
         network: in eval mode, on the CPU.
-        x_BCHW: raw images to trace and check with, at least 2; the export takes no other type of pixels.
+        inputs: raw inputs to trace and check with, at least 2 examples; the export takes no other types.
         path: the `.pt2` file.
     """
-    network = RawImages(network, x_BCHW.dtype)
+    network = RawInputs(network, [tensor.dtype for tensor in inputs])
     batch = torch.export.Dim("batch", min=1)
-    program = torch.export.export(network, (x_BCHW[:2],), dynamic_shapes=({0: batch},))
+    program = torch.export.export(
+        network, tuple(tensor[:2] for tensor in inputs), dynamic_shapes=(tuple({0: batch} for _ in inputs),)
+    )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         torch.export.save(program, file)
-    _check(network, torch.export.load(path).module(), x_BCHW, path)
+    _check(network, torch.export.load(path).module(), inputs, path)
 
 
-def export_onnx(network: nn.Module, x_BCHW: Tensor, path: Path) -> None:
-    """Write the network as ONNX with input `images`, output `logits` and a dynamic batch, and check its logits.
+def export_onnx(
+    network: nn.Module, inputs: Sequence[Tensor], path: Path, *, input_names: Sequence[str], output_name: str
+) -> None:
+    """Write the network as ONNX with a dynamic batch, and check its outputs.
 
     Args:
         network: in eval mode, on the CPU.
-        x_BCHW: raw images to trace and check with, at least 2; the export takes no other type of pixels.
+        inputs: raw inputs to trace and check with, at least 2 examples; the export takes no other types.
         path: the `.onnx` file.
+        input_names: what its inputs are called.
+        output_name: what its output is called.
     """
     import onnxruntime
 
-    network = RawImages(network, x_BCHW.dtype)
+    network = RawInputs(network, [tensor.dtype for tensor in inputs])
 
     with _quiet_exporter():
         program = torch.onnx.export(
             network,
-            (x_BCHW[:2],),
+            tuple(tensor[:2] for tensor in inputs),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            input_names=list(input_names),
+            output_names=[output_name],
+            dynamic_shapes=(tuple({0: torch.export.Dim("batch", min=1)} for _ in inputs),),
             verbose=False,
         )
     assert program is not None
     with atomic_path(path) as temporary:
         program.save(temporary, external_data=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    _check(network, lambda x: torch.from_numpy(session.run(None, {"images": x.numpy()})[0]), x_BCHW, path)
+
+    def run(*batch: Tensor) -> Tensor:
+        arrays = (tensor.numpy() for tensor in batch)
+        return torch.from_numpy(session.run(None, dict(zip(input_names, arrays, strict=True)))[0])
+
+    _check(network, run, inputs, path)
 
 
-def _check(network: nn.Module, exported: Callable[[Tensor], Tensor], x_BCHW: Tensor, path: Path) -> None:
-    """Compare logits on the whole batch and on one example."""
+def _check(network: nn.Module, exported: Callable[..., Tensor], inputs: Sequence[Tensor], path: Path) -> None:
+    """Compare outputs on the whole batch and on one example."""
     with torch.inference_mode():
-        for x in (x_BCHW, x_BCHW[:1]):
-            gap = (network(x) - exported(x)).abs().max().item()
+        for batch in (inputs, [tensor[:1] for tensor in inputs]):
+            gap = (network(*batch) - exported(*batch)).abs().max().item()
             if not gap <= TOLERANCE:
                 raise CellwrightError(
-                    f"{path}: logits must be within {TOLERANCE} of the network's, got {gap:.2g}"
+                    f"{path}: outputs must be within {TOLERANCE} of the network's, got {gap:.2g}"
                 )
 
 

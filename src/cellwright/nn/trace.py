@@ -21,23 +21,22 @@ class Cost:
     macs: int
     """Multiply-accumulates of convolutions and matrix products."""
     depth: int
-    """Convolutions and linear layers on the longest path from the image to the logits."""
+    """Convolutions and linear layers on the longest path from inputs to outputs."""
     memory_bytes: int
-    """The most that parameters, buffers, the image and feature maps take together at any time."""
+    """The most that parameters, buffers, inputs and feature maps take together at any time."""
 
 
-def trace(network: nn.Module, input_shape: Sequence[int]) -> Cost:
-    """Return what a network on the meta device costs."""
+def trace(network: nn.Module, inputs: Sequence[Tensor]) -> Cost:
+    """Return what a network costs, it and the inputs of one example on the meta device."""
     network.eval()
     with torch.no_grad(), _Trace() as mode:
-        for tensor in (*network.parameters(), *network.buffers()):
+        for tensor in (*network.parameters(), *network.buffers(), *inputs):
             mode.saw(tensor, depth=0)
-        x_BCHW = torch.zeros(1, *input_shape, device="meta")
-        logits = network(x_BCHW)
+        outputs = network(*inputs)
     return Cost(
         params=count_params(network),
         macs=mode.macs,
-        depth=mode.depth_of(logits),
+        depth=mode.depth_of(outputs),
         memory_bytes=mode.peak,
     )
 

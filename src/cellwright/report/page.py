@@ -9,6 +9,7 @@ from rich.table import Table
 from cellwright.data import DataManifest
 from cellwright.report.summary import summarise
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult, TrainingResult
+from cellwright.tasks.base import read_task
 
 WIDTH = 120
 
@@ -43,8 +44,8 @@ def register_page(folder: Path, seed: int) -> RenderableType:
 def search_metrics(folder: Path) -> dict[str, float]:
     """Return how good the search's finding is, and how long it took."""
     found = SearchResult.load(folder / "search.json")
-    accuracy = {} if found.validation_accuracy is None else {"validation_accuracy": found.validation_accuracy}
-    return {**accuracy, "seconds": found.seconds}
+    score = {} if found.score is None else {"validation_score": found.score}
+    return {**score, "seconds": found.seconds}
 
 
 def training_metrics(folder: Path) -> dict[str, float]:
@@ -58,12 +59,14 @@ def training_metrics(folder: Path) -> dict[str, float]:
 
 
 def evaluate_metrics(folder: Path) -> dict[str, float]:
-    """Return the accuracy and the size of each network that was scored."""
+    """Return the objective and the size of each network that was scored."""
     result = EvaluationResult.load(folder / "evaluation.json")
     scores = (result.found, *result.baselines)
     return {
         "num_test_examples": result.num_examples,
-        **{f"{score.name}_test_accuracy": score.accuracy for score in scores},
+        **{
+            f"{score.name}_test_{result.objective}": score.metrics[result.objective].value for score in scores
+        },
         **{f"{score.name}_params": score.params for score in scores},
     }
 
@@ -73,9 +76,9 @@ def _last(result: TrainingResult) -> dict[str, float]:
 
 
 def _splits(manifest: DataManifest) -> Table:
-    shape = "×".join(map(str, manifest.image_shape))
+    types = ", ".join(f"{name} {form.dtype}" for name, form in manifest.inputs.items())
     table = Table(
-        title=f"{manifest.source}: {manifest.num_classes} classes, images of {shape} ({manifest.dtype})",
+        title=f"{manifest.source}: {read_task(manifest.task).summary} ({types})",
         caption=f"Content {manifest.content_hash}",
         title_justify="left",
         caption_justify="left",

@@ -50,8 +50,8 @@ def _search_lines(search: SearchResult) -> Iterator[Text]:
         )
     else:
         yield Text(
-            f"Found in epoch {search.epoch} of {len(search.history)}, {search.seconds:.0f} s; the supernet's "
-            f"accuracy there is {search.validation_accuracy:.4f} on the validation split."
+            f"Found in epoch {search.epoch} of {len(search.history)}, {search.seconds:.0f} s; the supernet scores "
+            f"{search.score:.4f} there on the validation split."
         )
     yield from map(Text, search.events)
 
@@ -66,7 +66,15 @@ def _scores(evaluation: EvaluationResult, seed: int) -> Table:
         caption_justify="left",
     )
     table.add_column("network")
-    for title in ("accuracy", "95 % interval", "params", "MACs", *(f"ms, batch {b}" for b in batch_sizes)):
+    names = list(evaluation.found.metrics)
+    for title in (
+        names[0],
+        "95 % interval",
+        *names[1:],
+        "params",
+        "MACs",
+        *(f"ms, batch {b}" for b in batch_sizes),
+    ):
         table.add_column(title, justify="right")
     for score in (evaluation.found, *evaluation.baselines):
         table.add_row(*_row(score), style="bold" if score is evaluation.found else None)
@@ -75,8 +83,11 @@ def _scores(evaluation: EvaluationResult, seed: int) -> Table:
 
 def _row(score: ModelScore) -> Iterator[str]:
     yield score.name
-    yield f"{score.accuracy:.4f}"
-    yield _spell_interval(score.interval, ".4f")
+    first, *others = score.metrics.values()
+    yield f"{first.value:.4f}"
+    yield _spell_interval(first.interval, ".4f") if first.interval else ""
+    for metric in others:
+        yield f"{metric.value:.4g}"
     yield _count(score.params)
     yield _count(score.macs)
     for latency in score.latency:

@@ -49,10 +49,8 @@ def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progr
         if outcome.failure is None:
             found[number] = SearchResult.load(folder / f"trial-{number}-0" / FOUND)
             found[number].save(seed_result(folder, number))
-            accuracy = found[number].validation_accuracy
-            progress.advance(
-                "search", len(found), spec.budget.seeds, {"validation_accuracy": accuracy or 0.0}
-            )
+            metrics = {f"validation_{spec.augment.objective}": found[number].score or 0.0}
+            progress.advance("search", len(found), spec.budget.seeds, metrics)
             return
         failures.append(f"search {number}: {outcome.failure}")
         progress.say(f"search: {failures[-1]}")
@@ -88,9 +86,9 @@ def best_of(results: list[SearchResult]) -> SearchResult:
     """Return the result that is best on validation, with what all of them took."""
     if len(results) == 1:
         return results[0]
-    accuracies = [result.validation_accuracy or 0.0 for result in results]
-    best = max(range(len(results)), key=accuracies.__getitem__)
-    said = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
+    scores = [result.score or 0.0 for result in results]
+    best = max(range(len(results)), key=scores.__getitem__)
+    said = ", ".join(f"{score:.4f}" for score in scores)
     return results[best].model_copy(
         update={
             "seconds": sum(result.seconds for result in results),

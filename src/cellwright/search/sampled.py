@@ -125,7 +125,7 @@ def _explore(
     return SearchResult(
         genotype=members[chosen].genotype,
         tuned=members[chosen].tuned,
-        validation_accuracy=means[chosen].get("accuracy"),
+        score=means[chosen].get(spec.augment.objective),
         seconds=exploration.seconds,
         history=history_of(exploration.done, objectives[0]),
         events=(*exploration.events, *([worth] if worth else [])),

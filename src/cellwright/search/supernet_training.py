@@ -13,9 +13,10 @@ from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import OneShotSection, SearchSpec
 from cellwright.strategies.one_shot import Differentiable, SearchData, build_strategy
+from cellwright.tasks.base import read_task
 from cellwright.training import parallel
 from cellwright.training.checkpoint import CHECKPOINT
-from cellwright.training.networks import task_of, use_device
+from cellwright.training.networks import use_device
 
 
 def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: Progress) -> SearchResult:
@@ -31,7 +32,7 @@ def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: 
             )
         strategy.start = start_alphas(spec.start.search, build_space(spec.space))
     with seeded_initialisation(derive_seed(spec.seed, "supernet")):
-        task = task_of(data.manifest).build()
+        task = read_task(data.manifest.task)
         supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction).to(device)
     found = strategy.fit(
         supernet,

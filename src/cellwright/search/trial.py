@@ -18,7 +18,7 @@ from cellwright.search.supernet_training import train_supernet
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.spec.view import parse_view
-from cellwright.training.networks import task_of
+from cellwright.tasks.base import read_task
 from cellwright.training.precision import best_device
 
 FOUND = "found.json"
@@ -90,11 +90,11 @@ def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> E
     """Do the spec's one-shot search, and leave its result as `found.json`."""
     found = train_supernet(spec, data, folder, progress)
     found.save(folder / FOUND)
-    assert found.validation_accuracy is not None
+    assert found.score is not None
     return Evaluation(
         number=0,
         genotype=Genotype.from_line(found.genotype),
-        metrics={"accuracy": found.validation_accuracy},
+        metrics={spec.augment.objective: found.score},
         seconds=found.seconds,
     )
 
@@ -120,7 +120,7 @@ def trial_seed(spec: SearchSpec, evaluation: Evaluation) -> int:
 def setting_of(spec: SearchSpec, data: PreparedData, device: torch.device) -> Setting:
     """Return what the spec's architectures are estimated for."""
     return Setting(
-        task=task_of(data.manifest).build(),
+        task=read_task(data.manifest.task),
         space=spec.space,
         final_space=spec.final_space,
         train=data.train.to(device),

@@ -29,7 +29,7 @@ def start_genotypes(spec: SearchSpec, space: Space) -> list[Genotype]:
         space.check(_tuned(space, genotype))
     if spec.start.model:
         given.append(_of_model(spec, spec.start.model, space))
-    earlier = _of_search(spec.start.search) if spec.start.search else []
+    earlier = _of_search(spec.start.search, spec.augment.objective) if spec.start.search else []
     inside = [genotype for genotype in earlier if space.contains(_tuned(space, genotype))]
     if earlier and not inside:
         raise CellwrightError(
@@ -88,17 +88,17 @@ def _of_model(spec: SearchSpec, address: str, space: Space) -> Genotype:
     return genotype
 
 
-def _of_search(folder: Path) -> list[Genotype]:
+def _of_search(folder: Path, objective: str) -> list[Genotype]:
     """Return what an earlier search found, the best first."""
     found = SearchResult.load(folder / SearchResult.FILE)
     front = [Genotype.from_line(member.genotype) for member in found.front]
     chosen = Genotype.from_line(found.genotype)
-    return list(dict.fromkeys([chosen, *front, *_ranked(folder)]))
+    return list(dict.fromkeys([chosen, *front, *_ranked(folder, objective)]))
 
 
-def _ranked(folder: Path) -> Iterator[Genotype]:
-    evaluations = [e for e in _evaluations(folder) if "accuracy" in e.metrics]
-    for evaluation in sorted(evaluations, key=lambda e: e.metrics["accuracy"], reverse=True):
+def _ranked(folder: Path, objective: str) -> Iterator[Genotype]:
+    evaluations = [e for e in _evaluations(folder) if objective in e.metrics]
+    for evaluation in sorted(evaluations, key=lambda e: e.metrics[objective], reverse=True):
         yield architecture_of(evaluation.genotype)
 
 

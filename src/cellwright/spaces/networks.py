@@ -13,7 +13,7 @@ from cellwright.nn.trace import Cost, trace
 from cellwright.spaces import build_space
 from cellwright.spaces.supernet import Supernet
 from cellwright.spec import SpaceSection
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.base import Task
 
 
 class Networks(ABC):
@@ -23,7 +23,7 @@ class Networks(ABC):
     """Whether the supernet can send a share of its channels alone through the primitives, as PC-DARTS does."""
 
     @abstractmethod
-    def supernet(self, section: Any, task: ImageTask, *, channel_fraction: float) -> Supernet:
+    def supernet(self, section: Any, task: Task, *, channel_fraction: float) -> Supernet:
         """Return the supernet.
 
         Args:
@@ -32,14 +32,14 @@ class Networks(ABC):
             channel_fraction: the share of channels that goes through the primitives; 1 unless `has_partial_channels`.
         """
 
-    def network(self, section: Any, task: ImageTask, genotype: Genotype) -> nn.Module:
-        """Return the network of a genotype, with new weights; by default the supernet knows it."""
+    def network(self, section: Any, task: Task, genotype: Genotype) -> nn.Module:
+        """Return the network of a genotype, new, with the task's `adapter`; by default the supernet knows it."""
         with torch.device("meta"):
             supernet = self.supernet(section, task, channel_fraction=1.0)
         return supernet.network(genotype)
 
 
-def build_supernet(section: SpaceSection, task: ImageTask, *, channel_fraction: float = 1.0) -> Supernet:
+def build_supernet(section: SpaceSection, task: Task, *, channel_fraction: float = 1.0) -> Supernet:
     """Return the supernet of the space that a spec's `space` section describes.
 
     Raises:
@@ -53,17 +53,17 @@ def build_supernet(section: SpaceSection, task: ImageTask, *, channel_fraction: 
     return networks.supernet(section, task, channel_fraction=channel_fraction)
 
 
-def build_network(section: SpaceSection, task: ImageTask, genotype: Genotype) -> nn.Module:
+def build_network(section: SpaceSection, task: Task, genotype: Genotype) -> nn.Module:
     """Return the network of one of the space's genotypes; raises GenotypeError if it is none."""
     build_space(section).check(genotype)
     return _networks(section).network(section, task, genotype)
 
 
-def trace_genotype(section: SpaceSection, task: ImageTask, genotype: Genotype) -> Cost:
+def trace_genotype(section: SpaceSection, task: Task, genotype: Genotype) -> Cost:
     """Return what a genotype's network costs; nothing of its size is allocated."""
     with torch.device("meta"):
         network = build_network(section, task, genotype)
-    return trace(network, task.image_shape)
+    return trace(network, task.example(1, device="meta"))
 
 
 def _networks(section: SpaceSection) -> Networks:

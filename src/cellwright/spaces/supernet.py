@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from cellwright.data import Inputs
 from cellwright.genotype import Genotype
 from cellwright.spaces import Space
+from cellwright.tasks.base import Task
 
 Mixture = Mapping[str, Tensor]
 """For each group of decisions, the weight of each choice, (decisions, choices)."""
@@ -20,10 +22,11 @@ class Supernet(nn.Module, ABC):
     """All architectures of a space in one network with shared weights."""
 
     space: Space
+    task: Task
 
     @abstractmethod
-    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return logits (B, classes) for raw images, computing what is active alone; by default everything."""
+    def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return outputs for raw inputs, computing what is active alone; by default everything."""
 
     @abstractmethod
     def network(self, genotype: Genotype) -> nn.Module:

@@ -3,7 +3,7 @@
 The sections of each family's kinds are beside what they describe; `families` lists them.
 """
 
-from cellwright.spec.data import ArrayData, DataSection, Layout, StoredData
+from cellwright.spec.data import DataSection, StoredData
 from cellwright.spec.estimators import (
     AnyPick,
     BestPick,
@@ -14,11 +14,11 @@ from cellwright.spec.estimators import (
     WeightedPick,
     WithinPick,
 )
-from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES
+from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES, TASKS
 from cellwright.spec.family import Family
 from cellwright.spec.loading import load_spec, mistakes, parse_spec
 from cellwright.spec.platform import Pipeline, Register, Resources, Toleration, Tracking, count_bytes
-from cellwright.spec.retrain import Augment, Baseline, Evaluate, Retrain
+from cellwright.spec.retrain import Baseline, Evaluate, Retrain
 from cellwright.spec.runner import RunnerSection, Store
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.section import Section
@@ -34,6 +34,7 @@ from cellwright.spec.strategy import (
     SampledSection,
     StrategySection,
 )
+from cellwright.spec.task import TaskSection
 from cellwright.spec.tune import Tune
 
 __all__ = [
@@ -42,11 +43,10 @@ __all__ = [
     "SOURCES",
     "SPACES",
     "STRATEGIES",
+    "TASKS",
     "AlphaSection",
     "AnyPick",
-    "ArrayData",
     "AshaScheduler",
-    "Augment",
     "Baseline",
     "BestPick",
     "Budget",
@@ -57,7 +57,6 @@ __all__ = [
     "Family",
     "Guard",
     "KneePick",
-    "Layout",
     "ObjectiveSection",
     "OneShotSection",
     "Pipeline",
@@ -74,6 +73,7 @@ __all__ = [
     "Store",
     "StoredData",
     "StrategySection",
+    "TaskSection",
     "Toleration",
     "Tracking",
     "Tune",

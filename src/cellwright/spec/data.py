@@ -8,7 +8,6 @@ from pydantic import BeforeValidator, Field
 
 from cellwright.spec.section import Section
 
-Layout = Literal["NHWC", "NCHW", "HWCN", "CHWN"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 S3_URI = r"^s3://[a-z0-9][a-z0-9.-]*(/.*)?$"
@@ -32,8 +31,14 @@ class DataSection(Section):
     """What all data sources share."""
 
     source: str
+    reader: ClassVar[str]
+    """The import path of what reads it, a subclass of `cellwright.data.Reader`."""
+    task: ClassVar[str]
+    """What it is for: the kind of a task, or the import path of the task's section."""
     PLACES: ClassVar[tuple[str, ...]] = ()
     """The keys that say where files and folders are."""
+    FOLDERS: ClassVar[tuple[str, ...]] = ()
+    """Those of them that say where folders are."""
 
     test_fraction: Fraction = 0.2
     """Share of the examples set aside for `evaluate`; ignored where the source brings its own test set."""
@@ -68,11 +73,3 @@ class StoredData(DataSection):
     def uris(self) -> dict[str, str]:
         """Return the places that are in S3."""
         return {key: place for key, place in self.places.items() if isinstance(place, str)}
-
-
-class ArrayData(StoredData):
-    """What sources share that hold all images in one array."""
-
-    layout: Layout | None = None
-    """The order of the axes of four-dimensional images: examples N, height H, width W, channels C. NHWC by default,
-    with 1, 3 or 4 channels; with another number of channels, the order is required."""

@@ -22,10 +22,9 @@ class EstimatorSection(Section):
     keep: Share = 1.0
     """Share of the architectures that the next estimator gets to see: the best so far, by this one's score."""
 
-    @property
     @abstractmethod
-    def metrics(self) -> tuple[str, ...]:
-        """Return what the estimator measures, its score first."""
+    def metrics(self, objective: str) -> tuple[str, ...]:
+        """Return what the estimator measures, its score first, where the task's objective is called so."""
 
     def runs_in_trials(self, *, is_remote: bool) -> bool:
         """Tell whether it takes so long that each estimate is a trial, where trials are remote or not."""
@@ -35,7 +34,8 @@ class EstimatorSection(Section):
 class ObjectiveSection(Section):
     """A metric to optimise."""
 
-    metric: str = "accuracy"
+    metric: str
+    """What an estimator measures, or a cost; the task's own is `accuracy` for images."""
     direction: Literal["maximize", "minimize"] = "maximize"
     goal: float | None = None
     """Value of the first objective at which the search has found enough and stops."""

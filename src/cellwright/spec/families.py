@@ -6,6 +6,7 @@ from cellwright.spec.family import Family
 from cellwright.spec.runner import RunnerSection
 from cellwright.spec.space import SpaceSection
 from cellwright.spec.strategy import StrategySection
+from cellwright.spec.task import TaskFamily, TaskSection
 
 SOURCES = Family(
     DataSection,
@@ -17,6 +18,7 @@ SOURCES = Family(
     },
     tag="source",
 )
+TASKS = TaskFamily(TaskSection, {"images": "cellwright.tasks.images.section:ImagesSection"})
 SPACES = Family(
     SpaceSection,
     {

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cellwright.errors import CellwrightError, SpecError
+from cellwright.spec.families import SOURCES, TASKS
 from cellwright.spec.family import Family
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
@@ -192,7 +193,10 @@ def _model_at(path: Sequence[int | str], values: Any, root: type[BaseModel]) -> 
                 return None
             field = by_name[part]
             choices = [c for a in (*field.metadata, field.annotation) for c in _choices(a)]
-        found = _choose(choices, _value_at(path[:depth], values))
+        value = _value_at(path[:depth], values)
+        if isinstance(value, list):
+            continue
+        found = _choose(choices, value, values)
         if found is None:
             return None
         model = found
@@ -206,15 +210,22 @@ def _choices(annotation: Any) -> list[Any]:
     return [choice for argument in get_args(annotation) for choice in _choices(argument)]
 
 
-def _choose(choices: list[Any], value: Any) -> type[BaseModel] | None:
-    """Return the section that a value is meant to be."""
+def _choose(choices: list[Any], value: Any, values: Any) -> type[BaseModel] | None:
+    """Return the section that a value, somewhere in the values of a spec, is meant to be."""
     for family in (choice for choice in choices if isinstance(choice, Family)):
-        kind = value.get(family.tag, family.default_kind) if isinstance(value, Mapping) else None
         with suppress(CellwrightError):
-            return family.section_type(str(kind))
+            return family.section_type(_kind(family, value, values))
         return None
     tagged = [c for c in choices if isinstance(value, Mapping) and _has_kind(c, value)]
     return next(iter(tagged or choices), None)
+
+
+def _kind(family: Family[Any], value: Any, values: Any) -> str:
+    """Return the kind that a value says it is; of a task it is what the data says."""
+    if family is TASKS:
+        data = _value_at(["data"], values)
+        return SOURCES.section_type(_kind(SOURCES, data, values)).task
+    return str(value.get(family.tag, family.default_kind) if isinstance(value, Mapping) else None)
 
 
 def _has_kind(model: type[BaseModel], value: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The `augment`, `retrain` and `evaluate` sections."""
+"""The `retrain` and `evaluate` sections."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,21 +10,6 @@ from cellwright.spec.start import ModelAddress
 from cellwright.spec.strategy import NonNegativeFloat, PositiveFloat, Precision
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Augment(Section):
-    """Random changes to training images that leave their label true; none mirrors unless asked."""
-
-    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.125
-    """Largest shift, as a share of the image's side."""
-    rotate: Annotated[float, Field(ge=0, le=45)] = 10.0
-    """Largest rotation in degrees."""
-    scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """Largest relative change of size."""
-    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
-    """Mirroring; leave it off where a mirrored image means something else, as a digit does."""
-    erase: Share = 0.0
-    """Side of a square that is blanked, as a share of the image's side."""
 
 
 class Retrain(Section):
@@ -44,7 +29,8 @@ class Retrain(Section):
     gradient_clip: PositiveFloat | None = 5.0
     label_smoothing: Share = 0.1
     drop_path: Share = 0.1
-    """Chance of dropping an edge in the last epoch; it grows from 0 in proportion to the epoch."""
+    """Chance of dropping a path (an edge of a cell, a branch of a residual block) in the last epoch; it grows from 0 in
+    proportion to the epoch."""
     ema_decay: Share | None = 0.99
     """Decay, per step, of the running average of the weights that is evaluated; null for none."""
     precision: Precision = "auto"
@@ -67,8 +53,9 @@ class Baseline(Section):
 
     random_architectures: int = Field(default=1, ge=0)
     """How many architectures to draw from the same space."""
-    hand_designed: Literal["resnet"] | None = "resnet"
-    """A ResNet of as many parameters as the found network; null for none."""
+    hand_designed: str | None = "resnet"
+    """One of the task's hand-designed networks, with as many parameters as the found one; null for none. For images
+    it is `resnet`; other tasks have their own, the first of which is the default."""
 
 
 class Evaluate(Section):

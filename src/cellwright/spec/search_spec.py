@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cellwright.canonical import digest
 from cellwright.spec.data import DataSection
@@ -16,14 +16,15 @@ from cellwright.spec.estimators import (
     EstimatorSection,
     ObjectiveSection,
 )
-from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES
+from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES, TASKS
 from cellwright.spec.platform import Pipeline, Register, Resources, Tracking
-from cellwright.spec.retrain import Augment, Evaluate, Retrain
+from cellwright.spec.retrain import Evaluate, Retrain
 from cellwright.spec.runner import RunnerSection, Store
 from cellwright.spec.section import Section
 from cellwright.spec.space import SpaceSection
 from cellwright.spec.start import Start
 from cellwright.spec.strategy import Budget, StrategySection
+from cellwright.spec.task import TaskSection
 from cellwright.spec.tune import Tune
 
 
@@ -35,8 +36,8 @@ class SearchSpec(Section):
     seed: int = Field(default=0, ge=0, lt=2**31)
     """All randomness of the search and of the retraining follows from it."""
     data: Annotated[DataSection, SOURCES]
-    augment: Augment = Augment()
-    """Of training images, in the search and in the retraining alike."""
+    augment: Annotated[TaskSection, TASKS] = Field(default_factory=dict, validate_default=True)
+    """Random changes to training examples, in the search and in the retraining alike; its keys are the task's."""
     space: Annotated[SpaceSection, SPACES] = Field(default_factory=SPACES.default)
     strategy: Annotated[StrategySection, STRATEGIES] = Field(default_factory=STRATEGIES.default)
     budget: Budget = Budget()
@@ -44,7 +45,9 @@ class SearchSpec(Section):
         default_factory=lambda: (ESTIMATORS.default(),)
     )
     """What scores the architectures of a sampled search; each sees what the one before let through."""
-    objectives: tuple[ObjectiveSection, ...] = Field(default=(ObjectiveSection(),), min_length=1)
+    objectives: tuple[ObjectiveSection, ...] = Field(
+        default_factory=tuple, min_length=1, validate_default=True
+    )
     """What a sampled search is after, the most important first; several give a Pareto front."""
     pick: AnyPick = BestPick()
     constraints: Constraints = Constraints()
@@ -63,6 +66,26 @@ class SearchSpec(Section):
     """A file with resource profiles of the user's own: a mapping of names to what `resources` may hold."""
     pipeline: Pipeline = Pipeline()
 
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _default_objective(cls, value: Any, info: ValidationInfo) -> Any:
+        augment = info.data.get("augment")
+        return value or ({"metric": augment.objective if augment else "accuracy"},)
+
+    @model_validator(mode="after")
+    def _has_the_hand_designed_network(self) -> Self:
+        known, baseline = self.augment.hand_designed, self.evaluate.baseline
+        if baseline.hand_designed is None or baseline.hand_designed in known:
+            return self
+        if "hand_designed" in baseline.model_fields_set:
+            raise ValueError(
+                f"evaluate.baseline.hand_designed must be one of {', '.join(known) or 'none'}, or null, "
+                f"got {baseline.hand_designed!r}"
+            )
+        default = baseline.model_copy(update={"hand_designed": next(iter(known), None)})
+        object.__setattr__(self, "evaluate", self.evaluate.model_copy(update={"baseline": default}))
+        return self
+
     @model_validator(mode="after")
     def _can_be_resized(self) -> Self:
         self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
@@ -75,8 +98,7 @@ class SearchSpec(Section):
             trials = () if tunes_after else ("estimators", "objectives", "pick", "constraints", "tune")
             here = () if tunes_after or self.runner.is_remote else ("runner",)
             for name in (*trials, *here):
-                default = type(self).model_fields[name].get_default(call_default_factory=True)
-                if getattr(self, name) != default:
+                if getattr(self, name) != self._default(name):
                     raise ValueError(
                         f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"
                     )
@@ -113,9 +135,15 @@ class SearchSpec(Section):
             )
         return self
 
+    def _default(self, name: str) -> Any:
+        """Return the value of a field that is left out."""
+        if name == "objectives":
+            return (ObjectiveSection(metric=self.augment.objective),)
+        return type(self).model_fields[name].get_default(call_default_factory=True)
+
     def _check_metrics(self) -> None:
         """Require that every metric that is asked for is measured."""
-        measured = {*COSTS, *(name for e in self.estimators for name in e.metrics)}
+        measured = {*COSTS, *(name for e in self.estimators for name in e.metrics(self.augment.objective))}
         objectives = {objective.metric for objective in self.objectives}
         asked = {
             "objectives": objectives,

@@ -4,13 +4,19 @@ import json
 from collections.abc import Iterable
 from typing import TypeVar
 
+from cellwright.spec.data import DataSection
 from cellwright.spec.loading import parse_spec
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.section import Section
 
 S = TypeVar("S", bound=Section)
-_REQUIRED = {"name": "view", "data": {"source": "digits"}}
-"""What a spec must have; a view that is read without them does not have them either."""
+
+
+class UnreadData(DataSection):
+    """Stands for the `data` of a view that has none: says what it is for alone."""
+
+    reader = ""
+    task: str  # type: ignore[misc]
 
 
 def only(section: S, keys: Iterable[str]) -> S:
@@ -40,8 +46,10 @@ def without(section: S, keys: Iterable[str]) -> S:
 def parse_view(text: str) -> SearchSpec:
     """Read a spec, or a view of one, from JSON, with the sections that are in the text alone."""
     given = json.loads(text)
+    task = given.get("augment", {}).get("task", "images")
+    required = {"name": "view", "data": {"source": f"{__name__}:UnreadData", "task": task}}
     names = [name for name, field in SearchSpec.model_fields.items() if (field.alias or name) in given]
-    return only(parse_spec(json.dumps(_REQUIRED | given)), names)
+    return only(parse_spec(json.dumps(required | given)), names)
 
 
 def _by_first_part(keys: Iterable[str]) -> dict[str, list[str]]:

@@ -10,15 +10,15 @@ from cellwright.progress import Progress
 from cellwright.results import SearchResult
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
-from cellwright.spaces.building import NetworkConfig, ResNetConfig
+from cellwright.spaces.building import HandDesignedConfig, NetworkConfig
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
-from cellwright.tasks.images.resnet import resnet_channels
-from cellwright.training.networks import genotype_network, task_of, train_network
+from cellwright.tasks.base import read_task
+from cellwright.training.networks import genotype_network, train_network
 
 
 def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    """Train random architectures of the space, and a ResNet of the found network's size, a folder for each."""
+    """Train random architectures, and a hand-designed network of the found one's size, a folder for each."""
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / SearchResult.FILE)
     spec = spec.tuned(found.tuned)
@@ -33,10 +33,8 @@ def _configs(
         rng = random.Random(derive_seed(spec.seed, "random architecture", index))
         genotype = build_space(spec.space).sample(rng).to_line()
         yield f"random-{index}", genotype_network(spec, data.manifest, genotype)
-    if spec.evaluate.baseline.hand_designed == "resnet":
+    if name := spec.evaluate.baseline.hand_designed:
         params = count_params(genotype_network(spec, data.manifest, found.genotype).build(seed=0))
-        task = task_of(data.manifest)
-        yield (
-            "resnet",
-            NetworkConfig(network=ResNetConfig(task=task, channels=resnet_channels(task.build(), params))),
-        )
+        task = read_task(data.manifest.task)
+        settings = dict(task.hand_designed(name, params))
+        yield name, NetworkConfig(network=HandDesignedConfig(task=task, name=name, settings=settings))

@@ -12,75 +12,68 @@ from cellwright.progress import Progress
 from cellwright.results import Comparison, EvaluationResult, Latency, ModelScore, TrainingResult
 from cellwright.spec import Evaluate, SearchSpec
 from cellwright.steps import Inputs
-from cellwright.tasks.images.scoring import (
-    calibration_error,
-    class_scores,
-    confusion_matrix,
-    paired_difference,
-    wilson_interval,
-)
+from cellwright.tasks.base import Task, read_task
 from cellwright.training.checkpoint import save_tensors
 from cellwright.training.networks import load_network, use_device
 from cellwright.training.precision import channels_last
 from cellwright.training.retraining import predict
 
-LOGITS = "logits.safetensors"
+OUTPUTS = "outputs.safetensors"
 
 
 def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    """Score every trained network; write `evaluation.json` and all logits on the test split."""
+    """Score every trained network; write `evaluation.json` and all outputs on the test split."""
     data = PreparedData.open(inputs["prepare"])
+    task = read_task(data.manifest.task)
     device = use_device(spec)
     test = data.test.to(device)
     trained = sorted(path.parent for path in inputs["baselines"].glob(f"*/{TrainingResult.FILE}"))
-    scores, logits = [], {}
+    scores, outputs = [], {}
     for path in (inputs["retrain"], *trained):
-        score, logits_NK = _score(path, test, spec.evaluate, device)
-        progress.say(f"evaluate: {score.name}: {score.accuracy:.4f} on {len(test)} test examples")
+        score, of_network = _score(path, task, test, spec.evaluate, device)
+        progress.say(
+            f"evaluate: {score.name}: {score.metrics[task.objective].value:.4f} on {len(test)} test examples"
+        )
         scores.append(score)
-        logits[score.name] = logits_NK
-    labels_N = test.labels.cpu()
+        outputs[score.name] = of_network
+    targets = test.targets.cpu()
     found, *others = scores
-    confusion_KK = confusion_matrix(logits[found.name].argmax(dim=1), labels_N, data.manifest.num_classes)
     EvaluationResult(
         num_examples=len(test),
+        objective=task.objective,
         device=_describe(device),
         found=found,
         baselines=tuple(others),
-        comparisons=tuple(_compare(found, other, logits, labels_N) for other in others),
-        classes=class_scores(confusion_KK, data.manifest.class_names),
-        confusion=tuple(tuple(row) for row in confusion_KK.tolist()),
+        comparisons=tuple(
+            _compare(task, other.name, outputs[found.name], outputs[other.name], targets) for other in others
+        ),
+        tables=task.tables(outputs[found.name], targets),
+        confusion=task.confusion(outputs[found.name], targets),
     ).save(folder / EvaluationResult.FILE)
-    save_tensors(folder / LOGITS, logits)
+    save_tensors(folder / OUTPUTS, outputs)
 
 
-def _score(folder: Path, test: Split, settings: Evaluate, device: torch.device) -> tuple[ModelScore, Tensor]:
+def _score(
+    folder: Path, task: Task, test: Split, settings: Evaluate, device: torch.device
+) -> tuple[ModelScore, Tensor]:
     trained = TrainingResult.load(folder / TrainingResult.FILE)
     network = channels_last(load_network(folder).to(device))
-    logits_NK, labels_N = predict(network, test).cpu(), test.labels.cpu()
-    successes = int((logits_NK.argmax(dim=1) == labels_N).sum())
-    image_shape = tuple(test.images.shape[1:])
+    outputs = predict(network, test).cpu()
     score = ModelScore(
         name=trained.name,
         genotype=trained.genotype,
-        accuracy=successes / len(test),
-        interval=wilson_interval(successes, len(test)),
-        calibration_error=calibration_error(logits_NK.softmax(dim=1), labels_N),
+        metrics=task.scores(outputs, test.targets.cpu()),
         params=trained.params,
         macs=trained.macs,
         latency=tuple(
-            _latency(network, image_shape, size, settings.latency_repeats)
-            for size in settings.latency_batch_sizes
+            _latency(network, task, size, settings.latency_repeats) for size in settings.latency_batch_sizes
         ),
     )
-    return score, logits_NK
+    return score, outputs
 
 
-def _latency(
-    network: torch.nn.Module, image_shape: tuple[int, ...], batch_size: int, repeats: int
-) -> Latency:
-    channels, height, width = image_shape
-    times = measure_latency(network, (channels, height, width), batch_size=batch_size, repeats=repeats)
+def _latency(network: torch.nn.Module, task: Task, batch_size: int, repeats: int) -> Latency:
+    times = measure_latency(network, task.example(batch_size), repeats=repeats)
     return Latency(
         batch_size=batch_size,
         median_ms=times[len(times) // 2],
@@ -88,11 +81,9 @@ def _latency(
     )
 
 
-def _compare(found: ModelScore, other: ModelScore, logits: dict[str, Tensor], labels_N: Tensor) -> Comparison:
-    difference, interval = paired_difference(
-        logits[found.name].argmax(dim=1) == labels_N, logits[other.name].argmax(dim=1) == labels_N
-    )
-    return Comparison(baseline=other.name, difference=difference, interval=interval)
+def _compare(task: Task, baseline: str, found: Tensor, other: Tensor, targets: Tensor) -> Comparison:
+    difference, interval = task.difference(found, other, targets)
+    return Comparison(baseline=baseline, difference=difference, interval=interval)
 
 
 def _describe(device: torch.device) -> str:

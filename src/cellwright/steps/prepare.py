@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from cellwright.data.reading import source_digest
 from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.steps.remote_source import on_this_machine, remote_contents
-from cellwright.tasks.images.preparing import prepare as prepare_data
-from cellwright.tasks.images.reading import source_digest
+from cellwright.tasks.preparing import prepare as prepare_data
 
 
 def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:

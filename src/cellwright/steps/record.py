@@ -145,14 +145,14 @@ def _seeds(spec: SearchSpec, folder: Path) -> Iterator[TrialRecord]:
         if not seed_result(folder, number).exists():
             continue
         found = SearchResult.load(seed_result(folder, number))
-        best = found.validation_accuracy
+        score = {} if found.score is None else {f"validation_{spec.augment.objective}": found.score}
         yield TrialRecord(
             key=f"search-{number}",
             name=f"search {number}",
             params={"genotype": found.genotype, "seed": str(of_seed(spec, number).seed)},
             tags={},
             curves=_curves("curve", found.history),
-            metrics={"seconds": found.seconds} | ({} if best is None else {"validation_accuracy": best}),
+            metrics={"seconds": found.seconds} | score,
             status="FINISHED",
             seconds=found.seconds,
         )

@@ -48,7 +48,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         mlflow_run_id=mlflow_run_id,
         name=spec.model_name,
         model=load_network(inputs["retrain"]),
-        input_example=data.train.images[:EXAMPLES].numpy(),
+        input_example=data.train[:EXAMPLES].inputs[0].numpy(),
         tags=record.tags,
         extra_files={name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK)},
         key=record.key,
@@ -90,16 +90,20 @@ def _metrics(evaluation: EvaluationResult) -> dict[str, float]:
     for score in (evaluation.found, *evaluation.baselines):
         scores |= {f"{score.name}/{name}": value for name, value in _score_metrics(score).items()}
     for comparison in evaluation.comparisons:
-        scores[f"found_minus_{comparison.baseline}/test_accuracy"] = comparison.difference
+        scores[f"found_minus_{comparison.baseline}/test_{evaluation.objective}"] = comparison.difference
     return scores
 
 
 def _score_metrics(score: ModelScore) -> dict[str, float]:
+    bounds = {
+        f"test_{name}_{bound}": value
+        for name, metric in score.metrics.items()
+        if metric.interval
+        for bound, value in (("low", metric.interval.low), ("high", metric.interval.high))
+    }
     return {
-        "test_accuracy": score.accuracy,
-        "test_accuracy_low": score.interval.low,
-        "test_accuracy_high": score.interval.high,
-        "test_calibration_error": score.calibration_error,
+        **{f"test_{name}": metric.value for name, metric in score.metrics.items()},
+        **bounds,
         "params": score.params,
         "macs": score.macs,
         **{f"latency_ms_batch_{timed.batch_size}": timed.median_ms for timed in score.latency},

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.canonical import digest
+from cellwright.data.reading import build_reader
 from cellwright.errors import DataError
 from cellwright.progress import Progress
 from cellwright.spec import DataSection, StoredData
 from cellwright.stores import S3Object, S3Reader
-from cellwright.tasks.images.sources.folder import FolderSection, class_names
 
 SOURCE = ".source"
 """The folder within prepare's that has the data while it is read; hidden, so that no store gets a copy."""
@@ -66,14 +66,14 @@ def on_this_machine(
 
 
 def _list(section: StoredData, reader: S3Reader) -> Listing:
-    return {key: _objects(section, uri, reader) for key, uri in section.uris.items()}
+    return {key: _objects(section, key, uri, reader) for key, uri in section.uris.items()}
 
 
-def _objects(section: StoredData, uri: str, reader: S3Reader) -> dict[str, S3Object]:
-    if not isinstance(section, FolderSection):
+def _objects(section: StoredData, key: str, uri: str, reader: S3Reader) -> dict[str, S3Object]:
+    if key not in section.FOLDERS:
         return {"": reader.find(uri)}
     below = reader.below(uri)
-    return {name: below[name] for name in class_names(uri, below)}
+    return {name: below[name] for name in build_reader(section).names(uri, below)}
 
 
 def _contents(listing: Listing) -> dict[str, dict[str, Any]]:

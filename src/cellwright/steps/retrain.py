@@ -30,9 +30,9 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     write_text(folder / GENOTYPE, Genotype.from_line(found.genotype).to_json())
     progress.say("retrain: exporting to pt2 and ONNX")
     network = load_network(folder)
-    x_BCHW = data.train.images[:CHECKED_EXAMPLES]
-    export_pt2(network, x_BCHW, folder / PT2)
-    export_onnx(network, x_BCHW, folder / ONNX)
+    task, examples = config.network.task, data.train[:CHECKED_EXAMPLES].inputs
+    export_pt2(network, examples, folder / PT2)
+    export_onnx(network, examples, folder / ONNX, input_names=task.input_names, output_name=task.output_name)
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:

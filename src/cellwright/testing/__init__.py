@@ -1,6 +1,17 @@
-"""Tests that a strategy inherits, whoever writes it; they need pytest."""
+"""Tests that a kind of your own inherits, so that it is held to what the built-in kinds are; they need pytest."""
 
+from cellwright.testing.estimator import EstimatorContract
 from cellwright.testing.one_shot import DifferentiableContract, OneShotContract
 from cellwright.testing.sampled import SampledContract
+from cellwright.testing.space import SpaceContract
+from cellwright.testing.task import SourceContract, TaskContract
 
-__all__ = ["DifferentiableContract", "OneShotContract", "SampledContract"]
+__all__ = [
+    "DifferentiableContract",
+    "EstimatorContract",
+    "OneShotContract",
+    "SampledContract",
+    "SourceContract",
+    "SpaceContract",
+    "TaskContract",
+]

@@ -20,12 +20,13 @@ from cellwright.spaces import build_space
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.networks import build_network, build_supernet
 from cellwright.spaces.supernet import Supernet
-from cellwright.spec import STRATEGIES, Augment, Budget, OneShotSection, SpaceSection
+from cellwright.spec import STRATEGIES, Budget, OneShotSection, SpaceSection
 from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 
 CELLS = DartsSection(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2, num_cells=3, channels=4)
-TASK = ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
+TASK = ImageClassification(map_shape=(2, 8, 8), class_names=("a", "b", "c"), mean=(0.5, 1.0), std=(1.0, 2.0))
 STANDSTILL = 1e-30
 """A learning rate so small that nothing is learnt."""
 ARGMAX = {"derivation": "argmax", "warmup": 0}
@@ -43,7 +44,7 @@ def _bars() -> SearchData:
     images = 0.3 * torch.rand(36, 2, 8, 8, generator=rng)
     for image, label in zip(images, labels.tolist(), strict=True):
         image[:, 1 + 2 * label] += 1
-    return SearchData(train=Split(images[:24], labels[:24]), validation=Split(images[24:], labels[24:]))
+    return SearchData(train=Split((images[:24],), labels[:24]), validation=Split((images[24:],), labels[24:]))
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Laboratory:
         """Return the strategy, with some settings changed."""
         section = STRATEGIES.validate({"batch_size": 12, **self.section, **settings})
         assert isinstance(section, OneShotSection)
-        return build_strategy(section, Augment(), seed=5)
+        return build_strategy(section, ImagesSection(), seed=5)
 
     def supernet(self, strategy: OneShotStrategy) -> Supernet:
         """Return a supernet whose weights are always the same."""
@@ -135,7 +136,7 @@ class OneShotContract:
         """The genotype is one line that the space and the network accept."""
         genotype = Genotype.from_line(undisturbed.genotype)
         build_space(space).check(genotype)
-        logits_BK = build_network(space, TASK, genotype)(torch.zeros(2, *TASK.image_shape))
+        logits_BK = build_network(space, TASK, genotype)(*TASK.example(2))
         torch.autograd.backward(logits_BK.sum())
 
     def test_learns(self, laboratory: Laboratory) -> None:
@@ -191,7 +192,7 @@ class OneShotContract:
     ) -> None:
         """Where no architecture is learnt, wrong validation labels leave no trace in the training losses."""
         clean = laboratory.data
-        wrong = Split(clean.validation.images, (clean.validation.labels + 1) % 3)
+        wrong = Split(clean.validation.inputs, (clean.validation.targets + 1) % 3)
         poisoned = SearchData(train=clean.train, validation=wrong)
         losses = [
             [
@@ -218,7 +219,7 @@ class DifferentiableContract(OneShotContract):
         """With weights that stand still, wrong labels move the alphas where alphas learn from them, only there."""
         clean = laboratory.data
         splits = {"train": clean.train, "validation": clean.validation}
-        splits[poisoned] = Split(splits[poisoned].images, (splits[poisoned].labels + 1) % 3)
+        splits[poisoned] = Split(splits[poisoned].inputs, (splits[poisoned].targets + 1) % 3)
         settings = {"learning_rate": STANDSTILL, "alpha_learning_rate": 0.1} | ARGMAX
         strategies = [laboratory.strategy(settings) for _ in range(2)]
         for strategy, name, data in zip(
@@ -323,7 +324,7 @@ def _counting(supernet: Supernet, counts: list[int], *, kill_at: int | None = No
 
 def _trace_gradients(supernet: Supernet, validation: Split) -> set[str]:
     """Return a set that gathers the splits whose batches give the weights gradients."""
-    known = {image.numpy().tobytes() for image in validation.images}
+    known = {image.numpy().tobytes() for image in validation.inputs[0]}
     sources: set[str] = set()
     current = ""
 

@@ -15,21 +15,21 @@ from mlflow.models import Model, infer_signature
 from packaging.version import Version
 
 from cellwright.errors import CellwrightError
-from cellwright.nn.export import RawImages
+from cellwright.nn.export import RawInputs
 from cellwright.tracking.staging import staged
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Example = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
 
 def save_model(
     folder: Path,
     logged: LoggedModel,
     model: torch.nn.Module,
-    input_example: Pixels,
+    input_example: Example,
     extra_files: Mapping[str, Path],
 ) -> None:
     """Write the files of `logged`, load them as a user would, and compare predictions."""
-    network = RawImages(copy.deepcopy(model).cpu().eval(), torch.from_numpy(input_example).dtype)
+    network = RawInputs(copy.deepcopy(model).cpu().eval(), [torch.from_numpy(input_example).dtype])
     described = Model(
         artifact_path=logged.artifact_location,
         model_uuid=logged.model_id,
@@ -53,7 +53,7 @@ def save_model(
     _compare(folder, network, input_example)
 
 
-def _compare(folder: Path, network: torch.nn.Module, input_example: Pixels) -> None:
+def _compare(folder: Path, network: torch.nn.Module, input_example: Example) -> None:
     saved = mlflow.pyfunc.load_model(str(folder))
     for batch in (input_example, input_example[:1]):
         expected, got = _predict(network, batch), saved.predict(batch)
@@ -64,10 +64,10 @@ def _compare(folder: Path, network: torch.nn.Module, input_example: Pixels) -> N
             )
 
 
-def _predict(network: torch.nn.Module, batch: Pixels) -> npt.NDArray[np.float32]:
+def _predict(network: torch.nn.Module, batch: Example) -> npt.NDArray[np.float32]:
     with torch.no_grad():
-        logits: torch.Tensor = network(torch.from_numpy(batch))
-    return logits.numpy()
+        outputs: torch.Tensor = network(torch.from_numpy(batch))
+    return outputs.numpy()
 
 
 def _public(package: str) -> str:

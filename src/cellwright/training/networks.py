@@ -7,33 +7,24 @@ from torch import nn
 
 from cellwright.data import DataManifest, PreparedData
 from cellwright.nn.cost import count_macs, count_params
+from cellwright.nn.dropping import Droppable
 from cellwright.progress import Progress
 from cellwright.results import NETWORK, WEIGHTS, TrainingResult
 from cellwright.seeds import derive_seed
-from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig, TaskConfig
+from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig
 from cellwright.spec import SearchSpec
+from cellwright.tasks.base import read_task
 from cellwright.training import parallel
 from cellwright.training.checkpoint import CHECKPOINT, load_tensors, restore_module, save_tensors
 from cellwright.training.precision import best_device
-from cellwright.training.retraining import ClassifierTraining
+from cellwright.training.retraining import Retraining
 from cellwright.training.starting_weights import StartingWeights
-
-
-def task_of(manifest: DataManifest) -> TaskConfig:
-    """Return what a network for the data must classify."""
-    return TaskConfig(
-        image_shape=manifest.image_shape,
-        num_classes=manifest.num_classes,
-        mean=manifest.mean,
-        std=manifest.std,
-    )
 
 
 def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: str) -> NetworkConfig:
     """Return the network of a genotype for the data, at the size that the spec retrains at."""
-    return NetworkConfig(
-        network=GenotypeNetworkConfig(task=task_of(manifest), genotype=genotype, space=spec.final_space)
-    )
+    task = read_task(manifest.task)
+    return NetworkConfig(network=GenotypeNetworkConfig(task=task, genotype=genotype, space=spec.final_space))
 
 
 def train_network(
@@ -57,15 +48,17 @@ def train_network(
             f"train {name}: took {len(taken.taken)} tensors of {taken.source}; "
             f"{len(taken.new)} begin from nothing, {len(taken.left)} of its own had no place"
         )
-    training = ClassifierTraining(
+    training = Retraining(
         network,
         data.train_and_validation().to(device),
         spec.retrain,
         spec.augment,
-        num_classes=data.manifest.num_classes,
+        task=config.network.task,
         seed=derive_seed(spec.seed, "retrain"),
         checkpoint=folder / CHECKPOINT,
     )
+    if spec.retrain.drop_path and not isinstance(network, Droppable):
+        progress.say(f"train {name}: retrain.drop_path is not applied: the network has no paths to drop")
     training.run(f"train {name}", progress)
     if not parallel.is_first():
         return
@@ -76,7 +69,7 @@ def train_network(
         name=name,
         genotype=genotype,
         params=count_params(network),
-        macs=count_macs(network, config.network.task.image_shape),
+        macs=count_macs(network, config.network.task.example(1)),
         seconds=training.seconds,
         history=tuple(training.history),
         start=taken,

@@ -39,15 +39,16 @@ class Replayed:
         self.enabled = enabled and pays(next(network.parameters()).device)
         self._passes: dict[Hashable, Pass] = {}
 
-    def __call__(self, *inputs: Any) -> Tensor:
+    def __call__(self, *inputs: Any, **named: Tensor) -> Tensor:
         """Return the network's output."""
         if not self.enabled:
-            output: Tensor = self.network(*inputs)
+            output: Tensor = self.network(*inputs, **named)
             return output
-        kind = self._kind(inputs)
+        given = inputs, named
+        kind = self._kind(given)
         if kind not in self._passes:
-            self._passes[kind] = self._recorded(inputs)
-        return self._passes[kind](*inputs)
+            self._passes[kind] = self._recorded(given)
+        return self._passes[kind](*given)
 
     def _kind(self, inputs: Any) -> Hashable:
         """Return what passes must have in common to be replays of one."""
@@ -64,7 +65,7 @@ class Replayed:
             )
         except RuntimeError as error:
             warnings.warn(f"goes on without CUDA graphs, as recording one failed: {error}", stacklevel=2)
-            return self.network
+            return _Alias(self.network)
         finally:
             for buffer, value in remembered:
                 buffer.copy_(value)
@@ -78,6 +79,6 @@ class _Alias(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, *inputs: Any) -> Tensor:
-        output: Tensor = self.network(*inputs)
+    def forward(self, inputs: Any, named: Any) -> Tensor:
+        output: Tensor = self.network(*inputs, **named)
         return output

@@ -1,20 +1,20 @@
-"""Training one image classifier from scratch."""
+"""Training one network from scratch."""
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from cellwright.data import Split
+from cellwright.data import Inputs, Split
+from cellwright.nn.dropping import Droppable, kept_paths
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord
-from cellwright.spaces.darts.network import Network, kept_edges
-from cellwright.spec import Augment, Retrain
-from cellwright.tasks.images.augmentation import augment_images, mix_up
+from cellwright.spec import Retrain, TaskSection
+from cellwright.tasks.base import Task
+from cellwright.tasks.mixing import mix_up
 from cellwright.training import parallel
 from cellwright.training.checkpoint import (
     load_tensors,
@@ -30,15 +30,15 @@ from cellwright.training.randomness import generator
 from cellwright.training.replay import Replayed
 
 
-class ClassifierTraining:
+class Retraining:
     """Trains a network on a split, epoch by epoch, with a checkpoint after each; several processes share each batch.
 
     Args:
-        network: takes raw images and returns logits; on the device to train on.
+        network: from raw inputs to outputs; on the device to train on.
         split: the examples, on the same device.
         settings: how.
-        augment: what is done to its images.
-        num_classes: how many logits the network returns.
+        augment: what is done to its inputs.
+        task: what the network is for.
         seed: all randomness follows from it.
         checkpoint: the file that training goes on from, if it is there.
     """
@@ -48,9 +48,9 @@ class ClassifierTraining:
         network: nn.Module,
         split: Split,
         settings: Retrain,
-        augment: Augment,
+        augment: TaskSection,
         *,
-        num_classes: int,
+        task: Task,
         seed: int,
         checkpoint: Path,
     ) -> None:
@@ -59,7 +59,7 @@ class ClassifierTraining:
         self.split = split
         self.settings = settings
         self.augment = augment
-        self.num_classes = num_classes
+        self.task = task
         self.seed = seed
         self.checkpoint = checkpoint
         self.device = next(network.parameters()).device
@@ -98,17 +98,17 @@ class ClassifierTraining:
         self.network.train()
         rng = generator(self.seed, "augment", epoch, device=self.device)
         dropping = generator(self.seed, "drop-path", epoch, device=self.device)
-        losses, correct, seen = [], torch.zeros((), device=self.device), 0
+        losses, score = [], self.task.running_score(self.device)
         batches = self.split.batches(self.batch_size, seed=self.seed, epoch=epoch)
-        for index, (x_BCHW, labels_B) in enumerate(batches):
+        for index, (inputs, targets) in enumerate(batches):
             step = (epoch - 1) * self.steps_per_epoch + index
             self._set_learning_rate(step)
             with torch.no_grad():
-                x_BCHW = augment_images(x_BCHW, self.augment, rng)
-                targets_BK = functional.one_hot(labels_B, self.num_classes).float()
-                x_BCHW, targets_BK = mix_up(x_BCHW, targets_BK, self.settings.mixup, rng)
-                kept = self._kept_edges(epoch, len(x_BCHW), dropping)
-            loss, logits_BK = self._loss(x_BCHW, targets_BK, *kept)
+                inputs = self.task.augment(inputs, self.augment, rng)
+                soft_targets = self.task.soft_targets(targets)
+                inputs, soft_targets = mix_up(inputs, soft_targets, self.settings.mixup, rng)
+                kept = self._kept_paths(epoch, len(targets), dropping)
+            loss, outputs = self._loss(inputs, soft_targets, kept)
             self.optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             parallel.average_gradients(self.network.parameters())
@@ -117,22 +117,22 @@ class ClassifierTraining:
             self.optimizer.step()
             self._update_average(step)
             losses.append(loss.detach())
-            correct += (parallel.gather(logits_BK.detach(), len(labels_B)).argmax(dim=1) == labels_B).sum()
-            seen += len(labels_B)
+            score.add(parallel.gather(outputs.detach(), len(targets)), targets)
         return {
             "train_loss": parallel.mean(torch.stack(losses).mean()).item(),
-            "train_accuracy": correct.item() / seen,
+            f"train_{self.task.objective}": score.value(),
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
 
-    def _loss(self, x_BCHW: Tensor, targets_BK: Tensor, *kept_EB: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss and the logits, of several processes each those of its share."""
-        with parallel.share(len(x_BCHW)) as share, autocast(self.settings.precision, self.device):
-            logits_BK = self.replayed(x_BCHW[share.rows], *(kept[:, share.rows] for kept in kept_EB))
-            loss = functional.cross_entropy(
-                logits_BK, targets_BK[share.rows], label_smoothing=self.settings.label_smoothing
+    def _loss(self, inputs: Inputs, targets: Tensor, kept: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the loss and the outputs, of several processes each those of its share."""
+        with parallel.share(len(targets)) as share, autocast(self.settings.precision, self.device):
+            outputs = self.replayed(
+                *(tensor[share.rows] for tensor in inputs),
+                **{name: kept_PB[:, share.rows] for name, kept_PB in kept.items()},
             )
-        return share.weight * loss, logits_BK
+            loss = self.task.loss(outputs, targets[share.rows], label_smoothing=self.settings.label_smoothing)
+        return share.weight * loss, outputs
 
     def _set_learning_rate(self, step: int) -> None:
         """Rise in a straight line while warming up, then fall along a cosine."""
@@ -145,12 +145,12 @@ class ClassifierTraining:
         for group in self.optimizer.param_groups:
             group["lr"] = factor * self.settings.learning_rate
 
-    def _kept_edges(self, epoch: int, batch_size: int, rng: torch.Generator) -> tuple[Tensor, ...]:
-        """Draw which edges a network of cells keeps; others have nothing to drop."""
-        if not isinstance(self.network, Network) or self.settings.drop_path == 0:
-            return ()
+    def _kept_paths(self, epoch: int, batch_size: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """Draw which paths the network keeps, where it has any to drop."""
+        if not isinstance(self.network, Droppable) or self.settings.drop_path == 0:
+            return {}
         rate = self.settings.drop_path * epoch / self.settings.epochs
-        return (kept_edges(self.network.num_edges, batch_size, rate, rng),)
+        return {"kept_PB": kept_paths(self.network.num_paths, batch_size, rate, rng)}
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
@@ -207,6 +207,6 @@ def _optimizer(network: nn.Module, settings: Retrain) -> torch.optim.Optimizer:
 
 
 @torch.inference_mode()
-def predict(network: Callable[[Tensor], Tensor], split: Split, batch_size: int = 256) -> Tensor:
-    """Return logits (N, classes) for the whole split, in order."""
-    return torch.cat([network(x_BCHW) for x_BCHW, _ in split.ordered_batches(batch_size)])
+def predict(network: Callable[..., Tensor], split: Split, batch_size: int = 256) -> Tensor:
+    """Return outputs (N, …) for the whole split, in order."""
+    return torch.cat([network(*inputs) for inputs, _ in split.ordered_batches(batch_size)])

@@ -21,7 +21,7 @@ class StartingWeights:
     def put_into(self, network: nn.Module) -> WeightsStart:
         """Take over what the network has under the same name and in the same shape; tell what that was.
 
-        The statistics that images are standardised by stay: they are of the data, not learnt.
+        The statistics that inputs are standardised by stay: they are of the data, not learnt.
 
         Raises:
             CellwrightError: not one weight agrees.

@@ -8,7 +8,7 @@ from cellwright.spaces.darts.feature import concatenated
 from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet, EdgeWeights, MixedCell
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.task import ImageClassification
 from tests.spaces.darts.textbook import textbook_cell
 
 
@@ -84,16 +84,16 @@ def test_computes_active_primitives_alone(tiny_space: Darts):
 
 
 @pytest.mark.parametrize("num_cells", [1, 2, 3, 5])
-def test_any_depth_fits(tiny_space: Darts, tiny_task: ImageTask, num_cells: int):
+def test_any_depth_fits(tiny_space: Darts, tiny_task: ImageClassification, num_cells: int):
     supernet = DartsSupernet(tiny_task, tiny_space, num_cells=num_cells, channels=2)
     mixture = {kind: torch.full((len(tiny_space.edges), 4), 0.25) for kind in tiny_space.cell_kinds}
-    assert supernet(torch.zeros(2, *tiny_task.image_shape), mixture).shape == (2, 3)
+    assert supernet((torch.zeros(2, *tiny_task.map_shape),), mixture).shape == (2, 3)
 
 
-def test_initial_weights_follow_from_the_seed_alone(tiny_space: Darts, tiny_task: ImageTask):
+def test_initial_weights_follow_from_the_seed_alone(tiny_space: Darts, tiny_task: ImageClassification):
     def build(seed: int) -> torch.Tensor:
         with seeded_initialisation(seed):
-            return DartsSupernet(tiny_task, tiny_space, num_cells=1, channels=2).classifier.weight
+            return DartsSupernet(tiny_task, tiny_space, num_cells=1, channels=2).head.weight
 
     before = torch.get_rng_state()
     assert build(1).equal(build(1))

@@ -7,11 +7,15 @@ from cellwright.nn.cost import count_macs, count_params
 from cellwright.spaces import CELL
 from cellwright.spaces.nasbench201.networks import NasBench201Network
 from cellwright.spaces.nasbench201.space import NasBench201
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.task import ImageClassification
+
+IMAGE = (torch.zeros(1, 3, 32, 32),)
 
 
 def network(cell: str, num_classes: int) -> NasBench201Network:
-    task = ImageTask(image_shape=(3, 32, 32), num_classes=num_classes, mean=(0,) * 3, std=(1,) * 3)
+    task = ImageClassification(
+        map_shape=(3, 32, 32), class_names=tuple(map(str, range(num_classes))), mean=(0,) * 3, std=(1,) * 3
+    )
     genotype = NasBench201().genotype({CELL: [int(choice) for choice in cell]})
     return NasBench201Network(task, genotype, num_cells=5, channels=16)
 
@@ -38,5 +42,5 @@ def test_as_many_parameters_as_published(cell: str, num_classes: int, millions: 
 
 
 def test_as_many_multiply_accumulates_as_published():
-    assert count_macs(network("333333", 10), (3, 32, 32)) == pytest.approx(220.12e6, rel=1e-4)
-    assert count_macs(network("000000", 10), (3, 32, 32)) == pytest.approx(7.78e6, rel=1e-3)
+    assert count_macs(network("333333", 10), IMAGE) == pytest.approx(220.12e6, rel=1e-4)
+    assert count_macs(network("000000", 10), IMAGE) == pytest.approx(7.78e6, rel=1e-3)

@@ -14,19 +14,20 @@ from cellwright.nn.halving import halve
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.space import Darts as DartsSection
 from cellwright.spaces.darts.supernet import DartsSupernet
-from cellwright.spec import Augment, Budget
+from cellwright.spec import Budget
 from cellwright.strategies.one_shot import Batch, SearchData
 from cellwright.strategies.one_shot.darts.section import DartsStrategySection
 from cellwright.strategies.one_shot.darts.strategy import Darts
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 
 
 @pytest.fixture
-def search(tiny_space: DartsSection, tiny_task: ImageTask, bars: Split, tmp_path: Path) -> Darts:
+def search(tiny_space: DartsSection, tiny_task: ImageClassification, bars: Split, tmp_path: Path) -> Darts:
     """Return a second-order search in float64 that has taken a few steps."""
     with seeded_initialisation(0):
         supernet = DartsSupernet(tiny_task, tiny_space, num_cells=3, channels=2).double()
-    darts = Darts(DartsStrategySection(kind="darts", order="second", batch_size=10), Augment(), seed=0)
+    darts = Darts(DartsStrategySection(kind="darts", order="second", batch_size=10), ImagesSection(), seed=0)
     darts.difference = 1e-7  # small enough to cross no kink of a ReLU
     darts.set_up(supernet, SearchData(train=bars, validation=bars), Budget())
     rng = torch.Generator().manual_seed(0)
@@ -40,8 +41,8 @@ def search(tiny_space: DartsSection, tiny_task: ImageTask, bars: Split, tmp_path
 
 @pytest.fixture
 def batches(bars: Split) -> tuple[Batch, Batch]:
-    images = bars.images.double()
-    return (images[:10], bars.labels[:10]), (images[10:20], bars.labels[10:20])
+    images = bars.inputs[0].double()
+    return ((images[:10],), bars.targets[:10]), ((images[10:20],), bars.targets[10:20])
 
 
 @patch.object(Separable, "forward", nn.Sequential.forward)

@@ -7,18 +7,21 @@ from pydantic import ValidationError
 from cellwright.data import Split
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.networks import build_supernet
-from cellwright.spec import STRATEGIES, Augment, Budget
+from cellwright.spec import STRATEGIES, Budget
 from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 from tests.contracts.sections import SECTIONS
 
 
-def strategy(kind: str, space: str, precision: str, task: ImageTask, bars: Split) -> OneShotStrategy:
+def strategy(
+    kind: str, space: str, precision: str, task: ImageClassification, bars: Split
+) -> OneShotStrategy:
     section = {"kind": kind, "precision": precision, "batch_size": 16}
     if kind == "drnas":
         section["alpha_learning_rate"] = 1e-30  # other alphas, however close, can be given other draws
     settings = STRATEGIES.validate(section)
-    built = build_strategy(settings, Augment(shift=0, rotate=0, scale=0), seed=0)
+    built = build_strategy(settings, ImagesSection(shift=0, rotate=0, scale=0), seed=0)
     with seeded_initialisation(0):
         supernet = build_supernet(SECTIONS[space], task, channel_fraction=built.channel_fraction)
     built.set_up(supernet, SearchData(train=bars, validation=bars), Budget(epochs=2))
@@ -48,4 +51,4 @@ def test_second_order_stays_in_float32(tiny_task, bars):
     with pytest.raises(ValidationError, match="precision must not be 'bfloat16' where order is 'second'"):
         STRATEGIES.validate({"kind": "darts", "order": "second", "precision": "bfloat16"})
     settings = STRATEGIES.validate({"kind": "darts", "order": "second"})
-    assert build_strategy(settings, Augment(), seed=0).precision == "float32"
+    assert build_strategy(settings, ImagesSection(), seed=0).precision == "float32"

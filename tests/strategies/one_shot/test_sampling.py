@@ -11,7 +11,6 @@ import torch
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.space import Darts
-from cellwright.spec import Augment
 from cellwright.strategies.one_shot.drnas.section import DrnasSection
 from cellwright.strategies.one_shot.drnas.strategy import Drnas
 from cellwright.strategies.one_shot.enas.controller import Controller
@@ -22,6 +21,7 @@ from cellwright.strategies.one_shot.gdas.strategy import Gdas
 from cellwright.strategies.one_shot.pc_darts.section import PcDartsSection
 from cellwright.strategies.one_shot.pc_darts.strategy import PcDarts
 from cellwright.strategies.one_shot.spos.strategy import cross
+from cellwright.tasks.images.section import ImagesSection
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def prepare(strategy, space: Darts):
 
 
 def test_gumbel_draws_are_one_hot_follow_the_softmax_and_are_soft_on_the_way_back(tiny_space: Darts):
-    gdas = prepare(Gdas(GdasSection(kind="gdas"), Augment(), seed=0), tiny_space)
+    gdas = prepare(Gdas(GdasSection(kind="gdas"), ImagesSection(), seed=0), tiny_space)
     wanted = torch.tensor([0.1, 0.2, 0.3, 0.4])
     gdas.alphas["normal"].data.copy_(wanted.log().expand(5, 4))
     counts = torch.zeros(4)
@@ -56,7 +56,7 @@ def test_gumbel_draws_are_one_hot_follow_the_softmax_and_are_soft_on_the_way_bac
 
 
 def test_dirichlet_draws_have_the_mean_that_is_derived_and_gradients(tiny_space: Darts):
-    drnas = prepare(Drnas(DrnasSection(kind="drnas"), Augment(), seed=0), tiny_space)
+    drnas = prepare(Drnas(DrnasSection(kind="drnas"), ImagesSection(), seed=0), tiny_space)
     drnas.alphas["reduce"].data.copy_(torch.tensor([-0.5, 0.0, 1.0, 2.0]).expand(5, 4))
     drnas.averages = drnas.alphas
     mean = torch.stack([drnas.sample()[0]["reduce"] for _ in range(1000)]).mean(dim=0)
@@ -67,7 +67,7 @@ def test_dirichlet_draws_have_the_mean_that_is_derived_and_gradients(tiny_space:
 
 
 def test_dirichlet_means_look_back_on_a_fifth_of_the_search(tiny_space: Darts):
-    drnas = prepare(Drnas(DrnasSection(kind="drnas"), Augment(), seed=0), tiny_space)
+    drnas = prepare(Drnas(DrnasSection(kind="drnas"), ImagesSection(), seed=0), tiny_space)
     drnas.alpha_optimizer = SimpleNamespace(step=lambda: None)
     drnas.data, drnas.batch_size = SimpleNamespace(train=range(100)), 10  # 30 steps in 3 epochs
     drnas.averages = {group: torch.zeros_like(alpha) for group, alpha in drnas.alphas.items()}
@@ -80,7 +80,7 @@ def test_dirichlet_means_look_back_on_a_fifth_of_the_search(tiny_space: Darts):
 
 
 def test_partial_channels_share_one_weight_among_the_edges_into_a_node(tiny_space: Darts):
-    pc = prepare(PcDarts(PcDartsSection(kind="pc-darts"), Augment(), seed=0), tiny_space)
+    pc = prepare(PcDarts(PcDartsSection(kind="pc-darts"), ImagesSection(), seed=0), tiny_space)
     pc.alphas["normal/edges"].data.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]))
     sums = pc.mixture()["normal"].sum(dim=1)
     expected = torch.cat([torch.tensor([1.0, 2.0]).softmax(0), torch.tensor([3.0, 4.0, 5.0]).softmax(0)])
@@ -134,7 +134,7 @@ def test_the_controllers_probabilities_sum_to_one_and_are_those_of_its_draws(sma
 
 
 def test_the_controller_learns_what_is_rewarded(tiny_space: Darts):
-    enas = Enas(EnasSection(kind="enas", hidden=16), Augment(), seed=0)
+    enas = Enas(EnasSection(kind="enas", hidden=16), ImagesSection(), seed=0)
     enas.space = tiny_space
     with seeded_initialisation(0):
         enas.controller = Controller(tiny_space, hidden=16)

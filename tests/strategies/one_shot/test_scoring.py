@@ -10,10 +10,11 @@ from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.networks import build_supernet
 from cellwright.spaces.supernet import Supernet
-from cellwright.spec import STRATEGIES, Augment, Budget
+from cellwright.spec import STRATEGIES, Budget
 from cellwright.strategies.one_shot import SearchData, build_strategy
 from cellwright.strategies.one_shot.scoring import restriction, score
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 
 CELLS = NasBench201Section(kind="nasbench201", num_cells=2, channels=4)
 CHAIN = ChainSection(
@@ -22,7 +23,7 @@ CHAIN = ChainSection(
 
 
 @pytest.fixture(params=[CELLS, CHAIN], ids=lambda space: space.kind)
-def supernet(request: pytest.FixtureRequest, tiny_task: ImageTask) -> Supernet:
+def supernet(request: pytest.FixtureRequest, tiny_task: ImageClassification) -> Supernet:
     with seeded_initialisation(0):
         return build_supernet(request.param, tiny_task)
 
@@ -36,7 +37,7 @@ def spoil_statistics(supernet: Supernet) -> None:
 @pytest.mark.parametrize("kind", ["darts", "gdas", "drnas"])
 def test_what_is_watched(kind: str, supernet: Supernet, bars: Split):
     section = STRATEGIES.validate({"kind": kind, "batch_size": 20})
-    strategy = build_strategy(section, Augment(), seed=0)
+    strategy = build_strategy(section, ImagesSection(), seed=0)
     strategy.set_up(supernet, SearchData(train=bars, validation=bars), Budget())
     strategy.train_epoch(1)
     expected = strategy.watch()

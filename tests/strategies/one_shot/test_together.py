@@ -14,13 +14,16 @@ from cellwright.results import SearchResult
 from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.networks import build_supernet
-from cellwright.spec import STRATEGIES, Augment, Budget
+from cellwright.spec import STRATEGIES, Budget
 from cellwright.strategies.one_shot import SearchData, build_strategy
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 from cellwright.training.checkpoint import load_tensors
 from tests.processes import do_together
 
-TASK = ImageTask(image_shape=(2, 8, 8), num_classes=3, mean=(0.5, 1.0), std=(1.0, 2.0))
+TASK = ImageClassification(
+    map_shape=(2, 8, 8), class_names=tuple(map(str, range(3))), mean=(0.5, 1.0), std=(1.0, 2.0)
+)
 CELLS = DartsSection(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=1, num_cells=3, channels=4)
 CHAIN = ChainSection(
     kind="chain", primitives=("nor_conv_1x1", "skip_connect"), widths=(50, 100), num_layers=2, channels=4
@@ -58,7 +61,7 @@ class KillAfterAnEpoch(Silent):
 
 def search(folder: Path, name: str, progress: Silent) -> None:
     section = STRATEGIES.validate({"batch_size": 7} | SECTIONS[name])
-    strategy = build_strategy(section, Augment(), seed=5)
+    strategy = build_strategy(section, ImagesSection(), seed=5)
     space = CHAIN if "chain" in name else CELLS
     with seeded_initialisation(0):
         supernet = build_supernet(space, TASK, channel_fraction=strategy.channel_fraction)
@@ -102,7 +105,7 @@ def test_alphas_and_weights_are_those_of_one_process(found: Path, processes: str
     expected, _ = load_tensors(found / "one" / name)
     tensors, _ = load_tensors(found / processes / name)
     assert tensors.keys() == expected.keys()
-    assert tensors["supernet/classifier.weight"].dtype == torch.float64
+    assert tensors["supernet/head.weight"].dtype == torch.float64
     for key, tensor in tensors.items():
         torch.testing.assert_close(tensor, expected[key], rtol=1e-10, atol=1e-10)
     ours, theirs = (SearchResult.load(found / folder / f"{name}.json") for folder in ("one", processes))

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from cellwright.spec import Augment
-from cellwright.tasks.images.augmentation import augment_images, mix_up
+from cellwright.tasks.images.augmentation import augment_images
+from cellwright.tasks.images.section import ImagesSection
 
-NOTHING = Augment(shift=0, rotate=0, scale=0)
+NOTHING = ImagesSection(shift=0, rotate=0, scale=0)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -31,7 +31,7 @@ def test_nothing_asked_for_changes_nothing(corner: torch.Tensor):
 
 
 def test_the_defaults_never_mirror_or_turn_upside_down(corner: torch.Tensor):
-    moved = centre(augment_images(corner, Augment(), rng()))
+    moved = centre(augment_images(corner, ImagesSection(), rng()))
     assert (moved < 4.5).all()
 
 
@@ -63,15 +63,6 @@ def test_erasing_blanks_a_square_of_the_share_asked_for():
     assert changed.min() >= 4
 
 
-def test_mixing_keeps_targets_a_distribution_and_images_in_step():
-    labels = torch.arange(8)
-    targets = torch.eye(8)[labels]
-    images = targets.view(8, 1, 8, 1).clone()
-    mixed, soft = mix_up(images, targets, 0.4, rng())
-    torch.testing.assert_close(soft.sum(dim=1), torch.ones(8))
-    torch.testing.assert_close(mixed.view(8, 8), soft)
-
-
 def test_the_same_generator_gives_the_same_images(corner: torch.Tensor):
-    settings = Augment(flip="both", erase=0.3)
+    settings = ImagesSection(flip="both", erase=0.3)
     assert augment_images(corner, settings, rng()).equal(augment_images(corner, settings, rng()))

@@ -7,8 +7,8 @@ import pytest
 
 from cellwright.data import PreparedData
 from cellwright.errors import DataError
-from cellwright.tasks.images.preparing import prepare
 from cellwright.tasks.images.sources.idx import IdxSection
+from cellwright.tasks.preparing import prepare
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 9, 8), np.uint8)
 LABELS = (np.arange(20) % 2).astype(np.uint8)
@@ -40,7 +40,7 @@ def test_reads_grey_and_colour_gzipped_or_not(tmp_path, compress, images):
     data = prepared(tmp_path, compress(idx(images)), compress(idx(LABELS)))
     assert data.manifest.split_sizes == {"train": 12, "validation": 4, "test": 4}
     splits = (data.train, data.validation, data.test)
-    found = np.concatenate([split.images.permute(0, 2, 3, 1).numpy() for split in splits])
+    found = np.concatenate([split.inputs[0].permute(0, 2, 3, 1).numpy() for split in splits])
     assert found.shape == (20, 9, 8, images.size // IMAGES.size)
     assert sorted(image.tobytes() for image in found) == sorted(image.tobytes() for image in images)
 

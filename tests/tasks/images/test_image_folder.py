@@ -10,8 +10,8 @@ from PIL import Image
 
 from cellwright.data import PreparedData
 from cellwright.errors import DataError
-from cellwright.tasks.images.preparing import prepare
 from cellwright.tasks.images.sources.folder import FolderSection, class_names
+from cellwright.tasks.preparing import prepare
 
 RNG = np.random.default_rng(0)
 FORMATS = ["png", "jpeg", "bmp", "gif", "webp", "tiff"]
@@ -48,15 +48,15 @@ def one_image(pets: Path, content: bytes, **settings) -> np.ndarray:
     for name in ("cats", "dogs"):
         (pets.parent / "one" / name).mkdir(parents=True)
         (pets.parent / "one" / name / "1").write_bytes(content)
-    return prepared(pets, test_path=pets.parent / "one", **settings).test.images[0].numpy()
+    return prepared(pets, test_path=pets.parent / "one", **settings).test.inputs[0][0].numpy()
 
 
 def test_folders_are_classes(pets):
     (pets / ".hidden").mkdir()
     (pets / "cats" / ".DS_Store").write_bytes(b"")
     data = prepared(pets)
-    assert data.manifest.class_names == ("cats", "dogs")
-    assert data.manifest.image_shape == (3, 12, 10)
+    assert data.manifest.task["class_names"] == ["cats", "dogs"]
+    assert data.manifest.inputs["images"].shape == (3, 12, 10)
     assert data.manifest.source == "images pets"
     assert sum(data.manifest.split_sizes.values()) == 12
 
@@ -67,7 +67,7 @@ def test_lossless_formats_keep_their_pixels(pets):
 
 def test_resizes_to_height_and_width(pets):
     (pets / "cats" / "small.png").write_bytes(encoded(NOISE.resize((5, 30))))
-    assert prepared(pets, resize=(8, 11)).manifest.image_shape == (3, 8, 11)
+    assert prepared(pets, resize=(8, 11)).manifest.inputs["images"].shape == (3, 8, 11)
 
 
 HALF_RED = Image.new("RGBA", (10, 12), (255, 0, 0, 128))
@@ -186,8 +186,8 @@ def test_classes_are_in_natural_order(tmp_path):
     names = [*map(str, range(12)), "a2b1", "a2b10", "a10", "b", "é"]
     shuffled = RNG.permutation(names)
     data = prepared(with_classes(tmp_path / "pets", *shuffled))
-    assert data.manifest.class_names == tuple(names)
-    for image, label in zip(data.train.images, data.train.labels, strict=True):
+    assert data.manifest.task["class_names"] == list(names)
+    for image, label in zip(data.train.inputs[0], data.train.targets, strict=True):
         assert shuffled[image[0, 0, 0]] == names[label]
 
 
@@ -197,7 +197,7 @@ def test_names_have_one_unicode_form(tmp_path):
     for number, name in enumerate(("café", "dogs")):
         (test / name).mkdir(parents=True)
         (test / name / "1.png").write_bytes(encoded(Image.new("RGB", (8, 8), (number, 9, 9))))
-    assert prepared(photos, test_path=test).manifest.class_names == ("café", "dogs")
+    assert prepared(photos, test_path=test).manifest.task["class_names"] == ["café", "dogs"]
 
 
 def test_names_that_differ_in_unicode_form_alone_are_refused(tmp_path):
@@ -248,4 +248,4 @@ def test_the_parts_of_a_split_are_no_classes(tmp_path, names, message, nested):
     "names", [["train", "car", "bus"], ["test_tube", "train_station"], ["valid", "torn"]]
 )
 def test_classes_may_have_one_name_that_a_split_has(tmp_path, names):
-    assert set(prepared(with_classes(tmp_path / "pets", *names)).manifest.class_names) == set(names)
+    assert set(prepared(with_classes(tmp_path / "pets", *names)).manifest.task["class_names"]) == set(names)

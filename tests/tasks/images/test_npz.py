@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from cellwright.data import PreparedData
+from cellwright.data.manifest import ArrayForm
 from cellwright.errors import DataError
-from cellwright.tasks.images.preparing import prepare
 from cellwright.tasks.images.sources.npz import NpzSection
+from cellwright.tasks.preparing import prepare
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(20) % 2
@@ -55,9 +56,9 @@ def prepared(section: NpzSection, folder: Path) -> PreparedData:
 def test_images_keep_their_values(tmp_path, images, layout, shape, dtype):
     section = NpzSection(source="npz", path=saved(tmp_path / "all.npz", images), layout=layout)
     data = prepared(section, tmp_path / "data")
-    assert (data.manifest.image_shape, data.manifest.dtype) == (shape, dtype)
+    assert data.manifest.inputs == {"images": ArrayForm(shape=shape, dtype=dtype)}
     splits = (data.train, data.validation, data.test)
-    sums = sorted(value for split in splits for value in split.images.double().sum((1, 2, 3)).tolist())
+    sums = sorted(value for split in splits for value in split.inputs[0].double().sum((1, 2, 3)).tolist())
     examples = np.moveaxis(images, -1, 0) if layout in ("HWCN", "CHWN") else images
     axes = tuple(range(1, images.ndim))
     assert sums == pytest.approx(sorted(examples.astype(np.float32).sum(axes, np.float64).tolist()))
@@ -71,7 +72,7 @@ def test_the_users_test_set_is_the_test_split(tmp_path):
     )
     data = prepared(section, tmp_path / "data")
     assert data.manifest.split_sizes == {"train": 15, "validation": 5, "test": 7}
-    np.testing.assert_array_equal(data.test.images.permute(0, 2, 3, 1), 255 - BYTES[:7])
+    np.testing.assert_array_equal(data.test.inputs[0].permute(0, 2, 3, 1), 255 - BYTES[:7])
     assert data.manifest.source == "npz train.npz test.npz"
 
 
@@ -118,7 +119,7 @@ def test_refuses_arrays(tmp_path, images, labels, message):
         (BYTES, with_value(LABELS, 4, 2), "labels out of range: 2 at index 4; .*train.npz has .* 0 to 1"),
         (BYTES[LABELS == 0], LABELS[LABELS == 0], "must have every class, but none .* is of class '1'"),
         (BYTES[:, :, :8], LABELS, "the test set's images must be as in .*train.npz, 3×8×9, got 3×8×8"),
-        (BYTES / 255, LABELS, "the test set's pixels must be as in .*train.npz, uint8, got float32"),
+        (BYTES / 255, LABELS, "the test set's type of images must be as in .*train.npz, uint8, got float32"),
     ],
 )  # fmt: skip
 def test_refuses_test_sets_unlike_the_training_set(tmp_path, images, labels, message):
@@ -187,7 +188,7 @@ def test_a_test_set_has_keys_of_its_own(tmp_path):
         section = NpzSection(source="npz", path=path, **keys, **settings)
         prepare(section, tmp_path / "data", said.append)
         test = PreparedData.open(tmp_path / "data").test
-        np.testing.assert_array_equal(test.images.permute(0, 2, 3, 1), 255 - BYTES[:6])
+        np.testing.assert_array_equal(test.inputs[0].permute(0, 2, 3, 1), 255 - BYTES[:6])
         assert f"{path}: the test set is x_test and y_test" in said
     without = prepared(NpzSection(source="npz", path=path, **keys), tmp_path / "data")
     assert sum(without.manifest.split_sizes.values()) == len(BYTES)

@@ -11,10 +11,10 @@ from PIL import Image
 
 from cellwright.errors import DataError
 from cellwright.spec import DataSection
-from cellwright.tasks.images.preparing import prepare
 from cellwright.tasks.images.sources.folder import FolderSection
 from cellwright.tasks.images.sources.idx import IdxSection
 from cellwright.tasks.images.sources.npz import NpzSection
+from cellwright.tasks.preparing import prepare
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 8, 8), np.uint8)
@@ -85,7 +85,7 @@ def refusal(section: DataSection, folder: Path) -> str:
 @pytest.mark.parametrize("duplicates", ["report", "drop"])
 def test_the_training_set_is_refused(build: Build, tmp_path: Path, duplicates: str):
     section = build(tmp_path, list(range(20)), [*reversed(range(20))], duplicates=duplicates)
-    message = "the test set must not be the training set, but 20 of its 20 images are in "
+    message = "the test set must not be the training set, but 20 of its 20 examples are in "
     assert message in refusal(section, tmp_path)
 
 
@@ -113,7 +113,7 @@ def test_a_test_set_mostly_of_training_images_is_refused_unless_those_are_droppe
     build: Build, tmp_path: Path
 ):
     train, test = list(range(20)), [*range(6), *range(20, 24)]
-    message = "must not be part of the training set, but 6 of its 10 images are in "
+    message = "must not be part of the training set, but 6 of its 10 examples are in "
     found = refusal(build(tmp_path, train, test), tmp_path)
     assert message in found
     assert "data.duplicates: drop" in found

@@ -3,8 +3,8 @@ import shutil
 import pytest
 from PIL import Image
 
+from cellwright.data.reading import source_digest
 from cellwright.errors import DataError
-from cellwright.tasks.images.reading import source_digest
 from cellwright.tasks.images.sources.digits import DigitsSection
 from cellwright.tasks.images.sources.folder import FolderSection, class_names
 from cellwright.tasks.images.sources.idx import IdxSection

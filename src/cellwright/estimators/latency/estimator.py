@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cellwright.canonical import digest
+from cellwright.data import Inputs
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.latency.section import LatencySection
 from cellwright.evaluation import Evaluation
@@ -90,7 +91,7 @@ class Latency(Estimator):
             networks = [self._network(genotype) for genotype in genotypes]
         times_NR = measure_in_turns(
             networks,
-            self.setting.task.image_shape,
+            self.setting.task.example(1),
             rounds=self.settings.rounds,
             progress=progress,
         )
@@ -115,7 +116,7 @@ def parts_of(space: Space, genotype: Genotype) -> Iterator[str]:
 
 def measure_in_turns(
     networks: Sequence[nn.Module],
-    image_shape: tuple[int, int, int],
+    inputs: Inputs,
     *,
     rounds: int,
     progress: Progress,
@@ -128,9 +129,7 @@ def measure_in_turns(
     times_NR = np.empty((len(networks), rounds))
     for turn in range(rounds):
         for index, network in enumerate(networks):
-            passes = measure_latency(
-                network, image_shape, batch_size=1, repeats=PASSES, warmup=PASSES, clock=clock
-            )
+            passes = measure_latency(network, inputs, repeats=PASSES, warmup=PASSES, clock=clock)
             times_NR[index, turn] = statistics.median(passes)
         progress.advance("measure latencies", turn + 1, rounds, {})
     return times_NR

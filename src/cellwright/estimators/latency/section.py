@@ -23,7 +23,6 @@ class LatencySection(EstimatorSection):
     rounds: int = Field(default=10, ge=5)
     """How often each of them is measured."""
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
+    def metrics(self, objective: str) -> tuple[str, ...]:
         """Return the expected time, and what it is at most in 39 of 40 cases."""
         return ("latency_ms", "latency_ms_at_most")

@@ -57,5 +57,5 @@ class SharedWeights(Estimator):
     def estimate(
         self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the validation accuracy of the supernet restricted to the genotype."""
-        return {"shared_accuracy": self.strategy.score(genotype)}
+        """Return the objective on the validation split of the supernet restricted to the genotype."""
+        return {self.metrics[0]: self.strategy.score(genotype)}

@@ -21,7 +21,6 @@ class SharedWeightsSection(EstimatorSection):
     score_examples: int = Field(default=1000, ge=1)
     """Validation examples that a score is the accuracy on."""
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
+    def metrics(self, objective: str) -> tuple[str, ...]:
         """Return the supernet's accuracy on validation examples, restricted to the architecture."""
-        return ("shared_accuracy",)
+        return (f"shared_{objective}",)

@@ -47,7 +47,7 @@ class ShortTraining(Estimator):
         return replace(
             evaluation,
             state="done" if training.pruned is None else "pruned",
-            metrics={**evaluation.metrics, "accuracy": training.accuracy},
+            metrics={**evaluation.metrics, self.setting.task.objective: training.score},
             curve=training.curve,
             seconds=training.seconds,
             reason=training.pruned,

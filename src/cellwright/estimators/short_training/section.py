@@ -25,10 +25,9 @@ class ShortTrainingSection(EstimatorSection):
     """Stop where the accuracy of an epoch is below the median of the earlier architectures' at that epoch, once there
     are as many of them; null for never."""
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
+    def metrics(self, objective: str) -> tuple[str, ...]:
         """Return the accuracy on the validation split."""
-        return ("accuracy",)
+        return (objective,)
 
     def runs_in_trials(self, *, is_remote: bool) -> bool:
         """Return True: it trains."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from cellwright.data import Split
+from cellwright.errors import CellwrightError
 from cellwright.estimators.base import Setting
 from cellwright.estimators.short_training.section import ShortTrainingSection
 from cellwright.evaluation import Evaluation, Fidelity
@@ -19,9 +19,8 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Progress
 from cellwright.seeds import derive_seed
 from cellwright.spaces.networks import build_network
-from cellwright.tasks.images.scoring import accuracy
-from cellwright.tasks.images.task import ImageTask
-from cellwright.training.retraining import ClassifierTraining, predict
+from cellwright.tasks.base import Resize, Task
+from cellwright.training.retraining import Retraining, predict
 
 CHECKPOINT = "checkpoint.safetensors"
 SMALLEST_SIDE = 8
@@ -31,8 +30,8 @@ SMALLEST_SIDE = 8
 class Training:
     """What a short training ended with."""
 
-    accuracy: float
-    """On the validation split, after the last epoch that was trained."""
+    score: float
+    """The task's objective on the validation split, after the last epoch that was trained."""
     curve: tuple[float, ...]
     """The same after each epoch."""
     seconds: float
@@ -68,36 +67,37 @@ def train_shortly(
     with seeded_initialisation(derive_seed(seed, "initial weights")):
         network = build_network(section, task, genotype).to(setting.device)
     epochs = max(1, round(settings.epochs * fidelity.epochs))
-    training = ClassifierTraining(
+    training = Retraining(
         network,
         train,
         setting.retrain.model_copy(update={"epochs": epochs, "ema_decay": None, "drop_path": 0.0}),
         setting.augment,
-        num_classes=task.num_classes,
+        task=task,
         seed=derive_seed(seed, "train"),
         checkpoint=folder / CHECKPOINT,
     )
+    name = f"validation_{task.objective}"
     medians = _medians(earlier, fidelity, settings.median_stopping)
     curve: list[float] = []
     pruned = None
 
     def watch(network: nn.Module) -> dict[str, float]:
-        return {"validation_accuracy": accuracy(predict(network.eval(), validation), validation.labels)}
+        return {name: task.score(predict(network.eval(), validation), validation.targets)}
 
     for record in itertools.chain(tuple(training.history), training.epochs(watch)):
-        curve.append(record.metrics["validation_accuracy"])
+        curve.append(record.metrics[name])
         progress.advance("train", record.epoch, epochs, record.metrics)
         if record.epoch in medians and curve[-1] < medians[record.epoch] and record.epoch < epochs:
             pruned = (
-                f"accuracy {curve[-1]:.4f} after epoch {record.epoch} of {epochs} is below the median of "
+                f"{task.objective} {curve[-1]:.4f} after epoch {record.epoch} of {epochs} is below the median of "
                 f"earlier architectures, {medians[record.epoch]:.4f}"
             )
             break
-    return Training(accuracy=curve[-1], curve=tuple(curve), seconds=training.seconds, pruned=pruned)
+    return Training(score=curve[-1], curve=tuple(curve), seconds=training.seconds, pruned=pruned)
 
 
 def _medians(earlier: Sequence[Evaluation], fidelity: Fidelity, least: int | None) -> dict[int, float]:
-    """Return for each epoch, counted from 1, the median accuracy of what was trained at the same fidelity so far."""
+    """Return for each epoch, counted from 1, the median score of what was trained at the same fidelity so far."""
     curves = [evaluation.curve for evaluation in earlier if evaluation.fidelity == fidelity]
     if least is None:
         return {}
@@ -112,29 +112,22 @@ def _medians(earlier: Sequence[Evaluation], fidelity: Fidelity, least: int | Non
 
 def _at_fidelity(
     setting: Setting, settings: ShortTrainingSection, fidelity: Fidelity, seed: int
-) -> tuple[Split, Split, ImageTask]:
-    """Return less data, in smaller images, and the task that they make."""
+) -> tuple[Split, Split, Task]:
+    """Return less data, of a lower resolution, and the task that they make."""
     train, validation = setting.train, setting.validation
     count = max(2, round(settings.data * fidelity.data * len(train)))
     if count < len(train):
         train = train.sample(count, seed=derive_seed(seed, "examples"))
     share = settings.resolution * fidelity.resolution
-    channels, *sides = setting.task.image_shape
-    height, width = (max(SMALLEST_SIDE, round(share * side)) for side in sides)
-    if [height, width] == sides:
+    if share == 1:
         return train, validation, setting.task
-    task = ImageTask(
-        image_shape=(channels, height, width),
-        num_classes=setting.task.num_classes,
-        mean=setting.task.mean,
-        std=setting.task.std,
-    )
-    return _shrunk(train, height, width), _shrunk(validation, height, width), task
+    smaller = setting.task.smaller(lambda side: min(side, max(SMALLEST_SIDE, round(share * side))))
+    if smaller is None:
+        raise CellwrightError(f"resolution must be 1: the task {setting.task.kind} has none, got {share:g}")
+    task, resize = smaller
+    return _resized(train, resize), _resized(validation, resize), task
 
 
-def _shrunk(split: Split, height: int, width: int) -> Split:
-    images = [
-        functional.interpolate(x_BCHW, (height, width), mode="bilinear", antialias=True)
-        for x_BCHW, _ in split.ordered_batches(1024)
-    ]
-    return Split(torch.cat(images), split.labels)
+def _resized(split: Split, resize: Resize) -> Split:
+    parts = [resize(inputs) for inputs, _ in split.ordered_batches(1024)]
+    return Split(tuple(map(torch.cat, zip(*parts, strict=True))), split.targets)

@@ -17,7 +17,7 @@ Curve = tuple[float, ...]
 
 
 class SurrogateScore(Estimator):
-    """Predicts an architecture's accuracy by a Gaussian process over the graphs of those that are done.
+    """Predicts an architecture's score by a Gaussian process over the graphs of those that are done.
 
     Where the architecture was trained less thoroughly before, as on a lower rung of ASHA, and enough of those that are
     done were too, its curve there counts as well, by where it ended and how it rose (after the last-seen-value and
@@ -38,7 +38,7 @@ class SurrogateScore(Estimator):
     def estimate(
         self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the predicted accuracy and its standard deviation; nothing while there is too little to learn from."""
+        """Return the predicted score and its standard deviation; nothing while there is too little to learn from."""
         done = [e for e in earlier if e.state == "done" and e.fidelity == FULL]
         curves = _partial_curves(earlier)
         length = len(curves.get(genotype, ()))
@@ -59,7 +59,8 @@ class SurrogateScore(Estimator):
             return {}
         if length not in self._fitted or self._fitted[length][0] != size:
             groups = self._groups([e.genotype for e in done[:size]], curves)
-            self._fitted[length] = size, Surrogate(groups, [e.metrics["accuracy"] for e in done[:size]])
+            scores = [e.metrics[self.setting.task.objective] for e in done[:size]]
+            self._fitted[length] = size, Surrogate(groups, scores)
         means, deviations = self._fitted[length][1].predict(self._groups([genotype], curves))
         return dict(zip(self.metrics, (float(means[0]), float(deviations[0])), strict=True))
 

@@ -16,7 +16,6 @@ class SurrogateSection(EstimatorSection):
     initial: int = Field(default=20, ge=4)
     """How many must have been trained before it says anything; until then all are let through."""
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
+    def metrics(self, objective: str) -> tuple[str, ...]:
         """Return the prediction and how unsure it is."""
-        return ("predicted_accuracy", "predicted_accuracy_deviation")
+        return (f"predicted_{objective}", f"predicted_{objective}_deviation")

@@ -14,8 +14,7 @@ class TabularSection(EstimatorSection):
     data_set: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
     """What the table's networks were trained on."""
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
+    def metrics(self, objective: str) -> tuple[str, ...]:
         """Return what the table holds."""
         return ("accuracy", "training_seconds", "latency_ms", "millions_of_params")
 

@@ -28,14 +28,14 @@ def trainability(network: nn.Module, probe: Probe) -> float:
     The spectral norm, and the Jacobian between channels: at random signs at the block's output, the mean over places
     of the products of gradients at its input and the signs.
     """
-    maps = block_maps(network, probe.images)
+    maps = block_maps(network, probe.inputs)
     scores = [_gain_score(before, after, probe.rng) for before, after in zip(maps, maps[1:], strict=False)]
     return sum(scores) / len(scores) if scores else 0.0
 
 
 def _entropies(network: nn.Module, probe: Probe) -> list[float]:
     with torch.no_grad():
-        return [_entropy(x_BCHW) for x_BCHW in block_maps(network, probe.images)]
+        return [_entropy(x_BCHW) for x_BCHW in block_maps(network, probe.inputs)]
 
 
 def _entropy(x_BCHW: Tensor) -> float:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
-from torch.nn import functional
 
 from cellwright.canonical import digest
 from cellwright.estimators.base import Estimator, Setting
@@ -19,7 +18,7 @@ from cellwright.results import Result
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_network
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.base import Task
 from cellwright.training.randomness import generator
 
 LOWEST = -1e9
@@ -82,23 +81,15 @@ class ZeroCost(Estimator):
             progress.advance("rank proxies", number + 1, self.settings.reference, {})
         return Reference(scores={name: tuple(sorted(row[name] for row in rows)) for name in rows[0]})
 
-    def _probe(self, seed: int) -> tuple[Probe, ImageTask]:
-        """Return some training images, none larger than asked for, and the task that they make."""
+    def _probe(self, seed: int) -> tuple[Probe, Task]:
+        """Return some training inputs, none larger than asked for, and the task that they make."""
         drawn = self.setting.train.sample(self.settings.batch_size, seed=derive_seed(seed, "images"))
-        images = drawn.images.float()
-        height, width = (min(side, self.settings.side) for side in images.shape[2:])
-        if (height, width) != images.shape[2:]:
-            images = functional.interpolate(images, (height, width), mode="bilinear", antialias=True)
         task = self.setting.task
-        return (
-            Probe(images=images, labels=drawn.labels, rng=generator(seed, "signs")),
-            ImageTask(
-                image_shape=(images.shape[1], height, width),
-                num_classes=task.num_classes,
-                mean=task.mean,
-                std=task.std,
-            ),
-        )
+        inputs, targets = next(drawn.ordered_batches(len(drawn)))
+        if smaller := task.smaller(lambda side: min(side, self.settings.side)):
+            task, resize = smaller
+            inputs = resize(inputs)
+        return Probe(inputs=inputs, targets=targets, task=task, rng=generator(seed, "signs")), task
 
 
 def _initialise(module: nn.Module) -> None:

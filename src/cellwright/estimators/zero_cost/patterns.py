@@ -1,4 +1,4 @@
-"""Proxies of which units are on for which images."""
+"""Proxies of which units are on for which examples."""
 
 import torch
 from torch import nn
@@ -7,25 +7,25 @@ from cellwright.estimators.zero_cost.probe import Probe, activation_codes
 
 
 def naswot(network: nn.Module, probe: Probe) -> float:
-    """Return log |K|, where K_ij is the number of units that images i and j agree on.
+    """Return log |K|, where K_ij is the number of units that examples i and j agree on.
 
-    NASWOT: Mellor et al. 2021, https://arxiv.org/abs/2006.04647. Images with one code make it -inf.
+    NASWOT: Mellor et al. 2021, https://arxiv.org/abs/2006.04647. Examples with one code make it -inf.
     """
-    size = len(probe.images)
-    agreement_BB = torch.zeros(size, size, dtype=torch.float64, device=probe.images.device)
-    for codes_BU, count in activation_codes(network, probe.images):
+    size = len(probe.targets)
+    agreement_BB = torch.zeros(size, size, dtype=torch.float64, device=probe.targets.device)
+    for codes_BU, count in activation_codes(network, probe.inputs):
         on_BU = codes_BU.float()
         agreement_BB += count * (on_BU @ on_BU.T + (1 - on_BU) @ (1 - on_BU).T)
     return float(torch.linalg.slogdet(agreement_BB).logabsdet)
 
 
 def swap(network: nn.Module, probe: Probe) -> float:
-    """Return the number of different patterns over the images that units show.
+    """Return the number of different patterns over the examples that units show.
 
     SWAP: Peng et al. 2024, https://arxiv.org/abs/2403.04161, without its regularisation by a number of parameters
     that must be known to be good.
     """
-    codes_BU = torch.cat([codes_BU for codes_BU, _ in activation_codes(network, probe.images)], dim=1)
+    codes_BU = torch.cat([codes_BU for codes_BU, _ in activation_codes(network, probe.inputs)], dim=1)
     return float(_distinct_columns(codes_BU))
 
 

@@ -9,13 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from cellwright.data import Inputs
+from cellwright.tasks.base import Task
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Probe:
-    """Images (B, C, H, W) as the network takes them, their labels (B), and a generator for whatever is drawn."""
+    """Inputs as the network takes them, their targets, what they are for, and a generator for whatever is drawn."""
 
-    images: Tensor
-    labels: Tensor
+    inputs: Inputs
+    targets: Tensor
+    task: Task
     rng: torch.Generator
 
 
@@ -45,19 +49,19 @@ class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self.outputs[-1]
 
 
-def activation_codes(network: nn.Module, images_BCHW: Tensor) -> list[tuple[Tensor, int]]:
-    """Return for each activation which units (U) are on for each image, booleans (B, U), and how often it counts.
+def activation_codes(network: nn.Module, inputs: Inputs) -> list[tuple[Tensor, int]]:
+    """Return for each activation which units (U) are on for each example, booleans (B, U), and how often it counts.
 
     It counts once for each convolution that reads it, as if each rectified for itself: so the cells of papers do, where
     ours rectify a feature map once for all.
     """
     with torch.no_grad(), _Activations() as activations:
-        network(images_BCHW)
+        network(*inputs)
     counts = [max(1, readers) for readers in activations.readers]
     return list(zip(activations.codes, counts, strict=True))
 
 
-def block_maps(network: nn.Module, images_BCHW: Tensor) -> list[Tensor]:
+def block_maps(network: nn.Module, inputs: Inputs) -> list[Tensor]:
     """Return the feature maps (B, C, H, W) of the network's primary blocks, in the order in which they are computed.
 
     A block is what stands in a `ModuleList` of the network and gives one map: a cell, a layer, a reduction. The stem
@@ -74,7 +78,7 @@ def block_maps(network: nn.Module, images_BCHW: Tensor) -> list[Tensor]:
     if isinstance(stem, nn.Module):
         handles.append(stem.register_forward_hook(keep))
     try:
-        network(images_BCHW)
+        network(*inputs)
     finally:
         for handle in handles:
             handle.remove()

@@ -49,7 +49,6 @@ class ZeroCostSection(EstimatorSection):
     channels: int = Field(default=8, ge=1)
     """Most channels of the first stage."""
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
+    def metrics(self, objective: str) -> tuple[str, ...]:
         """Return the fused score, and the proxies beside the ones that are costs of the final network too."""
         return ("zero_cost", *(name for name in self.proxies if name not in COSTS))

@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from cellwright.estimators.zero_cost.probe import Probe
 
@@ -12,14 +11,14 @@ NUM_BATCHES = 2
 def zico(network: nn.Module, probe: Probe) -> float:
     """Return the sum over layers of log Σ E|g| / √Var|g|, with the sum over the layer's weights.
 
-    Mean and variance of a weight's gradient are those over two halves of the images; the layers are convolutions and
+    Mean and variance of a weight's gradient are those over two halves of the examples; the layers are convolutions and
     linear ones. Weights whose gradient is the same for both are left out.
     """
     weights = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     gradients = [
-        torch.autograd.grad(functional.cross_entropy(network(images), labels), weights, allow_unused=True)
-        for images, labels in zip(
-            probe.images.chunk(NUM_BATCHES), probe.labels.chunk(NUM_BATCHES), strict=True
+        torch.autograd.grad(probe.task.loss(network(*inputs), targets), weights, allow_unused=True)
+        for *inputs, targets in zip(
+            *(tensor.chunk(NUM_BATCHES) for tensor in (*probe.inputs, probe.targets)), strict=True
         )
     ]
     total = 0.0

@@ -35,7 +35,8 @@ def build_experiment(
         max_failures: how many of them may fail; None for any number, since Katib gives up *at* that number.
     """
     assert isinstance(spec.runner, KatibSection)
-    metrics = [*COSTS, *(name for e in spec.estimators for name in e.metrics)] if spec.is_sampled else []
+    estimated = (name for e in spec.estimators for name in e.metrics(spec.augment.objective))
+    metrics = [*COSTS, *estimated] if spec.is_sampled else []
     first = settings.objectives[0]
     metrics = list(dict.fromkeys([*(o.metric for o in settings.objectives), *metrics, STATE, SECONDS]))
     arguments = ["--report-to", spec.runner.db_manager, "--katib-trial", f"${{trialParameters.{TRIAL_NAME}}}"]

@@ -5,15 +5,17 @@ sum of one convolution for each map, which is the same; then it applies its prim
 at two thirds of the depth on, all maps are read at half the size, earlier ones averaged.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cellwright.data import Inputs
 from cellwright.genotype import Genotype
+from cellwright.nn.dropping import Droppable
 from cellwright.nn.places import cell_places
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory, load_primitives
 from cellwright.nn.slimming import Slimmable, leading
@@ -22,7 +24,7 @@ from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.chain.space import Chain
 from cellwright.spaces.networks import Networks
 from cellwright.spaces.supernet import Active, Mixture, Supernet
-from cellwright.tasks.images.task import ImageTask, Standardise
+from cellwright.tasks.base import Task
 
 T = TypeVar("T")
 Weighted = Sequence[tuple[T, Tensor | None]]
@@ -140,7 +142,7 @@ class _Skeleton(nn.Module):
 
     def __init__(
         self,
-        task: ImageTask,
+        task: Task,
         options: Sequence[Options],
         *,
         channels: int,
@@ -148,9 +150,9 @@ class _Skeleton(nn.Module):
         affine: bool,
     ) -> None:
         super().__init__()
-        self.standardise = Standardise(task)
+        self.adapter = task.adapter()
         self.stem = nn.Sequential(
-            nn.Conv2d(task.image_shape[0], channels, 3, padding=1, bias=False), Norm(channels, affine=True)
+            nn.Conv2d(task.map_shape[0], channels, 3, padding=1, bias=False), Norm(channels, affine=True)
         )
         self.places = cell_places(len(options), channels)
         self.layers = nn.ModuleList()
@@ -161,24 +163,23 @@ class _Skeleton(nn.Module):
             self.layers.append(layer)
             self.widths.append(layer.widths)
             channels_before.append(max(layer.widths))
-        self.classifier = nn.Linear(channels_before[-1], task.num_classes)
+        self.head = Slimmable(task.head, self.widths[-1])
 
-    def _logits(self, x_BCHW: Tensor, choices: Iterable[Choices]) -> Tensor:
+    def _outputs(self, inputs: Inputs, choices: Iterable[Choices]) -> Tensor:
         maps = FeatureMaps()
-        maps.append(self.stem(self.standardise(x_BCHW)))
+        maps.append(self.stem(self.adapter(*inputs)))
         for place, layer, chosen in zip(self.places, self.layers, choices, strict=True):
             maps.halvings += place.reduces
             maps.append(layer(maps, chosen))
-        features_BC = maps[len(self.layers)].mean(dim=(2, 3))
-        weight = leading(self.classifier.weight, self.classifier.out_features, features_BC.shape[1])
-        return functional.linear(features_BC, weight, self.classifier.bias)
+        outputs: Tensor = self.head(maps[len(self.layers)].mean(dim=(2, 3)))
+        return outputs
 
 
-class ChainNetwork(_Skeleton):
-    """A genotype's network; takes raw images (B, C, H, W) and returns logits (B, classes).
+class ChainNetwork(_Skeleton, Droppable):
+    """A genotype's network, from raw inputs to outputs; what a layer reads beside the layer before can be dropped.
 
     Args:
-        task: what to classify.
+        task: what the network is for.
         genotype: its layers.
         channels: of the stem, and of a first layer of 100 % width; doubled wherever sides are halved.
         primitives: how to build each primitive.
@@ -186,7 +187,7 @@ class ChainNetwork(_Skeleton):
 
     def __init__(
         self,
-        task: ImageTask,
+        task: Task,
         genotype: Genotype,
         *,
         channels: int,
@@ -208,9 +209,20 @@ class ChainNetwork(_Skeleton):
             for layer, widths in zip(options, self.widths, strict=True)
         ]
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return logits for raw images."""
-        return self._logits(x_BCHW, self.choices)
+    @property
+    def num_paths(self) -> int:
+        """Return how often layers read others than the one before."""
+        return sum(len(choices.sources) - 1 for choices in self.choices)
+
+    def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
+        """Return outputs for raw inputs."""
+        return self._outputs(inputs, self.choices if kept_PB is None else self._kept(kept_PB))
+
+    def _kept(self, kept_PB: Tensor) -> Iterator[Choices]:
+        paths = iter(kept_PB[:, :, None, None, None])
+        for layer, choices in enumerate(self.choices):
+            sources = [(source, None if source == layer else next(paths)) for source, _ in choices.sources]
+            yield replace(choices, sources=sources)
 
 
 class ChainSupernet(_Skeleton, Supernet):
@@ -220,7 +232,7 @@ class ChainSupernet(_Skeleton, Supernet):
 
     def __init__(
         self,
-        task: ImageTask,
+        task: Task,
         space: Chain,
         *,
         channels: int,
@@ -233,8 +245,8 @@ class ChainSupernet(_Skeleton, Supernet):
         super().__init__(task, options, channels=channels, primitives=primitives, affine=False)
         self.task, self.space, self.channels, self.choice_of_primitives = task, space, channels, primitives
 
-    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return logits for raw images, computing what is active alone; by default everything."""
+    def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return outputs for raw inputs, computing what is active alone; by default everything."""
         active = active or {
             group: [range(num_choices)] * num_decisions
             for group, (num_decisions, num_choices) in self.space.decisions.items()
@@ -253,7 +265,7 @@ class ChainSupernet(_Skeleton, Supernet):
             )
             for index, widths in enumerate(self.widths)
         ]
-        return self._logits(x_BCHW, choices)
+        return self._outputs(inputs, choices)
 
     def network(self, genotype: Genotype) -> ChainNetwork:
         """Return the genotype's network at the supernet's size, with new weights."""
@@ -274,7 +286,7 @@ class ChainSupernet(_Skeleton, Supernet):
 class ChainNetworks(Networks):
     """Layers in a chain."""
 
-    def supernet(self, section: ChainSection, task: ImageTask, *, channel_fraction: float) -> Supernet:
+    def supernet(self, section: ChainSection, task: Task, *, channel_fraction: float) -> Supernet:
         """Return the supernet."""
         return ChainSupernet(
             task,
@@ -283,7 +295,7 @@ class ChainNetworks(Networks):
             primitives=load_primitives(section.primitives),
         )
 
-    def network(self, section: ChainSection, task: ImageTask, genotype: Genotype) -> nn.Module:
+    def network(self, section: ChainSection, task: Task, genotype: Genotype) -> nn.Module:
         """Return the network of a genotype."""
         return ChainNetwork(
             task, genotype, channels=section.channels, primitives=load_primitives(section.primitives)

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.genotype import Cell, Genotype
+from cellwright.nn.dropping import Droppable, times_kept
 from cellwright.nn.places import CellPlace
 from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
 from cellwright.spaces.darts.feature import Feature
 from cellwright.spaces.darts.skeleton import Skeleton
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.base import Task
 
 
 class GenotypeCell(nn.Module):
@@ -34,7 +35,7 @@ class GenotypeCell(nn.Module):
             for edge in node
         )
 
-    def forward(self, inputs: list[Tensor], kept_EB: Tensor | None = None) -> list[Feature]:
+    def forward(self, inputs: list[Tensor], kept_PB: Tensor | None = None) -> list[Feature]:
         """Return the nodes; each edge but skips is kept times a factor of each example, if given."""
         features = [Feature(x_BCHW) for x_BCHW in inputs]
         primitives = iter(enumerate(self.primitives))
@@ -42,19 +43,19 @@ class GenotypeCell(nn.Module):
             outputs = []
             for edge, (index, primitive) in zip(node, primitives, strict=False):
                 output = primitive(features[edge.source].read_by(primitive))  # type: ignore[arg-type]
-                if kept_EB is not None and not isinstance(primitive, Identity):
-                    output = output * kept_EB[index, :, None, None, None].to(output.dtype)
+                if kept_PB is not None and not isinstance(primitive, Identity):
+                    output = times_kept(output, kept_PB[index])
                 outputs.append(output)
             features.append(Feature(sum(outputs[1:], start=outputs[0])))
         return features[self.cell.num_inputs :]
 
 
-class Network(Skeleton):
-    """A genotype's cells in the skeleton; takes raw images (B, C, H, W) and returns logits (B, classes)."""
+class Network(Skeleton, Droppable):
+    """A genotype's cells in the skeleton, from raw inputs to outputs; its edges can be dropped."""
 
     def __init__(
         self,
-        task: ImageTask,
+        task: Task,
         genotype: Genotype,
         *,
         num_cells: int,
@@ -70,26 +71,12 @@ class Network(Skeleton):
         self.edge_counts = [len(cell.primitives) for cell in self.cells]  # type: ignore[arg-type]
 
     @property
-    def num_edges(self) -> int:
+    def num_paths(self) -> int:
         """Return how many edges all cells have."""
         return sum(self.edge_counts)
 
-    def forward(self, x_BCHW: Tensor, kept_EB: Tensor | None = None) -> Tensor:
-        """Return logits for raw images.
-
-        Args:
-            x_BCHW: the images.
-            kept_EB: what `kept_edges` drew; all edges are kept whole, if not given.
-        """
-        kept = [None] * len(self.cells) if kept_EB is None else torch.split(kept_EB, self.edge_counts)
-        cells = (partial(cell, kept_EB=kept_here) for cell, kept_here in zip(self.cells, kept, strict=True))
-        return self._logits(x_BCHW, cells)
-
-
-def kept_edges(num_edges: int, batch_size: int, rate: float, rng: torch.Generator) -> Tensor:
-    """Draw what keeps edges E for examples B in a share of 1 - `rate`, scaled to keep the mean, and drops the others.
-
-    Drop path: Larsson et al. 2017, https://arxiv.org/abs/1605.07648.
-    """
-    kept_EB = torch.rand(num_edges, batch_size, device=rng.device, generator=rng) >= rate
-    return kept_EB / (1 - rate)
+    def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
+        """Return outputs for raw inputs."""
+        kept = [None] * len(self.cells) if kept_PB is None else torch.split(kept_PB, self.edge_counts)
+        cells = (partial(cell, kept_PB=kept_here) for cell, kept_here in zip(self.cells, kept, strict=True))
+        return self._outputs(inputs, cells)

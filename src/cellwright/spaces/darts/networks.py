@@ -10,7 +10,7 @@ from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet
 from cellwright.spaces.networks import Networks
 from cellwright.spaces.supernet import Supernet
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.base import Task
 
 
 class DartsNetworks(Networks):
@@ -18,7 +18,7 @@ class DartsNetworks(Networks):
 
     has_partial_channels = True
 
-    def supernet(self, section: DartsSection, task: ImageTask, *, channel_fraction: float) -> Supernet:
+    def supernet(self, section: DartsSection, task: Task, *, channel_fraction: float) -> Supernet:
         """Return the supernet."""
         return DartsSupernet(
             task,
@@ -29,7 +29,7 @@ class DartsNetworks(Networks):
             primitives=load_primitives(section.primitives),
         )
 
-    def network(self, section: DartsSection, task: ImageTask, genotype: Genotype) -> nn.Module:
+    def network(self, section: DartsSection, task: Task, genotype: Genotype) -> nn.Module:
         """Return the network of a genotype."""
         return Network(
             task,

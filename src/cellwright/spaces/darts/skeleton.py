@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
 
+from cellwright.data import Inputs
 from cellwright.nn.places import cell_places
 from cellwright.nn.primitives import FactorizedReduce, Norm, conv_norm
 from cellwright.spaces.darts.feature import Feature, concatenated, rectified
-from cellwright.tasks.images.task import ImageTask, Standardise
+from cellwright.tasks.base import Task
 
 STEM_MULTIPLIER = 3
 
@@ -33,29 +34,27 @@ class CellInputs(nn.Module):
 class Skeleton(nn.Module):
     """Stem and classifier around cells; subclasses say what a cell is."""
 
-    def __init__(
-        self, task: ImageTask, *, num_cells: int, channels: int, num_nodes: int, affine: bool
-    ) -> None:
+    def __init__(self, task: Task, *, num_cells: int, channels: int, num_nodes: int, affine: bool) -> None:
         super().__init__()
         self.task = task
         self.places = cell_places(num_cells, channels)
         stem_channels = STEM_MULTIPLIER * channels
-        self.standardise = Standardise(task)
+        self.adapter = task.adapter()
         self.stem = nn.Sequential(
-            nn.Conv2d(task.image_shape[0], stem_channels, 3, padding=1, bias=False), Norm(stem_channels, True)
+            nn.Conv2d(task.map_shape[0], stem_channels, 3, padding=1, bias=False), Norm(stem_channels, True)
         )
-        self.inputs = nn.ModuleList()
+        self.cell_inputs = nn.ModuleList()
         before, halved = (stem_channels, stem_channels), False
         for place in self.places:
-            self.inputs.append(CellInputs(before, place.channels, halved, affine))
+            self.cell_inputs.append(CellInputs(before, place.channels, halved, affine))
             before, halved = (before[1], num_nodes * place.channels), place.reduces
-        self.classifier = nn.Linear(before[1], task.num_classes)
+        self.head = task.head(before[1])
 
-    def _logits(self, x_BCHW: Tensor, cells: Iterable[Callable[[list[Tensor]], list[Feature]]]) -> Tensor:
-        """Return logits for raw images; each cell returns its nodes."""
-        newer, nodes = None, [Feature(self.stem(self.standardise(x_BCHW)))]
-        for inputs, cell in zip(self.inputs, cells, strict=True):
+    def _outputs(self, inputs: Inputs, cells: Iterable[Callable[[list[Tensor]], list[Feature]]]) -> Tensor:
+        """Return outputs for raw inputs; each cell returns its nodes."""
+        newer, nodes = None, [Feature(self.stem(self.adapter(*inputs)))]
+        for cell_inputs, cell in zip(self.cell_inputs, cells, strict=True):
             older, newer = newer, rectified(nodes)
-            nodes = cell(inputs(newer if older is None else older, newer))
-        logits: Tensor = self.classifier(concatenated(nodes).mean(dim=(2, 3)))
-        return logits
+            nodes = cell(cell_inputs(newer if older is None else older, newer))
+        outputs: Tensor = self.head(concatenated(nodes).mean(dim=(2, 3)))
+        return outputs

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor, nn
 
+from cellwright.data import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.wide import pays, wide_outputs
@@ -14,7 +15,7 @@ from cellwright.spaces.darts.network import Network
 from cellwright.spaces.darts.skeleton import Skeleton
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.supernet import Active, Mixture, Supernet, mixed_channels
-from cellwright.tasks.images.task import ImageTask
+from cellwright.tasks.base import Task
 
 Place = tuple[int, int]
 """An edge, and one of its primitives."""
@@ -192,7 +193,7 @@ class DartsSupernet(Skeleton, Supernet):
     """All DARTS cells in one network.
 
     Args:
-        task: what to classify.
+        task: what the network is for.
         space: which architectures.
         num_cells: cells to stack.
         channels: of the first cell's nodes.
@@ -204,7 +205,7 @@ class DartsSupernet(Skeleton, Supernet):
 
     def __init__(
         self,
-        task: ImageTask,
+        task: Task,
         space: Darts,
         *,
         num_cells: int,
@@ -225,8 +226,8 @@ class DartsSupernet(Skeleton, Supernet):
             for place in self.places
         )
 
-    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return logits (B, classes) for raw images, computing what is active alone; by default everything."""
+    def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return outputs for raw inputs, computing what is active alone; by default everything."""
         weights = {
             kind: EdgeWeights(rows, active[kind] if active else None) for kind, rows in mixture.items()
         }
@@ -234,7 +235,7 @@ class DartsSupernet(Skeleton, Supernet):
             partial(cell, weights=weights[place.kind])
             for place, cell in zip(self.places, self.cells, strict=True)
         )
-        return self._logits(x_BCHW, cells)
+        return self._outputs(inputs, cells)
 
     def network(self, genotype: Genotype) -> Network:
         """Return the genotype's network at the supernet's size, with new weights."""

@@ -9,16 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from cellwright.data import Inputs
 from cellwright.genotype import Genotype
+from cellwright.nn.dropping import Droppable, times_kept
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
 from cellwright.nn.wide import pays, wide_outputs
 from cellwright.spaces import CELL
 from cellwright.spaces.darts.feature import Feature
 from cellwright.spaces.nasbench201.section import NasBench201Section
-from cellwright.spaces.nasbench201.space import NasBench201
+from cellwright.spaces.nasbench201.space import SKIP, NasBench201
 from cellwright.spaces.networks import Networks
 from cellwright.spaces.supernet import Active, Mixture, Supernet, mixed_channels
-from cellwright.tasks.images.task import ImageTask, Standardise
+from cellwright.tasks.base import Task
 
 NUM_STAGES, NUM_NODES = 3, 3
 
@@ -66,15 +68,19 @@ class BenchmarkCell(nn.Module):
         x_BCHW: Tensor,
         mixture_EP: Tensor | None = None,
         active: Sequence[Sequence[int]] | None = None,
+        kept_EB: Tensor | None = None,
     ) -> Tensor:
-        """Return the last node. Without a mixture, each primitive of an edge has weight 1."""
+        """Return the last node. Without a mixture, each primitive of an edge has weight 1.
+
+        Each edge but skips is kept times a factor of each example, if given.
+        """
         nodes, features = [x_BCHW], [self._read(0, x_BCHW, active)]
         for node in range(NUM_NODES):
             terms = [
                 term
                 for edge, (source, end) in enumerate(NasBench201.edges)
                 if end == node
-                for term in self._terms(edge, nodes[source], features[source], mixture_EP, active)
+                for term in self._terms(edge, nodes[source], features[source], mixture_EP, active, kept_EB)
             ]
             nodes.append(sum(terms[1:], terms[0]) if terms else torch.zeros_like(x_BCHW))
             features.append(self._read(node + 1, nodes[-1], active))
@@ -109,11 +115,14 @@ class BenchmarkCell(nn.Module):
         mixed: Feature,
         mixture_EP: Tensor | None,
         active: Sequence[Sequence[int]] | None,
+        kept_EB: Tensor | None,
     ) -> Iterator[Tensor]:
         """Yield what the edge adds to its node."""
         primitives: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
         for name in self._active(edge, active):
             output = mixed.apply(name, primitives[name])  # type: ignore[arg-type]
+            if kept_EB is not None and name != SKIP:
+                output = times_kept(output, kept_EB[edge])
             index = NasBench201.primitives.index(name)
             yield output if mixture_EP is None else mixture_EP[edge, index] * output
 
@@ -139,9 +148,10 @@ class PartialBenchmarkCell(BenchmarkCell):
         mixed: Feature,
         mixture_EP: Tensor | None,
         active: Sequence[Sequence[int]] | None,
+        kept_EB: Tensor | None,
     ) -> Iterator[Tensor]:
         assert mixture_EP is not None, "all channels of a network are mixed"
-        terms = list(super()._terms(edge, x_BCHW, mixed, mixture_EP, active))
+        terms = list(super()._terms(edge, x_BCHW, mixed, mixture_EP, active, kept_EB))
         total = sum(terms[1:], terms[0]) if terms else torch.zeros_like(mixed.x_BCHW)
         yield torch.cat([mixture_EP[edge].sum() * x_BCHW[:, self.channels :], total], dim=1)
 
@@ -177,7 +187,7 @@ class _Skeleton(nn.Module):
 
     def __init__(
         self,
-        task: ImageTask,
+        task: Task,
         on_edges: Sequence[Iterable[str]],
         *,
         num_cells: int,
@@ -187,9 +197,9 @@ class _Skeleton(nn.Module):
     ) -> None:
         super().__init__()
         widths = [channels * 2**stage for stage in range(NUM_STAGES)]
-        self.standardise = Standardise(task)
+        self.adapter = task.adapter()
         self.stem = nn.Sequential(
-            nn.Conv2d(task.image_shape[0], channels, 3, padding=1, bias=False), Norm(channels, affine=True)
+            nn.Conv2d(task.map_shape[0], channels, 3, padding=1, bias=False), Norm(channels, affine=True)
         )
         self.reductions = nn.ModuleList(
             [nn.Identity(), *(Reduction(narrow, wide) for narrow, wide in itertools.pairwise(widths))]
@@ -204,56 +214,67 @@ class _Skeleton(nn.Module):
             for width in widths
         )
         self.last = nn.Sequential(Norm(widths[-1], affine=True), nn.ReLU())
-        self.classifier = nn.Linear(widths[-1], task.num_classes)
+        self.head = task.head(widths[-1])
 
-    def _logits(
+    @property
+    def num_cells(self) -> int:
+        """Return the number of cells of all stages."""
+        return sum(map(len, self.stages))  # type: ignore[arg-type]
+
+    def _outputs(
         self,
-        x_BCHW: Tensor,
+        inputs: Inputs,
         mixture_EP: Tensor | None = None,
         active: Sequence[Sequence[int]] | None = None,
+        kept_CEB: Sequence[Tensor | None] | None = None,
     ) -> Tensor:
-        x_BCHW = self.stem(self.standardise(x_BCHW))
+        x_BCHW = self.stem(self.adapter(*inputs))
+        kept = iter(kept_CEB or [None] * self.num_cells)
         for reduction, cells in zip(self.reductions, self.stages, strict=True):
             x_BCHW = reduction(x_BCHW)
             for cell in cells:  # type: ignore[attr-defined]
-                x_BCHW = cell(x_BCHW, mixture_EP, active)
-        logits: Tensor = self.classifier(self.last(x_BCHW).mean(dim=(2, 3)))
-        return logits
+                x_BCHW = cell(x_BCHW, mixture_EP, active, next(kept))
+        outputs: Tensor = self.head(self.last(x_BCHW).mean(dim=(2, 3)))
+        return outputs
 
 
-class NasBench201Network(_Skeleton):
-    """A genotype's network; takes raw images (B, C, H, W) and returns logits (B, classes).
+class NasBench201Network(_Skeleton, Droppable):
+    """A genotype's network, from raw inputs to outputs; its edges can be dropped.
 
     Args:
-        task: what to classify.
+        task: what the network is for.
         genotype: its cell.
         num_cells: cells of each stage; 5 in the benchmark.
         channels: of the first stage; 16 in the benchmark.
     """
 
-    def __init__(self, task: ImageTask, genotype: Genotype, *, num_cells: int, channels: int) -> None:
+    def __init__(self, task: Task, genotype: Genotype, *, num_cells: int, channels: int) -> None:
         space = NasBench201()
         on_edges = [[space.primitives[choice]] for choice in space.taken(genotype)[CELL]]
         super().__init__(task, on_edges, num_cells=num_cells, channels=channels, affine=True)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return logits for raw images."""
-        return self._logits(x_BCHW)
+    @property
+    def num_paths(self) -> int:
+        """Return the number of edges of all cells."""
+        return self.num_cells * len(NasBench201.edges)
+
+    def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
+        """Return outputs for raw inputs."""
+        kept_CEB = None if kept_PB is None else kept_PB.split(len(NasBench201.edges))  # type: ignore[no-untyped-call]
+        return self._outputs(inputs, kept_CEB=kept_CEB)
 
 
 class NasBench201Supernet(_Skeleton, Supernet):
     """All cells in one network.
 
     Args:
-        task: what to classify.
+        task: what the network is for.
         num_cells: cells of each stage.
         channels: of the first stage.
         channel_fraction: the share of channels that goes through the primitives.
     """
 
-    def __init__(
-        self, task: ImageTask, *, num_cells: int, channels: int, channel_fraction: float = 1.0
-    ) -> None:
+    def __init__(self, task: Task, *, num_cells: int, channels: int, channel_fraction: float = 1.0) -> None:
         self.space = NasBench201()
         super().__init__(
             task,
@@ -263,15 +284,15 @@ class NasBench201Supernet(_Skeleton, Supernet):
             affine=False,
             channel_fraction=channel_fraction,
         )
-        self.task, self.num_cells, self.channels = task, num_cells, channels
+        self.task, self.cells_per_stage, self.channels = task, num_cells, channels
 
-    def forward(self, x_BCHW: Tensor, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return logits for raw images, computing what is active alone; by default everything."""
-        return self._logits(x_BCHW, mixture[CELL], active[CELL] if active else None)
+    def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
+        """Return outputs for raw inputs, computing what is active alone; by default everything."""
+        return self._outputs(inputs, mixture[CELL], active[CELL] if active else None)
 
     def network(self, genotype: Genotype) -> NasBench201Network:
         """Return the genotype's network at the supernet's size, with new weights."""
-        return NasBench201Network(self.task, genotype, num_cells=self.num_cells, channels=self.channels)
+        return NasBench201Network(self.task, genotype, num_cells=self.cells_per_stage, channels=self.channels)
 
 
 class NasBench201Networks(Networks):
@@ -279,12 +300,12 @@ class NasBench201Networks(Networks):
 
     has_partial_channels = True
 
-    def supernet(self, section: NasBench201Section, task: ImageTask, *, channel_fraction: float) -> Supernet:
+    def supernet(self, section: NasBench201Section, task: Task, *, channel_fraction: float) -> Supernet:
         """Return the supernet."""
         return NasBench201Supernet(
             task, num_cells=section.num_cells, channels=section.channels, channel_fraction=channel_fraction
         )
 
-    def network(self, section: NasBench201Section, task: ImageTask, genotype: Genotype) -> nn.Module:
+    def network(self, section: NasBench201Section, task: Task, genotype: Genotype) -> nn.Module:
         """Return the network of a genotype."""
         return NasBench201Network(task, genotype, num_cells=section.num_cells, channels=section.channels)

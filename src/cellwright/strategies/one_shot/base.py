@@ -11,15 +11,13 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
-from torch.nn import functional
 
-from cellwright.data import Split
+from cellwright.data import Batch, Split
 from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord, SearchResult
 from cellwright.spaces.supernet import Active, Mixture, Supernet
-from cellwright.spec import Augment, Budget, OneShotSection, Precision
-from cellwright.tasks.images.augmentation import augment_images
+from cellwright.spec import Budget, OneShotSection, Precision, TaskSection
 from cellwright.training import parallel
 from cellwright.training.checkpoint import (
     load_tensors,
@@ -43,11 +41,8 @@ class SearchData:
     validation: Split
 
 
-Batch = tuple[Tensor, Tensor]
-"""Images (B, C, H, W) and labels (B)."""
-
 StepResult = tuple[Tensor, Tensor]
-"""The loss on a training batch and its logits (B, classes), or those of this process' share of it."""
+"""The loss on a training batch and its outputs (B, …), or those of this process' share of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,14 +91,14 @@ class OneShotStrategy(ABC):
 
     Args:
         settings: its section of the spec.
-        augment: what is done to training images.
+        augment: what is done to training inputs.
         seed: all randomness follows from it.
     """
 
     channel_fraction: float = 1.0
     """Share of the channels that the supernet must send through its primitives."""
 
-    def __init__(self, settings: OneShotSection, augment: Augment, *, seed: int) -> None:
+    def __init__(self, settings: OneShotSection, augment: TaskSection, *, seed: int) -> None:
         self.settings = settings
         self.augment = augment
         self.seed = seed
@@ -132,12 +127,17 @@ class OneShotStrategy(ABC):
         self._select(journal, checkpoint, progress)
         return SearchResult(
             genotype=self.derive().to_line(),
-            validation_accuracy=journal.history[journal.epoch - 1].metrics["validation_accuracy"],
+            score=journal.history[journal.epoch - 1].metrics[self.validation_score],
             epoch=journal.epoch,
             seconds=journal.seconds,
             history=tuple(journal.history),
             events=tuple(journal.events),
         )
+
+    @property
+    def validation_score(self) -> str:
+        """Return what the task's objective on the validation split is called in the history."""
+        return f"validation_{self.task.objective}"
 
     @property
     def precision(self) -> Precision:
@@ -150,7 +150,7 @@ class OneShotStrategy(ABC):
 
     @abstractmethod
     def watch(self) -> dict[str, float]:
-        """Return `validation_accuracy`, and what else tells how the search is doing, after an epoch."""
+        """Return `validation_score`, and what else tells how the search is doing, after an epoch."""
 
     @abstractmethod
     def derive(self) -> Genotype:
@@ -203,33 +203,32 @@ class OneShotStrategy(ABC):
         self.weight_optimizer.step()
 
     def loss(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
-        """Return the loss on a batch and its logits, of several processes each those of its share."""
-        x_BCHW, labels_B = batch
-        with parallel.share(len(labels_B)) as share, autocast(self.precision, self.device):
-            if active is None:
-                logits_BK = self.whole(x_BCHW[share.rows], mixture)
-            else:
-                logits_BK = self.supernet(x_BCHW[share.rows], mixture, active)
-            loss = functional.cross_entropy(logits_BK, labels_B[share.rows])
-        return share.weight * loss, logits_BK
+        """Return the loss on a batch and its outputs, of several processes each those of its share."""
+        inputs, targets = batch
+        with parallel.share(len(targets)) as share, autocast(self.precision, self.device):
+            rows = tuple(tensor[share.rows] for tensor in inputs)
+            outputs = self.whole(rows, mixture) if active is None else self.supernet(rows, mixture, active)
+            loss = self.task.loss(outputs, targets[share.rows])
+        return share.weight * loss, outputs
 
     def weight_step(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
         """Descend the loss on a batch with the weights alone."""
-        loss, logits_BK = self.loss(batch, mixture, active)
+        loss, outputs = self.loss(batch, mixture, active)
         self.descend(loss)
-        return loss.detach(), logits_BK.detach()
+        return loss.detach(), outputs.detach()
 
     def training_batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the training split once, shuffled and augmented as the epoch determines."""
         rng = generator(self.seed, "augment", epoch, device=self.device)
-        for x_BCHW, labels_B in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
-            yield augment_images(x_BCHW, self.augment, rng), labels_B
+        for inputs, targets in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
+            yield self.task.augment(inputs, self.augment, rng), targets
 
     def set_up(self, supernet: Supernet, data: SearchData, budget: Budget) -> None:
         """Make optimizers and all else that training needs; `fit` begins with it."""
         self.supernet = channels_last(supernet)
         self.whole = Replayed(self.supernet, self.settings.cuda_graphs)
         self.space = supernet.space
+        self.task = supernet.task
         self.data = data
         self.budget = budget
         self.device = next(supernet.parameters()).device
@@ -262,7 +261,9 @@ class OneShotStrategy(ABC):
                 return
             began = time.monotonic()
             metrics = self.train_epoch(epoch) | self.watch()
-            metrics["generalisation_gap"] = metrics["train_accuracy"] - metrics["validation_accuracy"]
+            metrics["generalisation_gap"] = (
+                metrics[f"train_{self.task.objective}"] - metrics[self.validation_score]
+            )
             journal.seconds += parallel.agreed(time.monotonic() - began)
             journal.history.append(EpochRecord(epoch=epoch, metrics=metrics))
             self._finish_epoch(journal, checkpoint)
@@ -275,14 +276,13 @@ class OneShotStrategy(ABC):
         self.set_learning_rate(factor * self.settings.learning_rate)
         self.supernet.train()
         self.begin_epoch(epoch)
-        losses, correct, seen = [], torch.zeros((), device=self.device), 0
+        losses, score = [], self.task.running_score(self.device)
         for batch in self.training_batches(epoch):
-            loss, logits_BK = self.step(batch)
+            loss, outputs = self.step(batch)
             losses.append(loss)
-            correct += (parallel.gather(logits_BK, len(batch[1])).argmax(dim=1) == batch[1]).sum()
-            seen += len(batch[1])
+            score.add(parallel.gather(outputs, len(batch[1])), batch[1])
         train_loss = parallel.mean(torch.stack(losses).mean())
-        metrics = {"train_loss": train_loss.item(), "train_accuracy": correct.item() / seen}
+        metrics = {"train_loss": train_loss.item(), f"train_{self.task.objective}": score.value()}
         return metrics | self.end_epoch(epoch)
 
     def set_learning_rate(self, rate: float) -> None:

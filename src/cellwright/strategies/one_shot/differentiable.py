@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from cellwright.data import Batch
 from cellwright.genotype import Genotype
 from cellwright.results import EpochRecord
 from cellwright.seeds import derive_seed
@@ -20,7 +21,6 @@ from cellwright.strategies.one_shot.alphas import (
     smooth_maximum,
 )
 from cellwright.strategies.one_shot.base import (
-    Batch,
     Intervention,
     OneShotStrategy,
     Round,
@@ -29,7 +29,7 @@ from cellwright.strategies.one_shot.base import (
 )
 from cellwright.strategies.one_shot.guard import objections
 from cellwright.strategies.one_shot.perturbation import Perturbation
-from cellwright.strategies.one_shot.scoring import calibration_images, score, score_genotype, some_examples
+from cellwright.strategies.one_shot.scoring import calibration_inputs, score, score_genotype, some_examples
 from cellwright.training import parallel
 from cellwright.training.checkpoint import optimizer_tensors, prefixed, restore_optimizer, unprefixed
 from cellwright.training.randomness import generator
@@ -84,7 +84,7 @@ class Differentiable(OneShotStrategy):
             weight_decay=self.settings.alpha_weight_decay,
         )
         self.perturbation = Perturbation(self.space)
-        self.calibration = calibration_images(self.data.train, self.seed)
+        self.calibration = calibration_inputs(self.data.train, self.seed)
 
     def begin_epoch(self, epoch: int) -> None:
         """Make the epoch's validation batches and the generator of its samples."""
@@ -141,7 +141,7 @@ class Differentiable(OneShotStrategy):
         leading = derive_by_argmax(self.space, self.mixture())
         derived = score_genotype(self.supernet, leading, split, self.calibration)
         return {
-            "validation_accuracy": accuracy,
+            self.validation_score: accuracy,
             "validation_loss": loss,
             "entropy": relative_entropy(self.probabilities()),
             "skip_fraction": skip_fraction(leading),
@@ -223,11 +223,11 @@ class Differentiable(OneShotStrategy):
 
     def _joint_step(self, batch: Batch) -> StepResult:
         """Descend the training loss with weights and alphas at once."""
-        loss, logits_BK = self.loss(batch, *self.sample())
+        loss, outputs = self.loss(batch, *self.sample())
         self.alpha_optimizer.zero_grad(set_to_none=True)
         self.descend(loss + self.penalty())
         self.follow_alpha_gradients()
-        return loss.detach(), logits_BK.detach()
+        return loss.detach(), outputs.detach()
 
     def _tune(self, number: int, mixture: Mixture, active: Active) -> None:
         self.supernet.train()

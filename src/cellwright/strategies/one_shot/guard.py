@@ -10,7 +10,7 @@ def objections(guard: Guard, metrics: Mapping[str, float]) -> Iterator[str]:
     limits = {
         "skip_fraction": ("the share of skip connections", guard.max_skip_fraction),
         "derivation_drop": ("the drop from supernet to derived network", guard.max_drop),
-        "generalisation_gap": ("the drop from training to validation accuracy", guard.max_gap),
+        "generalisation_gap": ("the drop of the objective from training to validation", guard.max_gap),
     }
     for name, (words, limit) in limits.items():
         if limit is not None and metrics[name] > limit:

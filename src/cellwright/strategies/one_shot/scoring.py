@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
-from cellwright.data import Split
+from cellwright.data import Inputs, Split
 from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space
 from cellwright.spaces.supernet import Active, Mixture, Supernet
-from cellwright.tasks.images.scoring import accuracy
 from cellwright.training import parallel
 
 EVALUATION_BATCH = 256
@@ -34,33 +32,31 @@ def restriction(space: Space, genotype: Genotype, device: torch.device) -> tuple
 
 @torch.no_grad()
 def score(
-    supernet: Supernet, split: Split, mixture: Mixture, active: Active | None, calibration_BCHW: Tensor
+    supernet: Supernet, split: Split, mixture: Mixture, active: Active | None, calibration: Inputs
 ) -> tuple[float, float]:
-    """Return accuracy and loss on the split; leaves the supernet in eval mode.
+    """Return the task's objective and the loss on the split; leaves the supernet in eval mode.
 
     Feature maps have statistics of their own where the mixture is not the one that was trained: it may be drawn anew
-    for each batch, or be a part of it. So norms are given the statistics of the calibration images, which should
-    be training images, and get their old ones back.
+    for each batch, or be a part of it. So norms are given the statistics of the calibration inputs, which should
+    be training inputs, and get their old ones back.
     """
     with _statistics_of_the_next_batch(supernet):
         supernet.train()
-        with parallel.share(len(calibration_BCHW)) as share:
-            supernet(calibration_BCHW[share.rows], mixture, active)
+        with parallel.share(len(calibration[0])) as share:
+            supernet(tuple(tensor[share.rows] for tensor in calibration), mixture, active)
         supernet.eval()
         with parallel.share(len(split)) as share:
-            batches = Split(split.images[share.rows], split.labels[share.rows]).ordered_batches(
-                EVALUATION_BATCH
-            )
-            part_BK = torch.cat([supernet(x_BCHW, mixture, active) for x_BCHW, _ in batches])
-    logits_BK = parallel.gather(part_BK, len(split))
-    loss = functional.cross_entropy(logits_BK, split.labels).item()
-    return accuracy(logits_BK, split.labels), loss
+            batches = split[share.rows].ordered_batches(EVALUATION_BATCH)
+            part = torch.cat([supernet(inputs, mixture, active) for inputs, _ in batches])
+    outputs = parallel.gather(part, len(split))
+    loss = supernet.task.loss(outputs, split.targets).item()
+    return supernet.task.score(outputs, split.targets), loss
 
 
-def score_genotype(supernet: Supernet, genotype: Genotype, split: Split, calibration_BCHW: Tensor) -> float:
-    """Return the accuracy on the split of the supernet restricted to the genotype."""
-    restricted = restriction(supernet.space, genotype, calibration_BCHW.device)
-    return score(supernet, split, *restricted, calibration_BCHW)[0]
+def score_genotype(supernet: Supernet, genotype: Genotype, split: Split, calibration: Inputs) -> float:
+    """Return the objective on the split of the supernet restricted to the genotype."""
+    restricted = restriction(supernet.space, genotype, calibration[0].device)
+    return score(supernet, split, *restricted, calibration)[0]
 
 
 def some_examples(split: Split, count: int, seed: int) -> Split:
@@ -68,10 +64,10 @@ def some_examples(split: Split, count: int, seed: int) -> Split:
     return split.sample(count, seed=derive_seed(seed, "examples"))
 
 
-def calibration_images(train: Split, seed: int) -> Tensor:
-    """Return training images that give norms their statistics."""
-    images_BCHW, _ = next(some_examples(train, EVALUATION_BATCH, seed).ordered_batches(EVALUATION_BATCH))
-    return images_BCHW
+def calibration_inputs(train: Split, seed: int) -> Inputs:
+    """Return training inputs that give norms their statistics."""
+    inputs, _ = next(some_examples(train, EVALUATION_BATCH, seed).ordered_batches(EVALUATION_BATCH))
+    return inputs
 
 
 @contextmanager

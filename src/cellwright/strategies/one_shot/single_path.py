@@ -4,13 +4,14 @@ import random
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
+from cellwright.data import Batch
 from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
 from cellwright.spec import OneShotSection
 from cellwright.strategies.one_shot.alphas import skip_fraction
-from cellwright.strategies.one_shot.base import Batch, OneShotStrategy, Round, StepResult
+from cellwright.strategies.one_shot.base import OneShotStrategy, Round, StepResult
 from cellwright.strategies.one_shot.scoring import (
-    calibration_images,
+    calibration_inputs,
     restriction,
     score_genotype,
     some_examples,
@@ -50,7 +51,7 @@ class SinglePath(OneShotStrategy):
     def begin(self) -> None:
         """Set aside the examples that candidates are scored on."""
         self.selection = some_examples(self.data.validation, self.settings.score_examples, self.seed)
-        self.calibration = calibration_images(self.data.train, self.seed)
+        self.calibration = calibration_inputs(self.data.train, self.seed)
 
     def begin_epoch(self, epoch: int) -> None:
         """Make the generator of the epoch's paths."""
@@ -65,7 +66,7 @@ class SinglePath(OneShotStrategy):
         rng = random.Random(derive_seed(self.seed, "watch"))
         paths = [self.path(rng) for _ in range(WATCHED_PATHS)]
         return {
-            "validation_accuracy": sum(map(self.score, paths)) / len(paths),
+            self.validation_score: sum(map(self.score, paths)) / len(paths),
             "skip_fraction": sum(map(skip_fraction, paths)) / len(paths),
         }
 

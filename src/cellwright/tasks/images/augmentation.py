@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cellwright.spec import Augment
+from cellwright.tasks.images.section import ImagesSection
 
 
-def augment_images(x_BCHW: Tensor, settings: Augment, rng: torch.Generator) -> Tensor:
+def augment_images(x_BCHW: Tensor, settings: ImagesSection, rng: torch.Generator) -> Tensor:
     """Return shifted, rotated, scaled, mirrored and blanked images; the border repeats outwards.
 
     Args:
@@ -25,18 +25,6 @@ def augment_images(x_BCHW: Tensor, settings: Augment, rng: torch.Generator) -> T
     return _erase(x_BCHW, settings.erase, rng) if settings.erase else x_BCHW
 
 
-def mix_up(x_BCHW: Tensor, targets_BK: Tensor, alpha: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return images and soft targets mixed with those of a shuffled batch.
-
-    The share is drawn from Beta(alpha, alpha) once for the batch; with `alpha` 0 nothing is mixed.
-    """
-    if not alpha:
-        return x_BCHW, targets_BK
-    share = _beta(alpha, rng)
-    order = torch.randperm(len(x_BCHW), generator=rng, device=x_BCHW.device)
-    return torch.lerp(x_BCHW[order], x_BCHW, share), torch.lerp(targets_BK[order], targets_BK, share)
-
-
 def _uniform(count: int, bound: float, rng: torch.Generator) -> Tensor:
     return (2 * torch.rand(count, generator=rng, device=rng.device) - 1) * bound
 
@@ -47,7 +35,7 @@ def _signs(count: int, mirrored: bool, rng: torch.Generator) -> Tensor:
     return 1 - 2 * torch.randint(2, (count,), generator=rng, device=rng.device).float()
 
 
-def _affine_maps(count: int, settings: Augment, rng: torch.Generator) -> Tensor:
+def _affine_maps(count: int, settings: ImagesSection, rng: torch.Generator) -> Tensor:
     """Return (B, 2, 3) maps from output to input coordinates, in units of half a side."""
     angle = _uniform(count, math.radians(settings.rotate), rng)
     zoom = 1 + _uniform(count, settings.scale, rng)
@@ -76,10 +64,3 @@ def _inside(side: int, length: int, count: int, rng: torch.Generator) -> Tensor:
     centre = torch.randint(side, (count, 1), generator=rng, device=rng.device)
     offset = torch.arange(side, device=rng.device)[None] - centre + length // 2
     return (offset >= 0) & (offset < length)
-
-
-def _beta(alpha: float, rng: torch.Generator) -> float:
-    """Draw from Beta(alpha, alpha) as a ratio of gammas, with this generator alone."""
-    shape = torch.full((2,), alpha, device=rng.device)
-    first, second = torch._standard_gamma(shape, generator=rng).tolist()
-    return float(first / (first + second)) if first + second > 0 else 0.5

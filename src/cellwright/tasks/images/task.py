@@ -1,19 +1,92 @@
-"""What a network must classify."""
+"""Images, each of one class."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from cellwright.data import Inputs, Source
+from cellwright.data.splitting import Part
+from cellwright.tasks.base import Resize
+from cellwright.tasks.classification import CLASS_NAMES, Classification
+from cellwright.tasks.images.augmentation import augment_images
+from cellwright.tasks.images.resnet import ResNet, resnet_channels
+from cellwright.tasks.images.section import ImagesSection
+
+IMAGES = "images"
+CONSTANT = 1e-7
+"""A spread below this share of the mean is what rounding leaves of none, in float32."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageTask:
-    """What a network must classify: raw images of C×H×W into `num_classes`, standardised by `mean` and `std`."""
+class ImageClassification(Classification):
+    """Raw images (B, C, H, W), uint8 or float32, which the adapter standardises."""
 
-    image_shape: tuple[int, int, int]
-    num_classes: int
+    kind: str = IMAGES
+    input_names: tuple[str, ...] = (IMAGES,)
     mean: tuple[float, ...]
+    """Per channel, of the raw pixels of the training split."""
     std: tuple[float, ...]
+    """As `mean`; 1 for a channel that is constant."""
+
+    networks: ClassVar[tuple[str, ...]] = ImagesSection.hand_designed
+
+    @classmethod
+    def of(cls, kind: str, source: Source, train: Part) -> Self:
+        """Return the task, with the statistics of the training split."""
+        _, channels, height, width = source.examples.inputs[IMAGES].shape
+        mean, std = _statistics(train)
+        return cls(
+            kind=kind,
+            map_shape=(channels, height, width),
+            class_names=tuple(source.facts[CLASS_NAMES]),
+            mean=tuple(mean.tolist()),
+            std=tuple(std.tolist()),
+        )
+
+    @property
+    def summary(self) -> str:
+        """Say how many classes there are, and of what shape images are."""
+        return f"{self.num_outputs} classes, images of {'×'.join(map(str, self.map_shape))}"
+
+    def adapter(self) -> nn.Module:
+        """Return the standardisation."""
+        return Standardise(self.mean, self.std)
+
+    def example(self, batch_size: int, device: torch.device | str = "cpu") -> Inputs:
+        """Return black images."""
+        zeros = torch.zeros(batch_size, *self.map_shape, device=device)
+        return (zeros.to(memory_format=torch.channels_last),)
+
+    def augment(self, inputs: Inputs, section: ImagesSection, rng: torch.Generator) -> Inputs:
+        """Return shifted, rotated, scaled, mirrored and blanked images."""
+        (x_BCHW,) = inputs
+        return (augment_images(x_BCHW, section, rng),)
+
+    def smaller(self, side: Callable[[int], int]) -> tuple[Self, Resize] | None:
+        """Return the task on smaller images."""
+        channels, *sides = self.map_shape
+        height, width = map(side, sides)
+        if [height, width] == sides:
+            return self, lambda inputs: inputs
+
+        def resize(inputs: Inputs) -> Inputs:
+            return tuple(
+                functional.interpolate(x_BCHW.float(), (height, width), mode="bilinear", antialias=True)
+                for x_BCHW in inputs
+            )
+
+        return self.model_copy(update={"map_shape": (channels, height, width)}), resize
+
+    def hand_designed(self, name: str, params: int) -> Mapping[str, Any]:
+        """Return the channels of a ResNet of about so many parameters."""
+        return {"channels": resnet_channels(self, params)}
+
+    def build_hand_designed(self, name: str, settings: Mapping[str, Any]) -> nn.Module:
+        """Return a ResNet."""
+        return ResNet(self, **settings)
 
 
 class Standardise(nn.Module):
@@ -22,11 +95,23 @@ class Standardise(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, task: ImageTask) -> None:
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(task.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(task.std).view(1, -1, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return standardised values."""
         return (x_BCHW - self.mean) / self.std
+
+
+def _statistics(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation per channel; 1 stands for that of a constant channel."""
+    _, _, height, width = part.examples.inputs[IMAGES].shape
+    num_pixels = len(part) * height * width
+    mean = sum(block.sum((0, 2, 3), np.float64) for block in part.blocks(IMAGES)) / num_pixels
+    squares = sum(
+        np.square(block - mean[:, np.newaxis, np.newaxis]).sum((0, 2, 3)) for block in part.blocks(IMAGES)
+    )
+    std = np.sqrt(squares / num_pixels)
+    return mean, np.where(std > CONSTANT * np.abs(mean), std, 1.0)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cellwright.data import Batch
 from cellwright.spec import Precision
 from cellwright.strategies.one_shot.alphas import frozen
-from cellwright.strategies.one_shot.base import Batch, StepResult
+from cellwright.strategies.one_shot.base import StepResult
 from cellwright.strategies.one_shot.darts.section import DartsStrategySection
 from cellwright.strategies.one_shot.differentiable import Differentiable
 from cellwright.training import parallel
@@ -34,14 +35,14 @@ class Darts(Differentiable):
         if self.settings.order == "first" or self.is_warming_up:
             return super().step(batch)
         with frozen(list(self.alphas.values())):
-            loss, logits_BK = self.loss(batch, *self.sample())
+            loss, outputs = self.loss(batch, *self.sample())
         self.backpropagate(loss)
         gradients = self.unrolled_gradients(batch, next(self.validation))
         for alpha, gradient in zip(self.alphas.values(), gradients, strict=True):
             alpha.grad = gradient
         self.alpha_optimizer.step()
         self.follow_gradients()
-        return loss.detach(), logits_BK.detach()
+        return loss.detach(), outputs.detach()
 
     def unrolled_gradients(self, training: Batch, validation: Batch) -> list[Tensor]:
         """Return the alphas' gradients of the validation loss after the next weight step.

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cellwright.data import Batch
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.seeds import derive_seed
-from cellwright.strategies.one_shot.base import Batch, endless_batches
+from cellwright.strategies.one_shot.base import endless_batches
 from cellwright.strategies.one_shot.enas.controller import Controller
 from cellwright.strategies.one_shot.enas.section import EnasSection
 from cellwright.strategies.one_shot.scoring import restriction
 from cellwright.strategies.one_shot.single_path import SinglePath
-from cellwright.tasks.images.scoring import accuracy
 from cellwright.training import parallel
 from cellwright.training.checkpoint import (
     optimizer_tensors,
@@ -73,8 +73,8 @@ class Enas(SinglePath):
     @torch.no_grad()
     def reward(self, genotype: Genotype, batch: Batch) -> float:
         """Return the accuracy on a validation batch of the supernet restricted to the genotype."""
-        _, logits_BK = self.loss(batch, *restriction(self.space, genotype, self.device))
-        return accuracy(parallel.gather(logits_BK, len(batch[1])), batch[1])
+        _, outputs = self.loss(batch, *restriction(self.space, genotype, self.device))
+        return self.task.score(parallel.gather(outputs, len(batch[1])), batch[1])
 
     def reinforce(self, genotypes: Sequence[Genotype], rewards: Sequence[float]) -> float:
         """Update the controller by what each genotype earned; return the mean entropy."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.spaces.supernet import Mixture
-from cellwright.spec import Augment
+from cellwright.spec import TaskSection
 from cellwright.strategies.one_shot.differentiable import Differentiable
 from cellwright.strategies.one_shot.pc_darts.section import PcDartsSection
 
@@ -18,13 +18,13 @@ class PcDarts(Differentiable):
 
     Args:
         settings: those of DARTS, and the share of the channels.
-        augment: what is done to training images.
+        augment: what is done to training inputs.
         seed: all randomness follows from it.
     """
 
     settings: PcDartsSection
 
-    def __init__(self, settings: PcDartsSection, augment: Augment, *, seed: int) -> None:
+    def __init__(self, settings: PcDartsSection, augment: TaskSection, *, seed: int) -> None:
         super().__init__(settings, augment, seed=seed)
         self.channel_fraction = settings.channel_fraction
 

@@ -1,27 +1,40 @@
 """The digits that come with scikit-learn."""
 
+from collections.abc import Callable
+from hashlib import sha256
 from typing import Literal
 
 import numpy as np
 
-from cellwright.data.examples import Examples, Source
+from cellwright.data import Reader, Source
+from cellwright.data.reading import Contents
 from cellwright.spec.data import DataSection
+from cellwright.tasks.images.arrays import classified, labelled
 
 
 class DigitsSection(DataSection):
     """The 1,797 8×8 digits that come with scikit-learn."""
 
+    reader = "cellwright.tasks.images.sources.digits:DigitsReader"
+    task = "images"
+
     source: Literal["digits"]
 
 
-def read_digits() -> Source:
-    """Read the 1,797 images, 8×8, whose pixels are the whole numbers from 0 to 16."""
-    from sklearn.datasets import load_digits
+class DigitsReader(Reader):
+    """Reads the 1,797 images, 8×8, whose pixels are the whole numbers from 0 to 16."""
 
-    digits = load_digits()
-    examples = Examples(
-        origin="digits",
-        images=digits.images[:, np.newaxis].astype(np.uint8),
-        labels=digits.target.astype(np.int64),
-    )
-    return Source(class_names=tuple(map(str, digits.target_names)), examples=examples)
+    def read(self, say: Callable[[str], None] = lambda fact: None) -> Source:
+        """Read the images."""
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        images = digits.images[:, np.newaxis].astype(np.uint8)
+        labels = digits.target.astype(np.int64)
+        return classified(tuple(map(str, digits.target_names)), labelled("digits", images, labels))
+
+    def contents(self) -> Contents:
+        """Return the digests of the arrays, which come with a package."""
+        examples = self.read().examples
+        arrays = {**examples.inputs, "labels": examples.targets}
+        return {"": {name: sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}}

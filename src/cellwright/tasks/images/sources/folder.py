@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cellwright.data.examples import Examples, Source, as_images
+from cellwright.data import Examples, Reader, Source
 from cellwright.errors import DataError
 from cellwright.spec.data import Place, StoredData
+from cellwright.tasks.images.arrays import as_images, classified, labelled
 from cellwright.tasks.images.sources.folder_names import (
     alike_but_for_case,
     natural_order,
@@ -27,6 +28,10 @@ PROGRESS_EVERY = 2000
 class FolderSection(StoredData):
     """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
 
+    FOLDERS = ("path", "test_path")
+    reader = "cellwright.tasks.images.sources.folder:FolderReader"
+    task = "images"
+
     source: Literal["images"]
     path: Place
     """The folder whose folders are the classes."""
@@ -35,6 +40,28 @@ class FolderSection(StoredData):
     resize: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = None
     """Height and width that every image is brought to; needed where sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
+
+
+class FolderReader(Reader):
+    """Decodes images, each folder being a class."""
+
+    section: FolderSection
+
+    def read(self, say: Callable[[str], None]) -> Source:
+        """Decode every image, and those of the test folder if there is one."""
+        return read_images(self.section, say)
+
+    def files(self, folder: Path) -> Iterable[Path]:
+        """Return the images of all classes."""
+        return (file for files in class_files(folder).values() for file in files)
+
+    def names(self, origin: str, names: Iterable[str]) -> list[str]:
+        """Return the names `CLASS/FILE`."""
+        return class_names(origin, names)
+
+    def check(self, path: Path) -> None:
+        """Require a folder per class."""
+        class_folders(path)
 
 
 def read_images(section: FolderSection, say: Callable[[str], None]) -> Source:
@@ -53,7 +80,7 @@ def read_images(section: FolderSection, say: Callable[[str], None]) -> Source:
                 + _differences(set(classes), set(test_classes))
             )
         test = _read_folder(test_folder, test_classes, section, say)
-    return Source(class_names=tuple(classes), examples=examples, test=test)
+    return classified(tuple(classes), examples, test)
 
 
 def class_folders(folder: Path) -> list[Path]:
@@ -114,7 +141,7 @@ def _read_folder(
     files = [file for members in classes.values() for file in members]
     labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
     images = as_images(_decode_all(folder, files, section, say), "NCHW", str(folder))
-    return Examples(origin=str(folder), images=images, labels=labels)
+    return labelled(str(folder), images, labels)
 
 
 def _decode_all(

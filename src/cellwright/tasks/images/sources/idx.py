@@ -3,6 +3,7 @@
 import gzip
 import math
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedIOBase
 from pathlib import Path
@@ -12,11 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from cellwright.data.examples import Examples, Source, as_images, as_labels, numbered_classes
+from cellwright.data import Examples, Reader, Source
 from cellwright.data.opening import open_file
 from cellwright.errors import DataError
-from cellwright.spec import Layout
-from cellwright.spec.data import ArrayData, Place
+from cellwright.spec.data import Place
+from cellwright.tasks.images.arrays import (
+    ArraySection,
+    Layout,
+    as_images,
+    as_labels,
+    classified,
+    labelled,
+    numbered_classes,
+)
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MAX_RATIO = 1032
@@ -25,11 +34,14 @@ UNSIGNED_BYTE = 8
 CHUNK = 1 << 20
 
 
-class IdxSection(ArrayData):
+class IdxSection(ArraySection):
     """IDX files, the format of MNIST, gzipped or not."""
 
     PLACES = ("images", "labels", "test_images", "test_labels")
     TEST_KEYS = ("test_images", "test_labels")
+
+    reader = "cellwright.tasks.images.sources.idx:IdxReader"
+    task = "images"
 
     source: Literal["idx"]
     images: Place
@@ -44,15 +56,19 @@ class IdxSection(ArrayData):
         return self
 
 
-def read_idx(section: IdxSection) -> Source:
-    """Read the images and labels, and those of the test set if there is one."""
-    examples = _read_pair(Path(section.images), Path(section.labels), section.layout)
-    test = None
-    if section.test_images and section.test_labels:
-        test = _read_pair(Path(section.test_images), Path(section.test_labels), section.layout)
-    return Source(
-        class_names=numbered_classes(examples.labels, str(section.labels)), examples=examples, test=test
-    )
+class IdxReader(Reader):
+    """Reads pairs of files."""
+
+    section: IdxSection
+
+    def read(self, say: Callable[[str], None]) -> Source:
+        """Read the images and labels, and those of the test set if there is one."""
+        section = self.section
+        examples = _read_pair(Path(section.images), Path(section.labels), section.layout)
+        test = None
+        if section.test_images and section.test_labels:
+            test = _read_pair(Path(section.test_images), Path(section.test_labels), section.layout)
+        return classified(numbered_classes(examples.targets, str(section.labels)), examples, test)
 
 
 def _read_pair(images_path: Path, labels_path: Path, layout: Layout | None) -> Examples:
@@ -61,7 +77,7 @@ def _read_pair(images_path: Path, labels_path: Path, layout: Layout | None) -> E
         raise DataError(f"{images_path}: holds labels, and {labels_path} images: exchange them in the spec")
     images = as_images(image_array, layout, str(images_path))
     labels = as_labels(label_array, len(images), str(labels_path))
-    return Examples(origin=str(labels_path), images=images, labels=labels)
+    return labelled(str(labels_path), images, labels)
 
 
 def _read_array(path: Path) -> NDArray[np.uint8]:

@@ -11,16 +11,27 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.data.examples import Examples, Source, as_images, as_labels, numbered_classes
+from cellwright.data import Examples, Reader, Source
 from cellwright.data.opening import open_file
 from cellwright.errors import DataError
-from cellwright.spec.data import ArrayData, Place
+from cellwright.spec.data import Place
+from cellwright.tasks.images.arrays import (
+    ArraySection,
+    as_images,
+    as_labels,
+    classified,
+    labelled,
+    numbered_classes,
+)
 
 
-class NpzSection(ArrayData):
+class NpzSection(ArraySection):
     """A NumPy archive with an array of images, N×H×W or N×H×W×C by default, and one of labels, N."""
 
     TEST_KEYS = ("test_path", "test_images_key", "test_labels_key")
+
+    reader = "cellwright.tasks.images.sources.npz:NpzReader"
+    task = "images"
 
     source: Literal["npz"]
     path: Place
@@ -42,6 +53,16 @@ class NpzSection(ArrayData):
         return self.test_path or (self.path if has_keys else None)
 
 
+class NpzReader(Reader):
+    """Reads arrays; nothing in an archive is unpickled."""
+
+    section: NpzSection
+
+    def read(self, say: Callable[[str], None]) -> Source:
+        """Read the examples, and the test set if there is one."""
+        return read_npz(self.section, say)
+
+
 def read_npz(section: NpzSection, say: Callable[[str], None]) -> Source:
     """Read the examples, and the test set if there is one; nothing in the archives is unpickled."""
     with _opened(Path(section.path)) as archive:
@@ -53,9 +74,7 @@ def read_npz(section: NpzSection, say: Callable[[str], None]) -> Source:
             labels_key = section.test_labels_key or _test_key(section.labels_key, archive)
             say(f"{place}: the test set is {images_key} and {labels_key}")
             test = _read(archive, images_key, labels_key, section)
-    return Source(
-        class_names=numbered_classes(examples.labels, examples.origin), examples=examples, test=test
-    )
+    return classified(numbered_classes(examples.targets, examples.origin), examples, test)
 
 
 def _test_key(key: str, archive: "_Archive") -> str:
@@ -100,6 +119,4 @@ class _Archive:
 def _read(archive: _Archive, images_key: str, labels_key: str, section: NpzSection) -> Examples:
     origin = str(archive.path)
     images = as_images(archive.array(images_key), section.layout, origin)
-    return Examples(
-        origin=origin, images=images, labels=as_labels(archive.array(labels_key), len(images), origin)
-    )
+    return labelled(origin, images, as_labels(archive.array(labels_key), len(images), origin))

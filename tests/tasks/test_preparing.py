@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from cellwright.data import Duplicates, PreparedData
+from cellwright.data.manifest import ArrayForm
 from cellwright.errors import DataError
-from cellwright.tasks.images.preparing import prepare
+from cellwright.tasks.base import read_task
 from cellwright.tasks.images.sources.digits import DigitsSection
 from cellwright.tasks.images.sources.npz import NpzSection
+from cellwright.tasks.preparing import prepare
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 8, 8), np.uint8)
@@ -33,12 +35,13 @@ def npz(tmp_path):
 def test_digits(tmp_path):
     said: list[str] = []
     manifest = prepare(DigitsSection(source="digits"), tmp_path, said.append)
-    assert manifest.image_shape == (1, 8, 8)
-    assert manifest.dtype == "uint8"
-    assert manifest.class_names == tuple("0123456789")
+    assert read_task(manifest.task).map_shape == (1, 8, 8)
+    assert read_task(manifest.task).class_names == tuple("0123456789")
+    assert manifest.inputs == {"images": ArrayForm(shape=(1, 8, 8), dtype="uint8")}
+    assert manifest.targets == ArrayForm(shape=(), dtype="int64")
     assert manifest.split_sizes == {"train": 1078, "validation": 360, "test": 359}
     assert said == [
-        "digits: 1797 images of 1×8×8 in 10 classes",
+        "digits: 1797 examples; 10 classes, images of 1×8×8",
         "split into 1078 train, 360 validation, 359 test",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -49,15 +52,15 @@ def test_digits(tmp_path):
 def test_normalisation_is_that_of_the_train_split(tmp_path, npz):
     images = RNG.normal(100, 3, (20, 8, 8, 2)).astype(np.float32)
     manifest = prepare(npz(images, layout="NHWC"), tmp_path / "data", silent)
-    train = PreparedData.open(tmp_path / "data").train.images.double()
-    assert manifest.mean == pytest.approx(train.mean((0, 2, 3)).tolist(), rel=1e-12)
-    assert manifest.std == pytest.approx(train.std((0, 2, 3), correction=0).tolist(), rel=1e-12)
+    train = PreparedData.open(tmp_path / "data").train.inputs[0].double()
+    assert manifest.task["mean"] == pytest.approx(train.mean((0, 2, 3)).tolist(), rel=1e-12)
+    assert manifest.task["std"] == pytest.approx(train.std((0, 2, 3), correction=0).tolist(), rel=1e-12)
 
 
 @pytest.mark.parametrize("value", [0, 0.1, -1e-9, 3e38])
 def test_a_constant_channel_has_the_std_one(tmp_path, npz, value):
     manifest = prepare(npz(np.full((20, 8, 8), value, np.float32)), tmp_path / "data", silent)
-    assert manifest.std == (1,)
+    assert manifest.task["std"] == [1]
 
 
 def test_content_hash_is_of_data_and_splits(tmp_path, npz):
@@ -82,7 +85,7 @@ def test_each_image_stands_in_one_split_with_its_label(tmp_path, npz):
     found = [
         (image.numpy().tobytes(), int(label))
         for split in (data.train, data.validation, data.test)
-        for image, label in zip(split.images, split.labels, strict=True)
+        for image, label in zip(split.inputs[0], split.targets, strict=True)
     ]
     given = [(image.tobytes(), int(label)) for image, label in zip(IMAGES, LABELS, strict=True)]
     assert sorted(found) == sorted(given)
@@ -101,7 +104,7 @@ def test_reports_duplicates(tmp_path, npz):
     assert (found.train_validation, found.train_test + found.validation_test, found.dropped) == (0, 4, 0)
     assert manifest.split_sizes == {"train": 10, "validation": 10, "test": 8}
     assert (
-        f"{found.train_test} images of train stand in test too: kept; data.duplicates: drop would drop them"
+        f"{found.train_test} examples of train are in test too: kept; data.duplicates: drop would drop them"
         in said
     )
 
@@ -112,7 +115,7 @@ def test_drops_duplicates_from_the_training_side(tmp_path, npz):
     manifest = prepare(section, tmp_path / "data", silent)
     data = PreparedData.open(tmp_path / "data")
     rows = [
-        {image.numpy().tobytes() for image in split.images}
+        {image.numpy().tobytes() for image in split.inputs[0]}
         for split in (data.train, data.validation, data.test)
     ]
     assert len(rows[0] | rows[1] | rows[2]) == sum(map(len, rows)) == 20
@@ -139,7 +142,7 @@ def test_tells_of_contradicting_labels(tmp_path, npz):
         tmp_path / "data",
         said.append,
     )
-    assert "3 images stand with more than one label" in said
+    assert "3 examples have more than one target" in said
 
 
 def test_dying_midway_leaves_no_manifest(tmp_path, npz):

@@ -1,13 +1,8 @@
 import pytest
 import torch
 
-from cellwright.tasks.images.scoring import (
-    calibration_error,
-    class_scores,
-    confusion_matrix,
-    paired_difference,
-    wilson_interval,
-)
+from cellwright.tasks.classification import calibration_error, class_scores, confusion_matrix
+from cellwright.tasks.scoring import paired_difference, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -43,13 +38,12 @@ def test_calibration_error_by_hand():
 
 
 def test_scores_of_classes_by_hand():
-    confusion = confusion_matrix(torch.tensor([0, 0, 1, 1, 1]), torch.tensor([0, 1, 1, 1, 2]), 3)
-    assert confusion.tolist() == [[1, 0, 0], [1, 2, 0], [0, 1, 0]]
-    scores = {
-        s.name: (s.precision, s.recall, s.num_examples) for s in class_scores(confusion, ("a", "b", "c"))
-    }
-    assert scores == {
-        "a": (0.5, 1.0, 1),
-        "b": (pytest.approx(2 / 3), pytest.approx(2 / 3), 3),
-        "c": (0.0, 0.0, 1),
-    }
+    predicted, labels = torch.tensor([0, 0, 1, 1, 1]), torch.tensor([0, 1, 1, 1, 2])
+    assert confusion_matrix(predicted, labels, 3).tolist() == [[1, 0, 0], [1, 2, 0], [0, 1, 0]]
+    table = class_scores(predicted, labels, ("a", "b", "c"))
+    assert table.columns == ("class", "precision", "recall", "F1", "examples")
+    assert table.rows == (
+        ("a", 0.5, 1.0, pytest.approx(2 / 3), 1),
+        ("b", pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 3),
+        ("c", 0.0, 0.0, 0.0, 1),
+    )

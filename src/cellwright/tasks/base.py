@@ -1,0 +1,158 @@
+"""What every task is: all that loops, strategies, estimators and steps know of inputs and targets."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Self
+
+import torch
+from pydantic import PlainValidator, SerializeAsAny
+from torch import Tensor, nn
+
+from cellwright.data import Inputs, Source, SplitName
+from cellwright.data.splitting import Part, Strata
+from cellwright.importing import load_class
+from cellwright.results import Confusion, Interval, Result, Score, ScoreTable
+from cellwright.spec import TASKS, DataSection
+
+Resize = Callable[[Inputs], Inputs]
+
+
+class RunningScore(ABC):
+    """The objective over the batches of an epoch, which are seen once."""
+
+    @abstractmethod
+    def add(self, outputs: Tensor, targets: Tensor) -> None:
+        """Take in a batch, without waiting for the device."""
+
+    @abstractmethod
+    def value(self) -> float:
+        """Return the objective over all that was added."""
+
+
+class Task(Result, ABC):
+    """What comes in and what is predicted, with what networks must know of the data; kept as JSON beside weights.
+
+    A network is an adapter (from raw inputs to a feature map), a body (what the space says) and a head. Outputs are
+    what the head gives, (B, …). The first of `metrics` is the objective of searches: at most 1, more being better.
+    """
+
+    metrics: ClassVar[tuple[str, ...]]
+    """What outputs are scored by, the objective first."""
+    output_name: ClassVar[str]
+    """What exports call the network's output."""
+
+    kind: str
+    """The task's name in the spec's families, or the import path of its section."""
+    input_names: tuple[str, ...]
+    """What the inputs are called, in the order in which networks take them."""
+    map_shape: tuple[int, int, int]
+    """Channels, height and width of the feature map that the adapter gives; a signal has height 1."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, kind: str, source: Source, train: Part) -> Self:
+        """Return the task of a source; statistics are those of the training split alone."""
+
+    @classmethod
+    def check(cls, source: Source, section: DataSection) -> None:
+        """Raise DataError, naming the rule, where a source's targets cannot be used."""
+
+    @classmethod
+    @abstractmethod
+    def strata(cls, source: Source) -> Strata:
+        """Return a number for each example that is to be split; of each number every split gets its share."""
+
+    @classmethod
+    def check_splits(cls, source: Source, parts: Mapping[SplitName, Part]) -> None:
+        """Raise DataError where a split, with duplicates dropped, cannot be used."""
+
+    @property
+    def objective(self) -> str:
+        """Return the metric that searches maximise."""
+        return self.metrics[0]
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """Say in a few words what comes in and what is predicted."""
+
+    @property
+    @abstractmethod
+    def num_outputs(self) -> int:
+        """Return how many numbers the head gives for each example."""
+
+    @abstractmethod
+    def adapter(self) -> nn.Module:
+        """Return the module that brings raw inputs to a feature map of `map_shape`; it is part of what is exported."""
+
+    def head(self, num_features: int) -> nn.Module:
+        """Return the module that brings features (B, F) to outputs."""
+        return nn.Linear(num_features, self.num_outputs)
+
+    @abstractmethod
+    def example(self, batch_size: int, device: torch.device | str = "cpu") -> Inputs:
+        """Return inputs of zeros, as loops give them to networks."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """Return the mean loss for targets as they are, or as `soft_targets` gives them."""
+
+    def soft_targets(self, targets: Tensor) -> Tensor:
+        """Return targets that can be averaged."""
+        return targets
+
+    def augment(self, inputs: Inputs, section: Any, rng: torch.Generator) -> Inputs:
+        """Return training inputs with random changes; `rng` is on their device."""
+        return inputs
+
+    def smaller(self, side: Callable[[int], int]) -> tuple[Self, Resize] | None:
+        """Return the task on maps whose sides are `side(of now)`, and what brings inputs there; None if it cannot."""
+        return None
+
+    @abstractmethod
+    def running_score(self, device: torch.device) -> RunningScore:
+        """Return the objective, to be fed batch by batch."""
+
+    @abstractmethod
+    def score(self, outputs: Tensor, targets: Tensor) -> float:
+        """Return the objective."""
+
+    @abstractmethod
+    def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Score]:
+        """Return each of `metrics`, the objective with its 95 % interval."""
+
+    @abstractmethod
+    def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
+        """Return by how much the first outputs are better by the objective on the same examples, and its interval."""
+
+    def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
+        """Return what else people should see of a network's outputs."""
+        return ()
+
+    def confusion(self, outputs: Tensor, targets: Tensor) -> Confusion | None:
+        """Return what is taken for what, where the task has classes."""
+        return None
+
+    def hand_designed(self, name: str, params: int) -> Mapping[str, Any]:
+        """Return the settings with which a hand-designed network has about so many parameters."""
+        raise NotImplementedError(f"{self.kind} has no network {name!r}")
+
+    def build_hand_designed(self, name: str, settings: Mapping[str, Any]) -> nn.Module:
+        """Return a hand-designed network with new weights."""
+        raise NotImplementedError(f"{self.kind} has no network {name!r}")
+
+
+def read_task(value: Any) -> Task:
+    """Return the task that JSON of one describes."""
+    if isinstance(value, Task):
+        return value
+    return task_type(value["kind"]).model_validate(value)
+
+
+AnyTask = Annotated[SerializeAsAny[Task], PlainValidator(read_task)]
+"""A task of any kind, as a field of a result."""
+
+
+def task_type(kind: str) -> type[Task]:
+    """Return the class of a task by its kind."""
+    return load_class(TASKS.section_type(kind).implementation, Task)  # type: ignore[type-abstract]

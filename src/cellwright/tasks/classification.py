@@ -1,0 +1,176 @@
+"""Tasks whose target is one of several classes."""
+
+from abc import ABC
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cellwright.data import Source, SplitName
+from cellwright.data.splitting import Part, Strata
+from cellwright.errors import DataError
+from cellwright.results import Confusion, Interval, Score, ScoreTable
+from cellwright.spec import DataSection
+from cellwright.tasks.base import RunningScore, Task
+from cellwright.tasks.scoring import paired_difference, wilson_interval
+
+CLASS_NAMES = "class_names"
+"""The fact of a source that names its classes."""
+
+
+class Classification(Task, ABC):
+    """Targets are class numbers, int64; outputs are logits (B, classes). A source says what its classes are called."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "calibration_error")
+    output_name: ClassVar[str] = "logits"
+
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def check(cls, source: Source, section: DataSection) -> None:
+        """Require two classes, enough examples of each, and the same classes in the user's own test set."""
+        names, examples = source.facts[CLASS_NAMES], source.examples
+        if len(names) < 2:
+            raise DataError(
+                f"{examples.origin}: there must be at least two classes, got only {', '.join(names)}"
+            )
+        if source.test:
+            cls._check_test(source, names)
+        for name, count in zip(names, np.bincount(examples.targets, minlength=len(names)), strict=True):
+            if count < section.min_class_examples:
+                raise DataError(
+                    f"{examples.origin}: class {name!r} must have at least {section.min_class_examples} examples "
+                    f"(data.min_class_examples), got {count}"
+                )
+
+    @classmethod
+    def _check_test(cls, source: Source, names: tuple[str, ...]) -> None:
+        assert source.test is not None
+        test, num_classes = source.test, len(names)
+        beyond = np.flatnonzero(test.targets >= num_classes)
+        if beyond.size:
+            raise DataError(
+                f"{test.origin}: labels out of range: {test.targets[beyond[0]]} at index {beyond[0]}; "
+                f"{source.examples.origin} has the classes 0 to {num_classes - 1}"
+            )
+        absent = np.setdiff1d(np.arange(num_classes), test.targets)
+        if absent.size:
+            raise DataError(
+                f"{test.origin}: the test set must have every class, "
+                f"but none of its examples is of class {names[absent[0]]!r}"
+            )
+
+    @classmethod
+    def strata(cls, source: Source) -> Strata:
+        """Return the classes."""
+        return source.examples.targets
+
+    @classmethod
+    def check_splits(cls, source: Source, parts: Mapping[SplitName, Part]) -> None:
+        """Require every class in every split."""
+        names = source.facts[CLASS_NAMES]
+        for split_name, part in parts.items():
+            absent = np.setdiff1d(np.arange(len(names)), part.targets)
+            if absent.size:
+                raise DataError(
+                    f"{part.examples.origin}: every split must have every class, but with duplicates dropped "
+                    f"{split_name} has none of class {names[absent[0]]!r}"
+                )
+
+    @property
+    def num_outputs(self) -> int:
+        """Return the number of classes."""
+        return len(self.class_names)
+
+    def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """Return the mean cross entropy."""
+        return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
+
+    def soft_targets(self, targets: Tensor) -> Tensor:
+        """Return one-hot rows (B, classes)."""
+        return functional.one_hot(targets, self.num_outputs).float()
+
+    def running_score(self, device: torch.device) -> RunningScore:
+        """Return the accuracy, counted."""
+        return _RunningAccuracy(device)
+
+    def score(self, outputs: Tensor, targets: Tensor) -> float:
+        """Return the accuracy."""
+        return accuracy(outputs, targets)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Score]:
+        """Return the accuracy with Wilson's interval, and the expected calibration error."""
+        successes = int((outputs.argmax(dim=1) == targets).sum())
+        return {
+            "accuracy": Score(
+                value=successes / len(targets), interval=wilson_interval(successes, len(targets))
+            ),
+            "calibration_error": Score(
+                value=calibration_error(outputs.softmax(dim=1), targets), direction="minimize"
+            ),
+        }
+
+    def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
+        """Return how much more often the first is right."""
+        return paired_difference(outputs.argmax(dim=1) == targets, others.argmax(dim=1) == targets)
+
+    def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
+        """Return the scores of each class."""
+        return (class_scores(outputs.argmax(dim=1), targets, self.class_names),)
+
+    def confusion(self, outputs: Tensor, targets: Tensor) -> Confusion:
+        """Return how often each class is taken for each."""
+        counts = confusion_matrix(outputs.argmax(dim=1), targets, self.num_outputs).tolist()
+        return Confusion(names=self.class_names, counts=tuple(map(tuple, counts)))
+
+
+class _RunningAccuracy(RunningScore):
+    def __init__(self, device: torch.device) -> None:
+        self.correct = torch.zeros((), device=device)
+        self.seen = 0
+
+    def add(self, outputs: Tensor, targets: Tensor) -> None:
+        self.correct += (outputs.argmax(dim=1) == targets).sum()
+        self.seen += len(targets)
+
+    def value(self) -> float:
+        return self.correct.item() / self.seen
+
+
+@torch.no_grad()
+def accuracy(logits_BK: Tensor, labels_B: Tensor) -> float:
+    """Return the share of rows whose largest logit is the label's."""
+    return (logits_BK.argmax(dim=1) == labels_B).float().mean().item()
+
+
+def calibration_error(probabilities_NK: Tensor, labels_N: Tensor, num_bins: int = 15) -> float:
+    """Return the expected calibration error over bins of equal width: https://arxiv.org/abs/1706.04599."""
+    confidence, predicted = probabilities_NK.max(dim=1)
+    correct = (predicted == labels_N).float()
+    bins = (confidence * num_bins).long().clamp(max=num_bins - 1)
+    gaps = torch.zeros(num_bins).index_add(0, bins, correct - confidence)
+    return (gaps.abs().sum() / len(labels_N)).item()
+
+
+def confusion_matrix(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> Tensor:
+    """Return counts (classes, classes): rows are true classes, columns predicted ones."""
+    return torch.bincount(labels_N * num_classes + predicted_N, minlength=num_classes**2).view(
+        num_classes, num_classes
+    )
+
+
+def class_scores(predicted_N: Tensor, labels_N: Tensor, names: tuple[str, ...]) -> ScoreTable:
+    """Return precision, recall and F1 of each class; 0 where a class is never predicted."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    columns = precision_recall_fscore_support(
+        labels_N, predicted_N, labels=range(len(names)), zero_division=0
+    )
+    return ScoreTable(
+        title="classes",
+        columns=("class", "precision", "recall", "F1", "examples"),
+        rows=tuple(zip(names, *(column.tolist() for column in columns), strict=True)),
+    )

@@ -1,0 +1,28 @@
+"""What a spec says about images."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cellwright.spec.task import TaskSection
+
+
+class ImagesSection(TaskSection):
+    """Random changes to training images that leave their label true; none mirrors unless asked."""
+
+    implementation = "cellwright.tasks.images.task:ImageClassification"
+    objective = "accuracy"
+    hand_designed = ("resnet",)
+
+    task: Literal["images"] = "images"
+    """The task that these keys are for, which follows from `data`."""
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.125
+    """Largest shift, as a share of the image's side."""
+    rotate: Annotated[float, Field(ge=0, le=45)] = 10.0
+    """Largest rotation in degrees."""
+    scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Largest relative change of size."""
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    """Mirroring; leave it off where a mirrored image means something else, as a digit does."""
+    erase: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Side of a square that is blanked, as a share of the image's side."""

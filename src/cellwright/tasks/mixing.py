@@ -1,0 +1,26 @@
+"""Mixing the examples of a batch: Zhang et al. 2018, https://arxiv.org/abs/1710.09412."""
+
+import torch
+from torch import Tensor
+
+from cellwright.data import Inputs
+
+
+def mix_up(inputs: Inputs, targets: Tensor, alpha: float, rng: torch.Generator) -> tuple[Inputs, Tensor]:
+    """Return inputs and soft targets mixed with those of a shuffled batch.
+
+    The share is drawn from Beta(alpha, alpha) once for the batch; with `alpha` 0 nothing is mixed.
+    """
+    if not alpha:
+        return inputs, targets
+    share = _beta(alpha, rng)
+    order = torch.randperm(len(targets), generator=rng, device=targets.device)
+    mixed = tuple(torch.lerp(tensor[order], tensor, share) for tensor in inputs)
+    return mixed, torch.lerp(targets[order], targets, share)
+
+
+def _beta(alpha: float, rng: torch.Generator) -> float:
+    """Draw from Beta(alpha, alpha) as a ratio of gammas, with this generator alone."""
+    shape = torch.full((2,), alpha, device=rng.device)
+    first, second = torch._standard_gamma(shape, generator=rng).tolist()
+    return float(first / (first + second)) if first + second > 0 else 0.5

@@ -1,0 +1,92 @@
+"""What the `prepare` step does: read, check, split, measure and write."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cellwright.canonical import digest
+from cellwright.data.duplicates import Keys, example_keys, num_contradictions, repeated, require_own_test
+from cellwright.data.examples import Array, Examples
+from cellwright.data.manifest import MANIFEST, ArrayForm, DataManifest, Duplicates, SplitName
+from cellwright.data.reading import build_reader, describe_source
+from cellwright.data.shards import write_shard
+from cellwright.data.splitting import Part, split
+from cellwright.spec import DataSection, StoredData
+from cellwright.tasks.base import task_type
+
+
+def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> DataManifest:
+    """Write shards of three disjoint splits into the folder, then the manifest.
+
+    A manifest that the folder held goes first: while there is none, the data there is not whole.
+
+    Args:
+        section: where the examples come from, and how they are split.
+        folder: where to write; made if need be.
+        say: is given facts, a line each.
+
+    Raises:
+        DataError: the source cannot be read or used; names the file and the rule.
+    """
+    (folder / MANIFEST).unlink(missing_ok=True)
+    kind = task_type(section.task)
+    source = build_reader(section).read(say)
+    kind.check(source, section)
+    keys = {examples: example_keys(examples) for examples in (source.examples, source.test) if examples}
+    if source.test and isinstance(section, StoredData):
+        require_own_test(section, source.examples, source.test, keys)
+    parts = split(source, section, kind.strata(source))
+    parts, duplicates = _without_duplicates(parts, keys, section, say)
+    if duplicates.dropped:
+        kind.check_splits(source, parts)
+    task = kind.of(section.task, source, parts["train"])
+    say(f"{describe_source(section)}: {len(source.examples)} examples; {task.summary}")
+    hashes = {name: write_shard(folder, name, part) for name, part in parts.items()}
+    manifest = DataManifest(
+        task=task.model_dump(mode="json"),
+        inputs={name: _form(source.examples.inputs[name]) for name in task.input_names},
+        targets=_form(source.examples.targets),
+        split_sizes={name: len(part) for name, part in parts.items()},
+        duplicates=duplicates,
+        content_hash=digest(hashes),
+        source=describe_source(section),
+    )
+    manifest.save(folder)
+    say("split into " + ", ".join(f"{size} {name}" for name, size in manifest.split_sizes.items()))
+    return manifest
+
+
+def _form(array: Array) -> ArrayForm:
+    return ArrayForm(shape=array.shape[1:], dtype=str(array.dtype))
+
+
+def _without_duplicates(
+    parts: dict[SplitName, Part],
+    keys_of: Mapping[Examples, Keys],
+    section: DataSection,
+    say: Callable[[str], None],
+) -> tuple[dict[SplitName, Part], Duplicates]:
+    """Report the examples that are in two splits, and drop them where the section says so."""
+    keys = {name: keys_of[part.examples][part.indices] for name, part in parts.items()}
+    if contradictions := num_contradictions(keys, parts):
+        say(f"{contradictions} examples have more than one target")
+    marks = repeated(keys)
+    drop = section.duplicates == "drop"
+    for (first, second), mark in marks.items():
+        if mark.any():
+            outcome = f"dropped from {first}" if drop else "kept; data.duplicates: drop would drop them"
+            say(f"{mark.sum()} examples of {first} are in {second} too: {outcome}")
+    dropped = 0
+    if drop:
+        sizes = sum(map(len, parts.values()))
+        parts = {
+            "train": parts["train"].without(marks["train", "validation"] | marks["train", "test"]),
+            "validation": parts["validation"].without(marks["validation", "test"]),
+            "test": parts["test"],
+        }
+        dropped = sizes - sum(map(len, parts.values()))
+    return parts, Duplicates(
+        train_validation=int(marks["train", "validation"].sum()),
+        train_test=int(marks["train", "test"].sum()),
+        validation_test=int(marks["validation", "test"].sum()),
+        dropped=dropped,
+    )

@@ -1,0 +1,81 @@
+"""What every estimator must do that scores architectures in moments."""
+
+import math
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from cellwright.estimators import Estimator, Setting, build_estimator
+from cellwright.genotype import Genotype
+from cellwright.progress import Silent
+from cellwright.spaces import build_space
+from cellwright.spec import EstimatorSection
+
+
+class EstimatorContract:
+    """Inherit it, and give with the fixtures `section` and `setting` the estimator, and what it estimates for."""
+
+    @pytest.fixture
+    def section(self) -> EstimatorSection:
+        """Return the estimator's section."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def setting(self) -> Setting:
+        """Return a small setting."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def genotypes(self, setting: Setting) -> list[Genotype]:
+        """Return some architectures."""
+        space, rng = build_space(setting.space), random.Random(0)
+        return [space.sample(rng) for _ in range(3)]
+
+    @pytest.fixture
+    def estimator(self, section: EstimatorSection, setting: Setting, tmp_path: Path) -> Estimator:
+        """Return the estimator, prepared."""
+        estimator = build_estimator(section, setting, seed=1)
+        estimator.prepare(tmp_path, Silent())
+        return estimator
+
+    def test_estimates_are_finite_named_as_declared_and_follow_from_the_seed(
+        self,
+        section: EstimatorSection,
+        setting: Setting,
+        estimator: Estimator,
+        genotypes: list[Genotype],
+        tmp_path: Path,
+    ) -> None:
+        """The same seed gives the same, also to one that is made again over the same folder."""
+        found = [estimator.estimate(genotype, (), seed=3) for genotype in genotypes]
+        declared = section.metrics(setting.task.objective)
+        assert all(tuple(metrics) == estimator.metrics == declared for metrics in found)
+        assert all(math.isfinite(value) for metrics in found for value in metrics.values())
+        assert found == [estimator.estimate(genotype, (), seed=3) for genotype in genotypes]
+
+        again = build_estimator(section, setting, seed=1)
+        again.prepare(tmp_path, Silent())
+        assert found == [again.estimate(genotype, (), seed=3) for genotype in genotypes]
+
+    def test_leaves_nothing_behind(
+        self, section: EstimatorSection, setting: Setting, genotypes: list[Genotype], tmp_path: Path
+    ) -> None:
+        """No global state changes, and no data."""
+
+        def state() -> tuple[object, ...]:
+            return (
+                torch.is_grad_enabled(),
+                torch.get_num_threads(),
+                torch.get_default_dtype(),
+                torch.random.get_rng_state().tolist(),
+                random.getstate(),
+                [tensor.tolist() for tensor in setting.train.inputs],
+            )
+
+        before = state()
+        estimator = build_estimator(section, setting, seed=1)
+        estimator.prepare(tmp_path, Silent())
+        estimator.estimate(genotypes[0], (), seed=3)
+        assert state() == before

@@ -1,0 +1,205 @@
+"""What every task and every data source must do."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cellwright.data import PreparedData, Source
+from cellwright.data.reading import build_reader, source_digest
+from cellwright.nn.cost import count_params
+from cellwright.nn.export import export_onnx
+from cellwright.seeds import derive_seed
+from cellwright.spec import SOURCES, TASKS, DataSection
+from cellwright.spec.task import TaskSection
+from cellwright.tasks.base import Task, read_task
+from cellwright.tasks.preparing import prepare
+
+
+def _silent(fact: str) -> None:
+    """Take a fact and say nothing."""
+
+
+class SourceContract:
+    """Inherit it, and say with a fixture `section` what a spec's `data` section holds: small data that is valid."""
+
+    @pytest.fixture
+    def section(self) -> dict[str, Any]:
+        """Return the section as a spec has it."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def data(self, section: dict[str, Any]) -> DataSection:
+        """Return the section."""
+        return SOURCES.validate(section)
+
+    def test_inputs_and_targets_have_as_many_examples(self, data: DataSection) -> None:
+        """Every input has a row for each target, and its own test set the same names, shapes and types."""
+        source = build_reader(data).read(_silent)
+        for examples in filter(None, (source.examples, source.test)):
+            assert examples.inputs and len(examples) > 0
+            assert {len(array) for array in examples.inputs.values()} == {len(examples.targets)}
+            assert all(array.dtype != object for array in examples.inputs.values())
+
+    def test_reading_twice_gives_the_same(self, data: DataSection) -> None:
+        """A source is read in one order, and its digest follows from its contents."""
+        one, other = (build_reader(data).read(_silent).examples for _ in range(2))
+        assert list(one.inputs) == list(other.inputs)
+        assert all(np.array_equal(one.inputs[name], other.inputs[name]) for name in one.inputs)
+        assert np.array_equal(one.targets, other.targets)
+        assert source_digest(data) == source_digest(data)
+
+    def test_places_exist_and_can_be_checked(self, data: DataSection) -> None:
+        """What `validate` looks at is there."""
+        for place in data.places.values():
+            if isinstance(place, Path):
+                assert place.exists()
+                build_reader(data).check(place)
+
+
+class TaskContract:
+    """Inherit it, and say with a fixture `section` what a spec's `data` section holds: small data that is valid."""
+
+    @pytest.fixture
+    def section(self) -> dict[str, Any]:
+        """Return the section as a spec has it."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def data(self, section: dict[str, Any]) -> DataSection:
+        """Return the section."""
+        return SOURCES.validate(section)
+
+    @pytest.fixture
+    def prepared(self, data: DataSection, tmp_path: Path) -> PreparedData:
+        """Return the prepared data."""
+        prepare(data, tmp_path / "data", _silent)
+        return PreparedData.open(tmp_path / "data")
+
+    @pytest.fixture
+    def task(self, prepared: PreparedData) -> Task:
+        """Return the task that the prepared data is for."""
+        return read_task(prepared.manifest.task)
+
+    @pytest.fixture
+    def augment(self, data: DataSection) -> TaskSection:
+        """Return the task's section at its defaults."""
+        return TASKS.section_type(data.task).model_validate({})
+
+    def test_json_holds_all_of_it(self, task: Task) -> None:
+        """A task that is read back is equal."""
+        assert read_task(task.model_dump(mode="json")) == task
+
+    def test_section_and_task_agree(self, task: Task, augment: TaskSection) -> None:
+        """The torch-free section names the task's objective and hand-designed networks."""
+        assert augment.objective == task.objective == task.metrics[0]
+        assert augment.task == task.kind
+        for name in augment.hand_designed:
+            network = task.build_hand_designed(name, task.hand_designed(name, 2000))
+            assert 200 < count_params(network) < 20000
+
+    def test_the_adapter_gives_the_map_and_the_head_an_output_for_each(
+        self, task: Task, prepared: PreparedData
+    ) -> None:
+        """Real batches and examples of zeros go through adapter and head alike."""
+        inputs, targets = next(prepared.train.ordered_batches(4))
+        network = _Linear(task)
+        for batch in (inputs, task.example(4)):
+            assert tuple(task.adapter()(*batch).shape) == (4, *task.map_shape)
+            assert len(network(*batch)) == 4
+        assert [(x.shape, x.dtype) for x in inputs] == [
+            (x.shape, x.dtype) for x in task.example(len(targets))
+        ]
+
+    def test_losses_can_be_descended(self, task: Task, prepared: PreparedData) -> None:
+        """The loss is one number, finite, with gradients; soft targets of single examples mean the same."""
+        inputs, targets = next(prepared.train.ordered_batches(16))
+        network = _Linear(task)
+        hard = task.loss(network(*inputs), targets)
+        soft = task.loss(network(*inputs), task.soft_targets(targets))
+        assert torch.isfinite(hard) and torch.allclose(hard, soft, rtol=1e-4)
+        hard.backward()  # type: ignore[no-untyped-call]
+        assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+    def test_scores_agree(self, task: Task, prepared: PreparedData) -> None:
+        """The objective is the same in one pass and batch by batch, has an interval, and is at most 1."""
+        network, split = _Linear(task), prepared.train
+        running = task.running_score(torch.device("cpu"))
+        parts = []
+        with torch.no_grad():
+            for inputs, targets in split.ordered_batches(7):
+                parts.append(network(*inputs))
+                running.add(parts[-1], targets)
+        outputs = torch.cat(parts)
+        scores = task.scores(outputs, split.targets)
+        assert tuple(scores) == task.metrics
+        objective = scores[task.objective]
+        assert objective.direction == "maximize" and objective.value <= 1
+        assert objective.interval is not None
+        assert (
+            objective.interval.low <= objective.value + 1e-6
+            and objective.value <= objective.interval.high + 1e-6
+        )
+        assert task.score(outputs, split.targets) == pytest.approx(objective.value, abs=1e-6)
+        assert running.value() == pytest.approx(objective.value, abs=1e-5)
+        difference, interval = task.difference(outputs, outputs, split.targets)
+        assert difference == 0 and interval.low <= 0 <= interval.high
+
+    def test_augmentation_follows_from_its_generator(
+        self, task: Task, augment: TaskSection, prepared: PreparedData
+    ) -> None:
+        """It keeps shapes and types, and its randomness is an argument."""
+        inputs, _ = next(prepared.train.ordered_batches(8))
+        one, other = (
+            task.augment(inputs, augment, torch.Generator().manual_seed(derive_seed(0, "augment")))
+            for _ in range(2)
+        )
+        assert [(x.shape, x.dtype) for x in one] == [(x.shape, x.dtype) for x in inputs]
+        assert all(map(torch.equal, one, other))
+
+    def test_statistics_are_those_of_the_training_split(
+        self, data: DataSection, prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Changing the inputs of validation and test examples changes nothing that networks know of the data."""
+        source = build_reader(data).read(_silent)
+        kept = {tuple(x.numpy().tobytes() for x in row) for row in zip(*prepared.train.inputs, strict=True)}
+        inputs = {name: array.copy(order="K") for name, array in source.examples.inputs.items()}
+        rows = list(zip(*inputs.values(), strict=True))
+        poisoned = [i for i, row in enumerate(rows) if tuple(x.tobytes() for x in row) not in kept]
+        assert poisoned
+        for array in inputs.values():
+            array[poisoned] = 1 + array[poisoned] // 2
+        examples = replace(source.examples, inputs=inputs)
+        changed = Source(examples=examples, test=source.test, facts=source.facts)
+        reader = type(build_reader(data))
+        monkeypatch.setattr(reader, "read", lambda self, say: changed)
+        prepare(data, tmp_path / "poisoned", _silent)
+        assert PreparedData.open(tmp_path / "poisoned").manifest.task == prepared.manifest.task
+
+    def test_networks_can_be_exported(self, task: Task, prepared: PreparedData, tmp_path: Path) -> None:
+        """ONNX takes the raw inputs by name, and gives what the network gives."""
+        export_onnx(
+            _Linear(task).eval(),
+            prepared.train[:8].inputs,
+            tmp_path / "model.onnx",
+            input_names=task.input_names,
+            output_name=task.output_name,
+        )
+        assert (tmp_path / "model.onnx").exists()
+
+
+class _Linear(nn.Module):
+    """The smallest network of a task: adapter and head."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.adapter = task.adapter()
+        self.head = task.head(task.map_shape[0])
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.head(self.adapter(*inputs).mean(dim=(2, 3)))
+        return outputs

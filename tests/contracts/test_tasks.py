@@ -1,0 +1,61 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellwright.testing import SourceContract, TaskContract
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+KINDS = ["digits", "npz", "npz-float", "idx", "images", "spectra"]
+
+
+def idx(path: Path, array: np.ndarray) -> Path:
+    sides = b"".join(side.to_bytes(4, "big") for side in array.shape)
+    path.write_bytes(bytes((0, 0, 8, array.ndim)) + sides + array.tobytes())
+    return path
+
+
+def small(kind: str, folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (60, 9, 8), dtype=np.uint8), np.arange(60, dtype=np.uint8) % 3
+    match kind:
+        case "digits":
+            return {"source": "digits", "limit": 60}
+        case "npz":
+            np.savez(folder / "a.npz", images=images, labels=labels)
+            return {"source": "npz", "path": folder / "a.npz"}
+        case "npz-float":
+            np.savez(folder / "a.npz", images=rng.random((60, 9, 8, 3)), labels=labels)
+            return {"source": "npz", "path": folder / "a.npz"}
+        case "idx":
+            return {
+                "source": "idx",
+                "images": idx(folder / "images", images),
+                "labels": idx(folder / "labels", labels),
+            }
+        case "images":
+            for index, (pixels, label) in enumerate(zip(images, labels, strict=True)):
+                (folder / f"class{label}").mkdir(exist_ok=True)
+                Image.fromarray(pixels).save(folder / f"class{label}" / f"{index}.png")
+            return {"source": "images", "path": folder, "channels": "grey"}
+        case _:
+            return {"source": "my_package.spectra_section:SpectraSection", "path": EXAMPLES / "spectra.csv"}
+
+
+@pytest.fixture(params=KINDS)
+def section(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return small(request.param, tmp_path_factory.mktemp("source"))
+
+
+class TestSources(SourceContract):
+    @pytest.fixture
+    def section(self, section: dict[str, Any]) -> dict[str, Any]:
+        return section
+
+
+class TestTasks(TaskContract):
+    @pytest.fixture
+    def section(self, section: dict[str, Any]) -> dict[str, Any]:
+        return section
