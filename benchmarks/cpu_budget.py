@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.building import NetworkConfig
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import Budget, OneShotSection, SearchSpec
-from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.strategies.one_shot.base import OneShotStrategy, SearchData, build_strategy
 from cellwright.strategies.one_shot.enas.section import EnasSection
 from cellwright.strategies.one_shot.random_ws.section import RandomWsSection
 from cellwright.strategies.one_shot.spos.section import SposSection

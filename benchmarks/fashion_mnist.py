@@ -30,7 +30,7 @@ from benchmarks.cpu_budget import search_epochs, training_epochs
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
 from benchmarks.fashion_table import Outcome, append_outcome, load_outcomes, table
 from cellwright.canonical import canonical_json
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult

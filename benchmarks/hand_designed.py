@@ -31,7 +31,8 @@ import cellwright
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
 from benchmarks.hand_shapes import SHAPES, build_shape
 from benchmarks.hand_table import FORMATS, Cell, Outcome, append_outcome, leaders, load_outcomes, report
-from cellwright.data import Batch, PreparedData, Split
+from cellwright.data.prepared import PreparedData
+from cellwright.data.split import Batch, Split
 from cellwright.files import write_text
 from cellwright.nn.cost import count_macs, count_params, measure_latency
 from cellwright.nn.initialising import seeded_initialisation

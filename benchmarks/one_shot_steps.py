@@ -22,13 +22,13 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.textbook import TextbookSearch, TextbookSupernet
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet
 from cellwright.spec import STRATEGIES, Budget
-from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.strategies.one_shot.base import OneShotStrategy, SearchData, build_strategy
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.handwritten import HandwrittenNetwork, HandwrittenTraining
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.genotype import Genotype
 from cellwright.spaces.darts.network import Network
 from cellwright.spaces.darts.section import DARTS_PRIMITIVES

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from scipy.stats import rankdata, spearmanr
 
-from cellwright.data import Split
-from cellwright.estimators import Setting
+from cellwright.data.split import Split
+from cellwright.estimators.base import Setting
 from cellwright.estimators.tabular.estimator import read_table
 from cellwright.estimators.zero_cost import PROXIES, fuse_among
 from cellwright.estimators.zero_cost.estimator import ZeroCost

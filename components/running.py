@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from cellwright.exit_with_parent import die_with_peer
 from cellwright.files import link_tree, write_text
-from cellwright.report import LineProgress, ending_in_words, naming
+from cellwright.report.lines import LineProgress
+from cellwright.report.mistakes import ending_in_words, naming
 from cellwright.results import EvaluationResult
 from cellwright.spec import parse_spec
 from cellwright.step_list import STEPS

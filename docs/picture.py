@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cellwright.report import LatestRun, summarise
+from cellwright.report.latest import LatestRun
+from cellwright.report.summary import summarise
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
 
 workspace = Path(sys.argv[1])

@@ -23,7 +23,7 @@ import torch
 from pydantic import Field
 
 from cellwright.spec import AlphaSection
-from cellwright.strategies.one_shot import Differentiable
+from cellwright.strategies.one_shot.differentiable import Differentiable
 
 
 class SnasSection(AlphaSection):

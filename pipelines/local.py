@@ -20,7 +20,8 @@ from kfp.local.config import LocalExecutionConfig
 from cellwright.errors import CellwrightError
 from cellwright.folders import claim, locked
 from cellwright.progress import Progress
-from cellwright.report import Advance, Message, Mistake, naming, read_line
+from cellwright.report.lines import Advance, Message, Mistake, read_line
+from cellwright.report.mistakes import naming
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 

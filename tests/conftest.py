@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
-from cellwright.data import Split
-from cellwright.estimators import Setting
+from cellwright.data.split import Split
+from cellwright.estimators.base import Setting
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.darts.space import Darts
 from cellwright.spec import Retrain

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.results import SearchResult

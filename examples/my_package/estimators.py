@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from cellwright.estimators import Estimator
+from cellwright.estimators.base import Estimator
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation

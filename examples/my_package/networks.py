@@ -5,7 +5,7 @@ Both name their layers alike, so that the network inherits the supernet's weight
 
 from torch import Tensor, nn, relu, tanh
 
-from cellwright.data import Inputs
+from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.primitives import Norm
 from cellwright.spaces.networks import Networks

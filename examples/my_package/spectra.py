@@ -6,7 +6,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Inputs, Source
+from cellwright.data import Source
+from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
 from cellwright.tasks.regression import Regression
 from my_package.spectra_section import SPECTRA, SpectraAugment

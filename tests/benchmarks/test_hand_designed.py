@@ -17,7 +17,7 @@ from benchmarks.hand_designed import (
 )
 from benchmarks.hand_shapes import SHAPES, TODAY, build_shape
 from benchmarks.hand_table import FORMATS, Cell, Outcome, append_outcome, leaders, load_outcomes
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.progress import Silent
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS

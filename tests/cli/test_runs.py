@@ -4,7 +4,7 @@ import cellwright_pipelines
 import pytest
 
 from cellwright.folders import claimed
-from cellwright.report import LineProgress
+from cellwright.report.lines import LineProgress
 from cellwright.steps import running
 from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
 

@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from cellwright.estimators import COSTS, Estimator, Setting, build_estimator, measure_cost
+from cellwright.estimators.base import Estimator, Setting, build_estimator
+from cellwright.estimators.cost import measure_cost
 from cellwright.genotype import Genotype
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_network
 from cellwright.spec import ESTIMATORS, EstimatorSection, SpaceSection
+from cellwright.spec.estimators import COSTS
 
 SECTIONS = [
     {"kind": "zero-cost", "reference": 4, "batch_size": 8},

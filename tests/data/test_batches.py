@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 
 SPLIT = Split(
     (torch.arange(10 * 3 * 64, dtype=torch.int64).remainder(251).to(torch.uint8).view(10, 3, 8, 8),),

@@ -3,7 +3,8 @@ import os
 import pytest
 import torch
 
-from cellwright.data import DataManifest, PreparedData
+from cellwright.data import DataManifest
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
 from cellwright.tasks.images.sources.digits import DigitsSection
 from cellwright.tasks.preparing import prepare

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellwright.estimators import Setting, build_estimator
+from cellwright.estimators.base import Setting, build_estimator
 from cellwright.estimators.latency.estimator import fit_table, parts_of
 from cellwright.estimators.latency.section import LatencySection
 from cellwright.progress import Silent

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cellwright.estimators import Setting
+from cellwright.estimators.base import Setting
 from cellwright.estimators.shared_weights.estimator import SharedWeights
 from cellwright.estimators.shared_weights.section import SharedWeightsSection
 from cellwright.progress import Silent

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cellwright.estimators import Setting
+from cellwright.estimators.base import Setting
 from cellwright.estimators.short_training.section import ShortTrainingSection
 from cellwright.estimators.short_training.training import Training, train_shortly
 from cellwright.evaluation import FULL, Evaluation, Fidelity

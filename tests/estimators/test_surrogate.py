@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from cellwright.estimators import Setting
+from cellwright.estimators.base import Setting
 from cellwright.estimators.surrogate.estimator import SurrogateScore
 from cellwright.estimators.surrogate.section import SurrogateSection
 from cellwright.evaluation import Evaluation, Fidelity

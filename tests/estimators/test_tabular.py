@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cellwright.errors import CellwrightError
-from cellwright.estimators import Setting
+from cellwright.estimators.base import Setting
 from cellwright.estimators.tabular.estimator import Tabular, read_plain, read_table
 from cellwright.estimators.tabular.section import TabularSection
 from cellwright.spaces import CELL

@@ -6,7 +6,7 @@ import pytest
 
 from cellwright.errors import CellwrightError
 from cellwright.spec import load_spec
-from cellwright.strategies.one_shot import build_strategy
+from cellwright.strategies.one_shot.base import build_strategy
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.testing import DifferentiableContract
 

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from cellwright.estimators import Estimator
+from cellwright.estimators.base import Estimator
 from cellwright.evaluation import Evaluation, EvaluationLine, Suggestion
 from cellwright.genotype import Genotype
 from cellwright.katib.api_pb2 import Trial, TrialStatus

@@ -13,7 +13,7 @@ def prepare(word: str, workspace: str, data: dsl.Output[dsl.Dataset]):
 
     from cellwright.exit_with_parent import die_with_peer
     from cellwright.files import write_json
-    from cellwright.report import LineProgress
+    from cellwright.report.lines import LineProgress
 
     die_with_peer(sys.stdout.fileno())
     progress = LineProgress(sys.stdout)

@@ -9,7 +9,7 @@ from kfp import dsl
 
 from cellwright.errors import DataError
 from cellwright.files import write_text
-from cellwright.report import Message, Mistake, read_line
+from cellwright.report.lines import Message, Mistake, read_line
 from cellwright.report.page import evaluate_metrics, evaluate_page, html
 from cellwright.spec import parse_spec
 from cellwright.steps import prepare

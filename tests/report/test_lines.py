@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.report import Advance, LineProgress, Message, Mistake, read_line, write_line
+from cellwright.report.lines import Advance, LineProgress, Message, Mistake, read_line, write_line
 
 texts = st.text(st.characters(codec=None))
 metric_names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.|/-]*", fullmatch=True)

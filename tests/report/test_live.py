@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from cellwright.report import LiveProgress
+from cellwright.report.live import LiveProgress
 
 
 def test_bars_keep_the_newest_metrics_and_facts_stand_above():

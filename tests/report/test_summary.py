@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cellwright.report import summarise
+from cellwright.report.summary import summarise
 from cellwright.results import Comparison, Interval
 from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
 

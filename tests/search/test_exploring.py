@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cellwright.errors import CellwrightError
-from cellwright.estimators import Estimator
+from cellwright.estimators.base import Estimator
 from cellwright.evaluation import Evaluation, EvaluationLine, Objective
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent

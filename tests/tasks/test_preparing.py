@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from cellwright.data import Duplicates, PreparedData
+from cellwright.data import Duplicates
 from cellwright.data.manifest import ArrayForm
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
 from cellwright.tasks.base import read_task
 from cellwright.tasks.images.sources.digits import DigitsSection

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.progress import Silent
 from cellwright.spec import Retrain
 from cellwright.training import parallel

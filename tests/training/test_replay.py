@@ -14,7 +14,7 @@ from cellwright.progress import Silent
 from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_network, build_supernet
 from cellwright.spec import STRATEGIES, Budget, Retrain
-from cellwright.strategies.one_shot import SearchData, build_strategy
+from cellwright.strategies.one_shot.base import SearchData, build_strategy
 from cellwright.tasks.images.resnet import ResNet
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.training import replay

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.progress import Silent
 from cellwright.spaces.building import GenotypeNetworkConfig, HandDesignedConfig, NetworkConfig
 from cellwright.spaces.darts.section import DartsSection

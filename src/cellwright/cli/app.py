@@ -32,7 +32,7 @@ class _Commands(TyperGroup):
         except Exception as error:
             if not processes.fails_first():
                 raise typer.Exit(1) from error
-            from cellwright.report import explain
+            from cellwright.report.mistakes import explain
 
             mistake = explain(error)
             if mistake is None:

@@ -41,7 +41,7 @@ def manifest(
     loaded = load(spec, overrides)
     described = search_manifest(loaded)
     if stage:
-        from cellwright.report import LineProgress
+        from cellwright.report.lines import LineProgress
         from cellwright.steps.stored import stage_search
 
         with opened(loaded, runs) as workspace:

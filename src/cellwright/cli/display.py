@@ -9,7 +9,10 @@ from typing import TypeVar
 from rich.console import Console, RenderableType
 
 from cellwright.progress import Progress
-from cellwright.report import LatestRun, LineProgress, LiveProgress, summarise
+from cellwright.report.latest import LatestRun
+from cellwright.report.lines import LineProgress
+from cellwright.report.live import LiveProgress
+from cellwright.report.summary import summarise
 from cellwright.results import EvaluationResult, RegistrationResult, Result, SearchResult
 
 R = TypeVar("R", bound=Result)

@@ -266,7 +266,7 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
 
 def _cause(log: str) -> str:
     """Return the mistake that a log tells of, or its last lines."""
-    from cellwright.report import last_mistake
+    from cellwright.report.lines import last_mistake
 
     last_lines = "\n".join(log.strip().splitlines()[-LOG_LINES:])
     return last_mistake(log) or last_lines or "there is no log: its pod never ran, or is gone"

@@ -62,7 +62,7 @@ def _command(step: Step) -> Callable[..., None]:
         fresh: options.Fresh = False,
     ) -> None:
         from cellwright.cli.display import progress_display
-        from cellwright.report import naming
+        from cellwright.report.mistakes import naming
 
         loaded = load(spec, overrides)
         with opened(loaded, runs, fresh=fresh, registers=step.name == "register") as workspace:
@@ -80,7 +80,8 @@ def _command(step: Step) -> Callable[..., None]:
 def _conclude(spec: "SearchSpec", workspace: Path, folders: dict[str, Path]) -> None:
     """Remember which folders belong to this run, and print what it found."""
     from cellwright.cli.display import print_run
-    from cellwright.report import LatestRun, naming
+    from cellwright.report.latest import LatestRun
+    from cellwright.report.mistakes import naming
 
     if not processes.is_first():
         return

@@ -46,7 +46,7 @@ def show(
 def _show_run(workspace: Path) -> None:
     from cellwright.cli.display import print_run
     from cellwright.errors import CellwrightError
-    from cellwright.report import LatestRun
+    from cellwright.report.latest import LatestRun
 
     if not (workspace / "latest.json").exists():
         raise CellwrightError(f"{workspace} must be the folder of a finished run: it holds no latest.json")
@@ -55,7 +55,7 @@ def _show_run(workspace: Path) -> None:
 
 def _show_genotype(genotype: "Genotype") -> None:
     from cellwright.cli.display import print_rich
-    from cellwright.report import draw_cells
+    from cellwright.report.drawing import draw_cells
 
     print_rich(draw_cells(genotype))
     typer.echo(f"line    {genotype.to_line()}\ndigest  {genotype.digest}")

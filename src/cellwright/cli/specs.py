@@ -83,7 +83,7 @@ def compile_spec(
     """
     from cellwright_pipelines import compile_pipeline
 
-    from cellwright.report import naming
+    from cellwright.report.mistakes import naming
 
     loaded = load(spec, overrides)
     with naming(output):

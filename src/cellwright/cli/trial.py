@@ -35,7 +35,8 @@ def trial(
     if tethered:
         die_with_peer(sys.stdin.fileno())
     signal.signal(signal.SIGTERM, _end_in_order)
-    from cellwright.report import LineProgress, ending_in_words
+    from cellwright.report.lines import LineProgress
+    from cellwright.report.mistakes import ending_in_words
 
     progress = LineProgress(sys.stdout)
     with ending_in_words(progress):

@@ -28,7 +28,7 @@ def opened(spec: "SearchSpec", runs: Path, *, fresh: bool = False, registers: bo
     """
     from cellwright.errors import CellwrightError
     from cellwright.folders import claim, locked, used
-    from cellwright.report import LATEST
+    from cellwright.report.latest import LATEST
 
     workspace = runs / spec.name
     with ExitStack() as held:

@@ -1,20 +1,11 @@
-"""Prepared data: split, written as memory-mapped shards, and served in batches."""
+"""Data: what sources give, and prepared data, split and written as memory-mapped shards.
+
+What is exported here needs no torch, so that a spec can name a source; `prepared` and `split`, from which batches are
+taken, do.
+"""
 
 from cellwright.data.examples import Examples, Source
 from cellwright.data.manifest import DataManifest, Duplicates, SplitName
-from cellwright.data.prepared import PreparedData
 from cellwright.data.reading import Reader
-from cellwright.data.split import Batch, Inputs, Split
 
-__all__ = [
-    "Batch",
-    "DataManifest",
-    "Duplicates",
-    "Examples",
-    "Inputs",
-    "PreparedData",
-    "Reader",
-    "Source",
-    "Split",
-    "SplitName",
-]
+__all__ = ["DataManifest", "Duplicates", "Examples", "Reader", "Source", "SplitName"]

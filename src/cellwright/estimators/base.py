@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
+from cellwright.importing import load_class
 from cellwright.progress import Progress
 from cellwright.spec import EstimatorSection, Retrain, SpaceSection, TaskSection
 from cellwright.tasks.base import Task
@@ -91,3 +92,9 @@ class Estimator(ABC):
         """
         metrics = self.estimate(architecture, earlier, seed=seed)
         return replace(evaluation, state="done", metrics={**evaluation.metrics, **metrics})
+
+
+def build_estimator(section: EstimatorSection, setting: Setting, *, seed: int) -> Estimator:
+    """Return the estimator that one of a spec's `estimators` describes."""
+    estimator = load_class(section.implementation, Estimator)  # type: ignore[type-abstract]
+    return estimator(section, setting, seed=seed)

@@ -13,7 +13,7 @@ from typing import IO, Any, Literal, Self
 import psutil
 
 from cellwright.evaluation import Evaluation
-from cellwright.report import Mistake, read_line
+from cellwright.report.lines import Mistake, read_line
 from cellwright.runners.base import Key, Outcome, Runner, Trials
 from cellwright.spec import SearchSpec
 from cellwright.spec.platform import Memory, count_bytes

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, build_objectives, load_evaluation, save_evaluation
 from cellwright.katib.assignments import observation, read_suggestion

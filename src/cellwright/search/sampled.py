@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import CellwrightError
-from cellwright.estimators import build_estimator
+from cellwright.estimators.base import build_estimator
 from cellwright.evaluation import Evaluation, Objective, build_objectives
 from cellwright.genotype import Genotype
 from cellwright.katib.settings import SearchSettings

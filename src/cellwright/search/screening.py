@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cellwright.errors import CellwrightError
-from cellwright.estimators import COSTS, Estimator, Setting, measure_cost
+from cellwright.estimators.base import Estimator, Setting
+from cellwright.estimators.cost import measure_cost
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.search.candidates import split_candidate
 from cellwright.spaces import Space
 from cellwright.spec import SearchSpec
+from cellwright.spec.estimators import COSTS
 
 SEARCHED = 300
 """Architectures that are looked at before a space counts as without a feasible one."""

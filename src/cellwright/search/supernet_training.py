@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import CellwrightError
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Progress
@@ -12,7 +12,8 @@ from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import OneShotSection, SearchSpec
-from cellwright.strategies.one_shot import Differentiable, SearchData, build_strategy
+from cellwright.strategies.one_shot.base import SearchData, build_strategy
+from cellwright.strategies.one_shot.differentiable import Differentiable
 from cellwright.tasks.base import read_task
 from cellwright.training import parallel
 from cellwright.training.checkpoint import CHECKPOINT

@@ -5,8 +5,8 @@ from typing import Self
 
 import torch
 
-from cellwright.data import PreparedData
-from cellwright.estimators import Setting, build_estimator
+from cellwright.data.prepared import PreparedData
+from cellwright.estimators.base import Setting, build_estimator
 from cellwright.evaluation import Evaluation, save_evaluation
 from cellwright.genotype import Genotype
 from cellwright.katib.settings import SearchSettings

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Inputs
+from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.spaces import Space
 from cellwright.tasks.base import Task

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.nn.cost import count_params
 from cellwright.progress import Progress
 from cellwright.results import SearchResult

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cellwright.data import PreparedData, Split
+from cellwright.data.prepared import PreparedData
+from cellwright.data.split import Split
 from cellwright.nn.cost import measure_latency
 from cellwright.progress import Progress
 from cellwright.results import Comparison, EvaluationResult, Latency, ModelScore, TrainingResult

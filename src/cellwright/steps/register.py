@@ -5,7 +5,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Progress
 from cellwright.results import (

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
 from cellwright.nn.export import export_onnx, export_pt2

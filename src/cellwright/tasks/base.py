@@ -8,7 +8,8 @@ import torch
 from pydantic import PlainValidator, SerializeAsAny
 from torch import Tensor, nn
 
-from cellwright.data import Inputs, Source, SplitName
+from cellwright.data import Source, SplitName
+from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part, Strata
 from cellwright.importing import load_class
 from cellwright.results import Confusion, Interval, Result, Score, ScoreTable

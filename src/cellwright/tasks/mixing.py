@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cellwright.data import Inputs
+from cellwright.data.split import Inputs
 
 
 def mix_up(inputs: Inputs, targets: Tensor, alpha: float, rng: torch.Generator) -> tuple[Inputs, Tensor]:

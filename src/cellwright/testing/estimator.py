@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cellwright.estimators import Estimator, Setting, build_estimator
+from cellwright.estimators.base import Estimator, Setting, build_estimator
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.spaces import build_space

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
@@ -21,7 +21,7 @@ from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.networks import build_network, build_supernet
 from cellwright.spaces.supernet import Supernet
 from cellwright.spec import STRATEGIES, Budget, OneShotSection, SpaceSection
-from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.strategies.one_shot.base import OneShotStrategy, SearchData, build_strategy
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification
 

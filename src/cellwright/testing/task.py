@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import PreparedData, Source
+from cellwright.data import Source
+from cellwright.data.prepared import PreparedData
 from cellwright.data.reading import build_reader, source_digest
 from cellwright.nn.cost import count_params
 from cellwright.nn.export import export_onnx

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cellwright.data import DataManifest, PreparedData
+from cellwright.data import DataManifest
+from cellwright.data.prepared import PreparedData
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.nn.dropping import Droppable
 from cellwright.progress import Progress

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Inputs, Split
+from cellwright.data.split import Inputs, Split
 from cellwright.nn.dropping import Droppable, kept_paths
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from cellwright.report import Mistake, write_line
+from cellwright.report.lines import Mistake, write_line
 from cellwright.runners.kubernetes.pods import TrialPods, trouble_of
 from cellwright.runners.kubernetes.section import JobsSection
 from cellwright.spec import Resources, Store

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from cellwright.data import Split
+from cellwright.data.split import Batch, Split
 from cellwright.nn import primitives
 from cellwright.nn.depthwise import Separable
 from cellwright.nn.halving import halve
@@ -15,7 +15,7 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.space import Darts as DartsSection
 from cellwright.spaces.darts.supernet import DartsSupernet
 from cellwright.spec import Budget
-from cellwright.strategies.one_shot import Batch, SearchData
+from cellwright.strategies.one_shot.base import SearchData
 from cellwright.strategies.one_shot.darts.section import DartsStrategySection
 from cellwright.strategies.one_shot.darts.strategy import Darts
 from cellwright.tasks.images.section import ImagesSection

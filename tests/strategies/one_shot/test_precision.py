@@ -4,11 +4,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import STRATEGIES, Budget
-from cellwright.strategies.one_shot import OneShotStrategy, SearchData, build_strategy
+from cellwright.strategies.one_shot.base import OneShotStrategy, SearchData, build_strategy
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification
 from tests.contracts.sections import SECTIONS

@@ -4,14 +4,14 @@ import random
 
 import pytest
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.networks import build_supernet
 from cellwright.spaces.supernet import Supernet
 from cellwright.spec import STRATEGIES, Budget
-from cellwright.strategies.one_shot import SearchData, build_strategy
+from cellwright.strategies.one_shot.base import SearchData, build_strategy
 from cellwright.strategies.one_shot.scoring import restriction, score
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification

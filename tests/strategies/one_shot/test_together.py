@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
@@ -15,7 +15,7 @@ from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import STRATEGIES, Budget
-from cellwright.strategies.one_shot import SearchData, build_strategy
+from cellwright.strategies.one_shot.base import SearchData, build_strategy
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification
 from cellwright.training.checkpoint import load_tensors

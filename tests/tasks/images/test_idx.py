@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
 from cellwright.tasks.images.sources.idx import IdxSection
 from cellwright.tasks.preparing import prepare

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellwright.data import PreparedData
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
 from cellwright.tasks.images.sources.folder import FolderSection, class_names
 from cellwright.tasks.preparing import prepare

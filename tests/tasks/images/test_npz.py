@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellwright.data import PreparedData
 from cellwright.data.manifest import ArrayForm
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
 from cellwright.tasks.images.sources.npz import NpzSection
 from cellwright.tasks.preparing import prepare

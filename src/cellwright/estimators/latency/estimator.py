@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cellwright.canonical import digest
-from cellwright.data import Inputs
+from cellwright.data.split import Inputs
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.latency.section import LatencySection
 from cellwright.evaluation import Evaluation

@@ -12,7 +12,7 @@ from cellwright.progress import Progress
 from cellwright.seeds import derive_seed
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import Budget
-from cellwright.strategies.one_shot import SearchData
+from cellwright.strategies.one_shot.base import SearchData
 from cellwright.strategies.one_shot.spos.section import SposSection
 from cellwright.strategies.one_shot.spos.strategy import Spos
 

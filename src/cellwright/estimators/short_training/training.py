@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.errors import CellwrightError
 from cellwright.estimators.base import Setting
 from cellwright.estimators.short_training.section import ShortTrainingSection

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cellwright.data import Inputs
+from cellwright.data.split import Inputs
 from cellwright.tasks.base import Task
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 from cellwright.canonical import digest
 from cellwright.container_images import CELLWRIGHT
 from cellwright.pod_labels import SEARCH, TRIAL
-from cellwright.report import last_mistake
+from cellwright.report.lines import last_mistake
 from cellwright.runners.kubernetes.section import ClusterSection
 from cellwright.spec import Resources, SearchSpec, Store
 

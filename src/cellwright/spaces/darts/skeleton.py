@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
 
-from cellwright.data import Inputs
+from cellwright.data.split import Inputs
 from cellwright.nn.places import cell_places
 from cellwright.nn.primitives import FactorizedReduce, Norm, conv_norm
 from cellwright.spaces.darts.feature import Feature, concatenated, rectified

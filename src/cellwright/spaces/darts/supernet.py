@@ -6,7 +6,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Inputs
+from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.wide import pays, wide_outputs

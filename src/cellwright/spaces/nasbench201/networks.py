@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Inputs
+from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable, times_kept
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory

@@ -12,8 +12,9 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from cellwright.data import Batch, Split
+from cellwright.data.split import Batch, Split
 from cellwright.genotype import Genotype
+from cellwright.importing import load_class
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord, SearchResult
 from cellwright.spaces.supernet import Active, Mixture, Supernet
@@ -330,3 +331,9 @@ def endless_batches(split: Split, batch_size: int, *, seed: int, epoch: int) -> 
     while True:
         yield from split.batches(size, seed=seed, epoch=1_000_003 * lap + epoch)
         lap += 1
+
+
+def build_strategy(section: OneShotSection, augment: TaskSection, *, seed: int) -> OneShotStrategy:
+    """Return the strategy that a spec's `strategy` section describes."""
+    strategy = load_class(section.implementation, OneShotStrategy)  # type: ignore[type-abstract]
+    return strategy(section, augment, seed=seed)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Batch
+from cellwright.data.split import Batch
 from cellwright.genotype import Genotype
 from cellwright.results import EpochRecord
 from cellwright.seeds import derive_seed

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from cellwright.data import Inputs, Split
+from cellwright.data.split import Inputs, Split
 from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
 from cellwright.spaces import Space

@@ -4,7 +4,7 @@ import random
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
-from cellwright.data import Batch
+from cellwright.data.split import Batch
 from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
 from cellwright.spec import OneShotSection

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cellwright.data import Inputs, Source
+from cellwright.data import Source
+from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
 from cellwright.tasks.base import Resize
 from cellwright.tasks.classification import CLASS_NAMES, Classification

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cellwright.data import Batch
+from cellwright.data.split import Batch
 from cellwright.spec import Precision
 from cellwright.strategies.one_shot.alphas import frozen
 from cellwright.strategies.one_shot.base import StepResult
