@@ -17,8 +17,8 @@ from scipy.stats import rankdata, spearmanr
 from cellwright.data.split import Split
 from cellwright.estimators.base import Setting
 from cellwright.estimators.tabular.estimator import read_table
-from cellwright.estimators.zero_cost import PROXIES, fuse_among
 from cellwright.estimators.zero_cost.estimator import ZeroCost
+from cellwright.estimators.zero_cost.proxies import PROXIES, fuse_among
 from cellwright.estimators.zero_cost.section import ZeroCostSection
 from cellwright.progress import Silent
 from cellwright.spaces import CELL

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from cellwright.estimators.zero_cost import fuse_among
 from cellwright.estimators.zero_cost.fusion import rank_among
+from cellwright.estimators.zero_cost.proxies import fuse_among
 
 REFERENCE = (-1.0, 0.0, 0.0, 2.0)
 

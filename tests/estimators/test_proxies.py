@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cellwright.estimators.zero_cost import PROXIES, Probe
+from cellwright.estimators.zero_cost.proxies import PROXIES, Probe
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.nn.primitives import Norm
 from cellwright.spaces import CELL

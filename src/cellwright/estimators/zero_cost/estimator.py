@@ -8,7 +8,7 @@ from torch import nn
 
 from cellwright.canonical import digest
 from cellwright.estimators.base import Estimator, Setting
-from cellwright.estimators.zero_cost import PROXIES, Probe, fuse_among
+from cellwright.estimators.zero_cost.proxies import PROXIES, Probe, fuse_among
 from cellwright.estimators.zero_cost.section import ZeroCostSection
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
