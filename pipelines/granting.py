@@ -7,7 +7,6 @@ from cellwright.spec import Resources, SearchSpec
 
 FINISH = Resources(cpu="500m", memory="1Gi")
 """The exit handler's profile: it does nothing but delete."""
-STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TRACKING_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 LONGEST_RETRYING = "31536000s"
 """Argo counts this from the first attempt's start, and begins no attempt after it; KFP calls it the longest wait."""
@@ -34,7 +33,7 @@ def grant(task: dsl.PipelineTask, spec: SearchSpec) -> None:
     if spec.store and spec.store.claim:
         kubernetes.mount_pvc(task, spec.store.claim, spec.store.uri)
     if spec.store and spec.store.secret:
-        _give_secret(task, spec.store.secret, STORE_KEYS)
+        _give_secret(task, spec.store.secret, spec.store.secret_keys)
     if spec.tracking.secret:
         _give_secret(task, spec.tracking.secret, TRACKING_KEYS)
 

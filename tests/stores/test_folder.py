@@ -18,16 +18,6 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_a_folder_comes_back_as_it_was_pushed(store, tmp_path: Path):
-    write(tmp_path / "here" / "shards" / "train", "abc")
-    write(tmp_path / "here" / "step.json", "{}")
-    write(tmp_path / "here" / ".half-written", "never")
-    store.push(tmp_path / "here", "data/x", last="step.json")
-    assert store.sizes("data/x") == {"shards/train": 3, "step.json": 2}
-    store.pull("data/x", tmp_path / "there")
-    assert (tmp_path / "there" / "shards" / "train").read_text() == "abc"
-
-
 def test_what_says_that_it_is_whole_is_stored_last(store, tmp_path: Path, monkeypatch):
     stored = []
     monkeypatch.setattr(store, "put", lambda path, name: stored.append(name))
@@ -50,13 +40,6 @@ def test_a_push_goes_on_where_an_earlier_one_stopped(store, tmp_path: Path, monk
 def test_what_is_not_there_is_named(store, tmp_path: Path):
     with pytest.raises(CellwrightError, match="volume/data/none must exist"):
         store.get("data/none", tmp_path / "none")
-
-
-def test_deleting_leaves_nothing_of_the_folder(store, tmp_path: Path):
-    store.put(write(tmp_path / "a", "1"), "searches/x/a")
-    store.put(write(tmp_path / "a", "1"), "searches/y/a")
-    store.delete("searches/x")
-    assert store.sizes("searches") == {"y/a": 1}
 
 
 def test_a_mirror_goes_on_from_the_store_and_keeps_up(store, tmp_path: Path):

@@ -24,6 +24,7 @@ def trial(
     store: Annotated[
         str | None, typer.Option(help="Where they are elsewhere: s3://BUCKET/PREFIX, or a volume's path.")
     ] = None,
+    store_kind: Annotated[str | None, typer.Option(help="Import path of a store of your own.")] = None,
     search: Annotated[str, typer.Option(help="Name of the search that the trial belongs to.")] = "",
     trial: Annotated[str, typer.Option(help="Which it is: NUMBER-REPEAT.")] = "0-0",
     genotype: Annotated[str | None, typer.Option(help="What Katib's suggestion service proposes.")] = None,
@@ -51,12 +52,11 @@ def trial(
 
         parameters = {} if genotype is None else {"genotype": genotype, "fidelity": fidelity}
         with tempfile.TemporaryDirectory() as scratch:
-            distant = RemoteTrial(
-                open_store(store, say=progress.say), search, trial, Path(scratch), parameters=parameters
-            )
-            evaluation = distant.run(progress)
+            place = open_store(store, kind=store_kind, say=progress.say)
+            remote = RemoteTrial(place, search, trial, Path(scratch), parameters=parameters)
+            evaluation = remote.run(progress)
             if report_to is not None:
-                distant.report(evaluation, report_to, katib_trial)
+                remote.report(evaluation, report_to, katib_trial)
 
 
 def _end_in_order(number: int, _: object) -> None:

@@ -14,16 +14,17 @@ from cellwright.spec.estimators import (
     WeightedPick,
     WithinPick,
 )
-from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES, TASKS
+from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STORES, STRATEGIES, TASKS
 from cellwright.spec.family import Family
 from cellwright.spec.loading import load_spec, mistakes, parse_spec
 from cellwright.spec.platform import Pipeline, Register, Resources, Toleration, Tracking, count_bytes
 from cellwright.spec.retrain import Baseline, Evaluate, Retrain
-from cellwright.spec.runner import RunnerSection, Store
+from cellwright.spec.runner import RunnerSection
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.section import Section
 from cellwright.spec.space import SpaceSection
 from cellwright.spec.start import Start
+from cellwright.spec.store import Store
 from cellwright.spec.strategy import (
     AlphaSection,
     AshaScheduler,
@@ -42,6 +43,7 @@ __all__ = [
     "RUNNERS",
     "SOURCES",
     "SPACES",
+    "STORES",
     "STRATEGIES",
     "TASKS",
     "AlphaSection",

@@ -69,3 +69,8 @@ RUNNERS = Family(
     },
     default="local",
 )
+STORES = {
+    "s3": "cellwright.stores.s3:S3Store",
+    "": "cellwright.stores.folder:FolderStore",
+}
+"""The import path of each store's class, by the scheme of its URIs; a path has none."""

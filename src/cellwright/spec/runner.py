@@ -1,8 +1,8 @@
-"""The `runner` and `store` sections: where trials run, and where clusters keep what they read and write."""
+"""The `runner` section: where trials run."""
 
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cellwright.spec.platform import Resources
 from cellwright.spec.section import Section
@@ -41,24 +41,3 @@ class RunnerSection(Section):
         """Return what one trial may use, where the search's step may use `step`."""
         share = max(1, step.threads // self.parallel)
         return step.model_copy(update={"cpu": str(share)})
-
-
-class Store(Section):
-    """What the steps and trials of a cluster share: prepared data, requests, checkpoints and results."""
-
-    uri: str = Field(pattern=r"^(s3://[a-z0-9.-]+(/.*[^/])?|/.*[^/])$")
-    """`s3://BUCKET/PREFIX`, or an absolute path on a volume that all mount."""
-    endpoint: str | None = Field(default=None, pattern=r"^https?://")
-    """S3 endpoint as pods see it; Amazon's unless said. AWS_ENDPOINT_URL overrules it for this process."""
-    secret: str | None = None
-    """Kubernetes Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the pods' identity unless said."""
-    claim: str | None = None
-    """PersistentVolumeClaim that pods mount at the path."""
-
-    @model_validator(mode="after")
-    def _has_a_claim_for_a_path(self) -> Self:
-        if self.uri.startswith("/") != (self.claim is not None):
-            raise ValueError(
-                f"claim must be said for a path and for nothing else, got {self.claim} and {self.uri}"
-            )
-        return self

@@ -19,10 +19,11 @@ from cellwright.spec.estimators import (
 from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES, TASKS
 from cellwright.spec.platform import Pipeline, Register, Resources, Tracking
 from cellwright.spec.retrain import Evaluate, Retrain
-from cellwright.spec.runner import RunnerSection, Store
+from cellwright.spec.runner import RunnerSection
 from cellwright.spec.section import Section
 from cellwright.spec.space import SpaceSection
 from cellwright.spec.start import Start
+from cellwright.spec.store import Store
 from cellwright.spec.strategy import Budget, StrategySection
 from cellwright.spec.task import TaskSection
 from cellwright.spec.tune import Tune

@@ -104,7 +104,7 @@ def stage_search(spec: SearchSpec, workspace: Path, progress: Progress) -> None:
 def spec_store(spec: SearchSpec) -> Store:
     """Return the spec's store."""
     assert spec.store is not None
-    return open_store(spec.store.uri, spec.store.endpoint)
+    return open_store(spec.store.uri, spec.store.endpoint, kind=spec.store.kind)
 
 
 def copy_light(folder: Path, target: Path) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+from cellwright.errors import CellwrightError
+from cellwright.importing import load_class
+from cellwright.spec import STORES
 from cellwright.stores.base import Store
 from cellwright.stores.client import NoCredentials
 from cellwright.stores.folder import FolderStore
 from cellwright.stores.lease import leased, release
 from cellwright.stores.mirror import mirroring
 from cellwright.stores.reading import S3Object, S3Reader
-from cellwright.stores.retrying import SECONDS, say_line
+from cellwright.stores.retrying import say_line
 from cellwright.stores.s3 import S3Store
 
 __all__ = [
@@ -29,17 +32,25 @@ def open_store(
     uri: str,
     endpoint: str | None = None,
     *,
+    kind: str | None = None,
     say: Callable[[str], None] = say_line,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
 ) -> Store:
-    """Return the store at an absolute path, or at `s3://BUCKET/PREFIX` of Amazon's S3 or of another endpoint.
+    """Return the store at a URI.
 
     Args:
-        uri: where.
-        endpoint: of a server other than Amazon's.
+        uri: an absolute path, `s3://BUCKET/PREFIX`, or what the kind opens.
+        endpoint: of a server other than the scheme's own.
+        kind: import path of a store of the user's own; by the URI's scheme unless given.
         say: is told what is waited for.
-        seconds: to wait for a server that refuses, hangs or breaks off.
+        seconds: to wait for a server that refuses, hangs or breaks off; the store's own time by default.
+
+    Raises:
+        CellwrightError: no store has that scheme, or the kind cannot be imported.
     """
-    return (
-        FolderStore(uri) if uri.startswith("/") else S3Store(uri, endpoint=endpoint, say=say, seconds=seconds)
-    )
+    scheme = uri.partition("://")[0] if "://" in uri else ""
+    if kind is None and scheme not in STORES:
+        known = ", ".join(f"{known}://" for known in STORES if known)
+        raise CellwrightError(f"a store must be at {known} or an absolute path, got {uri}")
+    store = load_class(kind or STORES[scheme], Store)  # type: ignore[type-abstract]
+    return store.open(uri, endpoint=endpoint, say=say, seconds=seconds)

@@ -3,10 +3,25 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 
 class Store(ABC):
     """Files by name, each either whole or not there; names are paths with slashes."""
+
+    @classmethod
+    @abstractmethod
+    def open(
+        cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
+    ) -> Self:
+        """Return the store at a URI.
+
+        Args:
+            uri: where.
+            endpoint: of a server other than the scheme's own.
+            say: is told what is waited for.
+            seconds: to wait for a server that refuses, hangs or breaks off; the store's own time by default.
+        """
 
     @abstractmethod
     def sizes(self, folder: str) -> dict[str, int]:

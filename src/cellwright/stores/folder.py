@@ -3,7 +3,9 @@
 import fcntl
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path, write_text
@@ -19,6 +21,13 @@ class FolderStore(Store):
 
     def __init__(self, uri: str) -> None:
         self.root = Path(uri)
+
+    @classmethod
+    def open(
+        cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
+    ) -> Self:
+        """Return the store at an absolute path."""
+        return cls(uri)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of every file below the folder, by its name within."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError
@@ -42,6 +43,13 @@ class S3Store(Store):
         with self._in_words():
             self.client = connect(endpoint)
         self.retry = s3_retry(self.client.meta.endpoint_url, say=say, seconds=seconds)
+
+    @classmethod
+    def open(
+        cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
+    ) -> Self:
+        """Return the store at `s3://BUCKET/PREFIX`."""
+        return cls(uri, endpoint=endpoint, say=say, seconds=SECONDS if seconds is None else seconds)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of every object below the folder, by its name within."""

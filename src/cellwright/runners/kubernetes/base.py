@@ -65,7 +65,7 @@ class KubernetesRunner(Runner):
         self.pods = pods
         self.cluster = cluster
         self.progress = progress
-        self.store = open_store(pods.store.uri, pods.store.endpoint, say=progress.say)
+        self.store = open_store(pods.store.uri, pods.store.endpoint, kind=pods.store.kind, say=progress.say)
         self.running: dict[Key, _Running] = {}
         self._last_change = time.monotonic()
         self._seen: object = None
@@ -227,7 +227,7 @@ class KubernetesRunner(Runner):
 def _share(pods: TrialPods, trials: Trials) -> None:
     """Store what all trials of a search have in common: the prepared data and the common request."""
     say = trials.progress.say
-    store = open_store(pods.store.uri, pods.store.endpoint, say=say)
+    store = open_store(pods.store.uri, pods.store.endpoint, kind=pods.store.kind, say=say)
     say(f"search: storing {trials.data.name} in {pods.store.uri}")
     store.push(trials.data, step_place(trials.data.name), last=StepRecord.FILE)
     write_text(trials.folder / REQUEST, trials.request)

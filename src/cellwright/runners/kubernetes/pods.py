@@ -78,6 +78,8 @@ class TrialPods:
             "--trial",
             trial,
         ]
+        if self.store.kind is not None:
+            command += ["--store-kind", self.store.kind]
         spec = {
             "backoffLimit": self.runner.retries,
             "podFailurePolicy": {"rules": self._failure_rules()},

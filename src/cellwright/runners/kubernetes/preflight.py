@@ -172,7 +172,9 @@ def _refused(what: str, error: CellwrightError) -> Finding | None:
 def _store(pods: TrialPods) -> Finding:
     what = f"the store {pods.store.uri}, from here"
     try:
-        open_store(pods.store.uri, pods.store.endpoint, seconds=STORE_SECONDS).sizes("preflight")
+        open_store(pods.store.uri, pods.store.endpoint, kind=pods.store.kind, seconds=STORE_SECONDS).sizes(
+            "preflight"
+        )
     except (CellwrightError, OSError) as error:
         return Finding(what, str(error))
     return Finding(what, None)

@@ -1,0 +1,106 @@
+"""What every runner must do."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellwright.evaluation import Suggestion, load_evaluation
+from cellwright.progress import Silent
+from cellwright.runners import REQUEST, RESULT, Key, Runner, runner_class
+from cellwright.search.trial import TrialRequest, trials_of
+from cellwright.spaces import build_space
+from cellwright.spec import SearchSpec
+from cellwright.step_list import STEPS
+from cellwright.steps.running import run_step
+
+SPEC: dict[str, Any] = {
+    "name": "contract",
+    "data": {"source": "digits", "limit": 100},
+    "space": {"kind": "nasbench201", "num_cells": 1, "channels": 2},
+    "strategy": {"kind": "random"},
+    "estimators": [{"kind": "short-training", "epochs": 1}],
+}
+"""A search whose trials take moments."""
+
+
+class RunnerContract:
+    """Tests of a runner; a subclass has a fixture `sections` that returns the spec's `runner`, and `store` if any."""
+
+    @pytest.fixture
+    def spec(self, sections: dict[str, Any]) -> SearchSpec:
+        """Return a spec with the runner."""
+        return SearchSpec.model_validate({**SPEC, **sections})
+
+    @pytest.fixture
+    def data(self, spec: SearchSpec, tmp_path: Path) -> Path:
+        """Return a folder of prepared data."""
+        return run_step(STEPS["prepare"], spec, {}, tmp_path / "workspace", Silent())
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """Return the folder of the search."""
+        (tmp_path / "search").mkdir()
+        return tmp_path / "search"
+
+    @pytest.fixture
+    def build(self, spec: SearchSpec, data: Path, folder: Path) -> Callable[[], Runner]:
+        """Return what makes the runner of the search, as a search does that is begun again."""
+        return lambda: runner_class(spec.runner).of(spec, trials_of(spec, data, folder, Silent()))
+
+    @pytest.fixture
+    def start(self, spec: SearchSpec, data: Path, folder: Path) -> Callable[[Runner, Key], Path]:
+        """Return what starts a trial and returns its folder; one of the number 9 cannot be read."""
+
+        def start(runner: Runner, key: Key) -> Path:
+            number, repeat = key
+            place = folder / f"trial-{number}-{repeat}"
+            place.mkdir(exist_ok=True)
+            genotype = build_space(spec.space).sample(random.Random(number))
+            evaluation = Suggestion(number=number, genotype=genotype).running
+            request = TrialRequest.of(spec, data, evaluation)
+            if number == 9:
+                request = request.model_copy(update={"spec": '{"seed": -1}'})
+            request.save(place / REQUEST)
+            runner.start(key, place, evaluation)
+            return place
+
+        return start
+
+    def test_trials_end_with_what_they_found_or_say_why_not(
+        self, build: Callable[[], Runner], start: Callable[[Runner, Key], Path]
+    ) -> None:
+        """One that fails takes no other along."""
+        runner = build()
+        try:
+            places = {key: start(runner, key) for key in ((0, 0), (9, 0), (1, 0))}
+            outcomes = {outcome.key: outcome for outcome in (runner.wait() for _ in places)}
+        finally:
+            runner.stop()
+        assert outcomes.keys() == places.keys()
+        failure = outcomes[9, 0].failure
+        assert failure is not None and "seed" in failure
+        for key in ((0, 0), (1, 0)):
+            assert outcomes[key].failure is None
+            assert outcomes[key].seconds > 0
+            evaluation = load_evaluation(places[key] / RESULT)
+            assert (evaluation.number, evaluation.state) == (key[0], "done")
+            assert "accuracy" in evaluation.metrics
+
+    def test_a_trial_that_was_stopped_can_be_started_again(
+        self, build: Callable[[], Runner], start: Callable[[Runner, Key], Path]
+    ) -> None:
+        """By a search that is begun again; to stop twice does no harm."""
+        stopped = build()
+        start(stopped, (0, 0))
+        stopped.stop()
+        stopped.stop()
+        again = build()
+        try:
+            place = start(again, (0, 0))
+            assert again.wait().failure is None
+        finally:
+            again.stop()
+        assert (place / RESULT).exists()
