@@ -80,6 +80,15 @@ def test_the_code_of_the_kinds_that_a_spec_names_matters_and_no_other():
     assert "cellwright.spaces.darts.networks" not in chain
 
 
+def test_the_code_that_reads_the_data_and_that_of_the_task_matter():
+    own = {"data": {"source": "my_package.spectra_section:SpectraSection", "path": "spectra.csv"}}
+    assert {"my_package.spectra_section", "my_package.spectra"} <= modules_of("prepare", **own)
+    assert "my_package.spectra" in modules_of("evaluate", **own)
+    built_in = modules_of("prepare")
+    assert "cellwright.tasks.images.sources.digits" in built_in
+    assert not [name for name in built_in if name.startswith("my_package")]
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_neither_help_nor_another_step_s_code_matters(step: str):
     modules = modules_of(step)

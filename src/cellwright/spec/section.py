@@ -76,10 +76,11 @@ class Section(BaseModel):
 
     @property
     def code(self) -> tuple[str, ...]:
-        """Return the import paths of the code that the section stands for, its own first."""
+        """Return the import paths of the code that the section stands for: its own, and those its class names."""
         cls = type(self)
-        named = (getattr(cls, name, None) for name in ("implementation", "networks"))
-        return (f"{cls.__module__}:{cls.__qualname__}", *filter(None, named))
+        named = (getattr(cls, name, None) for name in sorted(cls.__class_vars__))
+        paths = (value for value in named if isinstance(value, str) and ":" in value)
+        return (f"{cls.__module__}:{cls.__qualname__}", *paths)
 
     @property
     def imports(self) -> tuple[str, ...]:

@@ -98,7 +98,8 @@ def step_settings(step: Step, spec: SearchSpec) -> dict[str, Any]:
 def step_code(step: Step, spec: SearchSpec) -> str:
     """Return a digest of the code that the step imports, with that of the kinds that the spec names."""
     decisive = only(without(spec, step.uses), _read(step, spec))
-    return code_digest(frozenset([step.run, *(path for part in decisive.parts for path in part.code)]))
+    parts = [*decisive.parts, spec.augment]  # which names the task, whose code every step may call
+    return code_digest(frozenset([step.run, *(path for part in parts for path in part.code)]))
 
 
 def _read(step: Step, spec: SearchSpec) -> tuple[str, ...]:
