@@ -26,7 +26,7 @@ import cellwright
 from benchmarks.fashion_data import DEFAULT_FOLDER, FILES, fashion_mnist
 from cellwright.canonical import digest
 from cellwright.files import atomic_path, write_text
-from cellwright.genotype import Genotype
+from cellwright.genotype import GenotypeLine
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.spec import SearchSpec
@@ -58,7 +58,7 @@ class Run(BaseModel):
     """Digest of what the result depends on."""
     strategy: str
     seed: int
-    genotype: str
+    genotype: GenotypeLine
     skip_fraction: float
     """Of the genotype."""
     epoch: int
@@ -124,7 +124,7 @@ def run_search(name: str, spec: SearchSpec, prepared: Path) -> Run:
         strategy=name,
         seed=spec.seed,
         genotype=result.genotype,
-        skip_fraction=round(skip_fraction(Genotype.from_line(result.genotype)), 3),
+        skip_fraction=round(skip_fraction(result.genotype), 3),
         epoch=result.epoch,
         validation_accuracy=result.score,
         events=result.events,

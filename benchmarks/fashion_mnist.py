@@ -155,7 +155,7 @@ def network_of(
     if found:
         return genotype_network(spec, images.manifest, found.genotype)
     rng = random.Random(derive_seed(spec.seed, "random architecture", 0))
-    return genotype_network(spec, images.manifest, build_space(spec.space).sample(rng).to_line())
+    return genotype_network(spec, images.manifest, build_space(spec.space).sample(rng))
 
 
 def missing(seeds: Sequence[int], only: Sequence[str], done: Sequence[Outcome]) -> Iterator[tuple[str, int]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scipy.stats import ttest_ind
 
+from cellwright.genotype import GenotypeLine
 from cellwright.results import Result
 
 
@@ -15,7 +16,7 @@ class Outcome(Result):
     contender: str
     seed: int
     test_accuracy: float
-    genotype: str | None
+    genotype: GenotypeLine | None
     params: int
     macs: int
     search_epochs: int

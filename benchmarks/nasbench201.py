@@ -15,7 +15,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 from statistics import NormalDist
@@ -25,11 +25,12 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is imported
 
 import numpy as np
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.tabular.estimator import read_table
 from cellwright.evaluation import FULL, Evaluation, Objective
 from cellwright.files import write_text
 from cellwright.genotype import Genotype
-from cellwright.spaces import CELL, Taken
+from cellwright.spaces import CELL, CandidateSpace, Taken
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spec import STRATEGIES as KINDS
 from cellwright.spec import AshaScheduler
@@ -81,7 +82,7 @@ SPACE = Cells()
 
 @cache
 def features() -> Features:
-    return Features(SPACE, cached=1 << 14)
+    return Features(CandidateSpace(SPACE), cached=1 << 14)
 
 
 class Table:
@@ -154,18 +155,20 @@ class Trial:
         self.scores[genotype].append(score)
         return score
 
-    def score_again(self, strategy: Suggesting, finalists: Sequence[Genotype]) -> Genotype:
+    def score_again(self, strategy: Suggesting, finalists: Sequence[Candidate]) -> Genotype:
         """Return what the strategy chooses once each finalist has one more score."""
         again = [
-            Evaluation(number=0, genotype=genotype, repeat=1, metrics={"accuracy": self._left[genotype][-1]})
-            for genotype in finalists
+            Evaluation(
+                number=0, candidate=found, repeat=1, metrics={"accuracy": self._left[found.genotype][-1]}
+            )
+            for found in finalists
         ]
-        return strategy.choose(again)
+        return strategy.choose(again).genotype
 
 
 def build(kind: str, seed: int, objectives: Sequence[Objective] = (ACCURACY,)) -> Any:
     settings = KINDS.validate({"kind": kind})
-    strategy = build_strategy(settings, SPACE, objectives, seed=seed)
+    strategy = build_strategy(settings, CandidateSpace(SPACE), objectives, seed=seed)
     if isinstance(strategy, Predictor | Nsga2):
         strategy.features = features()
     return strategy
@@ -178,8 +181,8 @@ def search(kind: str, data_set: str, seed: int, finalists: Mapping[int, int] = F
     for budget in finalists:
         while len(trial.scores) < budget - finalists[budget]:
             (suggestion,) = strategy.suggest(1)
-            score = trial.query(suggestion.genotype)
-            strategy.observe([replace(suggestion.running, state="done", metrics={"accuracy": score})])
+            score = trial.query(suggestion.candidate.genotype)
+            strategy.observe([suggestion.done({"accuracy": score})])
         chosen.append(trial.table.mean(trial.score_again(strategy, strategy.finalists(finalists[budget]))))
     return chosen
 
@@ -255,15 +258,16 @@ def timed_search(scheduled: bool, data_set: str, seed: int) -> list[float]:
     while spent < budget - kept:
         (suggestion,) = strategy.suggest(1)
         share = suggestion.fidelity.epochs
-        spent += share * table_.seconds(suggestion.genotype)
+        genotype = suggestion.candidate.genotype
+        spent += share * table_.seconds(genotype)
         in_full = suggestion.fidelity == FULL
-        score = trial.query(suggestion.genotype) if in_full else table_.simulated(suggestion.genotype, share)
-        strategy.observe([replace(suggestion.running, state="done", metrics={"accuracy": score})])
-    finalists: list[Genotype] = []
-    for genotype in strategy.finalists(FINALISTS[150]):
-        if spent + table_.seconds(genotype) <= budget and genotype in trial.scores:
-            spent += table_.seconds(genotype)
-            finalists.append(genotype)
+        score = trial.query(genotype) if in_full else table_.simulated(genotype, share)
+        strategy.observe([suggestion.done({"accuracy": score})])
+    finalists: list[Candidate] = []
+    for found in strategy.finalists(FINALISTS[150]):
+        if spent + table_.seconds(found.genotype) <= budget and found.genotype in trial.scores:
+            spent += table_.seconds(found.genotype)
+            finalists.append(found)
     return [table_.mean(trial.score_again(strategy, finalists)), spent / table_.mean_seconds]
 
 
@@ -273,10 +277,10 @@ def hypervolume(kind: str, data_set: str, seed: int) -> list[float]:
     for _ in range(150):
         (suggestion,) = strategy.suggest(1)
         metrics = {
-            "accuracy": trial.query(suggestion.genotype),
-            "latency": trial.table.latency(suggestion.genotype),
+            "accuracy": trial.query(suggestion.candidate.genotype),
+            "latency": trial.table.latency(suggestion.candidate.genotype),
         }
-        strategy.observe([replace(suggestion.running, state="done", metrics=metrics)])
+        strategy.observe([suggestion.done(metrics)])
     return [_area(trial.table, trial.scores) / _area(trial.table, trial.table.genotypes)]
 
 

@@ -12,7 +12,6 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from typing import Any
 
 ROUNDS = (1_000, 10_000)
@@ -29,7 +28,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 def measure(section: dict[str, Any], rounds: int) -> dict[str, float]:
     """Return CPU seconds, those of the last tenth of the rounds, and the process' peak in MiB."""
     from cellwright.evaluation import Objective
-    from cellwright.spaces import build_space
+    from cellwright.spaces import CandidateSpace, build_space
     from cellwright.spaces.darts.section import DartsSection
     from cellwright.spec import STRATEGIES
     from cellwright.strategies.sampled import build_sampled
@@ -37,7 +36,8 @@ def measure(section: dict[str, Any], rounds: int) -> dict[str, float]:
     objectives = [Objective(metric="accuracy"), Objective(metric="latency", direction="minimize")]
     several = section["kind"] == "nsga2"
     settings = STRATEGIES.validate(section)
-    strategy = build_sampled(settings, build_space(DartsSection()), objectives[: 1 + several], seed=0)
+    space = CandidateSpace(build_space(DartsSection()))
+    strategy = build_sampled(settings, space, objectives[: 1 + several], seed=0)
     rng = random.Random(0)
     worth: dict[str, float] = {}
     began = time.process_time()
@@ -46,10 +46,10 @@ def measure(section: dict[str, Any], rounds: int) -> dict[str, float]:
         if number == rounds * 9 // 10:
             before_last = time.process_time()
         (suggestion,) = strategy.suggest(1)
-        edges = [e for c in suggestion.genotype.cells.values() for node in c.nodes for e in node]
+        edges = [e for c in suggestion.candidate.genotype.cells.values() for node in c.nodes for e in node]
         scores = [worth.setdefault(edge.primitive, rng.random()) for edge in edges]
         metrics = {"accuracy": sum(scores) + rng.gauss(0, 0.3), "latency": sum(s > 0.5 for s in scores)}
-        strategy.observe([replace(suggestion.running, state="done", metrics=metrics)])
+        strategy.observe([suggestion.done(metrics)])
     ended = time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": ended - began, "last": ended - before_last, "peak": peak}

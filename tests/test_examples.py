@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from cellwright.data.prepared import PreparedData
-from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.spaces import build_space
@@ -27,7 +26,7 @@ def test_a_search_finds_a_network_with_what_the_user_brought(
     monkeypatch.syspath_prepend(EXAMPLES)
     spec = load_spec(EXAMPLES / f"{name}.yaml", SHORT)
     folders = run_until("search", spec, tmp_path, Silent())
-    genotype = Genotype.from_line(SearchResult.load(folders["search"] / "search.json").genotype)
+    genotype = SearchResult.load(folders["search"] / "search.json").genotype
     assert build_space(spec.space).contains(genotype)
     task = read_task(PreparedData.open(folders["prepare"]).manifest.task)
     network = build_network(spec.final_space, task, genotype)

@@ -14,7 +14,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cellwright.genotype import Genotype
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
 from cellwright.tracking import connection as _connection
 from tests.servers import MlflowServer
@@ -189,7 +188,7 @@ def logged(uri: str) -> dict[str, object]:
 def assert_same_results(one: Mapping[str, Path], other: Mapping[str, Path]) -> None:
     searches = [SearchResult.load(done["search"] / "search.json") for done in (one, other)]
     assert searches[0].history == searches[1].history
-    assert Genotype.from_line(searches[0].genotype) == Genotype.from_line(searches[1].genotype)
+    assert searches[0].genotype == searches[1].genotype
     outputs = [load_file(done["evaluate"] / "outputs.safetensors") for done in (one, other)]
     assert outputs[0].keys() == outputs[1].keys()
     assert all(outputs[0][name].equal(outputs[1][name]) for name in outputs[0])

@@ -4,7 +4,7 @@ import random
 
 from pydantic import Field
 
-from cellwright.genotype import Genotype
+from cellwright.candidate import Candidate
 from cellwright.spec import SampledSection
 from cellwright.strategies.sampled import SampledStrategy
 
@@ -23,8 +23,8 @@ class HillClimbing(SampledStrategy):
 
     settings: HillClimbingSection
 
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
         """Return a neighbour of the best, or a random architecture."""
         if not self.done or rng.random() < self.settings.restart:
             return self.space.sample(rng)
-        return self.mutate(max(self.done, key=self.score).genotype, rng)
+        return self.mutate(max(self.done, key=self.score).candidate, rng)

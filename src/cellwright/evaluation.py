@@ -1,22 +1,15 @@
-"""What a sampled search learns about one architecture, and what it is after."""
+"""What a sampled search learns about one candidate, and what it is after."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import TypeAdapter
 
+from cellwright.candidate import Candidate, CandidateLine
 from cellwright.files import write_text
-from cellwright.genotype import Genotype
 from cellwright.spec import ObjectiveSection
-
-GenotypeLine = Annotated[
-    Genotype,
-    PlainValidator(lambda value: value if isinstance(value, Genotype) else Genotype.from_line(value)),
-    PlainSerializer(Genotype.to_line, return_type=str),
-]
-"""A genotype that JSON holds in its one-line form."""
 
 State = Literal["running", "done", "failed", "infeasible", "pruned"]
 """`infeasible` breaks a constraint; `pruned` was left out by an estimator or stopped early."""
@@ -59,11 +52,11 @@ FULL = Fidelity()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """One architecture, suggested as the `number`-th of a search, and what became of it."""
+    """One candidate, suggested as the `number`-th of a search, and what became of it."""
 
     number: int
     """Place in the order of suggestions, counted from 0: the search's clock, whatever finishes first."""
-    genotype: GenotypeLine
+    candidate: CandidateLine
     state: State = "done"
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Measured on validation; holds every objective's metric when done."""
@@ -84,17 +77,23 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suggestion:
-    """An architecture that a strategy wants evaluated, and how thoroughly."""
+    """A candidate that a strategy wants evaluated, and how thoroughly."""
 
     number: int
     """Place in the order of suggestions, counted from 0."""
-    genotype: Genotype
+    candidate: Candidate
     fidelity: Fidelity = FULL
 
     @property
     def running(self) -> Evaluation:
         """Return the evaluation as it is while under way."""
-        return Evaluation(number=self.number, genotype=self.genotype, fidelity=self.fidelity, state="running")
+        return Evaluation(
+            number=self.number, candidate=self.candidate, fidelity=self.fidelity, state="running"
+        )
+
+    def done(self, metrics: Mapping[str, float]) -> Evaluation:
+        """Return the evaluation with what was measured."""
+        return replace(self.running, state="done", metrics=metrics)
 
 
 EvaluationLine = TypeAdapter(Evaluation)

@@ -4,7 +4,9 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator
 
 from cellwright.canonical import canonical_json, digest
 from cellwright.errors import CellwrightError
@@ -160,6 +162,18 @@ class Genotype:
         """Read what `to_line` wrote; raises GenotypeError."""
         space, *cells = line.strip().split(":")
         return cls(space=space, cells=dict(_parse_cell(cell) for cell in cells))
+
+
+def _read(value: Any) -> Genotype:
+    if isinstance(value, Genotype):
+        return value
+    if not isinstance(value, str):
+        raise GenotypeError(f"a genotype must be its line, got {value!r:.200}")
+    return Genotype.from_line(value)
+
+
+GenotypeLine = Annotated[Genotype, PlainValidator(_read), PlainSerializer(Genotype.to_line, return_type=str)]
+"""A genotype that JSON holds in its one-line form."""
 
 
 def _parse_cell(text: str) -> tuple[str, Cell]:

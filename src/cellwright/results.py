@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
+from cellwright.genotype import GenotypeLine
 
 GENOTYPE = "genotype.json"
 """The found architecture."""
@@ -62,8 +63,7 @@ History = TypeAdapter(tuple[EpochRecord, ...])
 class FrontMember(Result):
     """An architecture that no other beats in every objective."""
 
-    genotype: str
-    """In its one-line form."""
+    genotype: GenotypeLine
     tuned: dict[str, Any] = {}
     """The values of the hyperparameters that were searched."""
     metrics: dict[str, float]
@@ -75,8 +75,7 @@ class SearchResult(Result):
 
     FILE = "search.json"
 
-    genotype: str
-    """In its one-line form."""
+    genotype: GenotypeLine
     tuned: dict[str, Any] = {}
     """The values of the hyperparameters that were searched: what it, and its baselines, are retrained with."""
     score: float | None
@@ -113,8 +112,8 @@ class TrainingResult(Result):
 
     name: str
     """`found`, `random-N`, or that of a hand-designed network."""
-    genotype: str | None
-    """In its one-line form; None for a hand-designed network."""
+    genotype: GenotypeLine | None
+    """None for a hand-designed network."""
     params: int
     """Trainable parameters."""
     macs: int
@@ -168,7 +167,7 @@ class ModelScore(Result):
     """What one network scored on the test split."""
 
     name: str
-    genotype: str | None
+    genotype: GenotypeLine | None
     metrics: dict[str, Score]
     """By name, the task's objective first."""
     params: int

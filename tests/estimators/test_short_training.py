@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.base import Setting
 from cellwright.estimators.short_training.section import ShortTrainingSection
 from cellwright.estimators.short_training.training import Training, train_shortly
@@ -98,7 +99,10 @@ def test_what_is_below_the_median_is_stopped(
     tiny_setting: Setting,
     tmp_path: Path,
 ):
-    earlier = [Evaluation(number=n, genotype=genotype, curve=curve) for n, curve in enumerate(curves)]
+    earlier = [
+        Evaluation(number=n, candidate=Candidate(genotype=genotype), curve=curve)
+        for n, curve in enumerate(curves)
+    ]
     training = train(genotype, tiny_setting, tmp_path, earlier=earlier)
     assert (training.pruned is not None) == (stops_after is not None)
     assert len(training.curve) == (stops_after or 4)
@@ -106,7 +110,10 @@ def test_what_is_below_the_median_is_stopped(
 
 def test_medians_are_of_the_same_fidelity(genotype: Genotype, tiny_setting: Setting, tmp_path: Path):
     other = Fidelity(epochs=0.5)
-    earlier = [Evaluation(number=n, genotype=genotype, curve=(2.0,) * 4, fidelity=other) for n in range(5)]
+    earlier = [
+        Evaluation(number=n, candidate=Candidate(genotype=genotype), curve=(2.0,) * 4, fidelity=other)
+        for n in range(5)
+    ]
     assert train(genotype, tiny_setting, tmp_path, earlier=earlier).pruned is None
 
 

@@ -2,6 +2,7 @@ import random
 
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.base import Setting
 from cellwright.estimators.surrogate.estimator import SurrogateScore
 from cellwright.estimators.surrogate.section import SurrogateSection
@@ -25,7 +26,7 @@ def genotypes(tiny_setting: Setting) -> list[Genotype]:
 @pytest.fixture
 def earlier(genotypes: list[Genotype]) -> list[Evaluation]:
     return [
-        Evaluation(number=n, genotype=g, metrics={"accuracy": quality(g)})
+        Evaluation(number=n, candidate=Candidate(genotype=g), metrics={"accuracy": quality(g)})
         for n, g in enumerate(genotypes[:60])
     ]
 
@@ -52,7 +53,10 @@ def test_it_is_silent_while_there_is_little_to_learn_from(genotypes, earlier, ti
     estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     assert estimator.estimate(genotypes[70], earlier[:19], seed=0) == {}
     assert estimator.estimate(genotypes[70], earlier[:20], seed=0)
-    failed = [Evaluation(number=n, genotype=g, state="failed") for n, g in enumerate(genotypes[:60])]
+    failed = [
+        Evaluation(number=n, candidate=Candidate(genotype=g), state="failed")
+        for n, g in enumerate(genotypes[:60])
+    ]
     assert estimator.estimate(genotypes[70], failed, seed=0) == {}
 
 
@@ -74,7 +78,7 @@ def rung(genotypes: list[Genotype], first: int) -> list[Evaluation]:
     return [
         Evaluation(
             number=first + n,
-            genotype=g,
+            candidate=Candidate(genotype=g),
             metrics={"accuracy": 0.5 * hidden(g)},
             fidelity=Fidelity(epochs=1 / 3),
             curve=(0.1, 0.3 * hidden(g), 0.5 * hidden(g)),
@@ -85,7 +89,7 @@ def rung(genotypes: list[Genotype], first: int) -> list[Evaluation]:
 
 def test_a_partial_curve_tells_what_the_encoding_does_not(genotypes, tiny_setting: Setting):
     full = [
-        Evaluation(number=n, genotype=g, metrics={"accuracy": hidden(g)})
+        Evaluation(number=n, candidate=Candidate(genotype=g), metrics={"accuracy": hidden(g)})
         for n, g in enumerate(genotypes[:60])
     ]
     estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)

@@ -150,7 +150,7 @@ def end_trial(trial: Trial, evaluation: Evaluation, objectives: list[Objective])
 def ended_trial(evaluation: Evaluation, objectives: list[Objective]) -> Trial:
     """Return a trial that ended as the evaluation says."""
     suggestion = Suggestion(
-        number=evaluation.number, genotype=evaluation.genotype, fidelity=evaluation.fidelity
+        number=evaluation.number, candidate=evaluation.candidate, fidelity=evaluation.fidelity
     )
     trial = begun_trial(assign(suggestion))
     end_trial(trial, evaluation, objectives)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import FULL, Evaluation, Fidelity, Objective, Suggestion
 from cellwright.katib.assignments import (
@@ -29,13 +30,23 @@ GENOTYPES = st.builds(
     st.sampled_from(["darts", "nasbench201", "chain"]),
     st.integers(0, 1000),
 )
-SUGGESTIONS = st.builds(Suggestion, number=st.integers(0, 10**6), genotype=GENOTYPES, fidelity=FIDELITIES)
+CANDIDATES = st.builds(
+    Candidate,
+    genotype=GENOTYPES,
+    values=st.dictionaries(
+        st.sampled_from(["retrain.learning_rate", "retrain.loss", "augment.shift"]),
+        st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),
+    ),
+)
+SUGGESTIONS = st.builds(Suggestion, number=st.integers(0, 10**6), candidate=CANDIDATES, fidelity=FIDELITIES)
 OBJECTIVES = [Objective(metric="accuracy"), Objective(metric="params", direction="minimize")]
 VALUES = st.floats(allow_nan=False, allow_infinity=False)
 METRICS = st.fixed_dictionaries(
     {"accuracy": VALUES, "params": VALUES}, optional={"zero_cost": VALUES, "depth": VALUES}
 )
-HERE = Suggestion(number=4, genotype=build_space(DartsSection()).sample(random.Random(0)))
+HERE = Suggestion(
+    number=4, candidate=Candidate(genotype=build_space(DartsSection()).sample(random.Random(0)))
+)
 
 
 def reported(evaluation: Evaluation) -> dict[str, str]:
@@ -46,7 +57,7 @@ def reported(evaluation: Evaluation) -> dict[str, str]:
 def test_suggestions_come_back_as_they_went(suggestion):
     assignments = assign(suggestion)
     assert read_suggestion(assignments) == suggestion
-    assert all(re.fullmatch(r"[A-Za-z0-9._:,~-]+", value) for value in assignments.values())
+    assert all(re.fullmatch(r"[A-Za-z0-9_.:,~-]+", value) for value in assignments.values())
 
 
 def test_a_fidelity_says_what_is_less_than_full():

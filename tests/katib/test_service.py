@@ -10,9 +10,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.base import Estimator
 from cellwright.evaluation import Evaluation, EvaluationLine, Suggestion
-from cellwright.genotype import Genotype
 from cellwright.katib.api_pb2 import Trial, TrialStatus
 from cellwright.katib.assignments import assign, read_suggestion
 from cellwright.katib.service import serve
@@ -22,7 +22,7 @@ from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
 from cellwright.search.exploring import Exploration
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest
-from cellwright.spaces import TunedSpace, build_space
+from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.strategies.sampled import build_sampled
 from tests.katib.playing import Play, begun_trial, ended_trial, experiment, running_service
@@ -43,10 +43,10 @@ TWO_OBJECTIVES = [{"metric": "accuracy"}, {"metric": "params", "direction": "min
 
 
 def act(suggestion: Suggestion) -> Evaluation:
-    """One in seven fails; what the others score follows from the genotype and the fidelity."""
+    """One in seven fails; what the others score follows from the candidate and the fidelity."""
     if suggestion.number % 7 == 5:
         return replace(suggestion.running, state="failed", seconds=60.0)
-    rng = random.Random(suggestion.genotype.to_line())
+    rng = random.Random(suggestion.candidate.line)
     metrics = {"accuracy": rng.random() * suggestion.fidelity.epochs, "params": float(rng.randrange(1000))}
     return replace(suggestion.running, state="done", metrics=metrics, seconds=60.0)
 
@@ -69,7 +69,7 @@ class Stage(Runner):
         key = self.rng.choice(sorted(self.running))
         folder = self.running.pop(key)
         evaluation = TrialRequest.load(folder / REQUEST).evaluation
-        acted = act(Suggestion(number=key[0], genotype=evaluation.genotype, fidelity=evaluation.fidelity))
+        acted = act(Suggestion(number=key[0], candidate=evaluation.candidate, fidelity=evaluation.fidelity))
         if acted.state == "failed":
             return Outcome(key=key, seconds=60.0, failure="out of luck")
         measured = replace(acted, metrics={**evaluation.metrics, **acted.metrics})
@@ -123,7 +123,7 @@ def explored(
         data=folder,
         folder=folder,
         progress=Silent(),
-        start=[Genotype.from_line(line) for line in settings.start],
+        start=[Candidate.from_line(line) for line in settings.start],
     )
     exploration.explore()
     exploration.close()
@@ -131,7 +131,7 @@ def explored(
 
 
 def suggestions_of(evaluations: list[Evaluation]) -> list[Suggestion]:
-    return [Suggestion(number=e.number, genotype=e.genotype, fidelity=e.fidelity) for e in evaluations]
+    return [Suggestion(number=e.number, candidate=e.candidate, fidelity=e.fidelity) for e in evaluations]
 
 
 def start_lines(count: int) -> list[str]:
@@ -289,13 +289,11 @@ def test_a_used_up_space_says_so(client):
 
 
 def test_hyperparameters_are_searched_too(client):
-    tune = {"retrain.learning_rate": 3, "augment.shift": 2}
+    tune = {"retrain.learning_rate": [0.003, 0.01, 0.03], "augment.flip": [True, False]}
     settings = settings_of({"kind": "random"}, tune=tune)
     (trial,) = client.suggest(experiment(settings), [], 1)
-    space = settings.build_space()
-    assert isinstance(space, TunedSpace)
-    _, values = space.split(Genotype.from_line(trial["genotype"]))
-    assert list(values) == list(tune)
+    candidate = Candidate.from_line(trial["genotype"])
+    assert all(candidate.values[name] in values for name, values in tune.items())
 
 
 def test_a_trial_of_a_one_shot_search_is_the_next_search_seed(client):
@@ -309,7 +307,7 @@ def test_a_trial_of_a_one_shot_search_is_the_next_search_seed(client):
 def test_a_thousand_trials_are_little(client):
     settings = settings_of(STRATEGIES["random"], space={"kind": "darts"}, parallel=10)
     rng = random.Random(0)
-    suggestions = [Suggestion(number=n, genotype=settings.build_space().sample(rng)) for n in range(1000)]
+    suggestions = [Suggestion(number=n, candidate=settings.build_space().sample(rng)) for n in range(1000)]
     trials = [trial_of(s, settings) for s in suggestions]
     new = client.suggest(experiment(settings), trials, 10)
     assert [trial["number"] for trial in new] == [str(number) for number in range(1000, 1010)]

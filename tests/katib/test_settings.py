@@ -20,7 +20,10 @@ KINDS = ["darts", "beta-darts", "enas", "random", "regularized-evolution", "rein
     space=st.sampled_from(list(SECTIONS.values())),
     seed=st.integers(0, 2**31 - 1),
     start=st.lists(st.text(max_size=8), max_size=2),
-    tune=st.dictionaries(st.text(max_size=8), st.integers(2, 9), max_size=3),
+    tune=st.dictionaries(
+        st.sampled_from(["retrain.learning_rate", "retrain.epochs", "augment.shift"]),
+        st.lists(st.floats(-9, 9), min_size=2, max_size=4, unique_by=repr).map(tuple),
+    ),
     parallel=st.integers(1, 99),
     in_order=st.booleans(),
 )
@@ -29,7 +32,7 @@ def test_they_come_back_as_they_went(strategy, **fields):
     settings = SearchSettings(strategy=section, **fields)
     back = SearchSettings.from_settings(settings.to_settings())
     assert back == settings
-    assert list(back.tune) == list(settings.tune), "the order of hyperparameters is that of a genotype"
+    assert list(back.tune) == list(settings.tune), "hyperparameters are drawn in their order"
 
 
 def test_they_may_be_written_by_hand():
@@ -60,8 +63,13 @@ def test_they_may_be_written_by_hand():
             "space.num_node: unknown key; did you mean 'num_nodes'?",
         ),
         (
-            {"strategy": "random", "space": "darts", "tune": '{"retrain.learning_rate": 1}', "parallel": "0"},
-            "tune.retrain.learning_rate: must be greater than or equal to 2, got 1; "
+            {
+                "strategy": "random",
+                "space": "darts",
+                "tune": '{"retrain.learning_rate": [1]}',
+                "parallel": "0",
+            },
+            "tune.retrain.learning_rate: Tuple should have at least 2 items after validation, not 1, got [1]; "
             "parallel: must be greater than or equal to 1, got 0",
         ),
         ({"strategy": "random", "space": '{"kind": "darts"'}, "space.kind: must be one of"),

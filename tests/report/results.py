@@ -1,5 +1,6 @@
 """Results as a run of digits leaves them."""
 
+from cellwright.genotype import Genotype
 from cellwright.results import (
     Comparison,
     Confusion,
@@ -15,9 +16,10 @@ from cellwright.results import (
 )
 
 LINE = "darts:normal~2~0.skip_connect,1.sep_conv_3x3:reduce~2~0.max_pool_3x3,1.max_pool_3x3"
+FOUND = Genotype.from_line(LINE)
 
 SEARCH = SearchResult(
-    genotype=LINE,
+    genotype=FOUND,
     score=0.9375,
     epoch=2,
     seconds=61.2,
@@ -29,7 +31,7 @@ SEARCH = SearchResult(
 def score(name: str, accuracy: float, params: int) -> ModelScore:
     return ModelScore(
         name=name,
-        genotype=None if name == "resnet" else LINE,
+        genotype=None if name == "resnet" else FOUND,
         metrics={
             "accuracy": Score(value=accuracy, interval=Interval(low=accuracy - 0.01, high=accuracy + 0.01)),
             "calibration_error": Score(value=0.02, direction="minimize"),

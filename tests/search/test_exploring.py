@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.estimators.base import Estimator
 from cellwright.evaluation import Evaluation, EvaluationLine, Objective
-from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
+from cellwright.search.candidates import candidate_space
 from cellwright.search.exploring import Exploration
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest
-from cellwright.spaces import Space, build_space
 from cellwright.spec import Constraints, SearchSpec
 from cellwright.strategies.sampled import SampledStrategy
 from cellwright.strategies.sampled.random import RandomSearch, RandomSearchSection
@@ -26,9 +26,9 @@ UNBOUND = Constraints()
 class Climber(SampledStrategy):
     """Mutates the best so far, so that what it suggests tells what it knew."""
 
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
         done = self.done
-        return self.space.mutate(max(done, key=self.score).genotype, rng) if done else self.space.sample(rng)
+        return self.space.mutate(max(done, key=self.score).candidate, rng) if done else self.space.sample(rng)
 
 
 class Convolutions(Estimator):
@@ -68,7 +68,7 @@ class Stage(Runner):
         if key[0] in self.failing and key[1] == 0:
             return Outcome(key=key, seconds=1.0, failure="out of luck")
         evaluation = TrialRequest.load(folder / REQUEST).evaluation
-        accuracy = random.Random(f"{evaluation.genotype.to_line()} {key[1]}").random()
+        accuracy = random.Random(f"{evaluation.candidate.line} {key[1]}").random()
         metrics = {**evaluation.metrics, "accuracy": accuracy}
         done = replace(evaluation, state="done", metrics=metrics, curve=(accuracy,))
         (folder / RESULT).write_bytes(EvaluationLine.dump_json(done))
@@ -131,7 +131,7 @@ def explore(
     objective: str = "accuracy",
 ) -> Exploration:
     folder.mkdir(exist_ok=True)
-    space: Space = build_space(spec.space)
+    space = candidate_space(spec)
     exploration = Exploration(
         spec,
         strategy(RandomSearchSection(kind="random"), space, [Objective(metric=objective)], seed=1),
@@ -232,14 +232,14 @@ def test_a_small_space_is_used_up(spec: SearchSpec, tmp_path: Path, setting):
     )
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"evaluations": 1000})})
     exploration = explore(spec, tmp_path, setting, None, objective="convolutions", strategy=RandomSearch)
-    keys = {build_space(spec.space).isomorphism_key(e.genotype) for e in exploration.evaluations.values()}
+    keys = {candidate_space(spec).isomorphism_key(e.candidate) for e in exploration.evaluations.values()}
     assert len(keys) == len(exploration.evaluations) == 16
     assert exploration.events == ["the space is used up after 16 architectures"]
 
 
 def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, setting):
     folder = tmp_path
-    space = build_space(spec.space)
+    space = candidate_space(spec)
     stage = Stage()
     exploration = Exploration(
         spec,
@@ -254,26 +254,26 @@ def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, s
     finalists = exploration.strategy.finalists(2)
     again = exploration.score_again(finalists)
     exploration.close()
-    assert [(e.genotype, e.repeat) for e in again] == [(g, repeat) for repeat in (1, 2) for g in finalists]
+    assert [(e.candidate, e.repeat) for e in again] == [(c, repeat) for repeat in (1, 2) for c in finalists]
     for evaluation in again:
-        fresh = random.Random(f"{evaluation.genotype.to_line()} {evaluation.repeat}").random()
+        fresh = random.Random(f"{evaluation.candidate.line} {evaluation.repeat}").random()
         assert evaluation.metrics["accuracy"] == fresh
 
 
 def test_a_space_without_a_feasible_member_says_so(spec: SearchSpec, setting):
     screen = Screen([], bound(spec, Constraints(params=10, macs=1e9)), setting)
     with pytest.raises(CellwrightError, match=r"constraints.params must be reachable: .* has \d+, got 10"):
-        screen.require_feasible(build_space(spec.space), random.Random(0))
+        screen.require_feasible(candidate_space(spec), random.Random(0))
 
 
 def test_a_feasible_member_that_is_rare_is_found(spec: SearchSpec, setting):
-    space = build_space(spec.space)
+    space = candidate_space(spec)
     rng = random.Random(0)
     screen = Screen([], spec, setting)
     params = [
-        screen.look_at(Evaluation(number=0, genotype=space.sample(rng), state="running"), (), seed=0).metrics[
-            "params"
-        ]
+        screen.look_at(
+            Evaluation(number=0, candidate=space.sample(rng), state="running"), (), seed=0
+        ).metrics["params"]
         for _ in range(40)
     ]
     Screen([], bound(spec, Constraints(params=min(params))), setting).require_feasible(
@@ -282,7 +282,7 @@ def test_a_feasible_member_that_is_rare_is_found(spec: SearchSpec, setting):
 
 
 def test_what_it_starts_from_is_tried_first(spec: SearchSpec, tmp_path: Path, setting):
-    space = build_space(spec.space)
+    space = candidate_space(spec)
     start = [space.sample(random.Random(seed)) for seed in (7, 8)]
     exploration = Exploration(
         spec,
@@ -296,7 +296,7 @@ def test_what_it_starts_from_is_tried_first(spec: SearchSpec, tmp_path: Path, se
     )
     exploration.explore()
     exploration.close()
-    assert [e.genotype for e in exploration.done[:2]] == start
+    assert [e.candidate for e in exploration.done[:2]] == start
     assert len(exploration.done) == 12
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
@@ -55,7 +56,9 @@ def ask(
     """Leave a request in the store, as a search does."""
     evaluation = None
     if genotype is not None:
-        evaluation = Evaluation(number=4, genotype=genotype, state="running", metrics={"params": 1.0})
+        evaluation = Evaluation(
+            number=4, candidate=Candidate(genotype=genotype), state="running", metrics={"params": 1.0}
+        )
     request = TrialRequest(
         spec=spec.model_dump_json(by_alias=True),
         data="/elsewhere/prepare-1",
@@ -108,7 +111,7 @@ def test_katibs_parameters_are_a_request_too(store, genotype, tmp_path: Path):
     ask(store, search_place("alone"), spec_of(), tmp_path)
     parameters = {"genotype": genotype.to_line(), "fidelity": "epochs:0.5"}
     evaluation = trial(store, "alone", tmp_path / "pod", **parameters).run(Silent())
-    assert (evaluation.number, evaluation.genotype, evaluation.state) == (4, genotype, "done")
+    assert (evaluation.number, evaluation.candidate.genotype, evaluation.state) == (4, genotype, "done")
     assert len(evaluation.curve) == 1
     assert evaluation.metrics["params"] > 0
 

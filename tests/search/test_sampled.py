@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from cellwright.candidate import Candidate
 from cellwright.results import SearchResult
 from cellwright.spec import load_spec
 from cellwright.steps.record import run_key, run_record
@@ -75,16 +76,12 @@ def test_it_ends_with_what_fresh_seeds_confirm(undisturbed: tuple[Path, str]):
     assert all(len(e["curve"]) == 2 for e in evaluations)
     (path,) = folder.glob("small/search-*/search.json")
     found = SearchResult.load(path)
-    fresh = {e["genotype"]: e["metrics"] for e in evaluations if e["repeat"]}
-    best = max(fresh, key=lambda genotype: fresh[genotype]["accuracy"])
+    fresh = {e["candidate"]: e["metrics"] for e in evaluations if e["repeat"]}
+    best = max(fresh, key=lambda line: fresh[line]["accuracy"])
     assert found.score == fresh[best]["accuracy"]
-    architecture, _, hyperparameters = best.partition(":tune~")
-    assert found.genotype == architecture
-    numbers = [int(word.rpartition("-")[2]) for word in hyperparameters.split("~")[1:]]
-    values = {"retrain.learning_rate": (0.004, 0.02), "retrain.channels": (4, 6)}
-    assert found.tuned == {
-        name: choices[number] for (name, choices), number in zip(values.items(), numbers, strict=True)
-    }
+    assert Candidate(genotype=found.genotype, values=found.tuned).line == best
+    assert found.tuned["retrain.learning_rate"] in (0.004, 0.02)
+    assert found.tuned["retrain.channels"] in (4, 6)
     assert "Best of 3 evaluations" in output
     assert not list(folder.glob("small/search-*/trial-*"))
 
@@ -144,8 +141,7 @@ def require_logged(uri: str, folder: Path) -> None:
     for key, evaluation in evaluations.items():
         run = runs[names[key]]
         assert run.info.status == "FINISHED"
-        architecture, _, _ = evaluation["genotype"].partition(":tune~")
-        assert run.data.params["genotype"] == architecture
+        assert run.data.params["genotype"] == evaluation["candidate"].partition("::")[0]
         assert run.data.params["retrain.channels"] in ("4", "6")
         assert run.data.params["fidelity.epochs"] == "1.0"
         assert {name: run.data.metrics[name] for name in evaluation["metrics"]} == evaluation["metrics"]

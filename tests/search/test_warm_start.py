@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult
-from cellwright.search.warm_start import start_genotypes
-from cellwright.spaces import build_space
+from cellwright.search.candidates import candidate_space
+from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
 from cellwright.steps.running import run_until
 from cellwright.training.checkpoint import load_tensors, unprefixed
@@ -60,7 +61,7 @@ def workspace(earlier: dict[str, Path]) -> Path:
 
 
 def found_by(earlier: dict[str, Path]) -> Genotype:
-    return Genotype.from_line(SearchResult.load(earlier["search"] / "search.json").genotype)
+    return SearchResult.load(earlier["search"] / "search.json").genotype
 
 
 def test_a_one_shot_search_begins_with_the_alphas_of_an_earlier_one(
@@ -76,7 +77,7 @@ def test_a_one_shot_search_begins_with_the_alphas_of_an_earlier_one(
     torch.testing.assert_close(after, before)
     found = SearchResult.load(again / "search.json")
     assert found.events == (f"began with the alphas normal, reduce of {earlier['search']}",)
-    assert Genotype.from_line(found.genotype) == found_by(earlier)
+    assert found.genotype == found_by(earlier)
     scratch = spec_of(strategy={"kind": "darts", **STANDSTILL})
     assert run_until("search", scratch, workspace, Silent())["search"] != again
 
@@ -112,16 +113,16 @@ def test_a_sampled_search_tries_the_architecture_of_a_registered_model(
 ):
     registry = {"uri": f"sqlite:///{workspace.parent}/mlflow.db"}
     spec = spec_of(strategy={"kind": "random"}, start={"model": "models:/small@champion"}, tracking=registry)
-    assert start_genotypes(spec, build_space(spec.space)) == [found_by(earlier)]
+    assert start_candidates(spec, candidate_space(spec)) == [Candidate(genotype=found_by(earlier))]
     elsewhere = spec.model_copy(update={"space": spec_of(space={"kind": "nasbench201"}).space})
     with pytest.raises(
         CellwrightError, match="start.model must hold an architecture of this space, got models"
     ):
-        start_genotypes(elsewhere, build_space(elsewhere.space))
+        start_candidates(elsewhere, candidate_space(elsewhere))
     for address in ("models:/small@nobody", "models:/nothing/1"):
         unknown = spec.model_copy(update={"start": spec.start.model_copy(update={"model": address})})
         with pytest.raises(CellwrightError, match=address):
-            start_genotypes(unknown, build_space(unknown.space))
+            start_candidates(unknown, candidate_space(unknown))
 
 
 @pytest.mark.parametrize("start", ["models:/small@champion", "models:/small/1", "a folder"])

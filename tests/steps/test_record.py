@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import Evaluation, Fidelity
 from cellwright.genotype import Genotype
 from cellwright.results import EpochRecord, SearchResult, StepRecord
@@ -59,7 +60,10 @@ def record(spec: SearchSpec, folders: Mapping[str, Path], *evaluations: Evaluati
 
 def done(number: int, genotype: Genotype, accuracy: float, **values: Any) -> Evaluation:
     return Evaluation(
-        number=number, genotype=genotype, metrics={"accuracy": accuracy}, **{"seconds": 1.0, **values}
+        number=number,
+        candidate=Candidate(genotype=genotype),
+        metrics={"accuracy": accuracy},
+        **{"seconds": 1.0, **values},
     )
 
 
@@ -110,7 +114,7 @@ def test_what_was_tried_is_a_trial(
 def test_searches_of_several_seeds_are_trials(folders, genotype: Genotype):
     several = spec(strategy={"kind": "beta-darts"}, space={"kind": "nasbench201"}, budget={"seeds": 2})
     history = (EpochRecord(epoch=1, metrics={"train_loss": 2.0, "validation_accuracy": 0.3}),)
-    found = SearchResult(genotype=genotype.to_line(), score=0.3, seconds=7.0, history=history)
+    found = SearchResult(genotype=genotype, score=0.3, seconds=7.0, history=history)
     found.save(seed_result(folders["search"], 1))
     (trial,) = record(several, folders).trials
     assert (trial.key, trial.name, trial.seconds) == ("search-1", "search 1", 7.0)

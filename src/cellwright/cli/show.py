@@ -78,5 +78,5 @@ def _read_genotype(path: Path, thing: str) -> "Genotype":
     except ValueError as error:
         raise CellwrightError(f"{path} must hold JSON: {error}") from error
     if isinstance(value, dict) and "genotype" in value:
-        return Genotype.from_line(SearchResult.load(path).genotype)
+        return SearchResult.load(path).genotype
     return Genotype.from_dict(value)

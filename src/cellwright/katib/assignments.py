@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import FULL, Evaluation, Fidelity, Objective, State, Suggestion
-from cellwright.genotype import Genotype
 
 STATE, SECONDS = "state", "seconds"
 """What a trial reports beside its metrics: what became of it, and how long it took."""
@@ -24,7 +24,7 @@ def assign(suggestion: Suggestion) -> dict[str, str]:
     """Return the parameters of the trial that evaluates the suggestion."""
     return {
         "number": str(suggestion.number),
-        "genotype": suggestion.genotype.to_line(),
+        "genotype": suggestion.candidate.line,
         "fidelity": spell_fidelity(suggestion.fidelity),
     }
 
@@ -39,7 +39,7 @@ def read_suggestion(assignments: Mapping[str, str]) -> Suggestion:
         )
     return Suggestion(
         number=number,
-        genotype=Genotype.from_line(assignments["genotype"]),
+        candidate=Candidate.from_line(assignments["genotype"]),
         fidelity=read_fidelity(assignments["fidelity"]),
     )
 

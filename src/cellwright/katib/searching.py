@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, Suggestion
-from cellwright.genotype import Genotype, GenotypeError
+from cellwright.genotype import GenotypeError
 from cellwright.katib.settings import SearchSettings
 from cellwright.spec import SampledSection
 from cellwright.strategies.sampled import Suggesting, build_sampled
@@ -36,7 +37,7 @@ class Search:
         settings: of a sampled strategy.
 
     Raises:
-        CellwrightError: names the genotypes to start from that lie outside the space, or why there is no space.
+        CellwrightError: names the candidates to start from that lie outside the space, or why there is no space.
     """
 
     def __init__(self, settings: SearchSettings) -> None:
@@ -82,7 +83,7 @@ class Search:
 
     def _suggest(self, number: int, known: dict[int, Evaluation]) -> Suggestion:
         if number < len(self._start):
-            return Suggestion(number=number, genotype=self._start[number])
+            return Suggestion(number=number, candidate=self._start[number])
         self._tell(known)
         suggestions = self._strategy.suggest(1)
         if not suggestions:
@@ -101,17 +102,17 @@ class Search:
     def _build_strategy(self) -> Suggesting:
         return build_sampled(self._section, self._space, self.objectives, seed=self._settings.seed)
 
-    def _read_start(self) -> list[Genotype]:
-        genotypes, wrong = [], []
+    def _read_start(self) -> list[Candidate]:
+        candidates, wrong = [], []
         for place, line in enumerate(self._settings.start):
             try:
-                genotypes.append(Genotype.from_line(line))
-                self._space.check(genotypes[-1])
+                candidates.append(Candidate.from_line(line))
+                self._space.check(candidates[-1])
             except GenotypeError as error:
                 wrong.append(f"start.{place}: {error}")
         if wrong:
             raise CellwrightError("; ".join(wrong))
-        return genotypes
+        return candidates
 
 
 def _running(evaluation: Evaluation) -> Evaluation:

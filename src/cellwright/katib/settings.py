@@ -9,13 +9,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Objective, build_objectives
-from cellwright.genotype import Genotype
-from cellwright.spaces import Space, TunedSpace, build_space
+from cellwright.spaces import CandidateSpace, build_space
 from cellwright.spec import (
     SPACES,
     STRATEGIES,
+    Hyperparameters,
     ObjectiveSection,
     SearchSpec,
     Section,
@@ -42,9 +43,9 @@ class SearchSettings(Section):
     seed: int = Field(default=0, ge=0, lt=2**31)
     """The spec's."""
     start: tuple[str, ...] = ()
-    """Genotypes in their one-line form that are tried first."""
-    tune: dict[str, Annotated[int, Field(ge=2)]] = {}
-    """For each hyperparameter that is searched with the architecture, from how many values to choose."""
+    """Candidates in their one-line form that are tried first."""
+    tune: Hyperparameters = {}
+    """The values of each hyperparameter that is searched with the architecture."""
     parallel: int = Field(default=1, ge=1)
     """Trials at a time. A suggestion does not know of the last `parallel - 1` to begin, so that it does not matter
     which of several ends first."""
@@ -53,16 +54,15 @@ class SearchSettings(Section):
     without what it gives."""
 
     @classmethod
-    def of(cls, spec: SearchSpec, start: Sequence[Genotype] = ()) -> Self:
-        """Return the search of a spec, which tries the genotypes first."""
-        tuned = spec.tune if spec.tune and spec.tune.when == "with" else None
+    def of(cls, spec: SearchSpec, start: Sequence[Candidate] = ()) -> Self:
+        """Return the search of a spec, which tries the candidates first."""
         return cls(
             strategy=spec.strategy,
             space=spec.space,
             objectives=spec.objectives,
             seed=spec.seed,
-            start=tuple(genotype.to_line() for genotype in start),
-            tune={name: len(values) for name, values in tuned.values.items()} if tuned else {},
+            start=tuple(candidate.line for candidate in start),
+            tune=spec.hyperparameters,
             parallel=spec.runner.parallel,
             in_order=True,
         )
@@ -86,15 +86,14 @@ class SearchSettings(Section):
         """Return the objectives as strategies take them."""
         return build_objectives(self.objectives)
 
-    def build_space(self) -> Space:
-        """Return the space of architectures, with the hyperparameters if any; raises CellwrightError."""
-        space = build_space(self.space)
-        return TunedSpace(space, self.tune) if self.tune else space
+    def build_space(self) -> CandidateSpace:
+        """Return the space of candidates; raises CellwrightError."""
+        return CandidateSpace(build_space(self.space), self.tune)
 
     def to_settings(self) -> dict[str, str]:
         """Return the settings, one JSON text for each field, defaults included.
 
-        Keys keep their order: that of `tune` is the order of the hyperparameters in a genotype.
+        Keys keep their order: hyperparameters are drawn in that of `tune`.
         """
         return {
             name: json.dumps(value, separators=(",", ":"), allow_nan=False)

@@ -6,7 +6,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cellwright.genotype import Genotype
 from cellwright.report.drawing import draw_cells
 from cellwright.results import (
     Comparison,
@@ -28,7 +27,7 @@ def summarise(
     """Compose what there is of a run: found cells, scores, differences, and the registered version."""
     parts: list[RenderableType] = []
     if search:
-        parts += [draw_cells(Genotype.from_line(search.genotype)), *_search_lines(search)]
+        parts += [draw_cells(search.genotype), *_search_lines(search)]
     if evaluation:
         parts += [Text(), _scores(evaluation, seed), *_difference_lines(evaluation)]
     if registration:
@@ -38,14 +37,14 @@ def summarise(
 
 
 def _search_lines(search: SearchResult) -> Iterator[Text]:
-    yield Text(search.genotype, style="dim", no_wrap=True, overflow="ignore")
+    yield Text(search.genotype.to_line(), style="dim", no_wrap=True, overflow="ignore")
     if search.epoch is None:
         yield Text(
             f"Best of {len(search.history)} evaluations, {search.seconds:.0f} s; metrics are means over fresh seeds "
             "on the validation split."
         )
         yield from (
-            Text(f"  {_spell_metrics(member.metrics)}  {member.genotype}", style="dim")
+            Text(f"  {_spell_metrics(member.metrics)}  {member.genotype.to_line()}", style="dim")
             for member in search.front
         )
     else:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation
-from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
 from cellwright.search.journal import EVALUATIONS, EvaluationJournal, finished
@@ -46,7 +46,7 @@ class Exploration:
         data: Path,
         folder: Path,
         progress: Progress,
-        start: Sequence[Genotype] = (),
+        start: Sequence[Candidate] = (),
     ) -> None:
         self.spec = spec
         self.strategy = strategy
@@ -67,10 +67,10 @@ class Exploration:
 
     def explore(self) -> None:
         """Evaluate architectures until the budget is used up, or the space."""
-        for genotype in self.start:
+        for candidate in self.start:
             if not self._is_over():
                 self._settle(settled(self._open, self.parallel))
-                suggestion = Suggestion(number=len(self.evaluations), genotype=genotype).running
+                suggestion = Suggestion(number=len(self.evaluations), candidate=candidate).running
                 self.strategy.observe([suggestion])
                 self._begin(suggestion)
         while not self._is_over():
@@ -82,15 +82,15 @@ class Exploration:
             self._begin(suggestions[0].running)
         self._settle(self._open)
 
-    def score_again(self, finalists: Sequence[Genotype]) -> list[Evaluation]:
+    def score_again(self, finalists: Sequence[Candidate]) -> list[Evaluation]:
         """Return what the finalists give on fresh seeds, without what fails."""
-        suggested = {e.genotype: e for e in self.evaluations.values() if e.state == "done"}
+        suggested = {e.candidate: e for e in self.evaluations.values() if e.state == "done"}
         keys: list[Key] = []
         for repeat in range(1, self.spec.budget.fresh_seeds + 1):
-            for genotype in finalists:
+            for candidate in finalists:
                 self._settle(settled(self._open, self.parallel))
-                number = suggested[genotype].number
-                self._begin(Evaluation(number=number, genotype=genotype, state="running", repeat=repeat))
+                number = suggested[candidate].number
+                self._begin(Evaluation(number=number, candidate=candidate, state="running", repeat=repeat))
                 keys.append((number, repeat))
         self._settle(self._open)
         again = [self.evaluations[key] for key in keys]

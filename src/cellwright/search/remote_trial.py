@@ -65,7 +65,7 @@ class RemoteTrial:
                 evaluation = read_suggestion({**self.parameters, **number}).running
             common.model_copy(update={"evaluation": evaluation}).save(self.folder / REQUEST)
         request = TrialRequest.load(self.folder / REQUEST)
-        asked = request.evaluation.genotype.to_line() if request.evaluation else None
+        asked = request.evaluation.candidate.line if request.evaluation else None
         if (proposed := self.parameters.get("genotype")) not in (None, asked):
             raise CellwrightError(
                 f"trial {self.trial} must evaluate {asked}, as its search asks, got {proposed}"

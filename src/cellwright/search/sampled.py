@@ -5,24 +5,24 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cellwright.candidate import Candidate
 from cellwright.data.prepared import PreparedData
 from cellwright.errors import CellwrightError
 from cellwright.estimators.base import build_estimator
 from cellwright.evaluation import Evaluation, Objective, build_objectives
-from cellwright.genotype import Genotype
 from cellwright.katib.settings import SearchSettings
 from cellwright.pareto import knee, pareto_front, weighted
 from cellwright.progress import Progress
 from cellwright.results import FrontMember, SearchResult
 from cellwright.runners import runner_class
-from cellwright.search.candidates import candidate_space, split_candidate, tuned_space
+from cellwright.search.candidates import candidate_space
 from cellwright.search.exploring import Exploration
 from cellwright.search.journal import history_of
 from cellwright.search.screening import Screen
 from cellwright.search.trial import setting_of, trials_of
-from cellwright.search.warm_start import start_genotypes, start_worth
+from cellwright.search.warm_start import start_candidates, start_worth
 from cellwright.seeds import derive_seed
-from cellwright.spaces import FixedSpace, Space
+from cellwright.spaces import CandidateSpace, FixedSpace
 from cellwright.spec import (
     AnyPick,
     BestPick,
@@ -46,7 +46,7 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
     """
     assert isinstance(spec.strategy, SampledSection)
     space = candidate_space(spec)
-    start = start_genotypes(spec, space)
+    start = start_candidates(spec, space)
     settings = SearchSettings.of(spec, start)
     return _explore(spec, space, spec.strategy, data, folder, progress, start=start, settings=settings)
 
@@ -59,7 +59,7 @@ def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progre
     alone = {"budget": budget, "start": Start()}
     result = _explore(
         spec.model_copy(update=alone),
-        tuned_space(spec, FixedSpace(Genotype.from_line(found.genotype))),
+        CandidateSpace(FixedSpace(found.genotype), spec.tune.values),
         spec.strategy if isinstance(spec.strategy, SampledSection) else PredictorSection(kind="predictor"),
         data,
         folder,
@@ -76,13 +76,13 @@ def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progre
 
 def _explore(
     spec: SearchSpec,
-    space: Space,
+    space: CandidateSpace,
     section: SampledSection,
     data: Path,
     folder: Path,
     progress: Progress,
     *,
-    start: Sequence[Genotype] = (),
+    start: Sequence[Candidate] = (),
     settings: SearchSettings | None = None,
 ) -> SearchResult:
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
@@ -119,39 +119,38 @@ def _explore(
         )
     means = _means(again)
     front = pareto_front(means, objectives) if len(objectives) > 1 else [strategy.choose(again)]
-    chosen = _pick(spec.pick, {genotype: means[genotype] for genotype in front}, objectives)
+    chosen = _pick(spec.pick, {candidate: means[candidate] for candidate in front}, objectives)
     worth = start_worth(spec, objectives[0], exploration.done)
-    members = {genotype: _member(spec, genotype, means[genotype]) for genotype in front}
     return SearchResult(
-        genotype=members[chosen].genotype,
-        tuned=members[chosen].tuned,
+        genotype=chosen.genotype,
+        tuned=dict(chosen.values),
         score=means[chosen].get(spec.augment.objective),
         seconds=exploration.seconds,
         history=history_of(exploration.done, objectives[0]),
         events=(*exploration.events, *([worth] if worth else [])),
-        front=tuple(members.values()),
+        front=tuple(
+            FrontMember(
+                genotype=candidate.genotype, tuned=dict(candidate.values), metrics=dict(means[candidate])
+            )
+            for candidate in front
+        ),
     )
 
 
-def _means(again: Sequence[Evaluation]) -> dict[Genotype, Mapping[str, float]]:
+def _means(again: Sequence[Evaluation]) -> dict[Candidate, Mapping[str, float]]:
     """Return for each finalist the means of what it gave on fresh seeds, which its luck in the search is not in."""
-    found: dict[Genotype, list[Mapping[str, float]]] = {}
+    found: dict[Candidate, list[Mapping[str, float]]] = {}
     for evaluation in again:
-        found.setdefault(evaluation.genotype, []).append(evaluation.metrics)
+        found.setdefault(evaluation.candidate, []).append(evaluation.metrics)
     return {
-        genotype: {name: statistics.fmean(m[name] for m in metrics) for name in metrics[0]}
-        for genotype, metrics in found.items()
+        candidate: {name: statistics.fmean(m[name] for m in metrics) for name in metrics[0]}
+        for candidate, metrics in found.items()
     }
 
 
-def _member(spec: SearchSpec, genotype: Genotype, metrics: Mapping[str, float]) -> FrontMember:
-    architecture, tuned = split_candidate(spec, genotype)
-    return FrontMember(genotype=architecture.to_line(), tuned=tuned, metrics=dict(metrics))
-
-
 def _pick(
-    pick: AnyPick, metrics: Mapping[Genotype, Mapping[str, float]], objectives: list[Objective]
-) -> Genotype:
+    pick: AnyPick, metrics: Mapping[Candidate, Mapping[str, float]], objectives: list[Objective]
+) -> Candidate:
     """Return the member of the front, which is given best first, that the spec's rule takes."""
     match pick:
         case BestPick():
@@ -162,9 +161,9 @@ def _pick(
             return weighted(metrics, objectives, pick.weights)
         case WithinPick():
             bounds = [o for o in objectives if o.metric in pick.limits]
-            for genotype, found in metrics.items():
+            for candidate, found in metrics.items():
                 if all(o.score(found) >= o.score(pick.limits) for o in bounds):
-                    return genotype
+                    return candidate
             raise CellwrightError(
                 f"pick.limits must be reached by a finalist, got {pick.limits}; the front is {list(metrics.values())}"
             )

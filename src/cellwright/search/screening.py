@@ -4,13 +4,12 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.cost import measure_cost
 from cellwright.evaluation import Evaluation
-from cellwright.genotype import Genotype
-from cellwright.search.candidates import split_candidate
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace
 from cellwright.spec import SearchSpec
 from cellwright.spec.estimators import COSTS
 
@@ -42,12 +41,12 @@ class Screen:
             seed: of the estimators' randomness.
         """
         try:
-            architecture, metrics = self._cost(evaluation.genotype)
+            metrics = self._cost(evaluation.candidate)
             evaluation = replace(evaluation, metrics=metrics)
             for estimator, keep in self.chain:
                 if excess := self._excess(metrics):
                     return replace(evaluation, state="infeasible", reason=excess)
-                metrics |= estimator.estimate(architecture, earlier, seed=seed)
+                metrics |= estimator.estimate(evaluation.candidate.genotype, earlier, seed=seed)
                 if reason := _left_out(evaluation, estimator.metrics[0], keep, earlier):
                     return replace(evaluation, state="pruned", reason=reason)
             if excess := self._excess(metrics):
@@ -61,7 +60,7 @@ class Screen:
         names = {*COSTS, *(name for estimator, _ in self.chain for name in estimator.metrics)}
         return {name: value for name, value in metrics.items() if name in names}
 
-    def require_feasible(self, space: Space, rng: random.Random) -> None:
+    def require_feasible(self, space: CandidateSpace, rng: random.Random) -> None:
         """Look for a feasible architecture, climbing down from random ones.
 
         Raises:
@@ -71,15 +70,15 @@ class Screen:
             return
         nearest, excess = None, float("inf")
         for index in range(SEARCHED):
-            genotype = (
+            candidate = (
                 space.sample(rng) if nearest is None or index < SEARCHED // 10 else space.mutate(nearest, rng)
             )
-            metrics = self._measure(genotype, rng)
+            metrics = self._measure(candidate, rng)
             over = max(_at_most(metrics, name) / limit for name, limit in self.limits.items())
             if over <= 1:
                 return
             if over < excess:
-                nearest, excess, closest = genotype, over, metrics
+                nearest, excess, closest = candidate, over, metrics
         broken = [
             f"constraints.{name} must be reachable: the nearest architecture found has "
             f"{_at_most(closest, name):g}, got {limit:g}"
@@ -88,18 +87,17 @@ class Screen:
         ]
         raise CellwrightError("; ".join(broken))
 
-    def _measure(self, genotype: Genotype, rng: random.Random) -> Mapping[str, float]:
-        architecture, metrics = self._cost(genotype)
+    def _measure(self, candidate: Candidate, rng: random.Random) -> Mapping[str, float]:
+        metrics = self._cost(candidate)
         for estimator, _ in self.chain:
             if self.limits.keys() & set(estimator.metrics):
-                metrics |= estimator.estimate(architecture, (), seed=rng.randrange(2**31))
+                metrics |= estimator.estimate(candidate.genotype, (), seed=rng.randrange(2**31))
         return metrics
 
-    def _cost(self, genotype: Genotype) -> tuple[Genotype, dict[str, float]]:
-        """Return the architecture that the genotype names, and what its final network costs."""
-        architecture, values = split_candidate(self.spec, genotype)
-        setting = replace(self.setting, final_space=self.spec.tuned(values).final_space)
-        return architecture, dict(measure_cost(architecture, setting))
+    def _cost(self, candidate: Candidate) -> dict[str, float]:
+        """Return what the candidate's final network costs."""
+        setting = replace(self.setting, final_space=self.spec.tuned(candidate.values).final_space)
+        return dict(measure_cost(candidate.genotype, setting))
 
     def _excess(self, metrics: Mapping[str, float]) -> str | None:
         for name, limit in self.limits.items():
@@ -120,7 +118,7 @@ def _left_out(evaluation: Evaluation, metric: str, keep: float, earlier: Sequenc
     """
     if keep == 1 or metric not in evaluation.metrics:
         return None
-    if any(known.genotype == evaluation.genotype for known in earlier):
+    if any(known.candidate == evaluation.candidate for known in earlier):
         return None
     score = evaluation.metrics[metric]
     seen = [known.metrics[metric] for known in earlier if metric in known.metrics]

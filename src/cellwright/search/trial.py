@@ -5,15 +5,14 @@ from typing import Self
 
 import torch
 
+from cellwright.candidate import Candidate
 from cellwright.data.prepared import PreparedData
 from cellwright.estimators.base import Setting, build_estimator
 from cellwright.evaluation import Evaluation, save_evaluation
-from cellwright.genotype import Genotype
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.runners import REQUEST, RESULT, Trials
-from cellwright.search.candidates import split_candidate
 from cellwright.search.supernet_training import train_supernet
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
@@ -93,7 +92,7 @@ def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> E
     assert found.score is not None
     return Evaluation(
         number=0,
-        genotype=Genotype.from_line(found.genotype),
+        candidate=Candidate(genotype=found.genotype),
         metrics={spec.augment.objective: found.score},
         seconds=found.seconds,
     )
@@ -102,13 +101,19 @@ def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> E
 def _evaluate(
     spec: SearchSpec, request: TrialRequest, evaluation: Evaluation, folder: Path, progress: Progress
 ) -> Evaluation:
-    architecture, values = split_candidate(spec, evaluation.genotype)
     seed = trial_seed(spec, evaluation)
-    setting = setting_of(spec.tuned(values), PreparedData.open(Path(request.data)), best_device())
+    setting = setting_of(
+        spec.tuned(evaluation.candidate.values), PreparedData.open(Path(request.data)), best_device()
+    )
     assert spec.trial_estimator is not None
     estimator = build_estimator(spec.trial_estimator, setting, seed=seed)
     return estimator.evaluate(
-        architecture, evaluation, request.earlier, seed=seed, folder=folder, progress=progress
+        evaluation.candidate.genotype,
+        evaluation,
+        request.earlier,
+        seed=seed,
+        folder=folder,
+        progress=progress,
     )
 
 

@@ -7,36 +7,41 @@ from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
 from cellwright.results import GENOTYPE, SearchResult
 from cellwright.search.journal import EVALUATIONS, finished, read_evaluations
-from cellwright.spaces import TUNE, Space, TunedSpace, architecture_of
+from cellwright.spaces import CandidateSpace, Space
 from cellwright.spec import SearchSpec
 from cellwright.tracking.starting_models import download
 from cellwright.training.checkpoint import CHECKPOINT, load_tensors, unprefixed
 
 
-def start_genotypes(spec: SearchSpec, space: Space) -> list[Genotype]:
-    """Return the architectures that the spec starts from, as they lie in the space.
+def start_candidates(spec: SearchSpec, space: CandidateSpace) -> list[Candidate]:
+    """Return what the spec starts from, with the first value of each hyperparameter that is not given.
 
     Raises:
         CellwrightError: a genotype that is given lies outside, or none of an earlier search lies inside.
     """
-    given = [Genotype.from_line(line) for line in spec.start.genotypes]
-    for genotype in given:
-        space.check(_tuned(space, genotype))
+    given = [space.complete(Candidate.from_line(line)) for line in spec.start.genotypes]
+    for candidate in given:
+        space.check(candidate)
     if spec.start.model:
-        given.append(_of_model(spec, spec.start.model, space))
+        model = _of_model(spec, spec.start.model, space.architectures)
+        given.append(space.complete(Candidate(genotype=model)))
     earlier = _of_search(spec.start.search, spec.augment.objective) if spec.start.search else []
-    inside = [genotype for genotype in earlier if space.contains(_tuned(space, genotype))]
+    inside = [
+        space.complete(Candidate(genotype=genotype))
+        for genotype in earlier
+        if space.architectures.contains(genotype)
+    ]
     if earlier and not inside:
         raise CellwrightError(
             f"start.search must have found architectures of this space, got {earlier[0].to_line()}"
         )
-    wanted = [*given, *inside[: spec.start.architectures]]
-    return list(dict.fromkeys(_tuned(space, genotype) for genotype in wanted))
+    return list(dict.fromkeys([*given, *inside[: spec.start.architectures]]))
 
 
 def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation]) -> str | None:
@@ -81,7 +86,7 @@ def _of_model(spec: SearchSpec, address: str, space: Space) -> Genotype:
         genotype = Genotype.from_dict(
             json.loads(download(spec, address, GENOTYPE, Path(folder)).read_bytes())
         )
-    if not space.contains(_tuned(space, genotype)):
+    if not space.contains(genotype):
         raise CellwrightError(
             f"start.model must hold an architecture of this space, got {address} with {genotype.to_line()}"
         )
@@ -91,24 +96,16 @@ def _of_model(spec: SearchSpec, address: str, space: Space) -> Genotype:
 def _of_search(folder: Path, objective: str) -> list[Genotype]:
     """Return what an earlier search found, the best first."""
     found = SearchResult.load(folder / SearchResult.FILE)
-    front = [Genotype.from_line(member.genotype) for member in found.front]
-    chosen = Genotype.from_line(found.genotype)
-    return list(dict.fromkeys([chosen, *front, *_ranked(folder, objective)]))
+    front = [member.genotype for member in found.front]
+    return list(dict.fromkeys([found.genotype, *front, *_ranked(folder, objective)]))
 
 
 def _ranked(folder: Path, objective: str) -> Iterator[Genotype]:
     evaluations = [e for e in _evaluations(folder) if objective in e.metrics]
     for evaluation in sorted(evaluations, key=lambda e: e.metrics[objective], reverse=True):
-        yield architecture_of(evaluation.genotype)
+        yield evaluation.candidate.genotype
 
 
 def _evaluations(folder: Path) -> list[Evaluation]:
     """Return the finished evaluations of a sampled search; those of a one-shot search are none."""
     return finished(read_evaluations(folder / EVALUATIONS))
-
-
-def _tuned(space: Space, genotype: Genotype) -> Genotype:
-    """Return the genotype with the first values of hyperparameters that it does not name."""
-    if isinstance(space, TunedSpace) and TUNE not in genotype.cells:
-        return space.join(genotype, dict.fromkeys(space.num_values, 0))
-    return genotype

@@ -5,23 +5,21 @@ Nothing here, nor in a kind's `section` and `space`, needs torch: the suggestion
 
 from cellwright.importing import load_class
 from cellwright.spaces.base import Choices, Space, Strengths
+from cellwright.spaces.candidates import CandidateSpace
+from cellwright.spaces.fixed import FixedSpace
 from cellwright.spaces.product import CELL, ProductSpace, Taken
-from cellwright.spaces.tuned import TUNE, FixedSpace, TunedSpace, architecture_of, split_genotype
 from cellwright.spec import SpaceSection
 
 __all__ = [
     "CELL",
-    "TUNE",
+    "CandidateSpace",
     "Choices",
     "FixedSpace",
     "ProductSpace",
     "Space",
     "Strengths",
     "Taken",
-    "TunedSpace",
-    "architecture_of",
     "build_space",
-    "split_genotype",
 ]
 
 

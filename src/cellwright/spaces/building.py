@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from torch import nn
 
-from cellwright.genotype import Genotype
+from cellwright.genotype import GenotypeLine
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.results import Result
 from cellwright.spaces.networks import build_network
@@ -18,12 +18,12 @@ class GenotypeNetworkConfig(Result):
 
     kind: Literal["genotype"] = "genotype"
     task: AnyTask
-    genotype: str
+    genotype: GenotypeLine
     space: Annotated[SpaceSection, SPACES]
 
     def build(self) -> nn.Module:
         """Return the network with new weights."""
-        return build_network(self.space, self.task, Genotype.from_line(self.genotype))
+        return build_network(self.space, self.task, self.genotype)
 
 
 class HandDesignedConfig(Result):

@@ -36,7 +36,7 @@ from cellwright.spec.strategy import (
     StrategySection,
 )
 from cellwright.spec.task import TaskSection
-from cellwright.spec.tune import Tune
+from cellwright.spec.tune import Hyperparameters, Tune
 
 __all__ = [
     "ESTIMATORS",
@@ -58,6 +58,7 @@ __all__ = [
     "Evaluate",
     "Family",
     "Guard",
+    "Hyperparameters",
     "KneePick",
     "ObjectiveSection",
     "OneShotSection",

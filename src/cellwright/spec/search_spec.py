@@ -26,7 +26,7 @@ from cellwright.spec.start import Start
 from cellwright.spec.store import Store
 from cellwright.spec.strategy import Budget, StrategySection
 from cellwright.spec.task import TaskSection
-from cellwright.spec.tune import Tune
+from cellwright.spec.tune import Hyperparameters, Tune
 
 
 class SearchSpec(Section):
@@ -179,6 +179,11 @@ class SearchSpec(Section):
             section_now = sections.get(section, getattr(self, section))
             sections[section] = type(section_now).model_validate({**section_now.model_dump(), name: value})
         return self.model_copy(update=sections)
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """Return those that are searched together with the architecture."""
+        return self.tune.values if self.tune and self.tune.when == "with" else {}
 
     @property
     def is_sampled(self) -> bool:

@@ -2,11 +2,23 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from cellwright.canonical import canonical_json
 from cellwright.spec.section import Section
 
-Values = Annotated[tuple[Any, ...], Field(min_length=2)]
+
+def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len({canonical_json(value) for value in values}) < len(values):
+        raise ValueError("values must differ from each other")
+    return values
+
+
+Hyperparameters = dict[
+    Annotated[str, Field(pattern=r"^(retrain|augment)\.[a-z0-9_]+$")],
+    Annotated[tuple[Any, ...], Field(min_length=2), AfterValidator(_differ)],
+]
+"""For each key of the sections `retrain` and `augment`, the values to choose from."""
 
 
 class Tune(Section):
@@ -14,7 +26,7 @@ class Tune(Section):
 
     when: Literal["with", "after"] = "after"
     """Together with the architecture, or for the found one alone."""
-    values: dict[Annotated[str, Field(pattern=r"^(retrain|augment)\.\w+$")], Values] = Field(min_length=1)
+    values: Hyperparameters = Field(min_length=1)
     """For each key of the sections `retrain` and `augment`, the values to choose from."""
     evaluations: int = Field(default=10, ge=1)
     """How many combinations are tried after the architecture is found."""

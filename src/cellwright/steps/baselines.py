@@ -31,7 +31,7 @@ def _configs(
 ) -> Iterator[tuple[str, NetworkConfig]]:
     for index in range(spec.evaluate.baseline.random_architectures):
         rng = random.Random(derive_seed(spec.seed, "random architecture", index))
-        genotype = build_space(spec.space).sample(rng).to_line()
+        genotype = build_space(spec.space).sample(rng)
         yield f"random-{index}", genotype_network(spec, data.manifest, genotype)
     if name := spec.evaluate.baseline.hand_designed:
         params = count_params(genotype_network(spec, data.manifest, found.genotype).build(seed=0))

@@ -11,9 +11,7 @@ from cellwright.canonical import digest
 from cellwright.data import DataManifest
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, build_objectives
-from cellwright.genotype import Genotype
 from cellwright.results import EpochRecord, History, SearchResult, StepRecord, TrainingResult
-from cellwright.search.candidates import split_candidate
 from cellwright.search.journal import EVALUATIONS, TUNING, finished, history_of, read_evaluations
 from cellwright.search.one_shot import of_seed, seed_result
 from cellwright.spec import SearchSpec
@@ -67,7 +65,7 @@ def run_record(spec: SearchSpec, key: str, folders: Mapping[str, Path]) -> RunRe
     metrics = {}
     if (search / SearchResult.FILE).exists():
         found = SearchResult.load(search / SearchResult.FILE)
-        tags["cellwright.genotype"] = Genotype.from_line(found.genotype).digest
+        tags["cellwright.genotype"] = found.genotype.digest
         metrics["search/seconds"] = found.seconds
     if "retrain" in folders:
         curves |= _curves("retrain", _training_history(folders["retrain"]))
@@ -123,7 +121,7 @@ def _trials(spec: SearchSpec, folder: Path, name: str) -> Iterator[TrialRecord]:
             yield TrialRecord(
                 key=f"{name}-{number}-{repeat}",
                 name=f"{name} {number}, fresh seed {repeat}" if repeat else f"{name} {number}",
-                params=_trial_params(spec, evaluation),
+                params=_trial_params(evaluation),
                 tags={REASON_TAG: evaluation.reason} if evaluation.reason else {},
                 curves={curve: list(enumerate(evaluation.curve, start=1))} if evaluation.curve else {},
                 metrics={**evaluation.metrics, "seconds": evaluation.seconds},
@@ -132,11 +130,11 @@ def _trials(spec: SearchSpec, folder: Path, name: str) -> Iterator[TrialRecord]:
             )
 
 
-def _trial_params(spec: SearchSpec, evaluation: Evaluation) -> dict[str, str]:
-    architecture, values = split_candidate(spec, evaluation.genotype)
+def _trial_params(evaluation: Evaluation) -> dict[str, str]:
+    candidate = evaluation.candidate
     fidelity = {f"fidelity.{name}": str(value) for name, value in asdict(evaluation.fidelity).items()}
-    tuned = {name: str(value) for name, value in values.items()}
-    return {"genotype": architecture.to_line(), "repeat": str(evaluation.repeat)} | fidelity | tuned
+    tuned = {name: str(value) for name, value in candidate.values.items()}
+    return {"genotype": candidate.genotype.to_line(), "repeat": str(evaluation.repeat)} | fidelity | tuned
 
 
 def _seeds(spec: SearchSpec, folder: Path) -> Iterator[TrialRecord]:
@@ -149,7 +147,7 @@ def _seeds(spec: SearchSpec, folder: Path) -> Iterator[TrialRecord]:
         yield TrialRecord(
             key=f"search-{number}",
             name=f"search {number}",
-            params={"genotype": found.genotype, "seed": str(of_seed(spec, number).seed)},
+            params={"genotype": found.genotype.to_line(), "seed": str(of_seed(spec, number).seed)},
             tags={},
             curves=_curves("curve", found.history),
             metrics={"seconds": found.seconds} | score,

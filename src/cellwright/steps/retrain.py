@@ -5,7 +5,6 @@ from typing import Any
 
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
-from cellwright.genotype import Genotype
 from cellwright.nn.export import export_onnx, export_pt2
 from cellwright.progress import Progress
 from cellwright.results import GENOTYPE, ONNX, PT2, SearchResult
@@ -27,7 +26,7 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     train_network("found", config, data, spec, folder, progress, start=starting_weights(spec))
     if not parallel.is_first():
         return
-    write_text(folder / GENOTYPE, Genotype.from_line(found.genotype).to_json())
+    write_text(folder / GENOTYPE, found.genotype.to_json())
     progress.say("retrain: exporting to pt2 and ONNX")
     network = load_network(folder)
     task, examples = config.network.task, data.train[:CHECKED_EXAMPLES].inputs

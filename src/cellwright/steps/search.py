@@ -5,14 +5,13 @@ from typing import Any
 
 from cellwright.errors import CellwrightError
 from cellwright.files import file_digest, write_text
-from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 from cellwright.results import GENOTYPE, SearchResult
+from cellwright.search.candidates import candidate_space
 from cellwright.search.journal import TUNING
 from cellwright.search.one_shot import one_shot_search
 from cellwright.search.sampled import sampled_search, tune
-from cellwright.search.warm_start import start_genotypes
-from cellwright.spaces import build_space
+from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.training import parallel
@@ -34,7 +33,7 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
         result = tune(spec, result, inputs["prepare"], folder / TUNING, progress)
     for event in result.events:
         progress.say(f"search: {event}")
-    write_text(folder / GENOTYPE, Genotype.from_line(result.genotype).to_json())
+    write_text(folder / GENOTYPE, result.genotype.to_json())
     result.save(folder / SearchResult.FILE)
 
 
@@ -49,4 +48,4 @@ def identity(spec: SearchSpec) -> dict[str, Any]:
 def _started_from(spec: SearchSpec) -> Any:
     if not spec.is_sampled:
         return file_digest(spec.start.search / CHECKPOINT) if spec.start.search else None
-    return [genotype.to_line() for genotype in start_genotypes(spec, build_space(spec.space))]
+    return [candidate.line for candidate in start_candidates(spec, candidate_space(spec))]

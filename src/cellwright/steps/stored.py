@@ -17,7 +17,7 @@ from cellwright.results import StepRecord
 from cellwright.runners import RUN, run_id, runner_class, step_place
 from cellwright.search.candidates import candidate_space
 from cellwright.search.trial import trials_of
-from cellwright.search.warm_start import start_genotypes
+from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS, Step
 from cellwright.steps.running import run_step, run_until
@@ -91,7 +91,7 @@ def owned(spec: SearchSpec, owner: str) -> SearchSpec:
 
 def search_manifest(spec: SearchSpec) -> Mapping[str, Any]:
     """Return what a spec's search would create on a cluster; raises CellwrightError where it creates nothing."""
-    start = start_genotypes(spec, candidate_space(spec)) if spec.is_sampled else ()
+    start = start_candidates(spec, candidate_space(spec)) if spec.is_sampled else ()
     return runner_class(spec.runner).manifest(spec, SearchSettings.of(spec, start))
 
 

@@ -134,7 +134,7 @@ class OneShotContract:
         self, space: SpaceSection, undisturbed: SearchResult
     ) -> None:
         """The genotype is one line that the space and the network accept."""
-        genotype = Genotype.from_line(undisturbed.genotype)
+        genotype = undisturbed.genotype
         build_space(space).check(genotype)
         logits_BK = build_network(space, TASK, genotype)(*TASK.example(2))
         torch.autograd.backward(logits_BK.sum())
@@ -294,12 +294,12 @@ class DifferentiableContract(OneShotContract):
 
 def _report_skips(
     strategy: OneShotStrategy, shares: list[float], monkeypatch: pytest.MonkeyPatch
-) -> list[str]:
+) -> list[Genotype]:
     """Make the strategy measure these shares of skips in its epochs; return a list that gathers its genotypes."""
     watch, derived = strategy.watch, []
 
     def report() -> dict[str, float]:
-        derived.append(strategy.derive().to_line())
+        derived.append(strategy.derive())
         return {**watch(), "skip_fraction": shares[len(derived) - 1]}
 
     monkeypatch.setattr(strategy, "watch", report)

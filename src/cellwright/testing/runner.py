@@ -10,8 +10,8 @@ import pytest
 from cellwright.evaluation import Suggestion, load_evaluation
 from cellwright.progress import Silent
 from cellwright.runners import REQUEST, RESULT, Key, Runner, runner_class
+from cellwright.search.candidates import candidate_space
 from cellwright.search.trial import TrialRequest, trials_of
-from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
@@ -58,8 +58,8 @@ class RunnerContract:
             number, repeat = key
             place = folder / f"trial-{number}-{repeat}"
             place.mkdir(exist_ok=True)
-            genotype = build_space(spec.space).sample(random.Random(number))
-            evaluation = Suggestion(number=number, genotype=genotype).running
+            candidate = candidate_space(spec).sample(random.Random(number))
+            evaluation = Suggestion(number=number, candidate=candidate).running
             request = TrialRequest.of(spec, data, evaluation)
             if number == 9:
                 request = request.model_copy(update={"spec": '{"seed": -1}'})

@@ -6,36 +6,43 @@ from dataclasses import replace
 
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import FULL, Evaluation, Objective, State, Suggestion
-from cellwright.genotype import Genotype
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace
 from cellwright.spaces.chain.space import Chain
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.strategies.sampled import Suggesting
 
 OBJECTIVES = (Objective(metric="accuracy"), Objective(metric="latency_ms", direction="minimize"))
-SPACES: dict[str, Space] = {
-    "darts": Darts(primitives=("skip_connect", "sep_conv_3x3", "max_pool_3x3"), num_nodes=3),
-    "nasbench201": NasBench201(),
-    "chain": Chain(
-        primitives=("skip_connect", "nor_conv_3x3", "sep_conv_3x3"), widths=(50, 100), num_layers=4
+CELLS = Darts(primitives=("skip_connect", "sep_conv_3x3", "max_pool_3x3"), num_nodes=3)
+SPACES = {
+    "darts": CandidateSpace(CELLS),
+    "nasbench201": CandidateSpace(NasBench201()),
+    "chain": CandidateSpace(
+        Chain(primitives=("skip_connect", "nor_conv_3x3", "sep_conv_3x3"), widths=(50, 100), num_layers=4)
+    ),
+    "tuned": CandidateSpace(
+        CELLS, {"retrain.learning_rate": (0.003, 0.01, 0.03), "augment.flip": (True, False)}
     ),
 }
-TINY = Chain(primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=2)
-"""A space of 32 architectures."""
+TINY = CandidateSpace(
+    Chain(primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(100,), num_layers=2),
+    {"retrain.learning_rate": (0.003, 0.01, 0.03, 0.1)},
+)
+"""A space of 32 candidates."""
 
-Build = Callable[[Space, int], Suggesting]
+Build = Callable[[CandidateSpace, int], Suggesting]
 """Makes the strategy for a space and a seed."""
 
 
 def measure(suggestion: Suggestion, state: State = "done") -> Evaluation:
-    """Return what becomes of a suggestion; its scores follow from its genotype and its fidelity."""
+    """Return what becomes of a suggestion; its scores follow from its candidate and its fidelity."""
     if state != "done":
         return replace(suggestion.running, state=state, reason="as the test wants it")
-    rng = random.Random(suggestion.genotype.to_line())
+    rng = random.Random(suggestion.candidate.line)
     metrics = {"accuracy": rng.random() + suggestion.fidelity.epochs, "latency_ms": rng.random()}
-    return replace(suggestion.running, state=state, metrics=metrics)
+    return suggestion.done(metrics)
 
 
 def run(strategy: Suggesting, rounds: int) -> list[Suggestion]:
@@ -57,44 +64,46 @@ class SampledContract:
     NUM_SUGGESTIONS = 24
 
     @pytest.fixture(params=list(SPACES))
-    def space(self, request: pytest.FixtureRequest) -> Space:
+    def space(self, request: pytest.FixtureRequest) -> CandidateSpace:
         """Return one space after the other."""
         return SPACES[request.param]
 
-    def test_suggestions_lie_inside_and_are_numbered_in_order(self, build: Build, space: Space) -> None:
+    def test_suggestions_lie_inside_and_are_numbered_in_order(
+        self, build: Build, space: CandidateSpace
+    ) -> None:
         """Every suggestion is of the space."""
         suggestions = run(build(space, 0), self.NUM_SUGGESTIONS)
-        assert all(space.contains(suggestion.genotype) for suggestion in suggestions)
+        assert all(space.contains(suggestion.candidate) for suggestion in suggestions)
         assert [suggestion.number for suggestion in suggestions] == list(range(self.NUM_SUGGESTIONS))
 
-    def test_several_at_once_build_different_networks(self, build: Build, space: Space) -> None:
+    def test_several_at_once_build_different_networks(self, build: Build, space: CandidateSpace) -> None:
         """What is suggested together is worth evaluating together, at the start and later."""
         strategy = build(space, 0)
         for _ in range(4):
             suggestions = strategy.suggest(self.NUM_SUGGESTIONS // 2)
-            keys = [space.isomorphism_key(suggestion.genotype) for suggestion in suggestions]
+            keys = [space.isomorphism_key(suggestion.candidate) for suggestion in suggestions]
             assert len(set(keys)) == self.NUM_SUGGESTIONS // 2
             strategy.observe(map(measure, suggestions))
 
-    def test_no_network_is_evaluated_twice_alike(self, build: Build, space: Space) -> None:
+    def test_no_network_is_evaluated_twice_alike(self, build: Build, space: CandidateSpace) -> None:
         """Only another fidelity makes an architecture worth another evaluation."""
         suggestions = run(build(space, 0), self.NUM_SUGGESTIONS)
-        evaluated = {(space.isomorphism_key(s.genotype), s.fidelity) for s in suggestions}
+        evaluated = {(space.isomorphism_key(s.candidate), s.fidelity) for s in suggestions}
         assert len(evaluated) == self.NUM_SUGGESTIONS
 
     def test_the_same_seed_and_evaluations_give_the_same_suggestions(
-        self, build: Build, space: Space
+        self, build: Build, space: CandidateSpace
     ) -> None:
         """Chance follows from the seed."""
         assert run(build(space, 3), self.NUM_SUGGESTIONS) == run(build(space, 3), self.NUM_SUGGESTIONS)
 
-    def test_other_seeds_give_other_suggestions(self, build: Build, space: Space) -> None:
+    def test_other_seeds_give_other_suggestions(self, build: Build, space: CandidateSpace) -> None:
         """Runs with several seeds are worth something."""
         assert run(build(space, 1), self.NUM_SUGGESTIONS) != run(build(space, 2), self.NUM_SUGGESTIONS)
 
     @pytest.mark.parametrize("order", ["as suggested", "reversed", "shuffled"])
     def test_a_strategy_made_anew_goes_on_as_the_old_one_would(
-        self, build: Build, space: Space, order: str
+        self, build: Build, space: CandidateSpace, order: str
     ) -> None:
         """A restarted service is told everything at once, in any order, some of it twice."""
         old = build(space, 0)
@@ -104,7 +113,9 @@ class SampledContract:
         anew.observe(_in_order(order, known) + known[:5])
         assert anew.suggest(5) == old.suggest(5)
 
-    def test_what_ends_late_and_out_of_order_is_learnt_all_the_same(self, build: Build, space: Space) -> None:
+    def test_what_ends_late_and_out_of_order_is_learnt_all_the_same(
+        self, build: Build, space: CandidateSpace
+    ) -> None:
         """Four trials run beside each other; one that asks in between does not see more than another."""
         late, prompt = build(space, 0), build(space, 0)
         rng = random.Random(1)
@@ -116,7 +127,7 @@ class SampledContract:
             prompt.observe(map(measure, suggestions))
         assert late.suggest(4) == prompt.suggest(4)
 
-    def test_failures_are_lived_with(self, build: Build, space: Space) -> None:
+    def test_failures_are_lived_with(self, build: Build, space: CandidateSpace) -> None:
         """Nor is what failed suggested once more."""
         strategy = build(space, 0)
         states: Sequence[State] = ("failed", "infeasible", "pruned", "done")
@@ -130,13 +141,13 @@ class SampledContract:
             again = [
                 s
                 for s in suggestions
-                if s.genotype == suggestion.genotype and s.fidelity == suggestion.fidelity
+                if s.candidate == suggestion.candidate and s.fidelity == suggestion.fidelity
             ]
             assert again == [suggestion]
-        done = {s.genotype for place, s in enumerate(suggestions) if place % 4 == 3}
+        done = {s.candidate for place, s in enumerate(suggestions) if place % 4 == 3}
         assert set(strategy.finalists(self.NUM_SUGGESTIONS)) <= done
 
-    def test_nothing_but_failures_ends_no_search(self, build: Build, space: Space) -> None:
+    def test_nothing_but_failures_ends_no_search(self, build: Build, space: CandidateSpace) -> None:
         """There may be nothing to learn from."""
         strategy = build(space, 0)
         for _ in range(self.NUM_SUGGESTIONS):
@@ -151,15 +162,15 @@ class SampledContract:
         while suggestions := strategy.suggest(1):
             (suggestion,) = suggestions
             strategy.observe([measure(suggestion)])
-            lowest.append(TINY.isomorphism_key(suggestion.genotype))
-        assert len(set(lowest)) == len({TINY.isomorphism_key(genotype) for genotype in _every(TINY)})
+            lowest.append(TINY.isomorphism_key(suggestion.candidate))
+        assert len(set(lowest)) == len({TINY.isomorphism_key(candidate) for candidate in _every(TINY)})
         assert strategy.suggest(3) == []
 
-    def test_finalists_are_evaluated_in_full_and_differ(self, build: Build, space: Space) -> None:
+    def test_finalists_are_evaluated_in_full_and_differ(self, build: Build, space: CandidateSpace) -> None:
         """They are scored again on fresh seeds."""
         strategy = build(space, 0)
         suggestions = run(strategy, self.NUM_SUGGESTIONS)
-        in_full = {s.genotype for s in suggestions if s.fidelity == FULL}
+        in_full = {s.candidate for s in suggestions if s.fidelity == FULL}
         finalists = strategy.finalists(3)
         assert len(set(finalists)) == len(finalists) == min(3, len(in_full))
         assert set(finalists) <= in_full
@@ -173,9 +184,9 @@ def _in_order(order: str, evaluations: Sequence[Evaluation]) -> list[Evaluation]
     )
 
 
-def _every(space: Space) -> list[Genotype]:
-    """Return all genotypes of a small space, found by going from neighbour to neighbour."""
+def _every(space: CandidateSpace) -> list[Candidate]:
+    """Return all candidates of a small space, found by going from neighbour to neighbour."""
     found = [space.sample(random.Random(0))]
-    for genotype in found:
-        found += [neighbour for neighbour in space.neighbours(genotype) if neighbour not in found]
+    for candidate in found:
+        found += [neighbour for neighbour in space.neighbours(candidate) if neighbour not in found]
     return found

@@ -7,6 +7,7 @@ from torch import nn
 
 from cellwright.data import DataManifest
 from cellwright.data.prepared import PreparedData
+from cellwright.genotype import Genotype
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.nn.dropping import Droppable
 from cellwright.progress import Progress
@@ -22,7 +23,7 @@ from cellwright.training.retraining import Retraining
 from cellwright.training.starting_weights import StartingWeights
 
 
-def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: str) -> NetworkConfig:
+def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: Genotype) -> NetworkConfig:
     """Return the network of a genotype for the data, at the size that the spec retrains at."""
     task = read_task(manifest.task)
     return NetworkConfig(network=GenotypeNetworkConfig(task=task, genotype=genotype, space=spec.final_space))

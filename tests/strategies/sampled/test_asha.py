@@ -3,15 +3,16 @@ from dataclasses import replace
 
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import FULL, Fidelity, Suggestion
-from cellwright.genotype import Genotype
+from cellwright.spaces import CandidateSpace
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spec import STRATEGIES
 from cellwright.strategies.sampled import build_sampled
 from cellwright.strategies.sampled.levelling import Levelling
 from tests.strategies.sampled.evaluating import ACCURACY, count_3x3
 
-CELLS = NasBench201()
+CELLS = CandidateSpace(NasBench201())
 
 
 def _asha(kind: str = "random", **settings):
@@ -19,16 +20,16 @@ def _asha(kind: str = "random", **settings):
     return build_sampled(STRATEGIES.validate(section), CELLS, [ACCURACY], seed=0)
 
 
-def _score(genotype: Genotype, epochs: float) -> float:
-    return (count_3x3(genotype) + random.Random(genotype.to_line()).random()) * (0.5 + epochs / 2)
+def _score(candidate: Candidate, epochs: float) -> float:
+    return (count_3x3(candidate) + random.Random(candidate.line).random()) * (0.5 + epochs / 2)
 
 
 def _search(asha, rounds: int) -> list[Suggestion]:
     suggestions = []
     for _ in range(rounds):
         (suggestion,) = asha.suggest(1)
-        score = _score(suggestion.genotype, suggestion.fidelity.epochs)
-        asha.observe([replace(suggestion.running, state="done", metrics={"accuracy": score})])
+        score = _score(suggestion.candidate, suggestion.fidelity.epochs)
+        asha.observe([suggestion.done({"accuracy": score})])
         suggestions.append(suggestion)
     return suggestions
 
@@ -47,7 +48,7 @@ def test_one_in_three_goes_on_and_these_are_the_best():
     while suggestions.pop().fidelity != Fidelity(epochs=3.0**-2):
         pass  # nothing is left that should go on when a newcomer is asked for
     rungs = [
-        [s.genotype for s in suggestions if s.fidelity.epochs == pytest.approx(3.0**-left)]
+        [s.candidate for s in suggestions if s.fidelity.epochs == pytest.approx(3.0**-left)]
         for left in (2, 1, 0)
     ]
     for lower, upper in zip(rungs, rungs[1:], strict=False):
@@ -59,13 +60,13 @@ def test_one_in_three_goes_on_and_these_are_the_best():
 def test_failures_on_a_rung_are_not_tried_again():
     asha = _asha(rungs=2)
     _search(asha, 2)
-    seen: set[tuple[Genotype, Fidelity]] = set()
+    seen: set[tuple[Candidate, Fidelity]] = set()
     for _ in range(30):
         (suggestion,) = asha.suggest(1)
-        assert (suggestion.genotype, suggestion.fidelity) not in seen
-        seen.add((suggestion.genotype, suggestion.fidelity))
+        assert (suggestion.candidate, suggestion.fidelity) not in seen
+        seen.add((suggestion.candidate, suggestion.fidelity))
         state = "failed" if suggestion.fidelity == FULL else "done"
-        metrics = {} if state == "failed" else {"accuracy": count_3x3(suggestion.genotype)}
+        metrics = {} if state == "failed" else {"accuracy": count_3x3(suggestion.candidate)}
         asha.observe([replace(suggestion.running, state=state, metrics=metrics)])
 
 
@@ -75,8 +76,8 @@ def test_a_low_score_counts_as_what_it_turns_out_to_be_worth():
     rng = random.Random(0)
     changed = []
     for number in range(64):
-        genotype, score = CELLS.sample(rng), rng.random()
-        suggestion = Suggestion(number=2 * number, genotype=genotype, fidelity=low).running
+        candidate, score = CELLS.sample(rng), rng.random()
+        suggestion = Suggestion(number=2 * number, candidate=candidate, fidelity=low).running
         key = str(number)
         early = replace(suggestion, state="done", metrics={"accuracy": score})
         late = replace(early, number=2 * number + 1, fidelity=FULL, metrics={"accuracy": 1 + 3 * score})

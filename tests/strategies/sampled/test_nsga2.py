@@ -1,12 +1,11 @@
 import random
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cellwright.evaluation import Objective
 from cellwright.pareto import dominates
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace, Space
 from cellwright.spaces.chain.space import Chain
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.nasbench201.space import NasBench201
@@ -48,7 +47,7 @@ def test_a_direction_leads_to_its_end_of_the_front_and_never_behind_it():
 
 
 @pytest.mark.parametrize(
-    "space",
+    "architectures",
     [
         Darts(primitives=("skip_connect", "sep_conv_3x3", "max_pool_3x3"), num_nodes=4),
         NasBench201(),
@@ -56,7 +55,8 @@ def test_a_direction_leads_to_its_end_of_the_front_and_never_behind_it():
     ],
     ids=lambda space: space.name,
 )
-def test_a_child_has_every_choice_from_one_of_its_parents(space: Space):
+def test_a_child_has_every_choice_from_one_of_its_parents(architectures: Space):
+    space = CandidateSpace(architectures, {"retrain.learning_rate": (0.01, 0.1)})
     rng = random.Random(0)
     for _ in range(30):
         one, other = space.sample(rng), space.sample(rng)
@@ -69,16 +69,18 @@ def test_a_child_has_every_choice_from_one_of_its_parents(space: Space):
 
 def test_both_ends_of_the_front_are_found():
     objectives = (Objective(metric="convolutions"), Objective(metric="skips"))
-    strategy = build(NasBench201(), {"kind": "nsga2"}, objectives=objectives)
+    strategy = build(CandidateSpace(NasBench201()), {"kind": "nsga2"}, objectives=objectives)
     seen = set()
     for _ in range(300):
         (suggestion,) = strategy.suggest(1)
-        names = [edge.primitive for node in suggestion.genotype.cells["cell"].nodes for edge in node]
+        names = [
+            edge.primitive for node in suggestion.candidate.genotype.cells["cell"].nodes for edge in node
+        ]
         metrics = {
             "convolutions": float(names.count("nor_conv_3x3")),
             "skips": float(names.count("skip_connect")),
         }
         seen.add(tuple(metrics.values()))
-        strategy.observe([replace(suggestion.running, state="done", metrics=metrics)])
+        strategy.observe([suggestion.done(metrics)])
     assert {(6.0, 0.0), (3.0, 3.0)} <= seen
     assert max(skips for _, skips in seen) >= 5

@@ -3,8 +3,9 @@ import random
 import numpy as np
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.genotype import Cell, Edge, Genotype
-from cellwright.spaces import CELL
+from cellwright.spaces import CELL, CandidateSpace
 from cellwright.spaces.chain.space import Chain
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.nasbench201.space import NasBench201
@@ -14,8 +15,8 @@ from tests.strategies.sampled.evaluating import count_3x3
 CELLS = NasBench201()
 
 
-def _cell(*choices: int) -> Genotype:
-    return CELLS.genotype({CELL: choices})
+def _cell(*choices: int) -> Candidate:
+    return Candidate(genotype=CELLS.genotype({CELL: choices}))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -24,12 +25,12 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def test_isomorphic_cells_have_the_same_paths():
     rng = random.Random(0)
-    by_key: dict[str, list[Genotype]] = {}
+    by_key: dict[str, list[Candidate]] = {}
     for genotype in (CELLS.sample(rng) for _ in range(3000)):
-        by_key.setdefault(CELLS.isomorphism_key(genotype), []).append(genotype)
+        by_key.setdefault(CELLS.isomorphism_key(genotype), []).append(Candidate(genotype=genotype))
     classes = [same for same in by_key.values() if len(same) > 1]
     assert len(classes) > 100
-    features = Features(CELLS)
+    features = Features(CandidateSpace(CELLS))
     for same in classes:
         paths, counts, _ = features(same)
         assert (paths == paths[0]).all()
@@ -37,7 +38,7 @@ def test_isomorphic_cells_have_the_same_paths():
 
 
 def test_what_leads_nowhere_does_not_count():
-    features = Features(CELLS)
+    features = Features(CandidateSpace(CELLS))
     none, skip, conv = 0, 1, 3
     dead_end = _cell(conv, skip, none, skip, none, conv)
     without = _cell(none, skip, none, skip, none, conv)
@@ -48,8 +49,8 @@ def test_what_leads_nowhere_does_not_count():
 def test_counts_are_those_of_the_paths_written_out():
     skip, conv, pool = 1, 3, 4
     # node 1 = conv(x); node 2 = x + pool(node 1); node 3 = conv(x) + skip(node 1) + conv(node 2)
-    genotype = _cell(conv, skip, pool, conv, skip, conv)
-    _, (counts,), _ = Features(CELLS)([genotype])
+    cell = _cell(conv, skip, pool, conv, skip, conv)
+    _, (counts,), _ = Features(CandidateSpace(CELLS))([cell])
     # avg_pool_3x3, nor_conv_1x1, nor_conv_3x3 and all; paths: conv | conv | conv | conv pool conv
     living, most, least, mean = np.split(counts[:16], 4)
     assert living.tolist() == [1, 0, 3, 2]
@@ -63,16 +64,16 @@ def test_a_long_chain_has_more_paths_than_could_be_listed():
     space = Chain(primitives=("nor_conv_3x3",), widths=(100,), num_layers=40)
     layers = tuple(tuple(Edge(source, "nor_conv_3x3") for source in range(layer + 1)) for layer in range(40))
     genotype = Genotype(space="chain", cells={CELL: Cell(num_inputs=1, nodes=layers, widths=(100,) * 40)})
-    _, (counts,), _ = Features(space)([genotype])
+    _, (counts,), _ = Features(CandidateSpace(space))([Candidate(genotype=genotype)])
     assert counts[-1] == pytest.approx(39 * np.log(2), rel=1e-4)
 
 
 def test_unseen_scores_are_ranked_well_and_known_ones_are_no_surprise():
-    space = Darts(primitives=("skip_connect", "sep_conv_3x3", "sep_conv_5x5"), num_nodes=3)
+    space = CandidateSpace(Darts(primitives=("skip_connect", "sep_conv_3x3", "sep_conv_5x5"), num_nodes=3))
     rng = random.Random(0)
-    genotypes = [space.sample(rng) for _ in range(300)]
-    scores = np.array([count_3x3(genotype) + 0.1 * rng.random() for genotype in genotypes])
-    groups = Features(space)(genotypes)
+    candidates = [space.sample(rng) for _ in range(300)]
+    scores = np.array([count_3x3(candidate) + 0.1 * rng.random() for candidate in candidates])
+    groups = Features(space)(candidates)
     surrogate = Surrogate([group[:100] for group in groups], scores[:100])
     means, deviations = surrogate.predict(groups)
     assert np.corrcoef(_ranks(means[100:]), _ranks(scores[100:]))[0, 1] > 0.9

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.surrogate.section import SurrogateSection
 from cellwright.evaluation import FULL, Evaluation
 from cellwright.genotype import Genotype
-from cellwright.spaces import architecture_of, build_space
+from cellwright.spaces import CandidateSpace, build_space
 from cellwright.strategies.sampled import Features, Surrogate, refit_size
 
 REFITS = 20
@@ -31,7 +32,7 @@ class SurrogateScore(Estimator):
 
     def __init__(self, settings: SurrogateSection, setting: Setting, *, seed: int) -> None:
         super().__init__(settings, setting, seed=seed)
-        self._features = Features(build_space(setting.space))
+        self._features = Features(CandidateSpace(build_space(setting.space)))
         self._fitted: dict[int, tuple[int, Surrogate]] = {}
         """By the length of partial curves, 0 for none: how many evaluations the model was fitted to, and the model."""
 
@@ -42,7 +43,7 @@ class SurrogateScore(Estimator):
         done = [e for e in earlier if e.state == "done" and e.fidelity == FULL]
         curves = _partial_curves(earlier)
         length = len(curves.get(genotype, ()))
-        alike = [e for e in done if len(curves.get(e.genotype, ())) == length]
+        alike = [e for e in done if len(curves.get(e.candidate.genotype, ())) == length]
         if length and refit_size(len(alike), self.settings.initial, REFITS) is not None:
             return self._predict(genotype, alike, curves, length)
         return self._predict(genotype, done, {}, 0)
@@ -58,14 +59,14 @@ class SurrogateScore(Estimator):
         if size is None:
             return {}
         if length not in self._fitted or self._fitted[length][0] != size:
-            groups = self._groups([e.genotype for e in done[:size]], curves)
+            groups = self._groups([e.candidate.genotype for e in done[:size]], curves)
             scores = [e.metrics[self.setting.task.objective] for e in done[:size]]
             self._fitted[length] = size, Surrogate(groups, scores)
         means, deviations = self._fitted[length][1].predict(self._groups([genotype], curves))
         return dict(zip(self.metrics, (float(means[0]), float(deviations[0])), strict=True))
 
     def _groups(self, genotypes: Sequence[Genotype], curves: Mapping[Genotype, Curve]) -> list[np.ndarray]:
-        groups = list(self._features([architecture_of(genotype) for genotype in genotypes]))
+        groups = list(self._features([Candidate(genotype=genotype) for genotype in genotypes]))
         if curves:
             groups.append(np.array([_shape(curves[genotype]) for genotype in genotypes]))
         return groups
@@ -75,8 +76,9 @@ def _partial_curves(evaluations: Sequence[Evaluation]) -> Mapping[Genotype, Curv
     """Return the longest curve of each architecture from training that was less than full."""
     curves: dict[Genotype, Curve] = {}
     for evaluation in evaluations:
-        if evaluation.fidelity != FULL and len(evaluation.curve) > len(curves.get(evaluation.genotype, ())):
-            curves[evaluation.genotype] = evaluation.curve
+        genotype = evaluation.candidate.genotype
+        if evaluation.fidelity != FULL and len(evaluation.curve) > len(curves.get(genotype, ())):
+            curves[genotype] = evaluation.curve
     return curves
 
 

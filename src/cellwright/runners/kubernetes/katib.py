@@ -173,10 +173,10 @@ class KatibRunner(KubernetesRunner):
     def _check_proposal(self, number: int, trial: Mapping[str, Any]) -> None:
         expected = self._proposed.get(number)
         proposed = _assignments(trial).get("genotype")
-        if expected is not None and proposed != expected.genotype.to_line():
+        if expected is not None and proposed != expected.candidate.line:
             raise CellwrightError(
                 f"search: Katib's suggestion service proposed {proposed} as evaluation {number}, where "
-                f"{expected.genotype.to_line()} was due: its image must be of this version"
+                f"{expected.candidate.line} was due: its image must be of this version"
             )
 
     def _check_experiment(self) -> None:

@@ -127,7 +127,7 @@ class OneShotStrategy(ABC):
         self._train(journal, checkpoint, progress)
         self._select(journal, checkpoint, progress)
         return SearchResult(
-            genotype=self.derive().to_line(),
+            genotype=self.derive(),
             score=journal.history[journal.epoch - 1].metrics[self.validation_score],
             epoch=journal.epoch,
             seconds=journal.seconds,

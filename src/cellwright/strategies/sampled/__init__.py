@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cellwright.evaluation import Objective
 from cellwright.importing import load_class
 from cellwright.seeds import derive_seed
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace
 from cellwright.spec import SampledSection
 from cellwright.strategies.sampled.asha import Asha
 from cellwright.strategies.sampled.base import SampledStrategy, Suggesting
@@ -25,13 +25,13 @@ __all__ = [
 
 
 def build_sampled(
-    section: SampledSection, space: Space, objectives: Sequence[Objective], *, seed: int
+    section: SampledSection, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
 ) -> Suggesting:
     """Return the strategy that a spec's `strategy` section describes, within its scheduler if it has one.
 
     Args:
         section: what is built.
-        space: where architectures come from.
+        space: where candidates come from.
         objectives: what is optimised, the most important one first.
         seed: the spec's.
     """
@@ -44,7 +44,7 @@ def build_sampled(
 
 
 def build_strategy(
-    section: SampledSection, space: Space, objectives: Sequence[Objective], *, seed: int
+    section: SampledSection, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
 ) -> SampledStrategy:
     """Return the strategy itself."""
     strategy = load_class(section.implementation, SampledStrategy)  # type: ignore[type-abstract]

@@ -5,8 +5,8 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import Evaluation, Fidelity, Suggestion
-from cellwright.genotype import Genotype
 from cellwright.spec import AshaScheduler
 from cellwright.strategies.sampled.base import SampledStrategy, Suggesting
 from cellwright.strategies.sampled.levelling import Levelling
@@ -49,17 +49,17 @@ class Asha(Suggesting):
         self._levelling = Levelling([rung.fidelity for rung in self._rungs], self.objectives)
         self._is_outdated = False
 
-    def finalists(self, count: int) -> list[Genotype]:
+    def finalists(self, count: int) -> list[Candidate]:
         """Return those of the strategy, among what was evaluated in full if anything was."""
         return self._told_strategy().finalists(count)
 
-    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+    def choose(self, again: Sequence[Evaluation]) -> Candidate:
         """Return the strategy's choice."""
         return self._told_strategy().choose(again)
 
     def _take_in(self, evaluation: Evaluation) -> None:
         rung = self._rungs[self._levelling.level(evaluation)]
-        rung.keys.add(self._strategy.key(evaluation.genotype))
+        rung.keys.add(self._strategy.key(evaluation.candidate))
         if evaluation.state == "done":
             entry = -self._strategy.score(evaluation), evaluation.number
             bisect.insort(rung.ranked, entry)
@@ -68,7 +68,7 @@ class Asha(Suggesting):
 
     def _tell(self, evaluation: Evaluation) -> None:
         """Tell the strategy, unless what it was told means something else by now."""
-        self._is_outdated |= self._levelling.observe(evaluation, self._strategy.key(evaluation.genotype))
+        self._is_outdated |= self._levelling.observe(evaluation, self._strategy.key(evaluation.candidate))
         if not self._is_outdated:
             self._strategy.observe([self._levelling.levelled(evaluation)])
 
@@ -83,20 +83,20 @@ class Asha(Suggesting):
     def _next(self) -> Suggestion | None:
         for lower, upper in reversed(list(zip(self._rungs, self._rungs[1:], strict=False))):
             if (due := self._due(lower, upper)) is not None:
-                return Suggestion(number=self._next_number, genotype=due, fidelity=upper.fidelity)
+                return Suggestion(number=self._next_number, candidate=due, fidelity=upper.fidelity)
         return next(
             (replace(new, fidelity=self._rungs[0].fidelity) for new in self._told_strategy().suggest(1)), None
         )
 
-    def _due(self, lower: _Rung, upper: _Rung) -> Genotype | None:
+    def _due(self, lower: _Rung, upper: _Rung) -> Candidate | None:
         """Return the best that has not gone on, if it is among the best one in `reduction`."""
         while lower.waiting:
             entry = lower.waiting[0]
-            genotype = self._known[entry[1]].genotype
-            if self._strategy.key(genotype) in upper.keys:
+            candidate = self._known[entry[1]].candidate
+            if self._strategy.key(candidate) in upper.keys:
                 heapq.heappop(lower.waiting)
             elif bisect.bisect_left(lower.ranked, entry) < len(lower.ranked) // self._reduction:
-                return genotype
+                return candidate
             else:
                 break
         return None

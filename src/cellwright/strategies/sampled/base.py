@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from statistics import fmean
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import FULL, Evaluation, Objective, Suggestion
-from cellwright.genotype import Genotype
 from cellwright.pareto import pareto_front
 from cellwright.seeds import derive_seed
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace
 from cellwright.spec import SampledSection
 from cellwright.strategies.sampled.walk import Walk
 
@@ -65,11 +65,11 @@ class Suggesting(ABC):
         """Take note of an evaluation that is new, or was running."""
 
     @abstractmethod
-    def finalists(self, count: int) -> list[Genotype]:
+    def finalists(self, count: int) -> list[Candidate]:
         """Return the architectures to score again on fresh seeds, the best first."""
 
     @abstractmethod
-    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+    def choose(self, again: Sequence[Evaluation]) -> Candidate:
         """Return the best finalist by the first objective.
 
         Args:
@@ -85,22 +85,35 @@ class SampledStrategy(Suggesting):
     too, as `running`. Evaluations are folded in the order of their numbers, so that which trial ends first changes
     nothing but what is known yet. Knows no torch: the suggestion service runs it.
 
+    Complete after its constructor, so it can be used alone:
+
+    >>> from cellwright.evaluation import Objective
+    >>> from cellwright.spaces import CandidateSpace
+    >>> from cellwright.spaces.nasbench201.space import NasBench201
+    >>> from cellwright.strategies.sampled.predictor import Predictor, PredictorSection
+    >>> section, objectives = PredictorSection(kind="predictor"), [Objective(metric="accuracy")]
+    >>> strategy = Predictor(section, CandidateSpace(NasBench201()), objectives, seed=0)
+    >>> (suggestion,) = strategy.suggest(1)
+    >>> strategy.observe([suggestion.done({"accuracy": 0.9})])
+    >>> strategy.finalists(1) == [suggestion.candidate]
+    True
+
     Args:
         settings: its section of the spec.
-        space: where architectures come from.
+        space: where candidates come from.
         objectives: what is optimised, the most important one first.
         seed: all randomness follows from it.
     """
 
     def __init__(
-        self, settings: SampledSection, space: Space, objectives: Sequence[Objective], *, seed: int
+        self, settings: SampledSection, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(objectives)
         self.settings = settings
         self.space = space
         self.seed = seed
         self.key = lru_cache(CACHED)(space.isomorphism_key)
-        self.neighbours = lru_cache(PARENTS)(lambda genotype: tuple(space.neighbours(genotype)))
+        self.neighbours = lru_cache(PARENTS)(lambda candidate: tuple(space.neighbours(candidate)))
         self._keys: set[str] = set()
         self._done: list[int] = []
         self._walk = Walk(space, random.Random(derive_seed(seed, "walk")))
@@ -127,41 +140,41 @@ class SampledStrategy(Suggesting):
         """Return the finished evaluations, in the order in which they were suggested."""
         return [self._known[number] for number in self._done]
 
-    def is_known(self, genotype: Genotype) -> bool:
+    def is_known(self, candidate: Candidate) -> bool:
         """Tell whether an architecture that builds the same network is known."""
-        return self.key(genotype) in self._keys
+        return self.key(candidate) in self._keys
 
-    def mutate(self, genotype: Genotype, rng: random.Random) -> Genotype:
+    def mutate(self, candidate: Candidate, rng: random.Random) -> Candidate:
         """Return a neighbour, each equally likely."""
-        return rng.choice(self.neighbours(genotype))
+        return rng.choice(self.neighbours(candidate))
 
     def score(self, evaluation: Evaluation) -> float:
         """Return the first objective, turned so that more is better."""
         return self.objectives[0].score(evaluation.metrics)
 
-    def finalists(self, count: int) -> list[Genotype]:
+    def finalists(self, count: int) -> list[Candidate]:
         """Return the best by score, of what was evaluated in full if anything was; of several objectives the front."""
-        candidates = self.most_thorough(self.done)
+        evaluations = self.most_thorough(self.done)
         if len(self.objectives) == 1:
-            return [e.genotype for e in sorted(candidates, key=self.score, reverse=True)[:count]]
-        found = {evaluation.genotype: evaluation.metrics for evaluation in candidates}
-        best: list[Genotype] = []
+            return [e.candidate for e in sorted(evaluations, key=self.score, reverse=True)[:count]]
+        found = {evaluation.candidate: evaluation.metrics for evaluation in evaluations}
+        best: list[Candidate] = []
         while found and len(best) < count:
             front = pareto_front(found, self.objectives)
             best += front
-            for genotype in front:
-                del found[genotype]
+            for candidate in front:
+                del found[candidate]
         return best[:count]
 
-    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+    def choose(self, again: Sequence[Evaluation]) -> Candidate:
         """Return the best by the mean of all of a finalist's scores, so that a lucky one counts as one of several."""
-        finalists = dict.fromkeys(evaluation.genotype for evaluation in again)
-        return max(finalists, key=lambda genotype: fmean(self.scores(genotype, again)))
+        finalists = dict.fromkeys(evaluation.candidate for evaluation in again)
+        return max(finalists, key=lambda candidate: fmean(self.scores(candidate, again)))
 
-    def scores(self, genotype: Genotype, again: Sequence[Evaluation]) -> list[float]:
+    def scores(self, candidate: Candidate, again: Sequence[Evaluation]) -> list[float]:
         """Return all scores of a finalist, that of the search and those on fresh seeds."""
         evaluations = (*self.most_thorough(self.done), *again)
-        return [self.score(evaluation) for evaluation in evaluations if evaluation.genotype == genotype]
+        return [self.score(evaluation) for evaluation in evaluations if evaluation.candidate == candidate]
 
     @staticmethod
     def most_thorough(evaluations: Sequence[Evaluation]) -> Sequence[Evaluation]:
@@ -169,8 +182,8 @@ class SampledStrategy(Suggesting):
         return [e for e in evaluations if e.fidelity == FULL] or evaluations
 
     @abstractmethod
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Return a genotype to evaluate.
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
+        """Return a candidate to evaluate.
 
         Args:
             rng: for this suggestion.
@@ -178,23 +191,23 @@ class SampledStrategy(Suggesting):
         """
 
     def _next(self) -> Suggestion | None:
-        genotype = self._unknown_one()
-        return None if genotype is None else Suggestion(number=self._next_number, genotype=genotype)
+        candidate = self._unknown_one()
+        return None if candidate is None else Suggestion(number=self._next_number, candidate=candidate)
 
     def _take_in(self, evaluation: Evaluation) -> None:
-        self._keys.add(self.key(evaluation.genotype))
+        self._keys.add(self.key(evaluation.candidate))
         if evaluation.state == "done":
             bisect.insort(self._done, evaluation.number)
             self.learn(evaluation)
 
-    def _unknown_one(self) -> Genotype | None:
+    def _unknown_one(self) -> Candidate | None:
         rng = random.Random(derive_seed(self.seed, "suggest", self._next_number))
         for attempt in range(ATTEMPTS):
-            genotype = self.propose(rng, attempt)
-            if not self.is_known(genotype):
-                return genotype
+            candidate = self.propose(rng, attempt)
+            if not self.is_known(candidate):
+                return candidate
         for _ in range(ATTEMPTS):
-            genotype = self.space.sample(rng)
-            if not self.is_known(genotype):
-                return genotype
+            candidate = self.space.sample(rng)
+            if not self.is_known(candidate):
+                return candidate
         return self._walk.first_without(self.is_known)

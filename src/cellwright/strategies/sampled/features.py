@@ -1,4 +1,4 @@
-"""What a surrogate sees of an architecture: its graph, not how it happens to be numbered."""
+"""What a surrogate sees of a candidate: its graph, not how it happens to be numbered, and its values."""
 
 import random
 import zlib
@@ -8,39 +8,41 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.genotype import Cell, Genotype
-from cellwright.spaces import Space
+from cellwright.candidate import Candidate
+from cellwright.genotype import Cell
+from cellwright.spaces import CandidateSpace
 from cellwright.spaces.nasbench201.space import NONE, SKIP
 from cellwright.strategies.sampled.paths import Array, Paths, union
 
 BUCKETS = 256
 """Places for the paths of one cell; which one a path has is a hash of how it ends."""
 SAMPLES = 400
-"""Genotypes that are drawn to see which primitives there are."""
+"""Architectures that are drawn to see which primitives there are."""
 CACHED = 1 << 12
 """A few kilobytes each."""
 
 
 class Features:
-    """Turns genotypes of a space into three groups of features.
+    """Turns candidates of a space into groups of features, three of the architecture and one of each hyperparameter.
 
     - paths: how many paths lead from a cell's inputs to its output by each sequence of operations. Skips do nothing,
       so they are left out of it, and what is `none` leads nowhere;
     - counts: how many operations of each kind live, that is lie on such a path, and how many a path has: on the
       average, at most and at least;
-    - choices: the space's own encoding, which tells apart what these do not.
+    - choices: the space's own encoding, which tells apart what these do not;
+    - for each hyperparameter its value.
 
     Paths, and what is counted on them, are equal for isomorphic cells.
 
     Args:
-        space: where the genotypes are from.
-        cached: how many genotypes' features are remembered, the latest used.
+        space: where the candidates are from.
+        cached: how many candidates' features are remembered, the latest used.
     """
 
-    def __init__(self, space: Space, *, cached: int = CACHED) -> None:
+    def __init__(self, space: CandidateSpace, *, cached: int = CACHED) -> None:
         self._space = space
         rng = random.Random(0)
-        samples = [space.sample(rng) for _ in range(SAMPLES)]
+        samples = [space.architectures.sample(rng) for _ in range(SAMPLES)]
         primitives = {
             edge.primitive
             for genotype in samples
@@ -52,23 +54,29 @@ class Features:
         self._num_columns = len(self._columns) + 1
         self._of = lru_cache(cached)(self._compute)
 
-    def __call__(self, genotypes: Sequence[Genotype]) -> list[Array]:
-        """Return the groups, each (genotypes, features)."""
-        rows = [self._of(genotype) for genotype in genotypes]
-        return [np.array([row[group] for row in rows], dtype=np.float64) for group in range(3)]
+    def __call__(self, candidates: Sequence[Candidate]) -> list[Array]:
+        """Return the groups, each (candidates, features)."""
+        rows = [self._of(candidate) for candidate in candidates]
+        return [np.array(group, dtype=np.float64) for group in zip(*rows, strict=True)]
 
-    def _compute(self, genotype: Genotype) -> tuple[NDArray[np.float32], ...]:
-        endings = np.zeros((len(genotype.cells), BUCKETS), dtype=np.float32)
+    def _compute(self, candidate: Candidate) -> tuple[NDArray[np.float32], ...]:
+        cells = candidate.genotype.cells
+        endings = np.zeros((len(cells), BUCKETS), dtype=np.float32)
         counts: list[Array] = []
-        for row, cell in zip(endings, genotype.cells.values(), strict=True):
+        for row, cell in zip(endings, cells.values(), strict=True):
             reached = self._reached(cell)
             paths = reached[-1]
             for ending, count in paths.endings.items():
                 row[zlib.crc32("/".join(ending).encode()) % BUCKETS] += np.log1p(count)
             counts += [self._living(cell, reached), paths.most, paths.least]
             counts += [paths.total / max(paths.number, 1.0), np.log1p([paths.number])]
-        choices = np.array(self._space.encode(genotype), dtype=np.float32)
-        return endings.ravel(), np.concatenate(counts).astype(np.float32), choices
+        choices = self._space.architectures.encode(candidate.genotype)
+        values = self._space.encode_values(candidate)
+        return (
+            endings.ravel(),
+            np.concatenate(counts).astype(np.float32),
+            *(np.array(vector, dtype=np.float32) for vector in (choices, *values)),
+        )
 
     def _reached(self, cell: Cell) -> list[Paths]:
         """Return the paths to each input, to each node and, last, to the output."""
@@ -84,14 +92,14 @@ class Features:
                 for name, paths in read
             ]
             reached.append(union(ends, self._num_columns))
-        outputs = reached[cell.num_inputs :] if self._space.concatenates else reached[-1:]
+        outputs = reached[cell.num_inputs :] if self._space.architectures.concatenates else reached[-1:]
         return [*reached, union(outputs, self._num_columns)]
 
     def _living(self, cell: Cell, reached: Sequence[Paths]) -> Array:
         """Return how many living edges there are of each kind, skips last."""
         counts = np.zeros(self._num_columns)
         nodes = range(cell.num_inputs, cell.num_inputs + len(cell.nodes))
-        leads_on = set(nodes if self._space.concatenates else nodes[-1:])
+        leads_on = set(nodes if self._space.architectures.concatenates else nodes[-1:])
         for place in reversed(nodes):
             if place not in leads_on:
                 continue

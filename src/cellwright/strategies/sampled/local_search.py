@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import Evaluation, Objective
-from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace
 from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 
@@ -40,12 +40,17 @@ class LocalSearch(SampledStrategy):
     settings: LocalSearchSection
 
     def __init__(
-        self, settings: LocalSearchSection, space: Space, objectives: Sequence[Objective], *, seed: int
+        self,
+        settings: LocalSearchSection,
+        space: CandidateSpace,
+        objectives: Sequence[Objective],
+        *,
+        seed: int,
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         self._ranked: list[tuple[float, int]] = []
         self._best = (math.inf, 0)
-        self._centre: tuple[int, list[Genotype]] = (-1, [])
+        self._centre: tuple[int, list[Candidate]] = (-1, [])
 
     def learn(self, evaluation: Evaluation) -> None:
         """Rank the evaluation among those whose neighbours are left to try."""
@@ -53,8 +58,8 @@ class LocalSearch(SampledStrategy):
         heapq.heappush(self._ranked, entry)
         self._best = min(self._best, entry)
 
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Draw the first genotypes; then return an unknown neighbour of the best, or leave it if it has none."""
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
+        """Draw the first candidates; then return an unknown neighbour of the best, or leave it if it has none."""
         if self.num_known >= self.settings.initial:
             while self._ranked:
                 if (neighbour := self._unknown_neighbour(self._ranked[0][1])) is not None:
@@ -63,10 +68,10 @@ class LocalSearch(SampledStrategy):
                 heapq.heappop(self._ranked)
         return self.space.sample(rng)
 
-    def _unknown_neighbour(self, number: int) -> Genotype | None:
+    def _unknown_neighbour(self, number: int) -> Candidate | None:
         """Return the first in an order of chance that is not known; None where all are."""
         if self._centre[0] != number:
-            neighbours = list(self.space.neighbours(self.evaluation(number).genotype))
+            neighbours = list(self.space.neighbours(self.evaluation(number).candidate))
             random.Random(derive_seed(self.seed, "neighbours", number)).shuffle(neighbours)
             self._centre = number, neighbours
         untried = self._centre[1]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import Evaluation, Objective
-from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace
 from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 from cellwright.strategies.sampled.features import Features
@@ -51,7 +51,7 @@ class Population:
 
     members: tuple[Evaluation, ...] = ()
     keys: tuple[str, ...] = ()
-    """Of their genotypes, by isomorphism."""
+    """Of their candidates, by isomorphism."""
     fronts: tuple[int, ...] = ()
     """How many fronts there are before each one's."""
     crowding: tuple[float, ...] = ()
@@ -73,7 +73,7 @@ class _Brood:
 
     numbers: list[int]
     """Of the evaluations that they were bred and are judged from."""
-    children: list[Genotype]
+    children: list[Candidate]
     surrogates: list[tuple[Surrogate, Draws]]
     """One for each objective."""
     front: Array
@@ -95,7 +95,7 @@ class Nsga2(SampledStrategy):
     settings: Nsga2Section
 
     def __init__(
-        self, settings: Nsga2Section, space: Space, objectives: Sequence[Objective], *, seed: int
+        self, settings: Nsga2Section, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         self.features = Features(space)
@@ -103,8 +103,8 @@ class Nsga2(SampledStrategy):
         self._population = Fold(Population(), self._enter)
         self._brood: _Brood | None = None
 
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Draw the first genotypes; then return a child that may be on the front."""
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
+        """Draw the first candidates; then return a child that may be on the front."""
         size = refit_size(len(self.done_numbers), self.settings.population, REFITS)
         if size is None:
             return self.space.sample(rng)
@@ -127,8 +127,8 @@ class Nsga2(SampledStrategy):
         """Return unlike children of the population after these evaluations, none of them known by then."""
         rng = random.Random(derive_seed(self.seed, "children", len(numbers)))
         population = self._population.over(self, first=len(numbers))
-        evaluated = {self.key(self.evaluation(number).genotype) for number in numbers}
-        children: dict[str, Genotype] = {}
+        evaluated = {self.key(self.evaluation(number).candidate) for number in numbers}
+        children: dict[str, Candidate] = {}
         for _ in range(CHILDREN):
             child = self._child(population, rng)
             for _ in range(BREEDINGS):
@@ -143,25 +143,25 @@ class Nsga2(SampledStrategy):
             self.evaluation(number)
             for number in sorted({*spread, *numbers[-LATEST:], *(m.number for m in population.members)})
         ]
-        known, unknown = self.features([evaluation.genotype for evaluation in fitted]), self.features(new)
+        known, unknown = self.features([evaluation.candidate for evaluation in fitted]), self.features(new)
         surrogates = [Surrogate(known, column.tolist()) for column in self._scores(fitted).T]
         draws = [(surrogate, surrogate.draws(unknown)) for surrogate in surrogates]
         return _Brood(numbers, new, draws, self._scores(population.front))
 
-    def _child(self, population: Population, rng: random.Random) -> Genotype:
+    def _child(self, population: Population, rng: random.Random) -> Candidate:
         """Cross the winners of two tournaments, or take one, and mutate it."""
         child = self._winner(population, rng)
         if rng.random() < self.settings.crossover:
             child = cross(self.space, child, self._winner(population, rng), rng)
         return self.mutate(child, rng) if rng.random() < self.settings.mutation else child
 
-    def _winner(self, population: Population, rng: random.Random) -> Genotype:
+    def _winner(self, population: Population, rng: random.Random) -> Candidate:
         """Return the fitter of two members."""
         places = [rng.randrange(len(population.members)) for _ in range(2)]
-        return population.members[max(places, key=population.fitness)].genotype
+        return population.members[max(places, key=population.fitness)].candidate
 
     def _enter(self, population: Population, evaluation: Evaluation) -> Population:
-        key = self.key(evaluation.genotype)
+        key = self.key(evaluation.candidate)
         others = [place for place, known in enumerate(population.keys) if known != key]
         members = [*(population.members[place] for place in others), evaluation]
         keys = [*(population.keys[place] for place in others), key]
@@ -229,8 +229,8 @@ def crowding_distances(scores: Array) -> Array:
     return distances
 
 
-def cross(space: Space, one: Genotype, other: Genotype, rng: random.Random) -> Genotype:
-    """Return a genotype whose choices are those of one or the other, those that meet from the same."""
+def cross(space: CandidateSpace, one: Candidate, other: Candidate, rng: random.Random) -> Candidate:
+    """Return a candidate whose choices are those of one or the other, those that meet from the same."""
     parents = space.choices(one), space.choices(other)
     strengths: dict[str, list[list[float]]] = {}
     for group, (_, num_choices) in space.decisions.items():

@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import Evaluation, Objective
-from cellwright.genotype import Genotype
 from cellwright.seeds import derive_seed
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace
 from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 from cellwright.strategies.sampled.features import Features
@@ -51,7 +51,7 @@ class _Model:
 
     numbers: list[int]
     """Of the evaluations that it follows from."""
-    candidates: list[Genotype]
+    candidates: list[Candidate]
     draws: Draws
 
 
@@ -66,7 +66,7 @@ class Predictor(SampledStrategy):
     settings: PredictorSection
 
     def __init__(
-        self, settings: PredictorSection, space: Space, objectives: Sequence[Objective], *, seed: int
+        self, settings: PredictorSection, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         self.features = Features(space)
@@ -74,8 +74,8 @@ class Predictor(SampledStrategy):
         self._neighbours = lru_cache(4 * PARENTS)(self._shuffled_neighbours)
         self._model: _Model | None = None
 
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Draw the first genotypes; then return the candidate that is best in a draw from the surrogate."""
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
+        """Draw the first candidates; then return the candidate that is best in a draw from the surrogate."""
         size = refit_size(len(self.done_numbers), self.settings.initial, REFITS)
         if size is None:
             return self.space.sample(rng)
@@ -88,28 +88,28 @@ class Predictor(SampledStrategy):
         unknown = (candidates[place] for place in order if not self.is_known(candidates[place]))
         return next(unknown, None) or self.mutate(rng.choice(candidates), rng)
 
-    def finalists(self, count: int) -> list[Genotype]:
+    def finalists(self, count: int) -> list[Candidate]:
         """Return those that the surrogate believes to be the best, not those with a lucky score."""
         if len(self.objectives) > 1 or len(self.done_numbers) < self.settings.initial:
             return super().finalists(count)
-        candidates = {e.genotype for e in self.most_thorough(self.done)}
+        eligible = {e.candidate for e in self.most_thorough(self.done)}
         best, _ = self._believe(self.done)
-        return [genotype for genotype in best if genotype in candidates][:count]
+        return [candidate for candidate in best if candidate in eligible][:count]
 
-    def choose(self, again: Sequence[Evaluation]) -> Genotype:
+    def choose(self, again: Sequence[Evaluation]) -> Candidate:
         """Return the best by the mean of all scores and, where they are close, by what the surrogate believes."""
         if len(self.done_numbers) < self.settings.initial:
             return super().choose(again)
         _, surrogate = self._believe([*self.done, *again])
-        finalists = list(dict.fromkeys(evaluation.genotype for evaluation in again))
+        finalists = list(dict.fromkeys(evaluation.candidate for evaluation in again))
         beliefs = surrogate.means(self.features(finalists))
-        scores = surrogate.quantiles([fmean(self.scores(genotype, again)) for genotype in finalists])
+        scores = surrogate.quantiles([fmean(self.scores(candidate, again)) for candidate in finalists])
         return finalists[int(np.argmax(SCORES * scores + (1 - SCORES) * beliefs))]
 
     def _learn_from(self, numbers: list[int]) -> _Model:
         best, surrogate = self._believe([self.evaluation(number) for number in numbers])
         rng = random.Random(derive_seed(self.seed, "candidates", len(numbers)))
-        evaluated = {self.key(self.evaluation(number).genotype) for number in numbers}
+        evaluated = {self.key(self.evaluation(number).candidate) for number in numbers}
         mutants = [m for parent in best[:PARENTS] for m in self._mutants(parent, CHILDREN, evaluated)]
         second = rng.sample(mutants, min(SECOND, len(mutants)))
         candidates = [
@@ -117,27 +117,27 @@ class Predictor(SampledStrategy):
             *(m for parent in second for m in self._mutants(parent, GRANDCHILDREN, evaluated)),
             *(self.space.sample(rng) for _ in range(STRANGERS)),
         ]
-        by_key = {self.key(genotype): genotype for genotype in candidates}
-        new = [genotype for key, genotype in by_key.items() if key not in evaluated] or candidates
+        by_key = {self.key(candidate): candidate for candidate in candidates}
+        new = [candidate for key, candidate in by_key.items() if key not in evaluated] or candidates
         return _Model(numbers, new, surrogate.draws(self.features(new)))
 
-    def _believe(self, evaluations: Sequence[Evaluation]) -> tuple[list[Genotype], Surrogate]:
-        """Fit a surrogate; return the genotypes that it was fitted to, the best first."""
+    def _believe(self, evaluations: Sequence[Evaluation]) -> tuple[list[Candidate], Surrogate]:
+        """Fit a surrogate; return the candidates that it was fitted to, the best first."""
         ranked = sorted(evaluations, key=self.score, reverse=True)
         others = ranked[FITTED * 2 // 3 :]
         stride = max(1, -(-len(others) // (FITTED // 3)))
         fitted = ranked[: FITTED * 2 // 3] + others[::stride]
-        groups = self.features([evaluation.genotype for evaluation in fitted])
+        groups = self.features([evaluation.candidate for evaluation in fitted])
         surrogate = Surrogate(groups, [self.score(evaluation) for evaluation in fitted])
         order = np.argsort(-surrogate.means(groups), kind="stable")
-        return list(dict.fromkeys(fitted[place].genotype for place in order)), surrogate
+        return list(dict.fromkeys(fitted[place].candidate for place in order)), surrogate
 
-    def _mutants(self, parent: Genotype, count: int, evaluated: set[str]) -> list[Genotype]:
+    def _mutants(self, parent: Candidate, count: int, evaluated: set[str]) -> list[Candidate]:
         """Return the first new neighbours in an order of chance; it stays, so that most have been looked at before."""
         new = (m for m in self._neighbours(parent) if self.key(m) not in evaluated)
         return list(islice(new, count))
 
-    def _shuffled_neighbours(self, parent: Genotype) -> list[Genotype]:
+    def _shuffled_neighbours(self, parent: Candidate) -> list[Candidate]:
         neighbours = list(self.space.neighbours(parent))
-        random.Random(derive_seed(self.seed, "mutants", parent.to_line())).shuffle(neighbours)
+        random.Random(derive_seed(self.seed, "mutants", parent.line)).shuffle(neighbours)
         return neighbours

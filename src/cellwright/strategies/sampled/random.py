@@ -3,7 +3,7 @@
 import random
 from typing import Literal
 
-from cellwright.genotype import Genotype
+from cellwright.candidate import Candidate
 from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 
@@ -19,6 +19,6 @@ class RandomSearchSection(SampledSection):
 class RandomSearch(SampledStrategy):
     """Draws architectures, each equally likely."""
 
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Draw a genotype."""
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
+        """Draw a candidate."""
         return self.space.sample(rng)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cellwright.genotype import Genotype
+from cellwright.candidate import Candidate
 from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 
@@ -30,13 +30,13 @@ class RegularizedEvolution(SampledStrategy):
 
     settings: RegularizedEvolutionSection
 
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Draw a genotype until the population is full, then breed; further from the parent the more is known."""
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
+        """Draw a candidate until the population is full, then breed; further from the parent the more is known."""
         population = self.done_numbers[-self.settings.population :]
         if self.num_known < self.settings.population or not population:
             return self.space.sample(rng)
         drawn = rng.sample(population, min(self.settings.sample, len(population)))
-        genotype = max((self.evaluation(number) for number in drawn), key=self.score).genotype
+        candidate = max((self.evaluation(number) for number in drawn), key=self.score).candidate
         for _ in range(1 + attempt // 10):
-            genotype = self.mutate(genotype, rng)
-        return genotype
+            candidate = self.mutate(candidate, rng)
+        return candidate

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cellwright.candidate import Candidate
 from cellwright.evaluation import Evaluation, Objective
-from cellwright.genotype import Genotype
-from cellwright.spaces import Space
+from cellwright.spaces import CandidateSpace
 from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 from cellwright.strategies.sampled.fold import Fold
@@ -54,7 +54,7 @@ class Reinforce(SampledStrategy):
     settings: ReinforceSection
 
     def __init__(
-        self, settings: ReinforceSection, space: Space, objectives: Sequence[Objective], *, seed: int
+        self, settings: ReinforceSection, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
     ) -> None:
         super().__init__(settings, space, objectives, seed=seed)
         undecided = Policy({group: np.zeros(sizes) for group, sizes in space.decisions.items()})
@@ -65,8 +65,8 @@ class Reinforce(SampledStrategy):
         """Return the policy after all evaluations that are done."""
         return self._fold.over(self)
 
-    def propose(self, rng: random.Random, attempt: int) -> Genotype:
-        """Draw a genotype from the policy; from a flatter one the more of its draws were known."""
+    def propose(self, rng: random.Random, attempt: int) -> Candidate:
+        """Draw a candidate from the policy; from a flatter one the more of its draws were known."""
         flatness = 1 + attempt / 5
         noise = np.random.default_rng(rng.getrandbits(64))
         return self.space.derive(
@@ -84,7 +84,7 @@ class Reinforce(SampledStrategy):
         variance = (1 - share) * (policy.variance + share * surprise**2)
         advantage = np.clip(surprise / np.sqrt(policy.variance), -2, 2) if policy.variance > 0 else 0.0
         step = self.settings.learning_rate * float(advantage)
-        choices = self.space.choices(evaluation.genotype)
+        choices = self.space.choices(evaluation.candidate)
         logits = {
             group: rows + step * _log_probability_gradient(rows, choices[group], self.space.meetings[group])
             for group, rows in policy.logits.items()

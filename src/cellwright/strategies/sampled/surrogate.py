@@ -32,7 +32,7 @@ class Fit(NamedTuple):
 
 
 class Surrogate:
-    """A Gaussian process over the three groups of `Features`, and any others that follow them.
+    """A Gaussian process over the groups of `Features`, three of the architecture first, and any others that follow.
 
     The kernel is Matérn's with smoothness 3/2. Scores enter by their ranks, as normal quantiles: any metric will do,
     and a few that are far off do not hide the differences among the best. The kernel's length, the noise and the

@@ -4,40 +4,40 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from cellwright.genotype import Genotype
-from cellwright.spaces import Space
+from cellwright.candidate import Candidate
+from cellwright.spaces import CandidateSpace
 
 
 class Walk:
     """Goes through a space once, breadth first along neighbours, and never back.
 
-    What is known stays known, so the first unknown genotype lies where it lay before or further on, and a search to
+    What is known stays known, so the first unknown candidate lies where it lay before or further on, and a search to
     the last architecture costs one walk in all.
     """
 
-    def __init__(self, space: Space, rng: random.Random) -> None:
-        self._genotypes = _breadth_first(space, rng)
-        self._here: Genotype | None = None
+    def __init__(self, space: CandidateSpace, rng: random.Random) -> None:
+        self._candidates = _breadth_first(space, rng)
+        self._here: Candidate | None = None
         self._began = False
 
-    def first_without(self, is_known: Callable[[Genotype], bool]) -> Genotype | None:
-        """Return the first genotype that is not known; None where all are."""
+    def first_without(self, is_known: Callable[[Candidate], bool]) -> Candidate | None:
+        """Return the first candidate that is not known; None where all are."""
         if not self._began:
-            self._here, self._began = next(self._genotypes), True
+            self._here, self._began = next(self._candidates), True
         while self._here is not None and is_known(self._here):
-            self._here = next(self._genotypes, None)
+            self._here = next(self._candidates, None)
         return self._here
 
 
-def _breadth_first(space: Space, rng: random.Random) -> Iterator[Genotype]:
+def _breadth_first(space: CandidateSpace, rng: random.Random) -> Iterator[Candidate]:
     start = space.sample(rng)
-    seen = {start.to_line()}
+    seen = {start.line}
     queue = deque([start])
     while queue:
-        genotype = queue.popleft()
-        yield genotype
-        for neighbour in space.neighbours(genotype):
-            line = neighbour.to_line()
+        candidate = queue.popleft()
+        yield candidate
+        for neighbour in space.neighbours(candidate):
+            line = neighbour.line
             if line not in seen:
                 seen.add(line)
                 queue.append(neighbour)

@@ -1,0 +1,78 @@
+"""What a sampled search evaluates: an architecture, and the values of hyperparameters that are searched with it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+from pydantic import PlainSerializer, PlainValidator
+
+from cellwright.canonical import canonical_json
+from cellwright.genotype import Genotype, GenotypeError
+
+_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A genotype plus values. Two candidates are equal if their lines are."""
+
+    genotype: Genotype = field(compare=False)
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """JSON values by the names of hyperparameters, such as `retrain.learning_rate`."""
+    line: str = field(init=False, repr=False)
+    """One shell-safe word of `[A-Za-z0-9_.:,~-]`, which Katib passes on unharmed.
+
+    `GENOTYPE::NAME,VALUE:…` in the order of the names, or without values the genotype's line alone. A value is its
+    canonical JSON, where each byte that is no letter, digit, `_`, `.` or `-` is `~` and two hex digits.
+    """
+
+    def __post_init__(self) -> None:
+        for name in self.values:
+            if not _NAME.fullmatch(name):
+                raise GenotypeError(f"names of hyperparameters must match {_NAME.pattern}, got {name!r}")
+        object.__setattr__(self, "values", dict(sorted(self.values.items())))
+        spelt = ":".join(f"{name},{_spell(name, value)}" for name, value in self.values.items())
+        line = self.genotype.to_line()
+        object.__setattr__(self, "line", f"{line}::{spelt}" if spelt else line)
+
+    @classmethod
+    def from_line(cls, line: str) -> "Candidate":
+        """Read a line; raises GenotypeError."""
+        genotype, has_values, spelt = line.strip().partition("::")
+        try:
+            pairs = [pair.split(",") for pair in spelt.split(":")] if has_values else []
+            values = {name: json.loads(unquote(value.replace("~", "%"))) for name, value in pairs}
+        except ValueError as error:
+            raise GenotypeError(f"values must be NAME,VALUE:… with each value JSON, got {spelt!r}") from error
+        candidate = cls(genotype=Genotype.from_line(genotype), values=values)
+        canonical = candidate.line.partition("::")[2]
+        if canonical != spelt:
+            raise GenotypeError(f"values must be spelt {canonical!r}, got {spelt!r}")
+        return candidate
+
+
+def _spell(name: str, value: Any) -> str:
+    try:
+        text = canonical_json(value)
+    except (TypeError, ValueError) as error:
+        raise GenotypeError(f"{name} must be a JSON value, got {value!r}") from error
+    return quote(text, safe="").replace("~", "%7E").replace("%", "~")
+
+
+def _read(value: Any) -> Candidate:
+    if isinstance(value, Candidate):
+        return value
+    if not isinstance(value, str):
+        raise GenotypeError(f"a candidate must be its line, got {value!r:.200}")
+    return Candidate.from_line(value)
+
+
+CandidateLine = Annotated[
+    Candidate,
+    PlainValidator(_read),
+    PlainSerializer(lambda candidate: candidate.line, return_type=str),
+]
+"""A candidate that JSON holds in its one-line form."""

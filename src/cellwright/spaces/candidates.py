@@ -1,0 +1,142 @@
+"""What sampled strategies search: a space of architectures, and hyperparameters that are searched with them."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from cellwright.candidate import Candidate
+from cellwright.canonical import canonical_json
+from cellwright.genotype import GenotypeError
+from cellwright.spaces.base import Choices, Space, Strengths
+
+
+class CandidateSpace:
+    """The candidates of a space of architectures.
+
+    A hyperparameter is one more group, of one decision. Everything else is as the space of architectures has it.
+
+    Args:
+        architectures: what genotypes come from.
+        hyperparameters: for each name, the values to choose from.
+    """
+
+    def __init__(
+        self, architectures: Space, hyperparameters: Mapping[str, Sequence[Any]] | None = None
+    ) -> None:
+        self.architectures = architectures
+        self.hyperparameters = dict(hyperparameters or {})
+        self._places = {
+            name: {canonical_json(value): place for place, value in enumerate(values)}
+            for name, values in self.hyperparameters.items()
+        }
+
+    @property
+    def decisions(self) -> Mapping[str, tuple[int, int]]:
+        """Return each group's number of decisions and of choices."""
+        return {
+            **self.architectures.decisions,
+            **{name: (1, len(values)) for name, values in self.hyperparameters.items()},
+        }
+
+    @property
+    def meetings(self) -> Mapping[str, Sequence[int]]:
+        """Return for each decision of a group the place where it adds up with others."""
+        return {**self.architectures.meetings, **dict.fromkeys(self.hyperparameters, (0,))}
+
+    def derive(self, strengths: Strengths) -> Candidate:
+        """Return the candidate of the strongest choices."""
+        values = {}
+        for name, choices in self.hyperparameters.items():
+            (row,) = strengths[name]
+            values[name] = choices[list(row).index(max(row))]
+        return Candidate(genotype=self.architectures.derive(strengths), values=values)
+
+    def choices(self, candidate: Candidate) -> Choices:
+        """Return the choices that make up the candidate."""
+        return {
+            **self.architectures.choices(candidate.genotype),
+            **{name: [self._place(name, value)] for name, value in self._own_values(candidate).items()},
+        }
+
+    def sample(self, rng: random.Random) -> Candidate:
+        """Draw a candidate, each equally likely."""
+        values = {name: rng.choice(values) for name, values in self.hyperparameters.items()}
+        return Candidate(genotype=self.architectures.sample(rng), values=values)
+
+    def check(self, candidate: Candidate) -> None:
+        """Raise GenotypeError, naming the rule, where the candidate lies outside."""
+        self.architectures.check(candidate.genotype)
+        for name, value in self._own_values(candidate).items():
+            self._place(name, value)
+
+    def contains(self, candidate: Candidate) -> bool:
+        """Tell whether the candidate lies inside."""
+        try:
+            self.check(candidate)
+        except ValueError:
+            return False
+        return True
+
+    def neighbours(self, candidate: Candidate) -> Iterator[Candidate]:
+        """Yield every candidate that differs in one decision, in a fixed order."""
+        for genotype in self.architectures.neighbours(candidate.genotype):
+            yield Candidate(genotype=genotype, values=candidate.values)
+        for name, values in self.hyperparameters.items():
+            current = self._place(name, candidate.values[name])
+            for place, value in enumerate(values):
+                if place != current:
+                    yield Candidate(genotype=candidate.genotype, values={**candidate.values, name: value})
+
+    def mutate(self, candidate: Candidate, rng: random.Random) -> Candidate:
+        """Return a neighbour, each equally likely."""
+        return rng.choice(list(self.neighbours(candidate)))
+
+    def encode_values(self, candidate: Candidate) -> list[tuple[float, ...]]:
+        """Return a vector for each hyperparameter: the place of a number among numbers in order, else one-hot."""
+        vectors: list[tuple[float, ...]] = []
+        for name, values in self.hyperparameters.items():
+            place = self._place(name, candidate.values[name])
+            if _are_in_order(values):
+                vectors.append((place / (len(values) - 1),))
+            else:
+                vectors.append(tuple(float(place == other) for other in range(len(values))))
+        return vectors
+
+    def encode(self, candidate: Candidate) -> tuple[float, ...]:
+        """Return a vector of fixed length that tells any two candidates apart."""
+        vectors = self.encode_values(candidate)
+        return (*self.architectures.encode(candidate.genotype), *(x for vector in vectors for x in vector))
+
+    def isomorphism_key(self, candidate: Candidate) -> str:
+        """Return one text for all candidates that train the same network in the same way."""
+        _, separator, values = candidate.line.partition("::")
+        return self.architectures.isomorphism_key(candidate.genotype) + separator + values
+
+    def complete(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with the first value of each hyperparameter that it has none for."""
+        first = {name: values[0] for name, values in self.hyperparameters.items()}
+        return Candidate(genotype=candidate.genotype, values={**first, **candidate.values})
+
+    def _own_values(self, candidate: Candidate) -> Mapping[str, Any]:
+        """Return the candidate's values in the order of the hyperparameters."""
+        if candidate.values.keys() != self.hyperparameters.keys():
+            raise GenotypeError(
+                f"a candidate must have a value for each of {sorted(self.hyperparameters)}, got {candidate.line}"
+            )
+        return {name: candidate.values[name] for name in self.hyperparameters}
+
+    def _place(self, name: str, value: Any) -> int:
+        """Return the value's place among those to choose from."""
+        places = self._places[name]
+        text = canonical_json(value)
+        if text not in places:
+            raise GenotypeError(f"{name} must be one of {', '.join(places)}, got {text}")
+        return places[text]
+
+
+def _are_in_order(values: Sequence[Any]) -> bool:
+    """Tell whether the values are numbers that only rise, or only fall."""
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return False
+    return all(a < b for a, b in pairwise(values)) or all(a > b for a, b in pairwise(values))
