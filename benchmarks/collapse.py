@@ -31,7 +31,7 @@ from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
-from cellwright.steps.running import run_step
+from cellwright.steps.running import run_step, step_settings
 from cellwright.strategies.one_shot.alphas import skip_fraction
 
 SIDE, TRAINING, VALIDATION = 8, 2560, 2560
@@ -98,7 +98,7 @@ def spec_of(name: str, seed: int, images: Path) -> SearchSpec:
 
 
 def key_of(spec: SearchSpec) -> str:
-    return digest([STEPS["search"].settings(spec), spec.data.model_dump(mode="json", exclude={"path"})])
+    return digest([step_settings(STEPS["search"], spec), spec.data.model_dump(mode="json", exclude={"path"})])
 
 
 def write_images(folder: Path, target: Path) -> None:

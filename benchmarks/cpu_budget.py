@@ -16,6 +16,7 @@ from cellwright.spec import Budget, OneShotSection, SearchSpec
 from cellwright.strategies.one_shot.base import OneShotStrategy, SearchData, build_strategy
 from cellwright.strategies.one_shot.enas.section import EnasSection
 from cellwright.strategies.one_shot.random_ws.section import RandomWsSection
+from cellwright.strategies.one_shot.single_path import SinglePath
 from cellwright.strategies.one_shot.spos.section import SposSection
 from cellwright.tasks.base import read_task
 from cellwright.training.retraining import Retraining
@@ -31,6 +32,7 @@ def search_epochs(spec: SearchSpec, data: PreparedData, seconds: float) -> int:
     The measurement's own time is part of it.
     """
     began = time.process_time()
+    assert isinstance(spec.strategy, OneShotSection)
     strategy = build_strategy(spec.strategy, spec.augment, seed=0)
     with seeded_initialisation(0):
         task = read_task(data.manifest.task)
@@ -78,6 +80,7 @@ def _selection(section: OneShotSection, strategy: OneShotStrategy) -> float:
             count = section.candidates
         case _:
             return 0.0
+    assert isinstance(strategy, SinglePath)
     rng = random.Random(0)
     return count * _each(strategy.score, [strategy.space.sample(rng) for _ in range(CANDIDATES)])
 

@@ -34,6 +34,7 @@ from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult
+from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spaces.building import HandDesignedConfig, NetworkConfig
 from cellwright.spec import SearchSpec, parse_spec
@@ -42,7 +43,6 @@ from cellwright.steps import search
 from cellwright.steps.running import run_step
 from cellwright.tasks.base import read_task
 from cellwright.training.networks import genotype_network, load_network, train_network
-from cellwright.training.randomness import derive_seed
 from cellwright.training.retraining import predict
 
 WHOLE_SECONDS = 480.0

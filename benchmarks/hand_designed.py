@@ -43,6 +43,7 @@ from cellwright.steps.running import run_step
 from cellwright.tasks.base import read_task
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
 from cellwright.training.retraining import predict
@@ -129,7 +130,9 @@ def rates(num_steps: int) -> Iterator[float]:
 
 def training_of(shape: str, data: PreparedData, precision: Precision, seed: int) -> Training:
     with seeded_initialisation(seed):
-        network = build_shape(shape, read_task(data.manifest.task))
+        task = read_task(data.manifest.task)
+        assert isinstance(task, ImageClassification)
+        network = build_shape(shape, task)
     return Training(network, data.train_and_validation(), precision, seed)
 
 

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from benchmarks.textbook import OPS, FactorizedReduce, ReluConvBN
 from cellwright.genotype import Cell, Genotype
+from cellwright.training.precision import channels_last
 
 
 class HandwrittenCell(nn.Module):
@@ -49,7 +50,8 @@ class HandwrittenNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         older = newer = self.stem(x)
         for preprocess, cell in zip(self.preprocess, self.cells, strict=True):
-            older, newer = newer, cell(preprocess[0](older), preprocess[1](newer))
+            first, second = preprocess.children()
+            older, newer = newer, cell(first(older), second(newer))
         return self.classifier(functional.adaptive_avg_pool2d(newer, 1).flatten(1))
 
 
@@ -64,7 +66,7 @@ def _learn_scales(module: nn.Module) -> None:
 
 class HandwrittenTraining:
     def __init__(self, net: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> None:
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = channels_last(net)
         self.images, self.labels, self.batch_size = images, labels, batch_size
         self.optimizer = torch.optim.AdamW(net.parameters(), lr=4e-3, weight_decay=0.05, fused=True)
 

@@ -64,7 +64,9 @@ def main() -> None:
     measured = [SPACE.sample(random.Random(seed)) for seed in range(given.networks + given.cells)]
     parts = [list(parts_of(SPACE, genotype)) for genotype in measured]
     networks = [network_of(genotype) for genotype in measured]
-    times_NR = measure_in_turns(networks, TASK.map_shape, rounds=given.rounds, clock=clock, progress=Silent())
+    times_NR = measure_in_turns(
+        networks, TASK.example(1), rounds=given.rounds, clock=clock, progress=Silent()
+    )
     table = fit_table(parts[: given.networks], times_NR[: given.networks])
 
     began = time.perf_counter()
@@ -80,7 +82,7 @@ def main() -> None:
     kept = statistics.mean(fresh <= limit for limit, fresh in runs)
     slack = statistics.median(1 - fresh / limit for limit, fresh in runs)
     last = measure_in_turns(
-        networks[given.networks :], TASK.map_shape, rounds=2, clock=clock, progress=Silent()
+        networks[given.networks :], TASK.example(1), rounds=2, clock=clock, progress=Silent()
     )
     drift = float(np.median(np.median(last, axis=1) / medians)) - 1
     lines = [

@@ -33,7 +33,7 @@ from cellwright.genotype import Genotype
 from cellwright.spaces import CELL, CandidateSpace, Taken
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spec import STRATEGIES as KINDS
-from cellwright.spec import AshaScheduler
+from cellwright.spec import AshaScheduler, SampledSection
 from cellwright.strategies.sampled import Asha, Features, Suggesting, Surrogate, build_strategy
 from cellwright.strategies.sampled.nsga2 import Nsga2
 from cellwright.strategies.sampled.predictor import Predictor
@@ -168,6 +168,7 @@ class Trial:
 
 def build(kind: str, seed: int, objectives: Sequence[Objective] = (ACCURACY,)) -> Any:
     settings = KINDS.validate({"kind": kind})
+    assert isinstance(settings, SampledSection)
     strategy = build_strategy(settings, CandidateSpace(SPACE), objectives, seed=seed)
     if isinstance(strategy, Predictor | Nsga2):
         strategy.features = features()
@@ -299,7 +300,7 @@ def rank_correlation(with_params: bool, data_set: str, seed: int) -> list[float]
     """Return Spearman's correlation of a surrogate of 100 cells with the mean accuracy of all others."""
     table_, rng = table(data_set), random.Random(f"surrogate {seed}")
     genotypes = rng.sample(table_.genotypes, len(table_.genotypes))
-    groups = features()(genotypes)
+    groups = features()(list(map(Candidate, genotypes)))
     if with_params:
         groups.append(np.log([[table_.row(genotype)["model_size"][0]] for genotype in genotypes]))
     scores = [rng.choice(table_.accuracies(genotype)) for genotype in genotypes[:100]]
@@ -313,7 +314,7 @@ def rank_correlation(with_params: bool, data_set: str, seed: int) -> list[float]
     ranks = [
         np.argsort(np.argsort(values)) for values in (predicted, list(map(table_.mean, genotypes[100:])))
     ]
-    return [float(np.corrcoef(*ranks)[0, 1])]
+    return [float(np.corrcoef(ranks[0], ranks[1])[0, 1])]
 
 
 Measure = Callable[[Any, str, int], list[float]]

@@ -27,8 +27,9 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.darts.supernet import DartsSupernet
-from cellwright.spec import STRATEGIES, Budget
+from cellwright.spec import STRATEGIES, Budget, OneShotSection
 from cellwright.strategies.one_shot.base import OneShotStrategy, SearchData, build_strategy
+from cellwright.strategies.one_shot.differentiable import Differentiable
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification
 
@@ -83,6 +84,7 @@ class Setting:
     def strategy(self, section: dict[str, object], dtype: torch.dtype = torch.float32) -> OneShotStrategy:
         """Return the strategy ready for its first epoch, which is one step long."""
         settings = STRATEGIES.validate(section | {"batch_size": self.batch_size})
+        assert isinstance(settings, OneShotSection)
         strategy = build_strategy(settings, NO_CHANGES, seed=0)
         strategy.set_up(self.supernet(strategy.channel_fraction).to(dtype), self.data, Budget(epochs=10_000))
         return strategy
@@ -117,6 +119,7 @@ class Setting:
 def largest_difference(setting: Setting, num_steps: int) -> float:
     """Return how far darts' gradients are from the textbook's, in double precision, over as many steps."""
     strategy = setting.strategy({"kind": "darts"}, torch.float64)
+    assert isinstance(strategy, Differentiable)
     supernet = strategy.supernet
     for alpha in strategy.alphas.values():
         alpha.data = alpha.data.double()
@@ -129,15 +132,23 @@ def largest_difference(setting: Setting, num_steps: int) -> float:
             group["lr"] = strategy.weight_optimizer.param_groups[0]["lr"]
         search.step(_double(setting.data.train), _double(setting.data.validation))
         pairs = [
-            *((strategy.alphas[kind].grad, gradient) for kind, gradient in search.alpha_gradients.items()),
+            *(
+                (_gradient(strategy.alphas[kind]), gradient)
+                for kind, gradient in search.alpha_gradients.items()
+            ),
             *zip(
-                (w.grad for w in supernet.parameters()),
-                (w.grad for w in search.net.parameters()),
+                map(_gradient, supernet.parameters()),
+                map(_gradient, search.net.parameters()),
                 strict=True,
             ),
         ]
         worst = max(worst, *((ours - theirs).abs().max().item() for ours, theirs in pairs))
     return worst
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
 
 
 def _double(split: Split) -> tuple[Tensor, Tensor]:

@@ -28,14 +28,13 @@ NUM_CELLS, CHANNELS, BATCH_SIZE, NUM_BATCHES = 8, 16, 16, 4
 
 def contenders(genotype: Genotype, checkpoint: Path) -> dict[str, Callable[[], object]]:
     """Return what trains an epoch, by name."""
-    size = {"num_cells": NUM_CELLS, "channels": CHANNELS}
     images = torch.randn(BATCH_SIZE * NUM_BATCHES, 3, 32, 32)
     split = Split((images,), torch.arange(len(images)) % 10)
     task = ImageClassification(
         map_shape=(3, 32, 32), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
     )
     ours = Retraining(
-        Network(task, genotype, **size),
+        Network(task, genotype, num_cells=NUM_CELLS, channels=CHANNELS),
         split,
         Retrain(batch_size=BATCH_SIZE, drop_path=0.0, mixup=0.0, ema_decay=None),
         ImagesSection(shift=0, rotate=0, scale=0),
@@ -44,7 +43,10 @@ def contenders(genotype: Genotype, checkpoint: Path) -> dict[str, Callable[[], o
         checkpoint=checkpoint,
     )
     by_hand = HandwrittenTraining(
-        HandwrittenNetwork(3, 10, genotype, **size), split.inputs[0], split.targets, BATCH_SIZE
+        HandwrittenNetwork(3, 10, genotype, num_cells=NUM_CELLS, channels=CHANNELS),
+        split.inputs[0],
+        split.targets,
+        BATCH_SIZE,
     )
     return {"written by hand": by_hand.train_epoch, "cellwright": lambda: ours.train_epoch(1)}
 

@@ -5,7 +5,7 @@ channels first, autograd goes through everything, and the alpha step computes th
 It shares no code with the supernet that it measures, but has the same parameters in the same order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -146,11 +146,12 @@ class TextbookSupernet(nn.Module):
         older = newer = self.stem(x)
         for reduces, preprocess, cell in zip(self.reduces, self.preprocess, self.cells, strict=True):
             weights = functional.softmax(self.alphas["reduce" if reduces else "normal"], dim=-1)
-            older, newer = newer, cell(preprocess[0](older), preprocess[1](newer), weights)
+            first, second = preprocess.children()
+            older, newer = newer, cell(first(older), second(newer), weights)
         return self.classifier(functional.adaptive_avg_pool2d(newer, 1).flatten(1))
 
     @torch.no_grad()
-    def start_from(self, weights: Sequence[Tensor], alphas: dict[str, Tensor]) -> None:
+    def start_from(self, weights: Sequence[Tensor], alphas: Mapping[str, Tensor]) -> None:
         """Take over the weights, in the order of `parameters`, and the alphas."""
         for mine, given in zip(self.parameters(), weights, strict=True):
             mine.copy_(given)
@@ -177,7 +178,9 @@ class TextbookSearch:
         self.alpha_optimizer.zero_grad()
         functional.cross_entropy(self.net(validation[0]), validation[1]).backward()
         self.alpha_optimizer.step()
-        self.alpha_gradients = {kind: alpha.grad.clone() for kind, alpha in self.net.alphas.items()}
+        self.alpha_gradients = {
+            kind: alpha.grad.clone() for kind, alpha in self.net.alphas.items() if alpha.grad is not None
+        }
         self.weight_optimizer.zero_grad()
         functional.cross_entropy(self.net(train[0]), train[1]).backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)

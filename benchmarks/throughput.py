@@ -30,12 +30,13 @@ def measure(section: dict[str, Any], rounds: int) -> dict[str, float]:
     from cellwright.evaluation import Objective
     from cellwright.spaces import CandidateSpace, build_space
     from cellwright.spaces.darts.section import DartsSection
-    from cellwright.spec import STRATEGIES
+    from cellwright.spec import STRATEGIES, SampledSection
     from cellwright.strategies.sampled import build_sampled
 
     objectives = [Objective(metric="accuracy"), Objective(metric="latency", direction="minimize")]
     several = section["kind"] == "nsga2"
     settings = STRATEGIES.validate(section)
+    assert isinstance(settings, SampledSection)
     space = CandidateSpace(build_space(DartsSection()))
     strategy = build_sampled(settings, space, objectives[: 1 + several], seed=0)
     rng = random.Random(0)

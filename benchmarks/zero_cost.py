@@ -44,7 +44,7 @@ def accuracies(data_set: str) -> Mapping[str, float]:
 
 def fuse_within(columns: Sequence[Sequence[float]]) -> list[float]:
     """Return for each architecture of a set the mean logarithm of its ranks by each proxy."""
-    return np.log(rankdata(columns, axis=1)).mean(axis=0).tolist()
+    return list(np.log(rankdata(columns, axis=1)).mean(axis=0).tolist())
 
 
 def noise(count: int) -> Split:

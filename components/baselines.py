@@ -14,7 +14,7 @@ def baselines(
     found: dsl.Input[dsl.Artifact],
     models: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
-):
+) -> None:
     """Train random architectures and a hand-designed network as the found one is trained.
 
     Args:

@@ -17,7 +17,7 @@ def evaluate(
     page: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     confusion: dsl.Output[dsl.ClassificationMetrics],
-):
+) -> None:
     """Score every network on the test split.
 
     Args:

@@ -6,7 +6,7 @@ from cellwright.container_images import CELLWRIGHT
 
 
 @dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
-def finish(spec: str, run_id: str, status: dsl.PipelineTaskFinalStatus):
+def finish(spec: str, run_id: str, status: dsl.PipelineTaskFinalStatus) -> None:
     """Tell how the pipeline ended, and delete what it left on the cluster if it did not end well.
 
     Args:

@@ -12,7 +12,7 @@ def prepare(
     run_id: str,
     data: dsl.Output[dsl.Dataset],
     page: dsl.Output[dsl.HTML],
-):
+) -> None:
     """Split and normalise the data.
 
     Args:

@@ -16,7 +16,7 @@ def register(
     scores: dsl.Input[dsl.Artifact],
     registered: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
-):
+) -> None:
     """Log the run and its model to MLflow, register a version and give it an alias.
 
     Args:

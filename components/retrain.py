@@ -14,7 +14,7 @@ def retrain(
     found: dsl.Input[dsl.Artifact],
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
-):
+) -> None:
     """Train the found network from scratch and export it.
 
     Args:

@@ -14,7 +14,7 @@ def search(
     found: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
-):
+) -> None:
     """Search for an architecture on the training and validation splits.
 
     Args:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from cellwright_pipelines.pipeline import build_pipeline
 from kfp import local
 from kfp.local import subprocess_task_handler
 from kfp.local.config import LocalExecutionConfig
@@ -24,6 +23,7 @@ from cellwright.report.lines import Advance, Message, Mistake, read_line
 from cellwright.report.mistakes import naming
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
+from cellwright_pipelines.pipeline import build_pipeline
 
 _LOG = "run.log"
 _INDENT = "    "

@@ -5,8 +5,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from cellwright_components.finish import finish
-from cellwright_pipelines.granting import grant
 from kfp import compiler, dsl
 from kfp.dsl.base_component import BaseComponent
 
@@ -15,6 +13,8 @@ from cellwright.files import write_text
 from cellwright.importing import load_object
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
+from cellwright_components.finish import finish
+from cellwright_pipelines.granting import grant
 
 _MARK = "# Compiled by cellwright from a spec; the SHA-256 of what follows is "
 """Begins a compiled pipeline, and tells one that nobody has edited from any other file."""
@@ -29,7 +29,7 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
     whole = spec  # what the pipeline calls `spec` is text that is not known yet
 
     @dsl.pipeline(name=spec.name, description=f"Neural architecture search: {spec.name}")
-    def pipeline(spec: str = spec.model_dump_json(by_alias=True), workspace: str = ""):
+    def pipeline(spec: str = spec.model_dump_json(by_alias=True), workspace: str = "") -> None:
         run_id = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         common = {"spec": spec, "workspace": workspace, "run_id": run_id}
         tasks: dict[str, dsl.PipelineTask] = {}

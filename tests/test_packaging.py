@@ -1,5 +1,6 @@
 """What a user of the wheel gets."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -24,7 +25,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for name in filter(None, tracked.stdout.split("\0")):
         copy = folder / "tree" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes((ROOT / name).read_bytes())
+        shutil.copyfile(ROOT / name, copy, follow_symlinks=False)
     build = [
         sys.executable,
         "-m",

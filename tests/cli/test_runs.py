@@ -1,8 +1,8 @@
 import json
 
-import cellwright_pipelines
 import pytest
 
+import cellwright_pipelines
 from cellwright.folders import claimed
 from cellwright.report.lines import LineProgress
 from cellwright.steps import running

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from cellwright_components.running import end, publish_confusion, run
 from kfp import dsl
 
 from cellwright.errors import DataError
@@ -14,6 +13,7 @@ from cellwright.report.page import evaluate_metrics, evaluate_page, html
 from cellwright.spec import parse_spec
 from cellwright.steps import prepare
 from cellwright.stores import open_store
+from cellwright_components.running import end, publish_confusion, run
 from tests.report.results import EVALUATION
 
 SPEC = parse_spec('{"name": "fake", "data": {"source": "digits"}}').model_dump_json(by_alias=True)

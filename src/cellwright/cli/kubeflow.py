@@ -11,10 +11,9 @@ from cellwright.cli.connecting import Host, Namespace, TokenFile, connection
 from cellwright.cli.loading import load
 
 if TYPE_CHECKING:
+    from cellwright.runners.kubernetes.step_pods import StepPods
     from cellwright_pipelines.kubeflow import Kubeflow
     from cellwright_pipelines.records import PipelineRun
-
-    from cellwright.runners.kubernetes.step_pods import StepPods
 
 Run = Annotated[
     str, typer.Argument(metavar="RUN", show_default=False, help="Id of a run, as submit and runs print it.")
@@ -97,9 +96,8 @@ def logs(
 
     As Kubeflow Pipelines gives it, or else as the pod does, through the kubeconfig.
     """
-    from cellwright_pipelines.records import TASKS
-
     from cellwright.errors import CellwrightError
+    from cellwright_pipelines.records import TASKS
 
     if step not in TASKS:
         raise CellwrightError(f"step must be one of {', '.join(TASKS)}, got {step!r}")

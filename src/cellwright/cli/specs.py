@@ -81,9 +81,8 @@ def compile_spec(
     The spec's resources are on every task. The file can be uploaded on KFP's page or with its client. Only a new
     file is written, or one that compile wrote and nobody has edited since.
     """
-    from cellwright_pipelines import compile_pipeline
-
     from cellwright.report.mistakes import naming
+    from cellwright_pipelines import compile_pipeline
 
     loaded = load(spec, overrides)
     with naming(output):
