@@ -300,7 +300,7 @@ def rank_correlation(with_params: bool, data_set: str, seed: int) -> list[float]
     """Return Spearman's correlation of a surrogate of 100 cells with the mean accuracy of all others."""
     table_, rng = table(data_set), random.Random(f"surrogate {seed}")
     genotypes = rng.sample(table_.genotypes, len(table_.genotypes))
-    groups = features()([Candidate(genotype) for genotype in genotypes])
+    groups = features()([Candidate(genotype=genotype) for genotype in genotypes])
     if with_params:
         groups.append(np.log([[table_.row(genotype)["model_size"][0]] for genotype in genotypes]))
     scores = [rng.choice(table_.accuracies(genotype)) for genotype in genotypes[:100]]
