@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from cellwright.katib.settings import SearchSettings
+from cellwright.progress import Silent
+from cellwright.runners import runner_class
+from cellwright.runners.kubernetes import base
+from cellwright.search.trial import trials_of
 from cellwright.spec import SearchSpec
+from cellwright.step_list import STEPS
+from cellwright.steps.running import step_view
 from cellwright.steps.stored import search_manifest
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -72,6 +79,22 @@ def test_it_keeps_the_rules_of_the_webhook(name: str):
     assert used == given.keys()
     references = {reference for reference in given.values() if not reference.startswith("${")}
     assert references == {parameter["name"] for parameter in spec["parameters"]}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_search_creates_it_from_what_the_search_step_can_read(name: str, monkeypatch, tmp_path: Path):
+    """No cluster is asked before the objects are described."""
+    spec = SearchSpec.model_validate({**COMMON, "name": name, **SPECS[name]})
+    stored = []
+    monkeypatch.setattr(base, "_share", lambda pods, trials: stored.append(pods.search))
+    monkeypatch.setattr(base, "Cluster", lambda namespace, say: None)
+    built = []
+    for part in (spec, step_view(STEPS["search"], spec)):
+        trials = trials_of(part, tmp_path / "data", tmp_path, Silent(), SearchSettings.of(part))
+        runner = runner_class(part.runner).of(part, trials)
+        built.append((runner.pods, getattr(runner, "experiment", None)))
+    assert built[0] == built[1]
+    assert len(set(stored)) == 1
 
 
 def test_a_long_name_is_cut_and_stays_a_name():
