@@ -1,23 +1,20 @@
 """What every estimator must do, in every kind of space."""
 
-import math
 import random
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
-from cellwright.estimators.base import Estimator, Setting, build_estimator
+from cellwright.estimators.base import Setting
 from cellwright.estimators.cost import measure_cost
 from cellwright.genotype import Genotype
 from cellwright.nn.cost import count_macs, count_params
-from cellwright.progress import Silent
 from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_network
 from cellwright.spec import ESTIMATORS, EstimatorSection, SpaceSection
 from cellwright.spec.estimators import COSTS
+from cellwright.testing import EstimatorContract
 
 SECTIONS = [
     {"kind": "zero-cost", "reference": 4, "batch_size": 8},
@@ -31,6 +28,7 @@ SECTIONS = [
     {"kind": "latency", "networks": 10, "rounds": 5},
     {"kind": "shared-weights", "epochs": 1, "batch_size": 20},
     {"kind": "shared-weights", "epochs": 1, "batch_size": 30},
+    {"kind": "my_package.estimators_section:SmoothnessSection"},
 ]
 
 
@@ -50,48 +48,14 @@ def genotypes(space_section: SpaceSection) -> list[Genotype]:
     return [space.sample(rng) for _ in range(3)]
 
 
-@pytest.fixture
-def estimator(section: EstimatorSection, setting: Setting, tmp_path: Path) -> Estimator:
-    estimator = build_estimator(section, setting, seed=1)
-    estimator.prepare(tmp_path, Silent())
-    return estimator
+class TestEstimators(EstimatorContract):
+    @pytest.fixture
+    def section(self, section: EstimatorSection) -> EstimatorSection:
+        return section
 
-
-def test_estimates_are_finite_named_as_declared_and_follow_from_the_seed(
-    section: EstimatorSection,
-    setting: Setting,
-    estimator: Estimator,
-    genotypes: list[Genotype],
-    tmp_path: Path,
-):
-    found = [estimator.estimate(genotype, (), seed=3) for genotype in genotypes]
-    assert all(tuple(metrics) == estimator.metrics == section.metrics for metrics in found)
-    assert all(math.isfinite(value) for metrics in found for value in metrics.values())
-    assert found == [estimator.estimate(genotype, (), seed=3) for genotype in genotypes]
-
-    again = build_estimator(section, setting, seed=1)
-    again.prepare(tmp_path, Silent())
-    assert found == [again.estimate(genotype, (), seed=3) for genotype in genotypes]
-
-
-def test_leaves_nothing_behind(
-    section: EstimatorSection, setting: Setting, genotypes: list[Genotype], tmp_path: Path
-):
-    def state() -> tuple[object, ...]:
-        return (
-            torch.is_grad_enabled(),
-            torch.get_num_threads(),
-            torch.get_default_dtype(),
-            torch.random.get_rng_state().tolist(),
-            random.getstate(),
-            setting.train.inputs[0].tolist(),
-        )
-
-    before = state()
-    estimator = build_estimator(section, setting, seed=1)
-    estimator.prepare(tmp_path, Silent())
-    estimator.estimate(genotypes[0], (), seed=3)
-    assert state() == before
+    @pytest.fixture
+    def setting(self, setting: Setting) -> Setting:
+        return setting
 
 
 def test_costs_are_those_of_the_network_itself(setting: Setting, genotypes: list[Genotype]):
@@ -100,6 +64,6 @@ def test_costs_are_those_of_the_network_itself(setting: Setting, genotypes: list
         network = build_network(setting.final_space, setting.task, genotype)
         assert tuple(cost) == COSTS
         assert cost["params"] == count_params(network)
-        assert cost["macs"] == count_macs(network, setting.task.map_shape)
+        assert cost["macs"] == count_macs(network, setting.task.example(1))
         assert 0 < cost["depth"] <= sum(isinstance(m, nn.Conv2d | nn.Linear) for m in network.modules())
         assert cost["memory_mb"] > 4e-6 * cost["params"]

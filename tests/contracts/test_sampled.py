@@ -16,6 +16,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "reinforce": {},
     "predictor": {"initial": 8},
     "nsga2": {"population": 8},
+    "my_package.strategies:HillClimbingSection": {},
 }
 SCHEDULERS: dict[str, dict[str, Any] | None] = {
     "full": None,

@@ -364,29 +364,26 @@ def test_an_experiment_that_does_not_suit_its_settings_is_refused(changes, messa
     assert client.refusal(experiment(settings_of(STRATEGIES["nsga2"]), **changes)) == message
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"start": ["darts:normal~2~0.skip_connect", "darts:normal~x"]},
-            "start.0: cells must be ['normal', 'reduce'], got ['normal']; "
-            "start.1: a cell must be NAME~INPUTS~NODE~…, got 'normal~x'",
-        ),
-        (
-            {"space": {"kind": "custom", "path": "nowhere.spaces:Mine", "supernet": "nowhere.nets:Mine"}},
-            "nowhere.spaces:Mine: cannot find nowhere, which must be installed or on PYTHONPATH",
-        ),
-    ],
-)
-def test_settings_that_name_what_is_not_there_are_refused(changes, message, client):
-    settings = settings_of(STRATEGIES["random"], **changes)
-    assert client.refusal(experiment(settings)) == message
+def test_architectures_that_are_none_of_the_space_are_refused(client):
+    settings = settings_of(STRATEGIES["random"], start=["darts:normal~2~0.skip_connect", "darts:normal~x"])
+    assert client.refusal(experiment(settings)) == (
+        "start.0: cells must be ['normal', 'reduce'], got ['normal']; "
+        "start.1: a cell must be NAME~INPUTS~NODE~…, got 'normal~x'"
+    )
+
+
+def test_a_package_that_is_not_there_is_named(client):
+    settings = {"strategy": "random", "space": '{"kind": "nowhere.spaces:MineSection"}'}
+    assert client.refusal(experiment(settings)) == (
+        "algorithmSettings: space: nowhere.spaces:MineSection: cannot find nowhere, which must be installed or on "
+        "PYTHONPATH"
+    )
 
 
 def test_settings_that_break_rules_are_refused(client):
     assert client.refusal(experiment({"strategy": "randon", "seed": "-1"})) == (
         "algorithmSettings: strategy.kind: must be one of 'darts', 'pc-darts', 'gdas', 'drnas', 'beta-darts', "
-        "'spos', 'random-ws', 'enas', 'custom', 'random', 'regularized-evolution', 'local-search', 'reinforce', "
+        "'spos', 'random-ws', 'enas', 'random', 'regularized-evolution', 'local-search', 'reinforce', "
         "'predictor', 'nsga2', got 'randon'; did you mean 'random'?; space: must be given; "
         "seed: must be greater than or equal to 0, got -1"
     )

@@ -87,3 +87,27 @@ def test_an_export_that_gives_other_logits_is_refused(images: torch.Tensor, tmp_
         CellwrightError, match=r"model.pt2: outputs must be within 0.0001 of the network's, got"
     ):
         export.export_pt2(Shifting(), (images,), tmp_path / "model.pt2")
+
+
+class TwoInputs(nn.Module):
+    """A signal beside the number of a word, which an embedding takes as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(7, 3)
+
+    def forward(self, signal: torch.Tensor, word: torch.Tensor) -> torch.Tensor:
+        return signal + self.words(word)
+
+
+def test_several_inputs_keep_their_names_order_and_types(tmp_path: Path):
+    network, inputs = TwoInputs().eval(), (torch.rand(5, 3, dtype=torch.float64), torch.arange(5))
+    expected = network(inputs[0].float(), inputs[1])
+    export.export_pt2(network, inputs, tmp_path / "model.pt2")
+    assert torch.export.load(tmp_path / "model.pt2").module()(*inputs).equal(expected)
+    path = tmp_path / "model.onnx"
+    export.export_onnx(network, inputs, path, input_names=["signal", "word"], output_name="values")
+    [values] = onnxruntime.InferenceSession(path).run(
+        ["values"], {"word": inputs[1].numpy(), "signal": inputs[0].numpy()}
+    )
+    torch.testing.assert_close(torch.from_numpy(values), expected)

@@ -33,8 +33,14 @@ class RawInputs(nn.Module):
         for tensor, dtype in zip(inputs, self.dtypes, strict=True):
             if tensor.dtype != dtype:
                 raise TypeError(f"inputs must be {dtype}, as in training, got {tensor.dtype}")
-        outputs: Tensor = self.network(*(tensor.to(torch.float32) for tensor in inputs))
+        outputs: Tensor = self.network(*map(_as_in_training, inputs))
         return outputs
+
+
+def _as_in_training(tensor: Tensor) -> Tensor:
+    """Return bytes and fractions as float32, and other whole numbers, such as those of words, as they are."""
+    is_number = tensor.is_floating_point() or tensor.dtype == torch.uint8
+    return tensor.to(torch.float32) if is_number else tensor
 
 
 def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path) -> None:

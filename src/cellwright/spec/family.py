@@ -1,5 +1,6 @@
 """A family: a section of the spec that comes in kinds, built in or the user's own."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,8 @@ from cellwright.importing import load_class
 from cellwright.spec.section import Section
 
 S = TypeVar("S", bound=Section)
+
+IMPORT_PATH = r"^[\w.]+:[\w.]+$"
 
 
 class Family(Generic[S]):
@@ -38,9 +41,13 @@ class Family(Generic[S]):
 
     def section_type(self, kind: str) -> type[S]:
         """Return the section of a kind; raises CellwrightError where there is none."""
-        if ":" not in kind and kind not in self.kinds:
+        if not self._is_known(kind):
             raise CellwrightError(f"{self.tag} must be one of {', '.join(self.kinds)}, got {kind!r}")
         return load_class(self.kinds.get(kind, kind), self.base)
+
+    def _is_known(self, kind: str) -> bool:
+        """Tell whether it is a built-in kind, or looks like an import path."""
+        return kind in self.kinds or re.fullmatch(IMPORT_PATH, kind) is not None
 
     def default(self) -> S:
         """Return the section of the default kind, all of it at its defaults."""
@@ -62,7 +69,7 @@ class Family(Generic[S]):
                 "are beside it",
                 {"tag": self.tag},
             )
-        if not isinstance(kind, str) or (":" not in kind and kind not in self.kinds):
+        if not isinstance(kind, str) or not self._is_known(kind):
             raise PydanticKnownError(
                 "union_tag_invalid",
                 {
@@ -97,7 +104,7 @@ class Family(Generic[S]):
         built_in = handler(core_schema.tagged_union_schema(choices, self.tag))
         own = {
             "type": "object",
-            "properties": {self.tag: {"type": "string", "pattern": ":"}},
+            "properties": {self.tag: {"type": "string", "pattern": IMPORT_PATH}},
             "required": [self.tag],
         }
         return {"anyOf": [built_in, own]}

@@ -70,8 +70,12 @@ class SearchSpec(Section):
     @field_validator("objectives", mode="before")
     @classmethod
     def _default_objective(cls, value: Any, info: ValidationInfo) -> Any:
+        """Let the metric be the task's objective where none is named."""
+        if not isinstance(value, list | tuple):
+            return value
         augment = info.data.get("augment")
-        return value or ({"metric": augment.objective if augment else "accuracy"},)
+        default = {"metric": augment.objective if augment else "accuracy"}
+        return [default | one if isinstance(one, dict) else one for one in value or ({},)]
 
     @model_validator(mode="after")
     def _has_the_hand_designed_network(self) -> Self:

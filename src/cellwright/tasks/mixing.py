@@ -4,15 +4,21 @@ import torch
 from torch import Tensor
 
 from cellwright.data.split import Inputs
+from cellwright.errors import CellwrightError
 
 
 def mix_up(inputs: Inputs, targets: Tensor, alpha: float, rng: torch.Generator) -> tuple[Inputs, Tensor]:
     """Return inputs and soft targets mixed with those of a shuffled batch.
 
     The share is drawn from Beta(alpha, alpha) once for the batch; with `alpha` 0 nothing is mixed.
+
+    Raises:
+        CellwrightError: inputs are no numbers that can be averaged.
     """
     if not alpha:
         return inputs, targets
+    if not all(tensor.is_floating_point() for tensor in inputs):
+        raise CellwrightError(f"retrain.mixup must be 0 where inputs are whole numbers, got {alpha:g}")
     share = _beta(alpha, rng)
     order = torch.randperm(len(targets), generator=rng, device=targets.device)
     mixed = tuple(torch.lerp(tensor[order], tensor, share) for tensor in inputs)

@@ -21,6 +21,19 @@ from cellwright.tracking.staging import staged
 Example = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
 
+class _OneInput(torch.nn.Module):
+    """A network whose only argument MLflow can make dynamic, which it cannot where there may be any number."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the network's outputs."""
+        outputs: torch.Tensor = self.network(batch)
+        return outputs
+
+
 def save_model(
     folder: Path,
     logged: LoggedModel,
@@ -29,7 +42,8 @@ def save_model(
     extra_files: Mapping[str, Path],
 ) -> None:
     """Write the files of `logged`, load them as a user would, and compare predictions."""
-    network = RawInputs(copy.deepcopy(model).cpu().eval(), [torch.from_numpy(input_example).dtype])
+    raw = RawInputs(copy.deepcopy(model).cpu().eval(), [torch.from_numpy(input_example).dtype])
+    network = _OneInput(raw).eval()
     described = Model(
         artifact_path=logged.artifact_location,
         model_uuid=logged.model_id,

@@ -46,12 +46,12 @@ def test_what_is_watched(kind: str, supernet: Supernet, bars: Split):
 
 
 def test_genotypes(supernet: Supernet, bars: Split):
-    images_BCHW, _ = next(bars.ordered_batches(30))
+    inputs, _ = next(bars.ordered_batches(30))
     for number in range(4):
         genotype = supernet.space.sample(random.Random(number))
-        mixture, active = restriction(supernet.space, genotype, images_BCHW.device)
-        expected = score(supernet, bars, mixture, active, images_BCHW)
+        mixture, active = restriction(supernet.space, genotype, bars.targets.device)
+        expected = score(supernet, bars, mixture, active, inputs)
         spoil_statistics(supernet)
         spoilt = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
-        assert score(supernet, bars, mixture, active, images_BCHW) == expected
+        assert score(supernet, bars, mixture, active, inputs) == expected
         assert all(buffer.equal(spoilt[name]) for name, buffer in supernet.named_buffers())
