@@ -1,0 +1,67 @@
+"""A task that is not images, as a third party writes it, from `cellwright run` to a model that needs no cellwright."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cellwright.results import EvaluationResult, RegistrationResult
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+QUICK = ("budget.evaluations=2", "budget.finalists=1", "retrain.epochs=20", "evaluate.latency_repeats=5")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    runs = tmp_path_factory.mktemp("runs")
+    overrides = [part for override in QUICK for part in ("--set", override)]
+    script = Path(sys.executable).with_name("cellwright")
+    run = subprocess.run(
+        [str(script), "run", str(EXAMPLES / "own_task.yaml"), "--runs", str(runs), *overrides],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES)},
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    records = (runs / "own-task").glob("*/step.json")
+    return {json.loads(record.read_text())["step"]: record.parent for record in records}
+
+
+def test_results_hold_the_metrics_of_a_regression(done: Mapping[str, Path]):
+    evaluation = EvaluationResult.load(done["evaluate"] / "evaluation.json")
+    assert evaluation.objective == "r2"
+    assert {score.name for score in evaluation.baselines} == {"random-0", "mlp"}
+    assert tuple(evaluation.found.metrics) == ("r2", "rmse", "mae")
+    assert evaluation.found.metrics["r2"].value > 0.5
+    assert evaluation.found.metrics["r2"].interval is not None
+    assert evaluation.found.metrics["rmse"].direction == "minimize"
+    assert [table.title for table in evaluation.tables] == ["residuals"]
+    assert evaluation.confusion is None
+
+
+def test_the_model_predicts_numbers_without_cellwright(done: Mapping[str, Path], tmp_path: Path):
+    registered = RegistrationResult.load(done["register"] / "registered.json")
+    test = load_file(next(done["prepare"].glob("test*.safetensors")))
+    torch.save(test["inputs/spectra"], tmp_path / "spectra.pt")
+    script = f"""
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0].startswith(("cellwright", "my_package")):
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocker())
+import mlflow, torch
+mlflow.set_tracking_uri({registered.tracking_uri!r})
+model = mlflow.pytorch.load_model({registered.uri!r})
+torch.save(model(torch.load({str(tmp_path / "spectra.pt")!r})), {str(tmp_path / "outputs.pt")!r})
+"""
+    subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", script], check=True, timeout=120)
+    expected = load_file(done["evaluate"] / "outputs.safetensors")["found"]
+    torch.testing.assert_close(torch.load(tmp_path / "outputs.pt"), expected, atol=1e-4, rtol=0)
