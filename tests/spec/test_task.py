@@ -73,7 +73,8 @@ def test_what_is_left_out_is_the_tasks(
     tmp_path: Path, data: str, keys: set[str], objective: str, network: str
 ):
     spec = load(tmp_path, data)
-    assert set(type(spec.augment).model_fields) == keys
+    assert set(type(spec.augment).model_fields) == keys | {"task"}
+    assert spec.augment.task == spec.data.task
     assert [(section.metric, section.direction) for section in spec.objectives] == [(objective, "maximize")]
     assert spec.evaluate.baseline.hand_designed == network
 
@@ -146,7 +147,7 @@ def test_the_users_task_is_among_what_a_spec_imports(tmp_path: Path):
 def test_the_json_schema_has_the_keys_of_built_in_tasks_and_lets_others_be():
     schema = SearchSpec.model_json_schema()
     images, own = schema["properties"]["augment"]["anyOf"]
-    assert images["properties"].keys() == {"shift", "rotate", "scale", "flip", "erase"}
+    assert images["properties"].keys() == {"task", "shift", "rotate", "scale", "flip", "erase"}
     assert images["properties"]["shift"]["maximum"] == 0.5
     assert images["additionalProperties"] is False
     assert own == {"type": "object"}

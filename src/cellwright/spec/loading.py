@@ -15,6 +15,7 @@ from cellwright.spec.families import SOURCES, TASKS
 from cellwright.spec.family import Family
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
+from cellwright.spec.task import TaskSection
 from cellwright.spec.yaml12 import load_yaml
 
 PROFILES = Path(__file__).with_name("profiles.yaml")
@@ -236,4 +237,10 @@ def _has_kind(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
 
 def _fields_at(path: Sequence[int | str], values: Any, root: type[BaseModel]) -> list[str]:
     model = _model_at(path, values, root)
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+    fields = model.model_fields if model else {}
+    return [field.alias or name for name, field in fields.items() if not (model and _is_told(model, name))]
+
+
+def _is_told(model: type[BaseModel], name: str) -> bool:
+    """Return whether the key follows from others, so that no spec has it."""
+    return issubclass(model, TaskSection) and name == "task"
