@@ -1,9 +1,9 @@
 """What steps leave behind for people and for later steps: the names of files, and what is in those of JSON."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
@@ -43,14 +43,18 @@ class EpochRecord(Result):
     metrics: dict[str, float]
 
 
+StepName = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$")]
+StepKey = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
 class StepRecord(Result):
     """`step.json`: says that the folder is finished, and what it was made from."""
 
     FILE = "step.json"
 
-    step: str
-    key: str
-    inputs: dict[str, str]
+    step: StepName
+    key: StepKey
+    inputs: dict[StepName, StepKey]
     settings: Any
     """What of the spec, and of what it names outside itself, the result depends on."""
     version: str

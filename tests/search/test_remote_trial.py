@@ -11,9 +11,9 @@ from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
-from cellwright.runners import search_place, step_place, trial_place
+from cellwright.runners import FOUND, search_place, step_place, trial_place
 from cellwright.search.remote_trial import RemoteTrial
-from cellwright.search.trial import FOUND, TrialRequest
+from cellwright.search.trial import TrialRequest
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.stores import FolderStore

@@ -72,3 +72,46 @@ def test_a_mirror_keeps_what_was_there_when_the_work_failed(store, tmp_path: Pat
 
 def test_a_path_is_a_folder(tmp_path: Path):
     assert isinstance(open_store(str(tmp_path)), FolderStore)
+
+
+@pytest.fixture
+def outside(store, tmp_path: Path) -> Path:
+    """Return a folder with a secret beside the store, in which are links to both."""
+    write(tmp_path / "outside" / "secret", "mine")
+    (store.root / "x").mkdir(parents=True)
+    (store.root / "x" / "result.json").symlink_to(tmp_path / "outside" / "secret")
+    (store.root / "linked").symlink_to(tmp_path / "outside")
+    (store.root / "x" / ".lease.lock").symlink_to(tmp_path / "outside" / "secret")
+    return tmp_path / "outside"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store, file: store.pull("x", file.parent / "there"),
+        lambda store, file: store.get("linked/secret", file.parent / "there"),
+        lambda store, file: store.look("x/result.json"),
+        lambda store, file: store.swap("x/result.json", "theirs", None),
+        lambda store, file: store.swap("x/lease", "theirs", None),
+        lambda store, file: store.put(file, "linked/new"),
+        lambda store, file: store.put(file, "../outside/new"),
+        lambda store, file: store.remove("linked/secret"),
+        lambda store, file: store.delete("linked"),
+        lambda store, file: store.sizes("linked"),
+    ],
+)
+def test_links_out_of_the_store_are_not_followed(store, outside: Path, tmp_path: Path, use):
+    with pytest.raises((CellwrightError, OSError)):
+        use(store, write(tmp_path / "file", "theirs"))
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("secret", "mine")]
+    assert not (tmp_path / "there").exists() or not list((tmp_path / "there").iterdir())
+
+
+def test_a_name_that_is_a_file_and_a_folder_is_an_error_in_words(tmp_path: Path):
+    class Names(FolderStore):
+        def sizes(self, folder: str) -> dict[str, int]:
+            return {"a": 1, "a/b": 1}
+
+    write(tmp_path / "volume/x/a", "1")
+    with pytest.raises(CellwrightError, match="x/a/b: cannot be copied to .*there/a/b"):
+        Names(str(tmp_path / "volume")).pull("x", tmp_path / "there")

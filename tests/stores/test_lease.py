@@ -111,3 +111,14 @@ def test_what_an_owner_left_is_released(store):
     release(store, "leases", "a")
     holders = {name: json.loads((store.root / "leases" / name).read_text())["owner"] for name in "xy"}
     assert holders == {"x": None, "y": "b"}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"owner": 1, "version": "a"}', "[" * 100_000, "\0\0"])
+def test_a_damaged_one_counts_as_abandoned(store, text: str):
+    (store.root / NAME).parent.mkdir()
+    (store.root / NAME).write_text(text)
+    release(store, "leases", "b")
+    said: list[str] = []
+    with leased(store, NAME, "a", said.append):
+        assert owner(store) == "a"
+    assert said == [f"{NAME} is damaged, and counts as abandoned"]

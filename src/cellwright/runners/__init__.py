@@ -2,6 +2,7 @@
 
 from cellwright.importing import load_class
 from cellwright.runners.base import (
+    FOUND,
     REQUEST,
     RESULT,
     RUN,
@@ -18,6 +19,7 @@ from cellwright.runners.base import (
 from cellwright.spec import RunnerSection
 
 __all__ = [
+    "FOUND",
     "REQUEST",
     "RESULT",
     "RUN",

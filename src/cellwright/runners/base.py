@@ -14,8 +14,8 @@ from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
 
-REQUEST, RESULT = "trial.json", "result.json"
-"""What a trial finds in its folder, and what one that ended well leaves there."""
+REQUEST, RESULT, FOUND = "trial.json", "result.json", "found.json"
+"""What a trial finds in its folder, what one that ended well leaves there, and beside that a whole one-shot search."""
 RUN = "run"
 """The file that tells the making of a step's folder from an earlier one under the same key."""
 Key = tuple[int, int]

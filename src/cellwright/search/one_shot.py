@@ -6,9 +6,9 @@ from cellwright.errors import CellwrightError
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
-from cellwright.runners import REQUEST, Outcome, runner_class
+from cellwright.runners import FOUND, REQUEST, Outcome, runner_class
 from cellwright.search.supernet_training import train_supernet
-from cellwright.search.trial import FOUND, TrialRequest, trials_of
+from cellwright.search.trial import TrialRequest, trials_of
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.training import parallel

@@ -12,16 +12,13 @@ from cellwright.evaluation import Evaluation, save_evaluation
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import Result
-from cellwright.runners import REQUEST, RESULT, Trials
+from cellwright.runners import FOUND, REQUEST, RESULT, Trials
 from cellwright.search.supernet_training import train_supernet
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.spec.view import parse_view
 from cellwright.tasks.base import read_task
 from cellwright.training.precision import best_device
-
-FOUND = "found.json"
-"""What a trial that is a whole one-shot search leaves beside its result."""
 
 
 class TrialRequest(Result):

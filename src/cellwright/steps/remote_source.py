@@ -12,6 +12,7 @@ from cellwright.errors import DataError
 from cellwright.progress import Progress
 from cellwright.spec import DataSection, StoredData
 from cellwright.stores import S3Object, S3Reader
+from cellwright.stores.names import checked
 
 SOURCE = ".source"
 """The folder within prepare's that has the data while it is read; hidden, so that no store gets a copy."""
@@ -73,7 +74,7 @@ def _objects(section: StoredData, key: str, uri: str, reader: S3Reader) -> dict[
     if key not in section.FOLDERS:
         return {"": reader.find(uri)}
     below = reader.below(uri)
-    return {name: below[name] for name in build_reader(section).names(uri, below)}
+    return {checked(name, uri): below[name] for name in build_reader(section).names(uri, below)}
 
 
 def _contents(listing: Listing) -> dict[str, dict[str, Any]]:

@@ -73,7 +73,7 @@ def run_stored_step(
                     store.put(folder / RUN, f"{place}/{RUN}")  # before anything is created in its name
                 yield
 
-    folders = {name: _fetch(store, inputs[name], workspace, progress) for name in step.inputs}
+    folders = {name: _fetch(store, name, inputs[name], workspace, progress) for name in step.inputs}
     return run_step(step, spec, folders, workspace, progress, hold)
 
 
@@ -118,13 +118,15 @@ def is_light(name: str) -> bool:
     return name.endswith((".json", ".jsonl"))
 
 
-def _fetch(store: Store, record_folder: Path, workspace: Path, progress: Progress) -> Path:
+def _fetch(store: Store, step: str, record_folder: Path, workspace: Path, progress: Progress) -> Path:
     """Return the finished folder of an earlier step, brought here from the store, with the files that others need."""
     record = StepRecord.load(record_folder / StepRecord.FILE)
-    folder = workspace / f"{record.step}-{record.key}"
+    if record.step != step:
+        raise CellwrightError(f"{record_folder / StepRecord.FILE}: step must be {step}, got {record.step}")
+    folder = workspace / f"{step}-{record.key}"
     place = step_place(folder.name)
     progress.say(f"reading {folder.name} from the store")
-    store.pull(place, folder, wanted=(lambda name: True) if STEPS[record.step].needs_files else is_light)
+    store.pull(place, folder, wanted=(lambda name: True) if STEPS[step].needs_files else is_light)
     if not (folder / StepRecord.FILE).exists():
         raise CellwrightError(
             f"{place} must be in the store, and is not: run the pipeline without KFP's cache"

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from cellwright.errors import CellwrightError
+from cellwright.stores.names import checked
+
 
 class Store(ABC):
     """Files by name, each either whole or not there; names are paths with slashes."""
@@ -25,7 +28,7 @@ class Store(ABC):
 
     @abstractmethod
     def sizes(self, folder: str) -> dict[str, int]:
-        """Return the bytes of every file below the folder, by its name within."""
+        """Return the bytes of every file below the folder, by its name within, whatever that is."""
 
     @abstractmethod
     def put(self, path: Path, name: str) -> None:
@@ -71,11 +74,21 @@ class Store(ABC):
                 self.put(file, f"{folder}/{name}")
 
     def pull(self, folder: str, path: Path, *, wanted: Callable[[str], bool] = lambda name: True) -> None:
-        """Write the wanted files below the folder to the path, but for those that are there with their size."""
-        for name, size in self.sizes(folder).items():
+        """Write the wanted files below the folder to the path, but for those that are there with their size.
+
+        Raises:
+            CellwrightError: a name there, wanted or not, is none of a file below every folder, or cannot be written.
+        """
+        sizes = {checked(name, folder): size for name, size in self.sizes(folder).items()}
+        for name, size in sizes.items():
             file = path / name
-            if wanted(name) and not (file.exists() and file.stat().st_size == size):
-                self.get(f"{folder}/{name}", file)
+            try:
+                if wanted(name) and not (file.exists() and file.stat().st_size == size):
+                    self.get(f"{folder}/{name}", file)
+            except OSError as error:
+                raise CellwrightError(
+                    f"{folder}/{name}: cannot be copied to {file}: {error.strerror or error}"
+                ) from error
 
 
 def files_below(path: Path) -> list[Path]:

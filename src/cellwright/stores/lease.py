@@ -4,13 +4,14 @@ The holder of a lease writes it anew every few seconds. One that has stood still
 wait, belongs to a process that is gone, and is taken over. Nothing depends on clocks that agree.
 """
 
-import json
 import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from pydantic import BaseModel
 
 from cellwright.errors import CellwrightError
 from cellwright.stores.base import Store
@@ -67,6 +68,11 @@ def release(store: Store, folder: str, owner: str) -> None:
             lease.write(None)
 
 
+class _Held(BaseModel):
+    owner: str | None
+    version: str
+
+
 class _Lease:
     def __init__(self, store: Store, name: str, owner: str, say: Callable[[str], None]) -> None:
         self.store = store
@@ -103,11 +109,17 @@ class _Lease:
         """Return who holds the lease, and note its version."""
         found = self.store.look(self.name)
         text, self.tag = found or (None, None)
-        return None if text is None else json.loads(text)["owner"]
+        if text is None:
+            return None
+        try:
+            return _Held.model_validate_json(text).owner
+        except ValueError:
+            self.say(f"{self.name} is damaged, and counts as abandoned")
+            return None
 
     def write(self, owner: str | None) -> bool:
         """Write a new version over the one that was seen last; tell whether that was still there."""
-        text = json.dumps({"owner": owner, "version": uuid.uuid4().hex})
+        text = _Held(owner=owner, version=uuid.uuid4().hex).model_dump_json()
         tag = self.store.swap(self.name, text, self.tag)
         if tag is None and (found := self.store.look(self.name)) is not None and found[0] == text:
             tag = found[1]  # written at the first try, whose answer got lost

@@ -94,7 +94,7 @@ class S3Store(Store):
 
         def read() -> tuple[str, str]:
             found = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
-            return found["Body"].read().decode(), found["ETag"]
+            return found["Body"].read().decode(errors="replace"), found["ETag"]
 
         with self._in_words(name):
             try:

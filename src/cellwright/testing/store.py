@@ -33,6 +33,18 @@ class StoreContract:
         store.pull("data/x", tmp_path / "there", wanted=lambda name: name.endswith(".json"))
         assert [path.name for path in (tmp_path / "there").iterdir()] == ["a.json"]
 
+    @pytest.mark.parametrize(
+        "name",
+        ("../out", "a/../../out", "/out", "a//b", "a/./b", ".hidden", "a/.b/c", "a\\b", "a\nb", "a\x1b[m"),
+    )
+    def test_no_name_leads_out_of_the_folder(self, store: Store, tmp_path: Path, name: str) -> None:
+        """Whoever may write in a store chooses names; those that are not canonical are refused, not passed over."""
+        store.put(_write(tmp_path / "file", "1"), "data/x/good")
+        with pytest.raises(CellwrightError, match="name"):
+            store.put(tmp_path / "file", f"data/x/{name}")
+            store.pull("data/x", tmp_path / "a" / "there", wanted=lambda name: name == "good")
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "file"]
+
     def test_a_file_takes_the_place_of_an_earlier_one(self, store: Store, tmp_path: Path) -> None:
         """Also where it is shorter."""
         for text in ("longer than", "short"):

@@ -15,7 +15,9 @@ from cellwright.pod_labels import RUN, SEARCH
 from cellwright.progress import Progress
 from cellwright.results import StepRecord
 from cellwright.runners.base import (
+    FOUND,
     REQUEST,
+    RESULT,
     Finding,
     Key,
     Outcome,
@@ -166,7 +168,7 @@ class KubernetesRunner(Runner):
         running = self.running.pop(key)
         self._last_change = time.monotonic()
         if outcome.failure is None:
-            self.store.pull(self.place(key), running.folder)
+            self.store.pull(self.place(key), running.folder, wanted=(RESULT, FOUND).__contains__)
             return outcome
         return Outcome(key=key, seconds=outcome.seconds, failure=running.cause or outcome.failure)
 
