@@ -200,16 +200,17 @@ def document(runs: list[Run]) -> str:
     others = ", ".join(f"`{name}` in {sum(seeds)}" for name, seeds in collapsed.items())
     met = sum(vanilla) >= 0.8 * len(vanilla) and not any(map(any, collapsed.values()))
     verdict = (
-        f"With its guard off `darts` collapsed in {sum(vanilla)} of {len(vanilla)} seeds, {others}: the bar is "
-        f"{'met' if met else '**not met**'}."
+        f"With its guard off, `darts` collapsed in {sum(vanilla)} of {len(vanilla)} seeds,\n{others}. "
+        f"The bar is {'met' if met else '**not met**'}."
     )
     return f"""# Collapse to skip connections
 
-A search has collapsed where more than {COLLAPSED:g} of the edges of its genotype are skip connections: 5 or 6 of the
-6 edges of a NAS-Bench-201 cell, as the guard counts. The bar: `darts` with its guard off collapses in at least 8 of
-10 seeds, and `darts` with its guard, `beta-darts` and `drnas` do in none. "After epoch" is the mean skip fraction of
-what would then have been derived, of the searches that got so far; a search that its guard stopped gives the genotype
-of the epoch before.
+A search has collapsed if more than {COLLAPSED:g} of the edges of its genotype are skip connections, as the
+guard counts them: 5 or 6 of the 6 edges of a NAS-Bench-201 cell. The bar: `darts` with its guard
+off collapses in at least 8 of 10 seeds; `darts` with its guard, `beta-darts` and `drnas` collapse
+in none. "After epoch" is the mean skip fraction of the genotype that would have been derived then,
+over the searches that got that far. A search that its guard stopped returns the genotype of the
+epoch before.
 
 {table(runs)}
 
@@ -217,15 +218,15 @@ of the epoch before.
 
 - Supernet: {NUM_CELLS} cells a stage, {CHANNELS} channels.
 - Data: {TRAINING} training and {VALIDATION} validation images of Fashion-MNIST, padded to 32×32 and reduced to
-  {SIDE}×{SIDE} by averaging, not augmented.
-- All strategies: {EPOCHS} epochs, batches of {BATCH_SIZE}, learning rate {LEARNING_RATE:g} of the weights and
-  {ALPHA_LEARNING_RATE:g} of the alphas. All else is as the spec has it by default, so that `darts` is
-  bilevel and the others are single-level. Guards are off but for that of `darts`.
+  {SIDE}×{SIDE} by averaging, without augmentation.
+- All strategies: {EPOCHS} epochs, batches of {BATCH_SIZE}, learning rate {LEARNING_RATE:g} of the weights
+  and {ALPHA_LEARNING_RATE:g} of the alphas. Everything else is the spec's default: `darts` is bilevel, the
+  others are single-level. Only `darts` has a guard, in one of its two rows.
 - Seeds differ in initial weights, alphas and batches, not in the data.
 - CPU seconds are of one thread; {len(runs)} searches took {minutes:.0f} minutes.
 - Versions: {"; ".join(sorted({run.versions for run in runs}))}.
 
-Every search is a line of [collapse.jsonl](collapse.jsonl). Made by `make bench-collapse`.
+[collapse.jsonl](collapse.jsonl) has a line for each search. `make bench-collapse` writes this page.
 """
 
 

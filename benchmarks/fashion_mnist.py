@@ -186,16 +186,17 @@ def run_apart(results: Path, data: Path, contender_and_seed: tuple[str, int]) ->
 REPORT = """# Fashion-MNIST in four minutes of two cores
 
 {table}
-`python -m benchmarks.fashion_mnist` makes this table; the runs, with the genotypes, are in [{lines}]({lines}), and the
-command goes on from those that are there.
+`python -m benchmarks.fashion_mnist` writes this table. The runs, with their genotypes, are in
+[{lines}]({lines}); the command resumes from those that are there.
 
-- **Budget**: {whole:.0f} s of CPU time for each run, which two cores give in four minutes: {search:.0f} s to search in,
-  {retrain:.0f} s to train what was found. It is counted as CPU time of one thread, so that runs beside others on a busy
-  machine stay comparable. How many epochs fit is measured first, on the same time.
-- **Contenders**: `{random}` is an architecture drawn from the same space for each seed, trained as long as those found.
-  With the {whole_name}, all of the time is for training. The ResNet has as many parameters as what `beta-darts` found.
-- **Data**: {images:,} training images, of which searches see {searched:,}; accuracy on all 10,000 test images, mean and
-  standard deviation over seeds. The interval is Welch's, over seeds.
+- **Budget**: {whole:.0f} s of CPU time for each run, which two cores give in four minutes: {search:.0f} s for the
+  search, {retrain:.0f} s to train what was found. It is CPU time of one thread, so that runs on a busy
+  machine stay comparable. How many epochs fit is measured first, within the same time.
+- **Contenders**: `{random}` is an architecture sampled from the same space for each seed, trained
+  for as long as those found. With the {whole_name}, all of the time is for training. The ResNet
+  has as many parameters as the network that `beta-darts` found.
+- **Data**: {images:,} training images, of which searches see {searched:,}. Accuracy is on all 10,000 test
+  images, mean and standard deviation over seeds. The interval is Welch's, over seeds.
 - **Versions**: {versions}.
 
 All specs share this; everything else is a default:

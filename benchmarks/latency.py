@@ -108,11 +108,12 @@ def main() -> None:
 
 HEAD = """# Latency from a table
 
-`python -m benchmarks.latency --write`: the default `darts` space (8 cells, 16 channels, 3×32×32), one example a
-pass, CPU, threads: {threads}, clock: {clock}. Times are medians of warm passes; networks, those of the table and the
-others, take turns, so that what slows the device down for a while hits all. After that, a run draws 200 random
-architectures and a limit, takes the one whose `latency_ms_at_most` is nearest below the limit, which is the hardest
-case, and measures a newly made network of it.
+`python -m benchmarks.latency --write`: the default `darts` space (8 cells, 16 channels, 3×32×32),
+one example a pass, CPU, threads: {threads}, clock: {clock}. Times are medians of warm passes. All
+networks, those of the table and the others, take turns, so that a disturbance of the device affects
+them all. After that, a run samples 200 random architectures and a limit. It takes the architecture
+whose `latency_ms_at_most` is nearest below the limit, the hardest case, and measures a new network
+of it.
 
 """
 

@@ -111,8 +111,9 @@ def main() -> None:
         lines.append(f"| {title} | {cells} | {statistics.mean(spent):.3f} |")
     text = "\n".join(
         [
-            f"Spearman correlation with mean validation accuracy, {given.cells} random cells (seed {given.seed}); "
-            f"{given.threads} threads, the fusion takes {statistics.median(clock):.3f} s of wall time a cell (median).",
+            f"Spearman correlation with mean validation accuracy, {given.cells} random cells (seed {given.seed}).",
+            f"Threads: {given.threads}. The fusion takes {statistics.median(clock):.3f} s of wall time a cell "
+            "(median).",
             "",
             *lines,
             "",
@@ -125,14 +126,15 @@ def main() -> None:
 
 HEAD = """# Zero-cost proxies on NAS-Bench-201
 
-`python -m benchmarks.zero_cost --write`. Each cell is a real network of the `nasbench201` space at the size that
-`kind: zero-cost` has by default: 2 cells a stage, 8 channels, 16 images of 16×16. The images are noise and so are the
-labels; all cells share one seed for weights and images. `params` are those of the full-size network.
+`python -m benchmarks.zero_cost --write`. Each cell is a real network of the `nasbench201` space, at
+the default size of `kind: zero-cost`: 2 cells a stage, 8 channels, 16 images of 16×16. Images and
+labels are noise; all cells share one seed for weights and images. `params` are those of the
+full-size network.
 
-The fusion is the mean, over `swap`, `zico`, `expressivity`, `progressivity`, `trainability` and `macs`, of the
-logarithm of the rank; nothing is fitted to the table. These six and the size were chosen on two other draws of 300
-and 250 cells. In a search, ranks are taken among random architectures of the space, so that each architecture is
-scored on its own.
+The fusion is the mean, over `swap`, `zico`, `expressivity`, `progressivity`, `trainability` and
+`macs`, of the logarithm of the rank. Nothing is fitted to the table. These six proxies and the size
+were chosen on two other samples of 300 and 250 cells. In a search, ranks are taken among random
+architectures of the space, so that each architecture is scored by itself.
 
 """
 
