@@ -18,7 +18,7 @@ test: .venv/ready ## Run the tests
 lint: .venv/ready ## Check style and layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
-format: .venv/ready ## Bring the code into shape
+format: .venv/ready ## Format the code and fix what lint can
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 types: .venv/ready ## Check the types
@@ -31,10 +31,10 @@ bench: .venv/ready ## Measure search steps beside a textbook supernet, 2 threads
 bench-nb201: .venv/ready ## Compare sampled strategies on NAS-Bench-201, under ten minutes
 	$(BIN)/python -m benchmarks.nasbench201
 
-bench-collapse: .venv/ready ## Count how often searches collapse to skips, about half an hour on 2 cores; goes on where it stopped
+bench-collapse: .venv/ready ## Count how often searches collapse to skips, about half an hour on 2 cores; resumes where it stopped
 	$(BIN)/python -m benchmarks.collapse --write
 
-bench-fashion: .venv/ready ## Compare all strategies on Fashion-MNIST, over two hours on 2 cores; goes on where it stopped
+bench-fashion: .venv/ready ## Compare all strategies on Fashion-MNIST, over two hours on 2 cores; resumes where it stopped
 	$(BIN)/python -m benchmarks.fashion_mnist --jobs 2
 
 bench-hand-designed: .venv/ready ## Compare networks designed by hand, a day on one core; resumes where it stopped (CIFAR=cifar10.tar.gz)
