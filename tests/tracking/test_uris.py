@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from cellwright.credentials import without_credentials
 from cellwright.errors import CellwrightError
 from cellwright.tracking import MlflowTracker, ui_command
 from cellwright.tracking import connection as _connection
-from cellwright.tracking.uri import without_credentials
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,9 @@ from cellwright.tracking.uri import without_credentials
         ("https://host/path@2", "https://host/path@2"),
         ("models:/net@champion", "models:/net@champion"),
         ("sqlite:////runs/mlflow.db", "sqlite:////runs/mlflow.db"),
+        ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
+        ("http://bob:sec/ret@host/x", "http://host/x"),
+        ("MLflow at http://host:5000, experiment a@b", "MLflow at http://host:5000, experiment a@b"),
     ],
 )
 def test_credentials_are_dropped(text: str, shown: str):

@@ -66,7 +66,7 @@ class StoredData(DataSection):
     TEST_KEYS: ClassVar[tuple[str, ...]] = ("test_path",)
     """The keys that say what the user's own test set is."""
 
-    endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """S3 endpoint of places that begin with s3://; Amazon's unless said. AWS_ENDPOINT_URL overrules it."""
 
     @property

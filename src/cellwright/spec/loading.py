@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from cellwright.credentials import WAYS
 from cellwright.errors import CellwrightError, SpecError
 from cellwright.spec.families import SOURCES, TASKS
 from cellwright.spec.family import Family
@@ -158,11 +160,18 @@ def _describe(details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:
             near = difflib.get_close_matches(value, [c.strip("' ") for c in choices.split(",")], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             return f"{path}.{tag}: must be one of {choices}, got {value!r}{hint}"
+        case "credentials":
+            return f"{path}: must be without user and password, got {_shown(details['input'])}: {WAYS}"
         case "value_error":
             return f"{path}: {details['ctx']['error']}"
         case _:
             rule = details["msg"].replace("Input should be", "must be").replace("String should", "must")
-            return f"{path}: {rule}, got {details['input']!r:.80}"
+            return f"{path}: {rule}, got {_shown(details['input'])}"
+
+
+def _shown(value: Any) -> str:
+    """Spell a wrong value for a message, without what may be meant as a user and password."""
+    return re.sub("://.*@", "://", repr(value))[:80]
 
 
 def _without_kinds(location: tuple[int | str, ...], values: Any) -> list[int | str]:

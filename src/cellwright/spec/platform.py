@@ -1,11 +1,12 @@
 """The `register`, `tracking`, `resources` and `pipeline` sections: what surrounds the search."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from cellwright.credentials import MLFLOW_URI, split_login
 from cellwright.spec.section import Section
 from cellwright.step_list import STEPS
 
@@ -52,7 +53,7 @@ class Register(Section):
 class Tracking(Section):
     """The MLflow server."""
 
-    uri: str | None = None
+    uri: str | None = Field(default=None, pattern=r"^(sqlite:.*|\S*)$")
     """Tracking URI; a SQLite database in the folder of runs unless said."""
     experiment: str | None = None
     """Name of the MLflow experiment; the spec's name unless said."""
@@ -63,17 +64,18 @@ class Tracking(Section):
     run_id: str | None = None
     """An MLflow run to log into, or a run nested in it, as KFP's MLflow plugin makes; one is made unless said."""
 
-    def completed(self, environ: Mapping[str, str], *, kfp_run_id: str | None = None) -> Self:
+    def completed(self, environ: MutableMapping[str, str], *, kfp_run_id: str | None = None) -> Self:
         """Return the section with what the environment of a step says, where it says nothing itself.
 
         A run is joined only on the server that the environment names with it.
 
         Args:
             environ: `MLFLOW_TRACKING_URI` and `MLFLOW_RUN_ID`, which KFP's MLflow plugin sets, too, to the run of the
-                task.
+                task. The user and password in a URI move to the variables that MLflow has for them.
             kfp_run_id: of the run of Kubeflow Pipelines, which becomes a tag.
         """
-        server = environ.get("MLFLOW_TRACKING_URI") or None
+        split_login(environ)
+        server = environ.get(MLFLOW_URI) or None
         uri = self.uri or server
         joined = environ.get("MLFLOW_RUN_ID") if server and uri == server else None
         kfp = {KFP_RUN_TAG: kfp_run_id} if kfp_run_id else {}

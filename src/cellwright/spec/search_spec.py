@@ -1,6 +1,6 @@
 """The whole spec."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -240,7 +240,7 @@ class SearchSpec(Section):
         """Return 16 hex digits that name this spec, defaults included, wherever it is tracked."""
         return digest(self.model_dump(mode="json", by_alias=True, exclude={"tracking"}))
 
-    def completed(self, environ: Mapping[str, str], *, kfp_run_id: str | None = None) -> Self:
+    def completed(self, environ: MutableMapping[str, str], *, kfp_run_id: str | None = None) -> Self:
         """Return the spec with what a step's surroundings say of tracking; see `Tracking.completed`."""
         tracking = self.tracking.completed(environ, kfp_run_id=kfp_run_id)
         return self.model_copy(update={"tracking": tracking})

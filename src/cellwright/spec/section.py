@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from cellwright.credentials import has_credentials
+
 
 def _as_number(value: Any) -> Any:
     if isinstance(value, bool):
@@ -19,8 +21,16 @@ def _as_bool(value: Any) -> Any:
     raise PydanticCustomError("true_or_false", "Input should be true or false")
 
 
+def _as_text(value: Any) -> Any:
+    if isinstance(value, str) and has_credentials(value):
+        raise PydanticCustomError("credentials", "must be without user and password", {})
+    return value
+
+
 def _as_json(value: Any) -> Any:
     match value:
+        case str():
+            _as_text(value)
         case float() if not math.isfinite(value):
             raise PydanticCustomError("finite_number", "Input should be a finite number")
         case dict():
@@ -32,8 +42,8 @@ def _as_json(value: Any) -> Any:
     return value
 
 
-RULES = {"int": _as_number, "float": _as_number, "bool": _as_bool, "any": _as_json}
-"""What a value must be before pydantic reads it as one of these types, where it would turn true into 1."""
+RULES = {"int": _as_number, "float": _as_number, "bool": _as_bool, "str": _as_text, "any": _as_json}
+"""What a value must be before pydantic reads it as one of these types: it would turn true into 1."""
 
 
 def _with_rules(schema: Any) -> Any:
@@ -55,7 +65,8 @@ def _with_rules(schema: Any) -> Any:
 class Section(BaseModel):
     """A frozen part of the spec that refuses unknown keys; field docstrings reach the JSON Schema.
 
-    Numbers are finite, and neither true nor false is one.
+    Numbers are finite, and neither true nor false is one. No text has a URI with a user or password, since specs are
+    written to logs and results.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)

@@ -18,7 +18,7 @@ class Store(Section):
     """`s3://BUCKET/PREFIX`, an absolute path on a volume that all mount, or what a `kind` of your own opens."""
     kind: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
     """Import path of your own subclass of `cellwright.stores.Store`; the URI decides by default."""
-    endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """S3 endpoint as pods see it; Amazon's unless said. AWS_ENDPOINT_URL overrules it for this process."""
     secret: str | None = None
     """Kubernetes Secret with `secret_keys`; the pods' identity unless said."""

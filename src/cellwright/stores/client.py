@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 
+from cellwright.credentials import WAYS, has_credentials
 from cellwright.errors import CellwrightError
 
 THREADS = 16
@@ -38,9 +39,12 @@ def connect(endpoint: str | None) -> Any:
     session = boto3.Session()
     region = session.region_name or os.environ.get("AWS_REGION", "us-east-1")
     try:
-        return session.client("s3", endpoint_url=own, region_name=region, config=CONFIG)
+        client = session.client("s3", endpoint_url=own, region_name=region, config=CONFIG)
     except ValueError as error:  # of botocore's, which knows no better
         raise CellwrightError(f"the endpoint of S3 must be http://HOST or https://HOST: {error}") from error
+    if has_credentials(client.meta.endpoint_url):
+        raise CellwrightError(f"the endpoint of S3 must be without user and password: {WAYS}")
+    return client
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -36,17 +36,12 @@ from mlflow.utils.logging_utils import suppress_logs  # noqa: E402
 from mlflow.utils.rest_utils import http_request  # noqa: E402
 from sqlalchemy.exc import OperationalError, SADeprecationWarning, SQLAlchemyError  # noqa: E402
 
+from cellwright.credentials import without_credentials  # noqa: E402
 from cellwright.errors import CellwrightError  # noqa: E402
 from cellwright.folders import make_ours  # noqa: E402
 from cellwright.retrying import status_may_pass  # noqa: E402
 from cellwright.tracking.retrying import MlflowAway  # noqa: E402
-from cellwright.tracking.uri import (  # noqa: E402
-    artifacts_beside,
-    check_database,
-    is_server,
-    sqlite_path,
-    without_credentials,
-)
+from cellwright.tracking.uri import artifacts_beside, check_database, is_server, sqlite_path  # noqa: E402
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 

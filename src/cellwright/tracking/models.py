@@ -17,9 +17,9 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, M
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from cellwright.credentials import without_credentials
 from cellwright.tracking.connection import quiet, unless_exists
 from cellwright.tracking.record import KEY_TAG
-from cellwright.tracking.uri import without_credentials
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,9 +16,9 @@ from mlflow.utils.validation import (
     MAX_TAG_VAL_LENGTH,
 )
 
+from cellwright.credentials import without_credentials
 from cellwright.tracking.record import KEY_TAG, TRIAL_TAG, Curves, RunRecord, Status, TrialRecord
 from cellwright.tracking.staging import staged
-from cellwright.tracking.uri import without_credentials
 
 T = TypeVar("T")
 

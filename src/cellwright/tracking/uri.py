@@ -1,6 +1,5 @@
 """Tracking URIs: where their files are, and how they are shown."""
 
-import re
 import shlex
 import sqlite3
 import sys
@@ -8,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cellwright.credentials import without_credentials
 from cellwright.errors import CellwrightError
 from cellwright.folders import ARTIFACTS
 
@@ -18,11 +18,6 @@ QUIET_SERVER = "MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION
 def default_tracking_uri(workspace: Path) -> str:
     """Return the SQLite database that all workspaces of a folder of runs share."""
     return f"sqlite:///{workspace.parent.resolve() / 'mlflow.db'}"
-
-
-def without_credentials(text: str) -> str:
-    """Drop the `user:password@` of every URI in `text`."""
-    return re.sub(r"://[^/\s]*@", "://", text)
 
 
 def is_server(uri: str) -> bool:
