@@ -75,3 +75,37 @@ def test_what_has_two_readings_or_none_is_refused(text: str, message: str):
     with pytest.raises(SpecError) as caught:
         load_yaml(text, "text")
     assert str(caught.value).startswith(f"text:{message}")
+
+
+NINE = "\n".join(f"- &a{i} [{','.join(['lol' if i == 0 else f'*a{i - 1}'] * 9)}]" for i in range(9))
+LONG = "\n".join(["- &a " + "x" * 100_000, *["- *a"] * 100])
+CHAIN = "\n".join(["- &a0 []", *(f"- &a{i} [*a{i - 1}]" for i in range(1, 100))])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (NINE, "text:5:3: there must be at most 10000 values, aliases included"),
+        (LONG, "text:1:1: there must be at most 1048576 characters, aliases included"),
+        (CHAIN, "text:51:3: values must be nested at most 50 deep, aliases included"),
+        ("[" * 20_000, "text:1:51: values must be nested at most 50 deep"),
+        ("- 1\n" * 20_000, "text:10002:3: there must be at most 10000 values"),
+        ("x" * (1 << 20) + "x", "text: must have at most 1048576 characters"),
+        ("&a {x: *a}", "text:1:8: a value must not contain itself"),
+        ("&a [*a]", "text:1:5: a value must not contain itself"),
+        ("1" * 5000, "text:1:1: a number must have at most 400 digits, got 5000"),
+        ("0x" + "f" * 5000, "text:1:1: a number must have at most 400 digits, got 5002"),
+        ("? [a, b]\n: 1", "text:1:3: a key must be a word"),
+    ],
+)
+def test_what_is_out_of_all_proportion_is_refused(text: str, message: str):
+    with pytest.raises(SpecError, match=f"^{message}"):
+        load_yaml(text, "text")
+
+
+def test_aliases_within_bounds_are_what_they_stand_for():
+    assert load_yaml("a: &a {x: [1, 2]}\nb: *a\nc: {<<: *a, y: 3}", "text") == {
+        "a": {"x": [1, 2]},
+        "b": {"x": [1, 2]},
+        "c": {"x": [1, 2], "y": 3},
+    }

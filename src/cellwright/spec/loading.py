@@ -18,7 +18,7 @@ from cellwright.spec.family import Family
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.task import TaskSection
-from cellwright.spec.yaml12 import load_yaml
+from cellwright.spec.yaml12 import MAX_CHARACTERS, load_yaml
 
 PROFILES = Path(__file__).with_name("profiles.yaml")
 """The resource profiles that cellwright knows."""
@@ -34,17 +34,22 @@ def load_spec(path: Path, overrides: Iterable[str] = ()) -> SearchSpec:
     Raises:
         SpecError: the file cannot be read, or breaks rules; names each one.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    values = load_yaml(text, str(path))
+    values = _read(path)
     if not isinstance(values, dict):
         raise SpecError(f"{path}: a spec must be a mapping of keys to values, got {values!r:.80}")
     for override in overrides:
         _apply(values, override)
     _put_profiles_in(values, path)
     return _absolute(_validate(values, str(path)), path.resolve().parent)
+
+
+def _read(path: Path) -> Any:
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_CHARACTERS + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return load_yaml(text, str(path))
 
 
 def parse_spec(text: str) -> SearchSpec:
@@ -96,7 +101,7 @@ def _put_profiles_in(values: dict[str, Any], path: Path) -> None:
         section = holder.get(key)
         if not isinstance(section, dict) or (name := section.get("profile")) is None:
             continue
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise SpecError(
                 f"{path}: {place}.profile: must be one of {', '.join(sorted(known))}, got {name!r}"
             )
@@ -109,10 +114,7 @@ def load_profiles(path: Path = PROFILES) -> dict[str, dict[str, Any]]:
     Raises:
         SpecError: it cannot be read, or a profile breaks a rule; names each.
     """
-    try:
-        values = load_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    values = _read(path)
     if not isinstance(values, dict):
         raise SpecError(f"{path}: must be a mapping of names to resources, got {values!r:.80}")
     lines = []

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -29,17 +30,75 @@ https://yaml.org/spec/1.2.2/#103-core-schema, and `<<` of YAML 1.1, which has no
 """
 
 
+MAX_CHARACTERS, MAX_VALUES, MAX_DEPTH, MAX_DIGITS = 1 << 20, 10_000, 50, 400
+"""Of one text, with all that its aliases stand for; and of a number."""
+
+
 class _UnclearError(yaml.MarkedYAMLError):
     """Something that is valid YAML, but that people and programs read in different ways."""
 
 
+class _TooLargeError(_UnclearError):
+    """Something that would take more memory or time than any spec needs."""
+
+    def __init__(self, rule: str, mark: yaml.Mark) -> None:
+        super().__init__(problem=f"{rule}, aliases included", problem_mark=mark)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """What a value comes to, its aliases included."""
+
+    values: int
+    characters: int
+    depth: int
+
+
 class _Loader(yaml.SafeLoader):
-    """Reads plain scalars by the core schema, and refuses what has two readings."""
+    """Reads plain scalars by the core schema, and refuses what has two readings or is out of all proportion."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     yaml_constructors = {
         tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (_NULL, _BOOL, _STR, _SEQ, _MAP, None)
     }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._extents: dict[yaml.Node, _Extent] = {}
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Return the next value, once it is known to be within bounds; an alias is the value that it stands for."""
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        self._depth += 1
+        self._bound(_Extent(len(self._extents), 0, self._depth), mark)
+        node = super().compose_node(parent, index)
+        assert node is not None
+        self._depth -= 1
+        if node in self._extents:
+            return node
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+        if node.end_mark is None or any(part not in self._extents for part in parts):
+            raise _UnclearError(problem="a value must not contain itself", problem_mark=mark)
+        inner = [self._extents[part] for part in parts]
+        own = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        self._extents[node] = _Extent(
+            1 + sum(part.values for part in inner),
+            own + sum(part.characters for part in inner),
+            1 + max((part.depth for part in inner), default=0),
+        )
+        self._bound(self._extents[node], mark)
+        return node
+
+    @staticmethod
+    def _bound(extent: _Extent, mark: yaml.Mark) -> None:
+        if extent.depth > MAX_DEPTH:
+            raise _TooLargeError(f"values must be nested at most {MAX_DEPTH} deep", mark)
+        if extent.values > MAX_VALUES:
+            raise _TooLargeError(f"there must be at most {MAX_VALUES} values", mark)
+        if extent.characters > MAX_CHARACTERS:
+            raise _TooLargeError(f"there must be at most {MAX_CHARACTERS} characters", mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return the mapping; a key that is given twice is refused, where YAML would take the last."""
@@ -60,6 +119,11 @@ class _Loader(yaml.SafeLoader):
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """Return the number; one with leading zeros is refused, since YAML 1.1 takes it for octal."""
         text = node.value
+        if len(text) > MAX_DIGITS:
+            raise _UnclearError(
+                problem=f"a number must have at most {MAX_DIGITS} digits, got {len(text)}",
+                problem_mark=node.start_mark,
+            )
         if re.fullmatch(r"0[ox].+", text):
             return int(text, 0)
         if not re.fullmatch(r"[-+]?[0-9]+", text):
@@ -86,6 +150,8 @@ def load_yaml(text: str, origin: str) -> Any:
     Raises:
         SpecError: it is not valid YAML, or has two readings; names the origin, line and column.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise SpecError(f"{origin}: must have at most {MAX_CHARACTERS} characters")
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

@@ -102,10 +102,10 @@ def test_refuses_truncated_images(pets, file_format):
         prepared(pets)
 
 
-def bomb() -> bytes:
-    """Return a small PNG whose header claims a hundred million pixels."""
+def bomb(side: int = 10_000) -> bytes:
+    """Return a small PNG whose header claims that many pixels on each side."""
     whole = bytearray(encoded(Image.new("1", (8, 8))))
-    whole[16:24] = (10_000).to_bytes(4) + (10_000).to_bytes(4)
+    whole[16:24] = side.to_bytes(4) * 2
     whole[29:33] = zlib.crc32(whole[12:29]).to_bytes(4)
     return bytes(whole)
 
@@ -117,6 +117,7 @@ def bomb() -> bytes:
         (b"some text", "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
         (encoded(NOISE, "ppm"), "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
         (bomb(), ".*could be decompression bomb"),
+        (bomb(5_001), "has 5001×5001 pixels, and must have at most 25000000"),
         (encoded(NOISE.resize((10, 13))), "is 13×10, others are 12×10: set data.resize"),
         (
             encoded(Image.new("I;16", (10, 12))),
@@ -249,3 +250,15 @@ def test_the_parts_of_a_split_are_no_classes(tmp_path, names, message, nested):
 )
 def test_classes_may_have_one_name_that_a_split_has(tmp_path, names):
     assert set(prepared(with_classes(tmp_path / "pets", *names)).manifest.task["class_names"]) == set(names)
+
+
+def test_a_large_jpeg_is_decoded_at_a_smaller_scale(pets):
+    large = Image.new("RGB", (5_100, 5_000), (200, 100, 50))
+    pixels = one_image(pets, encoded(large, "jpeg"), resize=(12, 10))
+    assert pixels.shape == (3, 12, 10)
+    assert abs(pixels[:, 5, 5].astype(int) - (200, 100, 50)).max() <= 2
+
+
+def test_sides_are_bounded():
+    with pytest.raises(ValueError, match="less than or equal to 1024"):
+        FolderSection(source="images", path="pets", resize=(1025, 8))

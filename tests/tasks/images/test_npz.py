@@ -1,5 +1,7 @@
 import io
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from cellwright.data.manifest import ArrayForm
+from cellwright.data.memory import require_memory
 from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
 from cellwright.tasks.images.sources.npz import NpzSection
@@ -159,7 +162,10 @@ def zip_of_absurd_header() -> bytes:
         (lambda: b"no archive", "is no .npz archive, or is truncated"),
         (lambda: npz_bytes()[:-100], "is no .npz archive, or is truncated"),
         (corrupted_zip, "cannot be read: Bad CRC-32"),
-        (zip_of_absurd_header, "cannot be read: "),
+        (
+            zip_of_absurd_header,
+            "the array 'images' must have the 512000000000000086 bytes of its header, got 86",
+        ),
     ],
 )
 def test_refuses_broken_archives(tmp_path, content, message):
@@ -192,3 +198,62 @@ def test_a_test_set_has_keys_of_its_own(tmp_path):
         assert f"{path}: the test set is x_test and y_test" in said
     without = prepared(NpzSection(source="npz", path=path, **keys), tmp_path / "data")
     assert sum(without.manifest.split_sizes.values()) == len(BYTES)
+
+
+SMALL = """
+import resource, sys
+from pathlib import Path
+from cellwright.tasks.images.sources.npz import NpzSection, read_npz
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20), resource.RLIM_INFINITY))
+try:
+    read_npz(NpzSection(source="npz", path=sys.argv[1]), print)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def zipped(path: Path, method: int, num_bytes: int, declared: int) -> Path:
+    """Return an archive whose images are that many zeros, and as many as declared by their header."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        with archive.open("images.npy", "w") as file:
+            shape = (declared >> 10, 32, 32)
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+            )
+            for _ in range(num_bytes >> 20):
+                file.write(bytes(1 << 20))
+        labels = io.BytesIO()
+        np.save(labels, np.zeros(8, np.int64))
+        archive.writestr("labels.npy", labels.getvalue())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("method", "num_bytes", "declared", "message"),
+    [
+        (zipfile.ZIP_BZIP2, 1 << 24, 1 << 24, "must be stored or deflated"),
+        (zipfile.ZIP_LZMA, 1 << 24, 1 << 24, "must be stored or deflated"),
+        (zipfile.ZIP_DEFLATED, 1 << 20, 1 << 40, "bytes of its header, got 1048704"),
+        (zipfile.ZIP_DEFLATED, 1 << 29, 1 << 20, "must have the 1048704 bytes of its header, got 536871040"),
+        (zipfile.ZIP_DEFLATED, 1 << 29, 1 << 29, "takes 512 MiB, and there are"),
+    ],
+)
+def test_a_small_archive_that_stands_for_much_is_refused_in_little_memory(
+    tmp_path: Path, method: int, num_bytes: int, declared: int, message: str
+):
+    path = zipped(tmp_path / "bomb.npz", method, num_bytes, declared)
+    assert path.stat().st_size < 600_000
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL, str(path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith(f"DataError {path}: "), done
+    assert message in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_what_no_memory_holds_is_refused_by_its_size():
+    with pytest.raises(
+        DataError, match=r"all of it takes 1,073,741,824 MiB, and there are [\d,]+ MiB of mem"
+    ):
+        require_memory("all of it", 1 << 50)

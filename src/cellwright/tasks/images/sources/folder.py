@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellwright.data import Examples, Reader, Source
+from cellwright.data.memory import require_memory
 from cellwright.errors import DataError
 from cellwright.spec.data import Place, StoredData
 from cellwright.tasks.images.arrays import as_images, classified, labelled
@@ -25,6 +26,11 @@ NAMED_MISTAKES = 5
 PROGRESS_EVERY = 2000
 
 
+MAX_PIXELS = 25_000_000
+"""Of one image, which is held several times over while it is decoded."""
+Side = Annotated[int, Field(ge=8, le=1024)]
+
+
 class FolderSection(StoredData):
     """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
 
@@ -37,7 +43,7 @@ class FolderSection(StoredData):
     """The folder whose folders are the classes."""
     test_path: Place | None = None
     """A folder of the same form with the user's own test set."""
-    resize: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = None
+    resize: tuple[Side, Side] | None = None
     """Height and width that every image is brought to; needed where sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
 
@@ -167,6 +173,7 @@ def _decode_all(
                 mistakes.append(f"{name}: {str(error) or type(error).__name__}")
                 continue
             if not images.size:
+                require_memory(f"{folder}: {len(files)} images of {name}'s size", len(files) * pixels.size)
                 images = np.empty((len(files), *pixels.shape), np.uint8)
             if pixels.shape == images.shape[1:]:
                 images[index] = pixels
@@ -184,6 +191,10 @@ def _decode(file: Path, section: FolderSection) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     with Image.open(file, formats=FORMATS) as stored:
+        if stored.width * stored.height > MAX_PIXELS and section.resize:
+            stored.draft(None, section.resize[::-1])  # which JPEG alone can
+        if stored.width * stored.height > MAX_PIXELS:
+            raise ValueError(f"has {stored.width}×{stored.height} pixels, and must have at most {MAX_PIXELS}")
         stored.load()
         if stored.mode.startswith(("I", "F")):
             raise ValueError(f"pixels of more than 8 bits (mode {stored.mode}) need data.source npz")

@@ -1,5 +1,6 @@
 """NumPy archives."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.data import Examples, Reader, Source
+from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file
 from cellwright.errors import DataError
 from cellwright.spec.data import Place
@@ -23,6 +25,12 @@ from cellwright.tasks.images.arrays import (
     labelled,
     numbered_classes,
 )
+
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+"""What reads the header of each version of NumPy's format; the third is for names of fields."""
 
 
 class NpzSection(ArraySection):
@@ -112,8 +120,29 @@ class _Archive:
             raise DataError(
                 f"{self.path}: has no array {key!r}, but {', '.join(map(repr, self.keys)) or 'none'}"
             )
+        self._check_size(key)
         array: NDArray[Any] = self.arrays[key]
         return array
+
+    def _check_size(self, key: str) -> None:
+        """Refuse an array that unpacks to much more than is stored, before it is read.
+
+        Deflate makes nothing smaller than a thousandth; others know no such bound.
+        """
+        archive: zipfile.ZipFile = self.arrays.zip
+        member = archive.getinfo(key if key in archive.NameToInfo else f"{key}.npy")
+        what = f"{self.path}: the array {key!r}"
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataError(f"{what} must be stored or deflated, as numpy.savez_compressed does")
+        with archive.open(member) as file:
+            read_header = HEADERS.get(np.lib.format.read_magic(file))
+            if read_header is None:
+                raise DataError(f"{what} must be of version 1.0 or 2.0 of NumPy's format")
+            shape, _, dtype = read_header(file)
+            declared = file.tell() + math.prod(shape) * dtype.itemsize
+        if not dtype.hasobject and declared != member.file_size:
+            raise DataError(f"{what} must have the {declared} bytes of its header, got {member.file_size}")
+        require_memory(what, member.file_size)
 
 
 def _read(archive: _Archive, images_key: str, labels_key: str, section: NpzSection) -> Examples:
