@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Examples, Inputs, PreparedData, Reader, Source
+from cellwright.data import Examples, Reader, Source
+from cellwright.data.prepared import PreparedData
+from cellwright.data.split import Inputs
 from cellwright.data.manifest import ArrayForm
 from cellwright.data.splitting import Part
 from cellwright.progress import Silent
@@ -174,7 +176,13 @@ def test_every_space_has_networks_for_it(space: str, tmp_path: Path):
     network = build_network(section, task, build_space(section).sample(random.Random(1)))
     settings = Retrain(epochs=2, batch_size=20)
     training = Retraining(
-        network, data.train, settings, StationsAugment(), task=task, seed=0, checkpoint=tmp_path / "c"
+        network,
+        data.train,
+        settings,
+        StationsAugment(task=StationsSection.task),
+        task=task,
+        seed=0,
+        checkpoint=tmp_path / "c",
     )
     trained = training.run("train", Silent())
     outputs = predict(trained, data.validation)

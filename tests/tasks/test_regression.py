@@ -8,7 +8,8 @@ import torch
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from torch import Tensor, nn
 
-from cellwright.data import Examples, Inputs, Source
+from cellwright.data import Examples, Source
+from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
 from cellwright.errors import DataError
 from cellwright.spec import DataSection
