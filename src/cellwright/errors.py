@@ -12,5 +12,9 @@ class SpecError(CellwrightError):
     """A spec that cannot be read or breaks a rule; the message lists every mistake found."""
 
 
+class DivergedError(CellwrightError):
+    """A training whose loss or weights are no longer finite; the message names the epoch and the rate to lower."""
+
+
 class DataError(CellwrightError):
     """Data that cannot be read or used; the message names the file."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from cellwright.candidate import Candidate, CandidateLine
 from cellwright.files import write_text
@@ -54,6 +55,8 @@ FULL = Fidelity()
 class Evaluation:
     """One candidate, suggested as the `number`-th of a search, and what became of it."""
 
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
     number: int
     """Place in the order of suggestions, counted from 0: the search's clock, whatever finishes first."""
     candidate: CandidateLine
@@ -94,6 +97,13 @@ class Suggestion:
     def done(self, metrics: Mapping[str, float]) -> Evaluation:
         """Return the evaluation with what was measured."""
         return replace(self.running, state="done", metrics=metrics)
+
+
+def without_incomparable(evaluation: Evaluation, objectives: Iterable[Objective]) -> Evaluation:
+    """Return the evaluation, pruned where it has an objective that is not finite, which cannot be compared."""
+    known = {o.metric: evaluation.metrics[o.metric] for o in objectives if o.metric in evaluation.metrics}
+    broken = [f"{name} must be finite, got {value:g}" for name, value in known.items() if not isfinite(value)]
+    return replace(evaluation, state="pruned", reason="; ".join(broken)) if broken else evaluation
 
 
 EvaluationLine = TypeAdapter(Evaluation)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from cellwright.errors import CellwrightError
 
 
@@ -34,6 +36,18 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_model(path: Path, model: BaseModel) -> None:
+    """Write a model as a JSON file, atomically, having read it back; raises CellwrightError naming the file."""
+    try:
+        text = model.model_dump_json(indent=2) + "\n"
+        type(model).model_validate_json(text)
+    except ValueError as error:
+        raise CellwrightError(
+            f"{path}: this {type(model).__name__} could not be read again: {error}"
+        ) from error
+    write_text(path, text)
 
 
 def write_json(path: Path, value: Any) -> None:

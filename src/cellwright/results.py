@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cellwright.errors import CellwrightError
-from cellwright.files import write_text
+from cellwright.files import write_model
 from cellwright.genotype import GenotypeLine
 
 GENOTYPE = "genotype.json"
@@ -16,16 +16,18 @@ NETWORK, WEIGHTS, ONNX, PT2 = "network.json", "model.safetensors", "model.onnx",
 
 
 class Result(BaseModel):
-    """A frozen result that is written to and read from a JSON file."""
+    """A frozen result that is written to and read from a JSON file; numbers that are not finite are words there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, ser_json_inf_nan="strings"
+    )
 
     FILE: ClassVar[str]
     """The name of the file in a step's folder."""
 
     def save(self, path: Path) -> None:
-        """Write the JSON file atomically."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
+        """Write the JSON file atomically; raises CellwrightError where it could not be read again."""
+        write_model(path, self)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -1,10 +1,12 @@
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cellwright.candidate import Candidate
 from cellwright.estimators.base import Setting
+from cellwright.estimators.short_training.estimator import ShortTraining
 from cellwright.estimators.short_training.section import ShortTrainingSection
 from cellwright.estimators.short_training.training import Training, train_shortly
 from cellwright.evaluation import FULL, Evaluation, Fidelity
@@ -123,3 +125,16 @@ def test_less_of_everything(genotype: Genotype, tiny_setting: Setting, tmp_path:
         genotype, tiny_setting, tmp_path, settings=settings, fidelity=Fidelity(epochs=0.5, resolution=0.9)
     )
     assert len(training.curve) == 2
+
+
+def test_one_that_diverges_ends_its_trial_and_not_the_search(
+    genotype: Genotype, tiny_setting: Setting, tmp_path: Path
+):
+    retrain = tiny_setting.retrain.model_copy(update={"learning_rate": 1e38})
+    estimator = ShortTraining(SETTINGS, replace(tiny_setting, retrain=retrain), seed=0)
+    asked = Evaluation(
+        number=0, candidate=Candidate(genotype=genotype), state="running", metrics={"params": 9.0}
+    )
+    ended = estimator.evaluate(genotype, asked, (), seed=0, folder=tmp_path, progress=Silent())
+    assert ended.state == "pruned" and ended.metrics == {"params": 9.0} and len(ended.curve) < 4
+    assert "training diverges in epoch" in ended.reason and "lower retrain.learning_rate" in ended.reason

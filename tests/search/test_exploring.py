@@ -1,5 +1,6 @@
 """The loop of a sampled search, with trials acted out: which ends when, and what it gives, is up to the test."""
 
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from cellwright.search.candidates import candidate_space
 from cellwright.search.exploring import Exploration
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest
-from cellwright.spec import Constraints, SearchSpec
+from cellwright.spec import Constraints, ObjectiveSection, SearchSpec
 from cellwright.strategies.sampled import SampledStrategy
 from cellwright.strategies.sampled.random import RandomSearch, RandomSearchSection
 
@@ -44,11 +45,12 @@ class Convolutions(Estimator):
 
 
 class Stage(Runner):
-    """Ends trials in random order; those whose number is listed fail."""
+    """Ends trials in random order; those whose number is listed fail, or give NaN."""
 
-    def __init__(self, seed: int = 0, failing: tuple[int, ...] = ()) -> None:
+    def __init__(self, seed: int = 0, failing: tuple[int, ...] = (), diverging: tuple[int, ...] = ()) -> None:
         self.rng = random.Random(seed)
         self.failing = failing
+        self.diverging = diverging
         self.running: dict[Key, Path] = {}
         self.most = 0
         self.started: list[Key] = []
@@ -69,6 +71,7 @@ class Stage(Runner):
             return Outcome(key=key, seconds=1.0, failure="out of luck")
         evaluation = TrialRequest.load(folder / REQUEST).evaluation
         accuracy = random.Random(f"{evaluation.candidate.line} {key[1]}").random()
+        accuracy = math.nan if key[0] in self.diverging else accuracy
         metrics = {**evaluation.metrics, "accuracy": accuracy}
         done = replace(evaluation, state="done", metrics=metrics, curve=(accuracy,))
         (folder / RESULT).write_bytes(EvaluationLine.dump_json(done))
@@ -330,3 +333,47 @@ def test_a_runner_is_told_what_needs_no_trial(spec, setting, tmp_path: Path):
     infeasible = [e.number for e in exploration.evaluations.values() if e.state == "infeasible"]
     assert infeasible and runner.passed_over == infeasible
     assert not set(infeasible) & {number for number, _ in runner.started}
+
+
+def test_an_objective_that_is_not_finite_is_left_out_and_kills_nothing(spec, setting, tmp_path: Path):
+    strict = spec.model_copy(update={"runner": spec.runner.model_copy(update={"max_failures": 0})})
+    for _ in range(2):  # the second time from the journal
+        exploration = explore(strict, tmp_path, setting, Stage(diverging=(0, 4)))
+        left_out = [e for e in exploration.evaluations.values() if e.state == "pruned"]
+        assert [(e.number, e.reason) for e in left_out] == [
+            (0, "accuracy must be finite, got nan"),
+            (4, "accuracy must be finite, got nan"),
+        ]
+        assert len(exploration.done) == 10
+
+
+def test_what_the_screen_measures_must_be_finite_only_as_an_objective(spec, setting, tmp_path: Path):
+    class Broken(Convolutions):
+        def estimate(self, genotype, earlier, *, seed) -> dict[str, float]:
+            return {"convolutions": -math.inf}
+
+    measured = {}
+    for objective in ("accuracy", "convolutions"):
+        (tmp_path / objective).mkdir()
+        asked = spec.model_copy(update={"objectives": (ObjectiveSection(metric=objective),)})
+        exploration = Exploration(
+            asked,
+            Climber(
+                RandomSearchSection(kind="random"),
+                candidate_space(spec),
+                [Objective(metric=objective)],
+                seed=1,
+            ),
+            Screen([(Broken(), 1.0)], bound(asked, UNBOUND), setting),
+            runner=Stage(),
+            data=tmp_path,
+            folder=tmp_path / objective,
+            progress=Silent(),
+            start=[],
+        )
+        exploration._begin(exploration.strategy.suggest(1)[0].running)
+        exploration._settle(list(exploration._open))
+        exploration.close()
+        measured[objective] = exploration.evaluations[0, 0]
+    assert measured["accuracy"].state == "done" and measured["accuracy"].metrics["convolutions"] == -math.inf
+    assert measured["convolutions"].reason == "convolutions must be finite, got -inf"

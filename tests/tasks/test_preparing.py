@@ -160,3 +160,12 @@ def test_dying_midway_leaves_no_manifest(tmp_path, npz):
         DataError, match="manifest.json: cannot be read: No such file.*; is the data prepared"
     ):
         PreparedData.open(folder)
+
+
+@pytest.mark.parametrize(("frequent", "is_told"), [(100, False), (101, True)])
+def test_classes_of_very_different_sizes_are_told(tmp_path, npz, frequent, is_told):
+    labels = np.repeat([0, 1], [frequent, 5])
+    said: list[str] = []
+    prepare(npz(RNG.integers(0, 256, (frequent + 5, 8, 8), np.uint8), labels), tmp_path / "data", said.append)
+    told = f"class '1' has 5 examples and class '0' {frequent}: accuracy says little about rare classes"
+    assert any(told in line for line in said) == is_told

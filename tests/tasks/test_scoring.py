@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from cellwright.tasks.classification import calibration_error, class_scores, confusion_matrix
+from cellwright.tasks.classification import (
+    balanced_accuracy,
+    calibration_error,
+    class_scores,
+    confusion_matrix,
+)
 from cellwright.tasks.scoring import paired_difference, wilson_interval
 
 
@@ -47,3 +52,10 @@ def test_scores_of_classes_by_hand():
         ("b", pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 3),
         ("c", 0.0, 0.0, 0.0, 1),
     )
+
+
+def test_balanced_accuracy_by_hand():
+    labels = torch.tensor([0] * 98 + [1] * 2)
+    assert balanced_accuracy(torch.zeros(100, dtype=torch.long), labels) == 0.5
+    assert balanced_accuracy(labels, labels) == 1
+    assert balanced_accuracy(torch.tensor([0, 2, 1]), torch.tensor([0, 2, 2])) == 0.75

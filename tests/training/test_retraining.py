@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from cellwright.data.split import Split
+from cellwright.errors import DivergedError
 from cellwright.progress import Silent
 from cellwright.spaces.building import GenotypeNetworkConfig, HandDesignedConfig, NetworkConfig
 from cellwright.spaces.darts.section import DartsSection
@@ -108,3 +109,13 @@ def test_global_randomness_is_left_alone(bars: Split, tmp_path: Path):
     before = torch.get_rng_state()
     training(bars, tmp_path / "c", Retrain(epochs=1, drop_path=0.5)).run("train", Silent())
     assert torch.get_rng_state().equal(before)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_one_that_diverges_ends_at_once_and_names_the_learning_rate(bars: Split, tmp_path: Path, epochs: int):
+    settings = Retrain(epochs=epochs, batch_size=60, learning_rate=1e38, warmup=0, optimizer="sgd")
+    run = training(bars, tmp_path / "c", settings)
+    rule = r"^train found: training diverges in epoch \d: .* (is nan|are not finite); "
+    with pytest.raises(DivergedError, match=rule + r"lower retrain.learning_rate, 1e\+38$"):
+        run.run("train found", Silent())
+    assert len(run.history) < 2

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cellwright.errors import DataError
-from cellwright.files import write_json
+from cellwright.files import write_model
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -37,7 +37,9 @@ class ArrayForm(BaseModel):
 class DataManifest(BaseModel):
     """The task and the arrays of prepared data; written last, so data with one is whole."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, ser_json_inf_nan="strings"
+    )
 
     task: dict[str, Any]
     """The task as JSON: what the data is for, and what its networks must know of it."""
@@ -52,7 +54,7 @@ class DataManifest(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Write the manifest into the folder of the data."""
-        write_json(folder / MANIFEST, self.model_dump(mode="json"))
+        write_model(folder / MANIFEST, self)
 
     @classmethod
     def load(cls, folder: Path) -> "DataManifest":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
-from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation
+from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation, without_incomparable
 from cellwright.progress import Progress
 from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
 from cellwright.search.journal import EVALUATIONS, EvaluationJournal, finished
@@ -188,7 +188,7 @@ class Exploration:
         """Read what a trial left, or note why it failed."""
         folder = self._trial_folder(*outcome.key)
         if outcome.failure is None:
-            evaluation = load_evaluation(folder / RESULT)
+            evaluation = without_incomparable(load_evaluation(folder / RESULT), self.strategy.objectives)
         else:
             evaluation = replace(self.evaluations[outcome.key], state="failed", reason=outcome.failure)
             self.progress.say(f"search: evaluation {evaluation.number} failed: {outcome.failure}")

@@ -1,8 +1,9 @@
 """A one-shot search, from the spec to its result: here, or in a trial for each seed."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cellwright.errors import CellwrightError
+from cellwright.errors import CellwrightError, DivergedError
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
@@ -13,18 +14,21 @@ from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.training import parallel
 
+Searches = tuple[dict[int, SearchResult], list[str]]
+"""What searches found, by the number of the seed, and in words why the others failed."""
+
 
 def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
-    """Search from each of the budget's seeds, here or in trials, and return the best."""
-    if spec.runner.is_remote:
-        return best_of(search_in_trials(spec, data, folder, progress))
-    folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
-    found = []
-    for number, place in enumerate(folders):
-        found.append(train_supernet(of_seed(spec, number), data, place, progress))
-        if parallel.is_first():
-            found[-1].save(seed_result(folder, number))
-    return best_of(found)
+    """Search from each of the budget's seeds, here or in trials, and return the best.
+
+    Raises:
+        CellwrightError: none ended well.
+    """
+    search_all = _in_trials if spec.runner.is_remote else _here
+    found, failures = search_all(spec, data, folder, progress)
+    if not found:
+        raise CellwrightError("; ".join(failures))
+    return _best_of(found, failures)
 
 
 def seed_result(folder: Path, number: int) -> Path:
@@ -32,12 +36,27 @@ def seed_result(folder: Path, number: int) -> Path:
     return folder / f"seed-{number}.json"
 
 
-def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> list[SearchResult]:
-    """Return what the searches of all seeds found, each in a trial, without those that failed.
+def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Searches:
+    """Search from one seed after another, and go on where one diverges."""
+    folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
+    found: dict[int, SearchResult] = {}
+    failures: list[str] = []
+    for number, place in enumerate(folders):
+        try:
+            found[number] = train_supernet(of_seed(spec, number), data, place, progress)
+        except DivergedError as error:
+            if len(folders) == 1:
+                raise DivergedError(f"search: {error}") from None
+            failures.append(f"search {number}: {error}")
+            progress.say(failures[-1])
+            continue
+        if parallel.is_first():
+            found[number].save(seed_result(folder, number))
+    return found, failures
 
-    Raises:
-        CellwrightError: all failed, or more than the runner's `max_failures`.
-    """
+
+def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Searches:
+    """Search from each seed in a trial; more failures than the runner's `max_failures` raise CellwrightError."""
     runner = runner_class(spec.runner).of(
         spec, trials_of(spec, data, folder, progress, SearchSettings.of(spec))
     )
@@ -71,9 +90,7 @@ def search_in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progr
             take(runner.wait())
     finally:
         runner.stop()
-    if not found:
-        raise CellwrightError("; ".join(failures))
-    return [found[number] for number in sorted(found)]
+    return found, failures
 
 
 def of_seed(spec: SearchSpec, number: int) -> SearchSpec:
@@ -82,19 +99,21 @@ def of_seed(spec: SearchSpec, number: int) -> SearchSpec:
     return spec.model_copy(update={"seed": seed})
 
 
-def best_of(results: list[SearchResult]) -> SearchResult:
+def _best_of(found: Mapping[int, SearchResult], failures: Sequence[str]) -> SearchResult:
     """Return the result that is best on validation, with what all of them took."""
-    if len(results) == 1:
-        return results[0]
-    scores = [result.score or 0.0 for result in results]
-    best = max(range(len(results)), key=scores.__getitem__)
-    said = ", ".join(f"{score:.4f}" for score in scores)
-    return results[best].model_copy(
+    total = len(found) + len(failures)
+    if total == 1:
+        return next(iter(found.values()))
+    scores = {number: found[number].score or 0.0 for number in sorted(found)}
+    best = max(scores, key=scores.__getitem__)
+    said = ", ".join(f"{score:.4f}" for score in scores.values())
+    return found[best].model_copy(
         update={
-            "seconds": sum(result.seconds for result in results),
+            "seconds": sum(result.seconds for result in found.values()),
             "events": (
-                *results[best].events,
-                f"search {best} of {len(results)} is the best: {said} on validation",
+                *found[best].events,
+                *failures,
+                f"search {best} of {total} is the best: {said} on validation",
             ),
         }
     )

@@ -8,7 +8,7 @@ from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.cost import measure_cost
-from cellwright.evaluation import Evaluation
+from cellwright.evaluation import Evaluation, build_objectives, without_incomparable
 from cellwright.spaces import CandidateSpace
 from cellwright.spec import SearchSpec
 from cellwright.spec.estimators import COSTS
@@ -31,6 +31,7 @@ class Screen:
         self.spec = spec
         self.limits: dict[str, float] = spec.constraints.model_dump(exclude_none=True)
         self.setting = setting
+        self.objectives = build_objectives(spec.objectives)
 
     def look_at(self, evaluation: Evaluation, earlier: Sequence[Evaluation], *, seed: int) -> Evaluation:
         """Return the evaluation with its cheap metrics: still running, or infeasible, pruned or failed.
@@ -51,9 +52,9 @@ class Screen:
                     return replace(evaluation, state="pruned", reason=reason)
             if excess := self._excess(metrics):
                 return replace(evaluation, state="infeasible", reason=excess)
+            return without_incomparable(evaluation, self.objectives)
         except CellwrightError as error:
             return replace(evaluation, state="failed", reason=str(error))
-        return evaluation
 
     def own(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Return those of the metrics that the screen measures."""

@@ -1,7 +1,7 @@
 """What every task is: all that loops, strategies, estimators and steps know of inputs and targets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 import torch
@@ -57,6 +57,11 @@ class Task(Result, ABC):
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:
         """Raise DataError, naming the rule, where a source's targets cannot be used."""
+
+    @classmethod
+    def remarks(cls, source: Source) -> Iterator[str]:
+        """Yield what people should know of a source's targets, a line each."""
+        yield from ()
 
     @classmethod
     @abstractmethod

@@ -1,7 +1,7 @@
 """Tasks whose target is one of several classes."""
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -19,12 +19,14 @@ from cellwright.tasks.scoring import paired_difference, wilson_interval
 
 CLASS_NAMES = "class_names"
 """The fact of a source that names its classes."""
+IMBALANCE = 20
+"""How many times as many examples as the rarest class the most frequent one may have without a remark."""
 
 
 class Classification(Task, ABC):
     """Targets are class numbers, int64; outputs are logits (B, classes). A source says what its classes are called."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "calibration_error")
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "calibration_error")
     output_name: ClassVar[str] = "logits"
 
     class_names: tuple[str, ...]
@@ -61,6 +63,18 @@ class Classification(Task, ABC):
             raise DataError(
                 f"{test.origin}: the test set must have every class, "
                 f"but none of its examples is of class {names[absent[0]]!r}"
+            )
+
+    @classmethod
+    def remarks(cls, source: Source) -> Iterator[str]:
+        """Say so where one class has many times the examples of another."""
+        names = source.facts[CLASS_NAMES]
+        counts = np.bincount(source.examples.targets, minlength=len(names))
+        most, least = counts.argmax(), counts.argmin()
+        if counts[most] > IMBALANCE * counts[least]:
+            yield (
+                f"class {names[least]!r} has {counts[least]} examples and class {names[most]!r} {counts[most]}: "
+                "accuracy says little about rare classes; look at balanced_accuracy and the scores of each class"
             )
 
     @classmethod
@@ -102,12 +116,13 @@ class Classification(Task, ABC):
         return accuracy(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Score]:
-        """Return the accuracy with Wilson's interval, and the expected calibration error."""
+        """Return the accuracy with Wilson's interval, the mean over classes, and the expected calibration error."""
         successes = int((outputs.argmax(dim=1) == targets).sum())
         return {
             "accuracy": Score(
                 value=successes / len(targets), interval=wilson_interval(successes, len(targets))
             ),
+            "balanced_accuracy": Score(value=balanced_accuracy(outputs.argmax(dim=1), targets)),
             "calibration_error": Score(
                 value=calibration_error(outputs.softmax(dim=1), targets), direction="minimize"
             ),
@@ -144,6 +159,14 @@ class _RunningAccuracy(RunningScore):
 def accuracy(logits_BK: Tensor, labels_B: Tensor) -> float:
     """Return the share of rows whose largest logit is the label's."""
     return (logits_BK.argmax(dim=1) == labels_B).float().mean().item()
+
+
+def balanced_accuracy(predicted_N: Tensor, labels_N: Tensor) -> float:
+    """Return the mean over the classes that there are of the share of their examples that is predicted right."""
+    counts = torch.bincount(labels_N)
+    correct = torch.bincount(labels_N[predicted_N == labels_N], minlength=len(counts))
+    present = counts > 0
+    return (correct[present].double() / counts[present]).mean().item()
 
 
 def calibration_error(probabilities_NK: Tensor, labels_N: Tensor, num_bins: int = 15) -> float:

@@ -40,6 +40,8 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
         kind.check_splits(source, parts)
     task = kind.of(section.task, source, parts["train"])
     say(f"{describe_source(section)}: {len(source.examples)} examples; {task.summary}")
+    for remark in kind.remarks(source):
+        say(remark)
     hashes = {name: write_shard(folder, name, part) for name, part in parts.items()}
     manifest = DataManifest(
         task=task.model_dump(mode="json"),

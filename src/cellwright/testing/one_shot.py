@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.data.split import Split
+from cellwright.errors import DivergedError
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
@@ -179,6 +180,12 @@ class OneShotContract:
             assert result.epoch == 1
             (event,) = result.events
         assert re.fullmatch(r"stopped after 1 of 3 epochs: \d+ s of 1e-09 s were used", event)
+
+    def test_diverging_ends_it_at_once_and_names_the_learning_rate(self, laboratory: Laboratory) -> None:
+        """No genotype is chosen from NaN."""
+        rule = r"training diverges in epoch [12]: .*; lower strategy.learning_rate, 1e\+38"
+        with pytest.raises(DivergedError, match=rule):
+            laboratory.search("diverging", settings={"learning_rate": 1e38})
 
     def test_weights_gather_gradients_from_training_batches_alone(self, laboratory: Laboratory) -> None:
         """No gradient that a validation batch gave ever reaches a weight."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.data.split import Inputs, Split
+from cellwright.errors import DivergedError
 from cellwright.nn.dropping import Droppable, kept_paths
 from cellwright.progress import Progress
 from cellwright.results import EpochRecord
@@ -25,6 +26,7 @@ from cellwright.training.checkpoint import (
     save_tensors,
     unprefixed,
 )
+from cellwright.training.diverging import require_finite
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
 from cellwright.training.replay import Replayed
@@ -72,26 +74,45 @@ class Retraining:
         self._resume()
 
     def run(self, task: str, progress: Progress) -> nn.Module:
-        """Train the epochs that are left and return the network with its final weights, in eval mode."""
-        for record in self.epochs():
-            progress.advance(task, record.epoch, self.settings.epochs, record.metrics)
-        if self.settings.ema_decay is not None:
-            self.network.load_state_dict(self.average, strict=False)
-        self.network.eval()
+        """Train the epochs that are left and return the network with its final weights, in eval mode.
+
+        Raises:
+            DivergedError: an epoch's loss or weights, or outputs of the end, are not finite; names the task.
+        """
+        try:
+            for record in self.epochs():
+                progress.advance(task, record.epoch, self.settings.epochs, record.metrics)
+            if self.settings.ema_decay is not None:
+                self.network.load_state_dict(self.average, strict=False)
+            outputs = predict(self.network.eval(), self.split[: self.batch_size])
+            require_finite(self.settings.epochs, {}, [outputs], of="outputs", lower=self._lower)
+        except DivergedError as error:
+            raise DivergedError(f"{task}: {error}") from None
         return self.network
 
     def epochs(
         self, watch: Callable[[nn.Module], dict[str, float]] = lambda network: {}
     ) -> Iterator[EpochRecord]:
-        """Train the epochs that are left, one by one; what `watch` measures after each joins its record."""
+        """Train the epochs that are left, one by one; what `watch` measures after each joins its record.
+
+        Raises:
+            DivergedError: an epoch's loss, weights or measurements are not finite.
+        """
         for epoch in range(len(self.history) + 1, self.settings.epochs + 1):
             began = time.monotonic()
-            metrics = self.train_epoch(epoch) | watch(self.network)
+            metrics = self.train_epoch(epoch)
+            require_finite(epoch, metrics, self.network.state_dict().values(), lower=self._lower)
+            metrics |= watch(self.network)
+            require_finite(epoch, metrics, lower=self._lower)
             self.seconds += parallel.agreed(time.monotonic() - began)
             self.history.append(EpochRecord(epoch=epoch, metrics=metrics))
             if parallel.is_first():
                 self._save()
             yield self.history[-1]
+
+    @property
+    def _lower(self) -> str:
+        return f"retrain.learning_rate, {self.settings.learning_rate:g}"
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """Pass once over the split; return what was measured."""

@@ -41,6 +41,7 @@ class SharedWeights(Estimator):
             score_examples=settings.score_examples,
         )
         self.strategy = Spos(section, setting.augment, seed=derive_seed(seed, "shared weights"))
+        self.strategy.rate_name = "learning_rate of the estimator shared-weights"
 
     def prepare(self, folder: Path, progress: Progress) -> None:
         """Train the supernet, or take its weights from the folder's checkpoint."""

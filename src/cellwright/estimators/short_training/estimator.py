@@ -44,10 +44,11 @@ class ShortTraining(Estimator):
             folder=folder,
             progress=progress,
         )
+        score = {} if training.score is None else {self.setting.task.objective: training.score}
         return replace(
             evaluation,
             state="done" if training.pruned is None else "pruned",
-            metrics={**evaluation.metrics, self.setting.task.objective: training.score},
+            metrics={**evaluation.metrics, **score},
             curve=training.curve,
             seconds=training.seconds,
             reason=training.pruned,

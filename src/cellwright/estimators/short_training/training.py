@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cellwright.data.split import Split
-from cellwright.errors import CellwrightError
+from cellwright.errors import CellwrightError, DivergedError
 from cellwright.estimators.base import Setting
 from cellwright.estimators.short_training.section import ShortTrainingSection
 from cellwright.evaluation import Evaluation, Fidelity
@@ -30,8 +30,8 @@ SMALLEST_SIDE = 8
 class Training:
     """What a short training ended with."""
 
-    score: float
-    """The task's objective on the validation split, after the last epoch that was trained."""
+    score: float | None
+    """The task's objective on the validation split, after the last epoch that was trained; None if it diverged."""
     curve: tuple[float, ...]
     """The same after each epoch."""
     seconds: float
@@ -84,15 +84,18 @@ def train_shortly(
     def watch(network: nn.Module) -> dict[str, float]:
         return {name: task.score(predict(network.eval(), validation), validation.targets)}
 
-    for record in itertools.chain(tuple(training.history), training.epochs(watch)):
-        curve.append(record.metrics[name])
-        progress.advance("train", record.epoch, epochs, record.metrics)
-        if record.epoch in medians and curve[-1] < medians[record.epoch] and record.epoch < epochs:
-            pruned = (
-                f"{task.objective} {curve[-1]:.4f} after epoch {record.epoch} of {epochs} is below the median of "
-                f"earlier architectures, {medians[record.epoch]:.4f}"
-            )
-            break
+    try:
+        for record in itertools.chain(tuple(training.history), training.epochs(watch)):
+            curve.append(record.metrics[name])
+            progress.advance("train", record.epoch, epochs, record.metrics)
+            if record.epoch in medians and curve[-1] < medians[record.epoch] and record.epoch < epochs:
+                pruned = (
+                    f"{task.objective} {curve[-1]:.4f} after epoch {record.epoch} of {epochs} is below the median "
+                    f"of earlier architectures, {medians[record.epoch]:.4f}"
+                )
+                break
+    except DivergedError as error:
+        return Training(score=None, curve=tuple(curve), seconds=training.seconds, pruned=str(error))
     return Training(score=curve[-1], curve=tuple(curve), seconds=training.seconds, pruned=pruned)
 
 

@@ -29,6 +29,7 @@ from cellwright.training.checkpoint import (
     save_tensors,
     unprefixed,
 )
+from cellwright.training.diverging import require_finite
 from cellwright.training.precision import autocast, channels_last
 from cellwright.training.randomness import generator
 from cellwright.training.replay import Replayed
@@ -98,6 +99,8 @@ class OneShotStrategy(ABC):
 
     channel_fraction: float = 1.0
     """Share of the channels that the supernet must send through its primitives."""
+    rate_name: str = "strategy.learning_rate"
+    """What users know the weights' learning rate by."""
 
     def __init__(self, settings: OneShotSection, augment: TaskSection, *, seed: int) -> None:
         self.settings = settings
@@ -118,6 +121,9 @@ class OneShotStrategy(ABC):
             budget: what the search may cost.
             checkpoint: the file that is written after each epoch and each round of selection.
             progress: told of each.
+
+        Raises:
+            DivergedError: an epoch's loss, score or state is not finite.
         """
         self.set_up(supernet, data, budget)
         journal = Journal()
@@ -176,7 +182,7 @@ class OneShotStrategy(ABC):
         yield from ()
 
     def state(self) -> dict[str, Tensor]:
-        """Return the tensors that the next epoch or round depends on."""
+        """Return the tensors that the next epoch or round depends on, all finite while the search goes well."""
         return prefixed("supernet", self.supernet.state_dict()) | prefixed(
             "weight_optimizer", optimizer_tensors(self.weight_optimizer)
         )
@@ -261,7 +267,16 @@ class OneShotStrategy(ABC):
                 )
                 return
             began = time.monotonic()
-            metrics = self.train_epoch(epoch) | self.watch()
+            lower = f"{self.rate_name}, {self.settings.learning_rate:g}"
+            try:
+                metrics = self.train_epoch(epoch)
+            except (ValueError, RuntimeError):  # such as that of a distribution that is given NaN
+                require_finite(epoch, {}, self.state().values(), lower=lower)
+                raise
+            require_finite(epoch, metrics, self.state().values(), lower=lower)
+            metrics |= self.watch()
+            score = {self.validation_score: metrics[self.validation_score]}
+            require_finite(epoch, score, lower=lower)
             metrics["generalisation_gap"] = (
                 metrics[f"train_{self.task.objective}"] - metrics[self.validation_score]
             )
