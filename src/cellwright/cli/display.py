@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from cellwright.progress import Progress
 from cellwright.report.latest import LatestRun
 from cellwright.report.lines import LineProgress
 from cellwright.report.live import LiveProgress
 from cellwright.report.summary import summarise
+from cellwright.report.terminal import PlainConsole, visible
 from cellwright.results import EvaluationResult, RegistrationResult, Result, SearchResult
 
 R = TypeVar("R", bound=Result)
@@ -23,7 +24,7 @@ _PIPE_WIDTH = 120
 @contextmanager
 def progress_display() -> Iterator[Progress]:
     """Give a live display on a terminal, lines elsewhere; keeps to it when standard output is redirected."""
-    console = Console(file=sys.stdout)
+    console = PlainConsole(file=sys.stdout)
     if console.is_terminal:
         with LiveProgress(console) as live:
             yield live
@@ -46,12 +47,12 @@ def print_run(latest: LatestRun, workspace: Path) -> None:
     if registration:
         from cellwright.tracking import ui_command
 
-        print(f"MLflow's page: {ui_command(registration.tracking_uri)}")
+        print(visible(f"MLflow's page: {ui_command(registration.tracking_uri)}"))
 
 
 def print_rich(renderable: RenderableType) -> None:
     """Print to standard output, in colour on a terminal and wide enough for a table elsewhere."""
-    console = Console(file=sys.stdout)
+    console = PlainConsole(file=sys.stdout)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     console.print(renderable, crop=False)

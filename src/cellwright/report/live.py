@@ -9,6 +9,8 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from cellwright.report.terminal import visible
+
 
 class LiveProgress:
     """A live display, from entering it to leaving it; what it showed last stays on the terminal."""
@@ -36,7 +38,7 @@ class LiveProgress:
 
     def say(self, message: str) -> None:
         """Print the fact above the bars."""
-        self._bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self._bars.console.print(visible(message), markup=False, highlight=False, soft_wrap=True)
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Move the task's bar and show the metrics below it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cellwright.errors import CellwrightError
 from cellwright.report.lines import LineProgress
+from cellwright.report.terminal import visible
 
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _FULL = ("No space left on device", "os error 28", "disk is full")
@@ -17,10 +18,10 @@ def explain(error: BaseException) -> str | None:
     """Return the line that tells the user what to mend; None where the error is a bug of ours."""
     match error:
         case CellwrightError():
-            return str(error)
+            return visible(str(error))
         case OSError(errno=number, strerror=str(reason)) if number != errno.EPIPE:
             verb = "write" if number in _CANNOT_WRITE else "open"
-            return f"cannot {verb} {error.filename}: {reason}" if error.filename else reason
+            return f"cannot {verb} {visible(str(error.filename))}: {reason}" if error.filename else reason
         case _:
             return None
 

@@ -3,11 +3,12 @@
 import io
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 
 from cellwright.data import DataManifest
 from cellwright.report.summary import summarise
+from cellwright.report.terminal import PlainConsole
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult, TrainingResult
 from cellwright.tasks.base import read_task
 
@@ -16,7 +17,7 @@ WIDTH = 120
 
 def html(shown: RenderableType) -> str:
     """Return an HTML page of what the terminal would show."""
-    console = Console(file=io.StringIO(), record=True, width=WIDTH)
+    console = PlainConsole(file=io.StringIO(), record=True, width=WIDTH)
     console.print(shown)
     return console.export_html()
 
