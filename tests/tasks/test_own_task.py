@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.data import Examples, Reader, Source
+from cellwright.data.manifest import ArrayForm
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Inputs
-from cellwright.data.manifest import ArrayForm
 from cellwright.data.splitting import Part
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
