@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cellwright.results import EvaluationResult, RegistrationResult
+from cellwright.results import EvaluationResult, ModelInfo, RegistrationResult
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = ("budget.evaluations=2", "budget.finalists=1", "retrain.epochs=20", "evaluate.latency_repeats=5")
@@ -60,8 +60,13 @@ sys.meta_path.insert(0, Blocker())
 import mlflow, torch
 mlflow.set_tracking_uri({registered.tracking_uri!r})
 model = mlflow.pytorch.load_model({registered.uri!r})
+print(mlflow.models.get_model_info({registered.uri!r}).metadata["class_names"])
 torch.save(model(torch.load({str(tmp_path / "spectra.pt")!r})), {str(tmp_path / "outputs.pt")!r})
 """
-    subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", script], check=True, timeout=120)
+    command = [sys.executable, "-I", "-W", "ignore", "-c", script]
+    loaded = subprocess.run(command, check=True, timeout=120, stdout=subprocess.PIPE, text=True)
+    assert loaded.stdout.split()[-1] == "None"
+    info = ModelInfo.load(done["retrain"] / "model_info.json")
+    assert [x.name for x in info.inputs] == ["spectra"] and info.from_file is None
     expected = load_file(done["evaluate"] / "outputs.safetensors")["found"]
     torch.testing.assert_close(torch.load(tmp_path / "outputs.pt"), expected, atol=1e-4, rtol=0)

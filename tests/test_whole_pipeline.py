@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from cellwright.results import EvaluationResult, RegistrationResult, SearchResul
 from cellwright.tracking import connection as _connection
 from tests.servers import MlflowServer
 
+ROOT = Path(__file__).parents[1]
 SPEC = """
 name: small
 data: {source: digits, limit: 300}
@@ -29,6 +31,7 @@ resources: {cpu: 1}
 """
 KILLS = 5
 CANARY = "c4n4ry"
+TELL = "import json; print(json.dumps(info))"
 
 
 def command(folder: Path) -> list[str]:
@@ -108,6 +111,26 @@ torch.save(model(torch.load({str(tmp_path / "images.pt")!r})), {str(tmp_path / "
     subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", script], check=True, timeout=120)
     expected = load_file(done["evaluate"] / "outputs.safetensors")["found"]
     torch.testing.assert_close(torch.load(tmp_path / "outputs.pt"), expected, atol=1e-4, rtol=0)
+
+
+def test_what_the_predict_page_says_loads_the_model_and_its_classes(undisturbed: tuple[Path, str]):
+    """The README's lines are the first of them."""
+    folder, _ = undisturbed
+    readme, page = ((ROOT / name).read_text() for name in ("README.md", "docs/predict.md"))
+    code = re.search(r"```python\n(import mlflow\n.*?)```", page, re.DOTALL)[1]
+    lines = re.findall(r"^      (mlflow\..*)$", readme, re.MULTILINE)
+    assert lines and all(line in code for line in lines)
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore", "-c", code.replace("shoes", "small") + TELL],
+        cwd=folder, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    info = json.loads((steps(folder)["retrain"] / "model_info.json").read_text())
+    assert info["class_names"] == list("0123456789")
+    assert info["inputs"] == [
+        {"name": "images", "shape": [1, 8, 8], "dtype": "uint8", "meaning": info["inputs"][0]["meaning"]}
+    ]
+    assert json.loads(done.stdout.splitlines()[-1]) == info
 
 
 def test_given_again_it_reuses_everything(undisturbed: tuple[Path, str]):

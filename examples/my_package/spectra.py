@@ -38,6 +38,10 @@ class SpectraRegression(Regression):
         """Say how long spectra are."""
         return f"a number from spectra of {self.map_shape[0]} intensities"
 
+    def input_meaning(self, name: str) -> str:
+        """Say what a spectrum is."""
+        return "intensities, in the order of the file's columns"
+
     def adapter(self) -> nn.Module:
         """Return what standardises spectra and makes maps of them."""
         return ToMap(self.mean, self.std)

@@ -38,6 +38,42 @@ class Result(BaseModel):
             raise CellwrightError(f"{path} must hold a {cls.__name__}: {error}") from error
 
 
+class InputInfo(Result):
+    """One of a model's inputs."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of one example; a batch has one axis more, the first."""
+    dtype: str
+    meaning: str
+
+
+class OutputInfo(Result):
+    """A model's output."""
+
+    name: str
+    meaning: str
+
+
+class ModelInfo(Result):
+    """`model_info.json`: what people must know who have nothing but a model; it is part of every export."""
+
+    FILE = "model_info.json"
+
+    cellwright: str
+    """The version that trained it."""
+    genotype: GenotypeLine
+    inputs: tuple[InputInfo, ...]
+    """In the order in which the model takes them."""
+    output: OutputInfo
+    class_names: tuple[str, ...] | None = None
+    """In the order of the output's columns; None where the task has no classes."""
+    from_file: dict[str, Any] | None = None
+    """How an input is made from a file, in order; None where the data's source holds arrays."""
+    task: dict[str, Any]
+    """What networks know of the data."""
+
+
 class EpochRecord(Result):
     """What one epoch measured."""
 

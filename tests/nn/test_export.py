@@ -10,7 +10,9 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from torch import nn
 
 from cellwright.errors import CellwrightError
+from cellwright.genotype import Genotype
 from cellwright.nn import export
+from cellwright.results import InputInfo, ModelInfo, OutputInfo
 from cellwright.spaces.darts.network import Network
 from cellwright.spaces.darts.space import Darts
 from cellwright.tasks.images.task import ImageClassification
@@ -19,6 +21,21 @@ from cellwright.tasks.images.task import ImageClassification
 @pytest.fixture
 def network(tiny_space: Darts, tiny_task: ImageClassification) -> nn.Module:
     return Network(tiny_task, tiny_space.sample(random.Random(0)), num_cells=3, channels=4).eval()
+
+
+def info(**inputs: torch.Tensor) -> ModelInfo:
+    """Return what a network of these inputs says about itself."""
+    return ModelInfo(
+        cellwright="0",
+        genotype=Genotype(space="none", cells={}),
+        inputs=tuple(
+            InputInfo(name=name, shape=x.shape[1:], dtype=str(x.dtype).removeprefix("torch."), meaning=name)
+            for name, x in inputs.items()
+        ),
+        output=OutputInfo(name="outputs", meaning="numbers"),
+        class_names=("boot", "Schühchen"),
+        task={},
+    )
 
 
 PIXELS = [torch.uint8, torch.float32]
@@ -44,7 +61,7 @@ def test_pixels_of_another_type_are_refused_before_export(network: nn.Module, im
 
 
 def test_pt2_gives_the_logits_for_any_batch(network: nn.Module, images: torch.Tensor, tmp_path: Path):
-    export.export_pt2(network, (images,), tmp_path / "model.pt2")
+    export.export_pt2(network, (images,), tmp_path / "model.pt2", info(images=images))
     loaded = torch.export.load(tmp_path / "model.pt2").module()
     for size in (1, 2, 5):
         expected = network(images[:size].float())
@@ -58,18 +75,18 @@ def test_onnx_gives_the_logits_for_any_batch_from_one_file(
     network: nn.Module, images: torch.Tensor, tmp_path: Path
 ):
     path = tmp_path / "model.onnx"
-    export.export_onnx(network, (images,), path, input_names=["images"], output_name="logits")
+    export.export_onnx(network, (images,), path, info(images=images))
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     assert onnx.load(path).opset_import[0].version >= 18
     session = onnxruntime.InferenceSession(path)
     for size in (1, 2, 5):
-        [logits] = session.run(["logits"], {"images": images[:size].numpy()})
+        [logits] = session.run(["outputs"], {"images": images[:size].numpy()})
         torch.testing.assert_close(
             torch.from_numpy(logits), network(images[:size].float()), atol=1e-4, rtol=0
         )
     for other in others(images):
         with pytest.raises(InvalidArgument, match="Unexpected input data type"):
-            session.run(["logits"], {"images": other.numpy()})
+            session.run(["outputs"], {"images": other.numpy()})
 
 
 def test_an_export_that_gives_other_logits_is_refused(images: torch.Tensor, tmp_path: Path):
@@ -87,7 +104,7 @@ def test_an_export_that_gives_other_logits_is_refused(images: torch.Tensor, tmp_
     with pytest.raises(
         CellwrightError, match=r"model.pt2: outputs must be within 0.02\d of the network's, got"
     ):
-        export.export_pt2(Shifting(), (images,), tmp_path / "model.pt2")
+        export.export_pt2(Shifting(), (images,), tmp_path / "model.pt2", info(images=images))
 
 
 class TwoInputs(nn.Module):
@@ -104,12 +121,13 @@ class TwoInputs(nn.Module):
 def test_several_inputs_keep_their_names_order_and_types(tmp_path: Path):
     network, inputs = TwoInputs().eval(), (torch.rand(5, 3, dtype=torch.float64), torch.arange(5))
     expected = network(inputs[0].float(), inputs[1])
-    export.export_pt2(network, inputs, tmp_path / "model.pt2")
+    facts = info(signal=inputs[0], word=inputs[1])
+    export.export_pt2(network, inputs, tmp_path / "model.pt2", facts)
     assert torch.export.load(tmp_path / "model.pt2").module()(*inputs).equal(expected)
     path = tmp_path / "model.onnx"
-    export.export_onnx(network, inputs, path, input_names=["signal", "word"], output_name="values")
+    export.export_onnx(network, inputs, path, facts)
     [values] = onnxruntime.InferenceSession(path).run(
-        ["values"], {"word": inputs[1].numpy(), "signal": inputs[0].numpy()}
+        ["outputs"], {"word": inputs[1].numpy(), "signal": inputs[0].numpy()}
     )
     torch.testing.assert_close(torch.from_numpy(values), expected)
 
@@ -122,3 +140,26 @@ def test_outputs_may_differ_by_a_share_of_their_size(tmp_path: Path, size: float
     outputs = torch.full((3, 2), size, dtype=torch.float64)
     with nullcontext() if passes else pytest.raises(CellwrightError, match="outputs must be within"):
         export._check(nn.Identity(), lambda batch: batch + gap, [outputs], tmp_path / "model.pt2")
+
+
+def test_grey_images_are_refused_where_a_model_wants_colour(
+    network: nn.Module, images: torch.Tensor, tmp_path: Path
+):
+    facts, grey = info(images=images), images[:, :1]
+    export.export_onnx(network, (images,), tmp_path / "model.onnx", facts)
+    with pytest.raises(
+        InvalidArgument, match="invalid dimensions for input: images(.|\n)*Got: 1 Expected: 2"
+    ):
+        onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"images": grey.numpy()})
+    export.export_pt2(network, (images,), tmp_path / "model.pt2", facts)
+    with pytest.raises((AssertionError, RuntimeError), match="to be equal to 2, but got 1|== 2"):
+        torch.export.load(tmp_path / "model.pt2").module()(grey)
+
+
+def test_metadata_of_onnx_can_be_read_without_all_of_it(
+    network: nn.Module, images: torch.Tensor, tmp_path: Path
+):
+    export.export_onnx(network, (images,), tmp_path / "model.onnx", info(images=images))
+    props = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert props["class_names"] == '["boot", "Schühchen"]'
+    assert props["input_shapes"] == '{"images": [2, 8, 8]}'

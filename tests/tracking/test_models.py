@@ -36,6 +36,7 @@ def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndar
             name=name,
             model=network,
             input_example=input_example,
+            metadata={"classes": ["a", "b"]},
             tags={"primary": "accuracy", "source": "http://a:b@host"},
             extra_files={"genotype.json": tmp_path / "found.json"},
             key=key,
@@ -65,6 +66,7 @@ def test_a_version_holds_model_files_and_numbers(uri: str, register: Register, n
         logged.model_id
     ]
     files = Path(client.get_model_version_download_uri("net", "1").removeprefix("file://"))
+    assert mlflow.models.Model.load(str(files)).metadata == {"classes": ["a", "b"]}
     assert (files / "extra_files/genotype.json").read_text() == '{"edges": []}'
     assert not list(files.rglob("*.pth")) + list(files.rglob("*.pkl"))
     requirements = (files / "requirements.txt").read_text().split()
@@ -160,6 +162,7 @@ def test_an_export_that_predicts_otherwise_is_refused(tracker: MlflowTracker, ur
             name="net",
             model=Drifting(),
             input_example=images,
+            metadata={"classes": ["a", "b"]},
             tags={},
             extra_files={},
             key="k",
@@ -174,6 +177,7 @@ def test_an_example_of_one_is_refused(tracker: MlflowTracker, network: torch.nn.
             name="net",
             model=network,
             input_example=images[:1],
+            metadata={"classes": ["a", "b"]},
             tags={},
             extra_files={},
             key="k",

@@ -1,16 +1,19 @@
 """Networks as files that run without cellwright: ONNX and torch's pt2, each checked against the network."""
 
+import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
+from cellwright.results import ModelInfo
 
 OPSET = 20
 TOLERANCE = 1e-4
@@ -44,13 +47,14 @@ def _as_in_training(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float32) if is_number else tensor
 
 
-def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path) -> None:
+def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: ModelInfo) -> None:
     """Write the network as an ExportedProgram with a dynamic batch, and check its outputs.
 
     Args:
         network: in eval mode, on the CPU.
         inputs: raw inputs to trace and check with, at least 2 examples; the export takes no other types.
         path: the `.pt2` file.
+        info: what the file says about itself, in the extra file `model_info.json`.
     """
     network = RawInputs(network, [tensor.dtype for tensor in inputs])
     batch = torch.export.Dim("batch", min=1)
@@ -58,24 +62,23 @@ def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path) -> None
         network, tuple(tensor[:2] for tensor in inputs), dynamic_shapes=(tuple({0: batch} for _ in inputs),)
     )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.export.save(program, file)
+        torch.export.save(program, file, extra_files={ModelInfo.FILE: info.model_dump_json()})
     _check(network, torch.export.load(path).module(), inputs, path)
 
 
-def export_onnx(
-    network: nn.Module, inputs: Sequence[Tensor], path: Path, *, input_names: Sequence[str], output_name: str
-) -> None:
+def export_onnx(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: ModelInfo) -> None:
     """Write the network as ONNX with a dynamic batch, and check its outputs.
 
     Args:
         network: in eval mode, on the CPU.
         inputs: raw inputs to trace and check with, at least 2 examples; the export takes no other types.
         path: the `.onnx` file.
-        input_names: what its inputs are called.
-        output_name: what its output is called.
+        info: what its inputs and its output are called, and what the file says about itself in its metadata: all of
+            it as JSON in `cellwright`, and the most wanted in `class_names` and `input_shapes`.
     """
     import onnxruntime
 
+    input_names = [x.name for x in info.inputs]
     network = RawInputs(network, [tensor.dtype for tensor in inputs])
 
     with _quiet_exporter():
@@ -84,12 +87,13 @@ def export_onnx(
             tuple(tensor[:2] for tensor in inputs),
             dynamo=True,
             opset_version=OPSET,
-            input_names=list(input_names),
-            output_names=[output_name],
+            input_names=input_names,
+            output_names=[info.output.name],
             dynamic_shapes=(tuple({0: torch.export.Dim("batch", min=1)} for _ in inputs),),
             verbose=False,
         )
     assert program is not None
+    program.model.metadata_props.update(_onnx_metadata(info))
     with atomic_path(path) as temporary:
         program.save(temporary, external_data=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -99,6 +103,14 @@ def export_onnx(
         return torch.from_numpy(session.run(None, dict(zip(input_names, arrays, strict=True)))[0])
 
     _check(network, run, inputs, path)
+
+
+def _onnx_metadata(info: ModelInfo) -> dict[str, str]:
+    parts: dict[str, Any] = {"input_shapes": {x.name: x.shape for x in info.inputs}}
+    if info.class_names:
+        parts["class_names"] = info.class_names
+    texts = {name: json.dumps(part, ensure_ascii=False) for name, part in parts.items()}
+    return {"cellwright": info.model_dump_json(), **texts}
 
 
 def _check(network: nn.Module, exported: Callable[..., Tensor], inputs: Sequence[Tensor], path: Path) -> None:

@@ -14,6 +14,7 @@ from cellwright.results import (
     ONNX,
     WEIGHTS,
     EvaluationResult,
+    ModelInfo,
     ModelScore,
     RegistrationResult,
     SearchResult,
@@ -49,8 +50,9 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         name=spec.model_name,
         model=load_network(inputs["retrain"]),
         input_example=data.train[:EXAMPLES].inputs[0].numpy(),
+        metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
         tags=record.tags,
-        extra_files={name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK)},
+        extra_files={name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ModelInfo.FILE)},
         key=record.key,
     )
     tracker.log_run(replace(record, artifacts={}), status="FINISHED")
@@ -79,7 +81,7 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
             ENVIRONMENT: folder / ENVIRONMENT,
             "manifest.json": inputs["prepare"] / "manifest.json",
             **{name: inputs["search"] / name for name in (SearchResult.FILE, GENOTYPE)},
-            **{name: inputs["retrain"] / name for name in (ONNX, WEIGHTS, NETWORK)},
+            **{name: inputs["retrain"] / name for name in (ONNX, WEIGHTS, NETWORK, ModelInfo.FILE)},
             EvaluationResult.FILE: inputs["evaluate"] / EvaluationResult.FILE,
         },
     )

@@ -7,7 +7,7 @@ from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.nn.export import export_onnx, export_pt2
 from cellwright.progress import Progress
-from cellwright.results import GENOTYPE, ONNX, PT2, SearchResult
+from cellwright.results import GENOTYPE, ONNX, PT2, ModelInfo, SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.steps.starting_weights import started_from, starting_weights
@@ -30,8 +30,10 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     progress.say("retrain: exporting to pt2 and ONNX")
     network = load_network(folder)
     task, examples = config.network.task, data.train[:CHECKED_EXAMPLES].inputs
-    export_pt2(network, examples, folder / PT2)
-    export_onnx(network, examples, folder / ONNX, input_names=task.input_names, output_name=task.output_name)
+    info = task.model_info(data.manifest.inputs, found.genotype)
+    info.save(folder / ModelInfo.FILE)
+    export_pt2(network, examples, folder / PT2, info)
+    export_onnx(network, examples, folder / ONNX, info)
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:

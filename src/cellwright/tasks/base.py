@@ -8,11 +8,23 @@ import torch
 from pydantic import PlainValidator, SerializeAsAny
 from torch import Tensor, nn
 
+from cellwright import __version__
 from cellwright.data import Source, SplitName
+from cellwright.data.manifest import ArrayForm
 from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part, Strata
+from cellwright.genotype import Genotype
 from cellwright.importing import load_class
-from cellwright.results import Confusion, Interval, Result, Score, ScoreTable
+from cellwright.results import (
+    Confusion,
+    InputInfo,
+    Interval,
+    ModelInfo,
+    OutputInfo,
+    Result,
+    Score,
+    ScoreTable,
+)
 from cellwright.spec import TASKS, DataSection
 
 Resize = Callable[[Inputs], Inputs]
@@ -41,6 +53,8 @@ class Task(Result, ABC):
     """What outputs are scored by, the objective first."""
     output_name: ClassVar[str]
     """What exports call the network's output."""
+    output_meaning: ClassVar[str]
+    """What the output is, for people who have an export."""
 
     kind: str
     """The task's name in the spec's families, or the import path of its section."""
@@ -86,6 +100,28 @@ class Task(Result, ABC):
     @abstractmethod
     def num_outputs(self) -> int:
         """Return how many numbers the head gives for each example."""
+
+    def input_meaning(self, name: str) -> str:
+        """Say what an input is, for people who have an export."""
+        return "as in the data"
+
+    def model_info(self, inputs: Mapping[str, ArrayForm], genotype: Genotype) -> ModelInfo:
+        """Return what every export of a network says about itself.
+
+        Args:
+            inputs: what one example's inputs look like, by name.
+            genotype: the network's.
+        """
+        return ModelInfo(
+            cellwright=__version__,
+            genotype=genotype,
+            inputs=tuple(
+                InputInfo(name=name, **inputs[name].model_dump(), meaning=self.input_meaning(name))
+                for name in self.input_names
+            ),
+            output=OutputInfo(name=self.output_name, meaning=self.output_meaning),
+            task=self.model_dump(mode="json"),
+        )
 
     @abstractmethod
     def adapter(self) -> nn.Module:

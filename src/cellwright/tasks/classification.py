@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from cellwright.data import Source, SplitName
+from cellwright.data.manifest import ArrayForm
 from cellwright.data.splitting import Part, Strata
 from cellwright.errors import DataError
-from cellwright.results import Confusion, Interval, Score, ScoreTable
+from cellwright.genotype import Genotype
+from cellwright.results import Confusion, Interval, ModelInfo, Score, ScoreTable
 from cellwright.spec import DataSection
 from cellwright.tasks.base import RunningScore, Task
 from cellwright.tasks.scoring import paired_difference, wilson_interval
@@ -28,6 +30,9 @@ class Classification(Task, ABC):
 
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "calibration_error")
     output_name: ClassVar[str] = "logits"
+    output_meaning: ClassVar[str] = (
+        "a logit for each class, in the order of class_names; softmax gives probabilities"
+    )
 
     class_names: tuple[str, ...]
 
@@ -98,6 +103,10 @@ class Classification(Task, ABC):
     def num_outputs(self) -> int:
         """Return the number of classes."""
         return len(self.class_names)
+
+    def model_info(self, inputs: Mapping[str, ArrayForm], genotype: Genotype) -> ModelInfo:
+        """Return it with what the classes are called."""
+        return super().model_info(inputs, genotype).model_copy(update={"class_names": self.class_names})
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean cross entropy."""

@@ -29,6 +29,7 @@ class Regression(Task, ABC):
 
     metrics: ClassVar[tuple[str, ...]] = ("r2", "rmse", "mae")
     output_name: ClassVar[str] = "values"
+    output_meaning: ClassVar[str] = "the predicted number, in the unit of the targets"
 
     target_mean: float
     target_std: float

@@ -1,5 +1,6 @@
 """What every task and every data source must do."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 from cellwright.data import Source
 from cellwright.data.prepared import PreparedData
 from cellwright.data.reading import build_reader, source_digest
+from cellwright.genotype import Genotype
 from cellwright.nn.cost import count_params
-from cellwright.nn.export import export_onnx
+from cellwright.nn.export import export_onnx, export_pt2
+from cellwright.results import ModelInfo
 from cellwright.seeds import derive_seed
 from cellwright.spec import SOURCES, TASKS, DataSection
 from cellwright.spec.task import TaskSection
@@ -181,16 +184,36 @@ class TaskContract:
         prepare(data, tmp_path / "poisoned", _silent)
         assert PreparedData.open(tmp_path / "poisoned").manifest.task == prepared.manifest.task
 
-    def test_networks_can_be_exported(self, task: Task, prepared: PreparedData, tmp_path: Path) -> None:
-        """ONNX takes the raw inputs by name, and gives what the network gives."""
-        export_onnx(
-            _Linear(task).eval(),
-            prepared.train[:8].inputs,
-            tmp_path / "model.onnx",
-            input_names=task.input_names,
-            output_name=task.output_name,
-        )
-        assert (tmp_path / "model.onnx").exists()
+    def test_exports_say_what_they_take_and_give(
+        self, task: Task, prepared: PreparedData, tmp_path: Path
+    ) -> None:
+        """ONNX takes the raw inputs by name and gives what the network gives; it and pt2 carry the model's facts."""
+        import onnxruntime
+
+        inputs = prepared.train[:8].inputs
+        info = task.model_info(prepared.manifest.inputs, Genotype(space="none", cells={}))
+        assert read_task(info.task) == task
+        assert [(x.name, x.shape, f"torch.{x.dtype}") for x in info.inputs] == [
+            (name, tuple(x.shape[1:]), str(x.dtype)) for name, x in zip(task.input_names, inputs, strict=True)
+        ]
+        assert all((*(x.meaning for x in info.inputs), info.output.meaning))
+        assert info.class_names is None or len(info.class_names) == task.num_outputs
+        info.save(tmp_path / ModelInfo.FILE)
+        assert ModelInfo.load(tmp_path / ModelInfo.FILE) == info
+
+        export_onnx(_Linear(task).eval(), inputs, tmp_path / "model.onnx", info)
+        session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+        assert [x.name for x in session.get_inputs()] == [x.name for x in info.inputs]
+        assert [x.name for x in session.get_outputs()] == [info.output.name]
+        facts = session.get_modelmeta().custom_metadata_map
+        assert ModelInfo.model_validate_json(facts["cellwright"]) == info
+        assert json.loads(facts["input_shapes"]) == {x.name: list(x.shape) for x in info.inputs}
+        assert json.loads(facts.get("class_names", "null")) == (info.class_names and list(info.class_names))
+
+        export_pt2(_Linear(task).eval(), inputs, tmp_path / "model.pt2", info)
+        extra = {ModelInfo.FILE: ""}
+        torch.export.load(tmp_path / "model.pt2", extra_files=extra)
+        assert ModelInfo.model_validate_json(extra[ModelInfo.FILE]) == info
 
 
 class _Linear(nn.Module):

@@ -10,7 +10,7 @@ import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
@@ -42,6 +42,7 @@ def log_model(
     key: str,
     model: "torch.nn.Module",
     input_example: "npt.NDArray[np.uint8] | npt.NDArray[np.float32]",
+    metadata: Mapping[str, Any],
     extra_files: Mapping[str, Path],
 ) -> str:
     """Return the id of the run's LoggedModel, which holds all files when its status is READY."""
@@ -58,7 +59,7 @@ def log_model(
         client.log_batch(run_id, metrics=_final_metrics(client, run, model_id))
         with tempfile.TemporaryDirectory(prefix="cellwright-") as name:
             folder = Path(name) / "model"
-            save_model(folder, logged, model, input_example, extra_files)
+            save_model(folder, logged, model, input_example, metadata, extra_files)
             client.log_model_artifacts(model_id, str(folder))
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     return model_id

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow.pyfunc
 import mlflow.pytorch
@@ -39,6 +40,7 @@ def save_model(
     logged: LoggedModel,
     model: torch.nn.Module,
     input_example: Example,
+    metadata: Mapping[str, Any],
     extra_files: Mapping[str, Path],
 ) -> None:
     """Write the files of `logged`, load them as a user would, and compare predictions."""
@@ -57,6 +59,7 @@ def save_model(
             mlflow_model=described,
             signature=infer_signature(input_example, _predict(network, input_example)),
             input_example=input_example,
+            metadata=dict(metadata),
             extra_files=[str(extra / name) for name in extra_files],
             pip_requirements=[f"{package}=={_public(package)}" for package in ("mlflow", "torch", "numpy")],
             serialization_format="pt2",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellwright.retrying import Retry
 from cellwright.tracking.record import RegisteredModel, RunRecord, Status, require_key
@@ -146,6 +146,7 @@ class MlflowTracker:
         name: str,
         model: "torch.nn.Module",
         input_example: "npt.NDArray[np.uint8] | npt.NDArray[np.float32]",
+        metadata: Mapping[str, Any],
         tags: Mapping[str, str],
         extra_files: Mapping[str, Path],
         key: str,
@@ -162,6 +163,7 @@ class MlflowTracker:
             model: On any device; it is left as it is.
             input_example: A batch of at least 2, NCHW: from fewer, torch would fix the batch size at 1. The
                 model takes no other type of pixels.
+            metadata: JSON that the model says about itself, in its `MLmodel`.
             tags: Tags of the version.
             extra_files: File name to the local file that is kept under it in the model's `extra_files`.
             key: The `RunRecord.key`; a second call with it returns the version of the first.
@@ -176,7 +178,7 @@ class MlflowTracker:
             version = models.find_version(self._client, name, key)
             if version is None:
                 model_id = models.log_model(
-                    self._client, mlflow_run_id, key, model, input_example, extra_files
+                    self._client, mlflow_run_id, key, model, input_example, metadata, extra_files
                 )
                 version = models.create_version(self._client, model_id, name, key, tags)
             models.show_version(self._client, self._experiment_id, key, version)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cellwright.data.examples import Examples, Source, spell_shape
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
+from cellwright.tasks.images.files import ImageFiles
 
 Layout = Literal["NHWC", "NCHW", "HWCN", "CHWN"]
 MIN_SIDE = 8
@@ -117,6 +118,12 @@ def labelled(origin: str, images: Pixels, labels: Labels) -> Examples:
     return Examples(origin=origin, inputs={"images": images}, targets=labels)
 
 
-def classified(class_names: tuple[str, ...], examples: Examples, test: Examples | None = None) -> Source:
-    """Return examples, and the user's own test set if there is one, with what their classes are called."""
-    return Source(examples=examples, test=test, facts={"class_names": class_names})
+def classified(
+    class_names: tuple[str, ...],
+    examples: Examples,
+    test: Examples | None = None,
+    *,
+    files: ImageFiles | None = None,
+) -> Source:
+    """Return examples, and the user's own test set if there is one, with what the task must know of them."""
+    return Source(examples=examples, test=test, facts={"class_names": class_names, "files": files})

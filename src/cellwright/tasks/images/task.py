@@ -9,15 +9,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cellwright.data import Source
+from cellwright.data.manifest import ArrayForm
 from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
+from cellwright.genotype import Genotype
+from cellwright.results import ModelInfo
 from cellwright.tasks.base import Resize
 from cellwright.tasks.classification import CLASS_NAMES, Classification
 from cellwright.tasks.images.augmentation import augment_images
+from cellwright.tasks.images.files import ImageFiles
 from cellwright.tasks.images.resnet import ResNet, resnet_channels
 from cellwright.tasks.images.section import ImagesSection
 
 IMAGES = "images"
+FILES = "files"
+"""The fact of a source that says how images are made from files."""
 CONSTANT = 1e-7
 """A spread below this share of the mean is what rounding leaves of none, in float32."""
 
@@ -31,6 +37,8 @@ class ImageClassification(Classification):
     """Per channel, of the raw pixels of the training split."""
     std: tuple[float, ...]
     """As `mean`; 1 for a channel that is constant."""
+    files: ImageFiles | None = None
+    """How images were made from files; None where the source holds arrays."""
 
     networks: ClassVar[tuple[str, ...]] = ImagesSection.hand_designed
 
@@ -45,12 +53,22 @@ class ImageClassification(Classification):
             class_names=tuple(source.facts[CLASS_NAMES]),
             mean=tuple(mean.tolist()),
             std=tuple(std.tolist()),
+            files=source.facts.get(FILES),
         )
 
     @property
     def summary(self) -> str:
         """Say how many classes there are, and of what shape images are."""
         return f"{self.num_outputs} classes, images of {'×'.join(map(str, self.map_shape))}"
+
+    def input_meaning(self, name: str) -> str:
+        """Say what pixels are."""
+        return f"pixels (channels, height, width): {self.files.meaning if self.files else 'as in the data'}"
+
+    def model_info(self, inputs: Mapping[str, ArrayForm], genotype: Genotype) -> ModelInfo:
+        """Return it with how images are made from files."""
+        from_file = self.files and self.files.model_dump(mode="json")
+        return super().model_info(inputs, genotype).model_copy(update={"from_file": from_file})
 
     def adapter(self) -> nn.Module:
         """Return the standardisation."""

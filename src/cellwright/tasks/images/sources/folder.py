@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from cellwright.data.memory import require_memory
 from cellwright.errors import DataError
 from cellwright.spec.data import Place, StoredData
 from cellwright.tasks.images.arrays import as_images, classified, labelled
+from cellwright.tasks.images.files import FORMATS, ImageFiles
 from cellwright.tasks.images.sources.folder_names import (
     alike_but_for_case,
     natural_order,
@@ -21,13 +22,9 @@ from cellwright.tasks.images.sources.folder_names import (
     require_classes,
 )
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 NAMED_MISTAKES = 5
 PROGRESS_EVERY = 2000
 
-
-MAX_PIXELS = 25_000_000
-"""Of one image, which is held several times over while it is decoded."""
 Side = Annotated[int, Field(ge=8, le=1024)]
 
 
@@ -46,6 +43,11 @@ class FolderSection(StoredData):
     resize: tuple[Side, Side] | None = None
     """Height and width that every image is brought to; needed where sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
+
+    @property
+    def image_files(self) -> ImageFiles:
+        """Return how the files are read."""
+        return ImageFiles(mode="L" if self.channels == "grey" else "RGB", resize=self.resize)
 
 
 class FolderReader(Reader):
@@ -72,11 +74,11 @@ class FolderReader(Reader):
 
 def read_images(section: FolderSection, say: Callable[[str], None]) -> Source:
     """Decode every image, and those of the test folder if there is one."""
-    folder = Path(section.path)
+    folder, how = Path(section.path), section.image_files
     classes = class_files(folder)
     for names in alike_but_for_case(classes):
         say(f"{folder}: the classes {' and '.join(names)} differ by case alone")
-    examples, test = _read_folder(folder, classes, section, say), None
+    examples, test = _read_folder(folder, classes, how, say), None
     if section.test_path:
         test_folder = Path(section.test_path)
         test_classes = class_files(test_folder)
@@ -85,8 +87,8 @@ def read_images(section: FolderSection, say: Callable[[str], None]) -> Source:
                 f"{test_folder}: the folders must be those of {folder}: "
                 + _differences(set(classes), set(test_classes))
             )
-        test = _read_folder(test_folder, test_classes, section, say)
-    return classified(tuple(classes), examples, test)
+        test = _read_folder(test_folder, test_classes, how, say)
+    return classified(tuple(classes), examples, test, files=how)
 
 
 def class_folders(folder: Path) -> list[Path]:
@@ -142,16 +144,16 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _read_folder(
-    folder: Path, classes: dict[str, list[Path]], section: FolderSection, say: Callable[[str], None]
+    folder: Path, classes: dict[str, list[Path]], how: ImageFiles, say: Callable[[str], None]
 ) -> Examples:
     files = [file for members in classes.values() for file in members]
     labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
-    images = as_images(_decode_all(folder, files, section, say), "NCHW", str(folder))
+    images = as_images(_decode_all(folder, files, how, say), "NCHW", str(folder))
     return labelled(str(folder), images, labels)
 
 
 def _decode_all(
-    folder: Path, files: Sequence[Path], section: FolderSection, say: Callable[[str], None]
+    folder: Path, files: Sequence[Path], how: ImageFiles, say: Callable[[str], None]
 ) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
@@ -165,7 +167,7 @@ def _decode_all(
                 say(f"{folder}: decoded {index} of {len(files)} images")
             name = file.relative_to(folder)
             try:
-                pixels = _decode(file, section)
+                pixels = how.decode(file)
             except UnidentifiedImageError:
                 mistakes.append(f"{name}: is no readable {', '.join(FORMATS)}")
                 continue
@@ -184,30 +186,6 @@ def _decode_all(
                 )
     _refuse(f"{folder}: {len(mistakes)} of {len(files)} images cannot be used", mistakes)
     return images
-
-
-def _decode(file: Path, section: FolderSection) -> NDArray[np.uint8]:
-    """Decode an image, upright and on white, to (C, H, W); of an animation, the first frame."""
-    from PIL import Image, ImageOps
-
-    with Image.open(file, formats=FORMATS) as stored:
-        if stored.width * stored.height > MAX_PIXELS and section.resize:
-            stored.draft(None, section.resize[::-1])  # which JPEG alone can
-        if stored.width * stored.height > MAX_PIXELS:
-            raise ValueError(f"has {stored.width}×{stored.height} pixels, and must have at most {MAX_PIXELS}")
-        stored.load()
-        if stored.mode.startswith(("I", "F")):
-            raise ValueError(f"pixels of more than 8 bits (mode {stored.mode}) need data.source npz")
-        image: Image.Image = ImageOps.exif_transpose(stored)
-        if image.has_transparency_data:
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image.convert("RGBA"))
-        image = image.convert("L" if section.channels == "grey" else "RGB")
-        if section.resize:
-            height, width = section.resize
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        pixels: NDArray[Any] = np.atleast_3d(np.asarray(image))
-    return pixels.transpose(2, 0, 1)
 
 
 def _refuse(what: str, mistakes: Sequence[str]) -> None:
