@@ -33,12 +33,11 @@ def search_epochs(spec: SearchSpec, data: PreparedData, seconds: float) -> int:
     """
     began = time.process_time()
     assert isinstance(spec.strategy, OneShotSection)
-    strategy = build_strategy(spec.strategy, spec.augment, seed=0)
     with seeded_initialisation(0):
         task = read_task(data.manifest.task)
-        supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction)
+        supernet = build_supernet(spec.space, task, channel_fraction=spec.strategy.mixed_fraction)
     splits = SearchData(train=data.train, validation=data.validation)
-    strategy.set_up(supernet, splits, Budget(epochs=2))
+    strategy = build_strategy(spec.strategy, supernet, splits, Budget(epochs=2), augment=spec.augment, seed=0)
     supernet.train()
     strategy.begin_epoch(1)
     warm_up, *batches = itertools.islice(strategy.training_batches(1), STEPS + 1)

@@ -85,9 +85,9 @@ class Setting:
         """Return the strategy ready for its first epoch, which is one step long."""
         settings = STRATEGIES.validate(section | {"batch_size": self.batch_size})
         assert isinstance(settings, OneShotSection)
-        strategy = build_strategy(settings, NO_CHANGES, seed=0)
-        strategy.set_up(self.supernet(strategy.channel_fraction).to(dtype), self.data, Budget(epochs=10_000))
-        return strategy
+        supernet = self.supernet(settings.mixed_fraction).to(dtype)
+        budget = Budget(epochs=10_000)
+        return build_strategy(settings, supernet, self.data, budget, augment=NO_CHANGES, seed=0)
 
     def textbook(self) -> TextbookSearch:
         net = TextbookSupernet(

@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 
 from cellwright.errors import CellwrightError
-from cellwright.spec import load_spec
-from cellwright.strategies.one_shot.base import build_strategy
-from cellwright.tasks.images.section import ImagesSection
+from cellwright.spec import OneShotSection, load_spec
 from cellwright.testing import DifferentiableContract
 
 SECTION = "strategy: {{kind: '{path}'{settings}}}"
@@ -20,17 +18,19 @@ class TestSnas(DifferentiableContract):
         return {"kind": "custom_strategy:SnasSection"}
 
 
-def build(folder: Path, path: str, settings: str):
+def load(folder: Path, path: str, settings: str):
     spec_file = folder / "search.yaml"
     section = SECTION.format(path=path, settings=settings)
     spec_file.write_text(f"name: own\ndata: {{source: digits}}\n{section}\n")
-    return build_strategy(load_spec(spec_file).strategy, ImagesSection(), seed=0)
+    return load_spec(spec_file).strategy
 
 
 def test_a_spec_names_class_and_settings(tmp_path: Path):
-    strategy = build(tmp_path, "custom_strategy:SnasSection", ", temperature: 1.5, alpha_learning_rate: 0.01")
-    assert strategy.settings.temperature == 1.5
-    assert strategy.settings.alpha_learning_rate == 0.01
+    section = load(tmp_path, "custom_strategy:SnasSection", ", temperature: 1.5, alpha_learning_rate: 0.01")
+    assert isinstance(section, OneShotSection)
+    assert section.implementation == "custom_strategy:Snas"
+    assert section.temperature == 1.5
+    assert section.alpha_learning_rate == 0.01
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_a_spec_names_class_and_settings(tmp_path: Path):
 )
 def test_mistakes_are_named(tmp_path: Path, path: str, settings: str, mistake: str):
     with pytest.raises(CellwrightError) as caught:
-        build(tmp_path, path, settings)
+        load(tmp_path, path, settings)
     assert mistake in str(caught.value)

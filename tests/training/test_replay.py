@@ -131,12 +131,10 @@ def test_a_search_from_recorded_passes_is_the_same(
 ):
     def outcome():
         settings = STRATEGIES.validate(section | {"batch_size": 16})
-        strategy = build_strategy(settings, ImagesSection(), seed=0)
         with seeded_initialisation(0):
-            supernet = build_supernet(
-                SECTIONS["darts"], tiny_task, channel_fraction=strategy.channel_fraction
-            )
-        strategy.set_up(supernet, SearchData(train=bars, validation=bars), Budget(epochs=2))
+            supernet = build_supernet(SECTIONS["darts"], tiny_task, channel_fraction=settings.mixed_fraction)
+        data = SearchData(train=bars, validation=bars)
+        strategy = build_strategy(settings, supernet, data, Budget(epochs=2), augment=ImagesSection(), seed=0)
         measured = [strategy.train_epoch(1), strategy.watch(), strategy.train_epoch(2)]
         return measured, len(list(strategy.select())), strategy.state()
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from cellwright.data.prepared import PreparedData
-from cellwright.errors import CellwrightError
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
@@ -13,7 +12,6 @@ from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import OneShotSection, SearchSpec
 from cellwright.strategies.one_shot.base import SearchData, build_strategy
-from cellwright.strategies.one_shot.differentiable import Differentiable
 from cellwright.tasks.base import read_task
 from cellwright.training import parallel
 from cellwright.training.checkpoint import CHECKPOINT
@@ -25,24 +23,21 @@ def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: 
     assert isinstance(spec.strategy, OneShotSection)
     data = PreparedData.open(data_folder)
     device = use_device(spec, parallel.local_count())
-    strategy = build_strategy(spec.strategy, spec.augment, seed=derive_seed(spec.seed, "search"))
-    if spec.start.search:
-        if not isinstance(strategy, Differentiable):
-            raise CellwrightError(
-                f"start.search must be left out: strategy.kind {spec.strategy.kind} has no alphas to begin with"
-            )
-        strategy.start = start_alphas(spec.start.search, build_space(spec.space))
+    start = start_alphas(spec.start.search, build_space(spec.space)) if spec.start.search else {}
     with seeded_initialisation(derive_seed(spec.seed, "supernet")):
-        task = read_task(data.manifest.task)
-        supernet = build_supernet(spec.space, task, channel_fraction=strategy.channel_fraction).to(device)
-    found = strategy.fit(
+        task, fraction = read_task(data.manifest.task), spec.strategy.mixed_fraction
+        supernet = build_supernet(spec.space, task, channel_fraction=fraction).to(device)
+    strategy = build_strategy(
+        spec.strategy,
         supernet,
         SearchData(train=data.train.to(device), validation=data.validation.to(device)),
         spec.budget,
-        folder / CHECKPOINT,
-        progress,
+        augment=spec.augment,
+        seed=derive_seed(spec.seed, "search"),
+        start=start,
     )
+    found = strategy.fit(folder / CHECKPOINT, progress)
     if not spec.start.search:
         return found
-    began = f"began with the alphas {', '.join(sorted(strategy.start))} of {spec.start.search}"
+    began = f"began with the alphas {', '.join(sorted(start))} of {spec.start.search}"
     return found.model_copy(update={"events": (began, *found.events)})

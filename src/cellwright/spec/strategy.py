@@ -39,6 +39,11 @@ class OneShotSection(StrategySection):
     score_examples: int = Field(default=1000, ge=1)
     """Validation examples on which candidates are compared once the weights are trained; all, where there are fewer."""
 
+    @property
+    def mixed_fraction(self) -> float:
+        """Return the share of the channels that the supernet must send through its primitives."""
+        return 1.0
+
 
 class Guard(Section):
     """What is done when a search goes wrong."""

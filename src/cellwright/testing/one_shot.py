@@ -60,40 +60,45 @@ class Laboratory:
     forwards: list[int] = field(default_factory=list)
     """How often searches that were counted computed their supernet."""
 
-    def strategy(self, settings: Mapping[str, Any]) -> Any:
-        """Return the strategy, with some settings changed."""
-        section = STRATEGIES.validate({"batch_size": 12, **self.section, **settings})
-        assert isinstance(section, OneShotSection)
-        return build_strategy(section, ImagesSection(), seed=5)
-
-    def supernet(self, strategy: OneShotStrategy) -> Supernet:
-        """Return a supernet whose weights are always the same."""
-        with seeded_initialisation(0):
-            return build_supernet(self.space, TASK, channel_fraction=strategy.channel_fraction)
-
-    def search(
+    def strategy(
         self,
-        checkpoint: str,
-        strategy: OneShotStrategy | None = None,
+        settings: Mapping[str, Any] | None = None,
         *,
         data: SearchData | None = None,
-        settings: Mapping[str, Any] | None = None,
         budget: Budget | None = None,
         supernet: Supernet | None = None,
-    ) -> SearchResult:
-        """Search, from the checkpoint on if there is one of this name."""
-        strategy = strategy or self.strategy(settings or {})
-        return strategy.fit(
-            supernet or self.supernet(strategy),
+    ) -> Any:
+        """Return the strategy, with some settings changed."""
+        return build_strategy(
+            self._section(settings or {}),
+            supernet or self.supernet(settings),
             data or self.data,
             budget or Budget(epochs=3),
-            self.folder / checkpoint,
-            Silent(),
+            augment=ImagesSection(),
+            seed=5,
         )
+
+    def supernet(self, settings: Mapping[str, Any] | None = None) -> Supernet:
+        """Return a supernet whose weights are always the same."""
+        with seeded_initialisation(0):
+            return build_supernet(
+                self.space, TASK, channel_fraction=self._section(settings or {}).mixed_fraction
+            )
+
+    def search(
+        self, checkpoint: str, strategy: OneShotStrategy | None = None, **changes: Any
+    ) -> SearchResult:
+        """Search, from the checkpoint on if there is one of this name; `changes` are arguments of `strategy`."""
+        return (strategy or self.strategy(**changes)).fit(self.folder / checkpoint, Silent())
+
+    def _section(self, settings: Mapping[str, Any]) -> OneShotSection:
+        section = STRATEGIES.validate({"batch_size": 12, **self.section, **settings})
+        assert isinstance(section, OneShotSection)
+        return section
 
     def standstill(self) -> dict[str, float]:
         """Return settings with which architectures aren't learnt: learning rates of all but the weights."""
-        fields = type(self.strategy({}).settings).model_fields
+        fields = type(self._section({})).model_fields
         return {name: STANDSTILL for name in fields if name.endswith("_learning_rate")}
 
 
@@ -127,7 +132,7 @@ class OneShotContract:
     @classmethod
     def undisturbed(cls, laboratory: Laboratory) -> SearchResult:
         """Return what a search finds that nothing interrupts."""
-        supernet = laboratory.supernet(laboratory.strategy({}))
+        supernet = laboratory.supernet()
         with _counting(supernet, laboratory.forwards):
             return laboratory.search("undisturbed", supernet=supernet)
 
@@ -166,7 +171,7 @@ class OneShotContract:
         self, laboratory: Laboratory, undisturbed: SearchResult, share: float
     ) -> None:
         """Killed after a share of its work, between epochs, within one or while selecting, and started again."""
-        supernet = laboratory.supernet(laboratory.strategy({}))
+        supernet = laboratory.supernet()
         name = f"killed-{share}"
         with pytest.raises(Killed), _counting(supernet, [], kill_at=int(share * laboratory.forwards[0])):
             laboratory.search(name, supernet=supernet)
@@ -189,7 +194,7 @@ class OneShotContract:
 
     def test_weights_gather_gradients_from_training_batches_alone(self, laboratory: Laboratory) -> None:
         """No gradient that a validation batch gave ever reaches a weight."""
-        supernet = laboratory.supernet(laboratory.strategy({}))
+        supernet = laboratory.supernet()
         sources = _trace_gradients(supernet, laboratory.data.validation)
         laboratory.search("traced", supernet=supernet, budget=Budget(epochs=2))
         assert sources == {"train"}
@@ -228,11 +233,10 @@ class DifferentiableContract(OneShotContract):
         splits = {"train": clean.train, "validation": clean.validation}
         splits[poisoned] = Split(splits[poisoned].inputs, (splits[poisoned].targets + 1) % 3)
         settings = {"learning_rate": STANDSTILL, "alpha_learning_rate": 0.1} | ARGMAX
-        strategies = [laboratory.strategy(settings) for _ in range(2)]
-        for strategy, name, data in zip(
-            strategies, ("clean", "wrong"), (clean, SearchData(**splits)), strict=True
-        ):
-            laboratory.search(f"{poisoned}-{name}", strategy, data=data, budget=Budget(epochs=1))
+        both = (clean, SearchData(**splits))
+        strategies = [laboratory.strategy(settings, data=data, budget=Budget(epochs=1)) for data in both]
+        for strategy, name in zip(strategies, ("clean", "wrong"), strict=True):
+            laboratory.search(f"{poisoned}-{name}", strategy)
         ends = [torch.cat([a.flatten() for a in strategy.alphas.values()]) for strategy in strategies]
         level = {"single": "train", "bilevel": "validation"}[strategies[0].settings.level]
         assert (not ends[0].equal(ends[1])) == (level == poisoned)
@@ -260,7 +264,8 @@ class DifferentiableContract(OneShotContract):
     ) -> None:
         """Collapsed in the first epochs, the search goes on, and stops only where it can go back."""
         settings = {"alpha_learning_rate": 0.1} | ARGMAX
-        strategy = laboratory.strategy(settings)
+        budget = Budget(epochs=4)
+        strategy = laboratory.strategy(settings, budget=budget)
         _report_skips(strategy, [1.0, 1.0, 0.0, 1.0], monkeypatch)
         begun: list[Tensor] = []
         begin_epoch = strategy.begin_epoch
@@ -270,8 +275,7 @@ class DifferentiableContract(OneShotContract):
             begin_epoch(epoch)
 
         monkeypatch.setattr(strategy, "begin_epoch", begin)
-        budget = Budget(epochs=4)
-        result = laboratory.search("anew", strategy, budget=budget)
+        result = laboratory.search("anew", strategy)
         assert [event.partition("; ")[2] for event in result.events] == [
             *["no good epoch to go back to, so the alphas began anew"] * 2,
             "stopped at epoch 3, the last good one",
@@ -289,9 +293,10 @@ class DifferentiableContract(OneShotContract):
         entropies = []
         for strength in (STANDSTILL, 100):
             guard = {"action": "regularise", "strength": strength}
-            strategy = laboratory.strategy({"guard": guard, "alpha_learning_rate": 0.1} | ARGMAX)
+            settings = {"guard": guard, "alpha_learning_rate": 0.1} | ARGMAX
+            strategy = laboratory.strategy(settings, budget=Budget(epochs=2))
             _report_skips(strategy, [1.0, 1.0], monkeypatch)
-            result = laboratory.search(f"raised-{strength}", strategy, budget=Budget(epochs=2))
+            result = laboratory.search(f"raised-{strength}", strategy)
             assert len(result.events) == 2
             assert f"to {2 * strength:g}" in result.events[1]
             entropies.append([record.metrics["entropy"] for record in result.history])

@@ -27,9 +27,10 @@ def search(tiny_space: DartsSection, tiny_task: ImageClassification, bars: Split
     """Return a second-order search in float64 that has taken a few steps."""
     with seeded_initialisation(0):
         supernet = DartsSupernet(tiny_task, tiny_space, num_cells=3, channels=2).double()
-    darts = Darts(DartsStrategySection(kind="darts", order="second", batch_size=10), ImagesSection(), seed=0)
+    section = DartsStrategySection(kind="darts", order="second", batch_size=10)
+    data = SearchData(train=bars, validation=bars)
+    darts = Darts(section, supernet, data, Budget(), augment=ImagesSection(), seed=0)
     darts.difference = 1e-7  # small enough to cross no kink of a ReLU
-    darts.set_up(supernet, SearchData(train=bars, validation=bars), Budget())
     rng = torch.Generator().manual_seed(0)
     for group, alpha in darts.alphas.items():
         darts.alphas[group] = torch.nn.Parameter(torch.randn(alpha.shape, generator=rng).double())

@@ -21,11 +21,10 @@ def strategy(
     if kind == "drnas":
         section["alpha_learning_rate"] = 1e-30  # other alphas, however close, can be given other draws
     settings = STRATEGIES.validate(section)
-    built = build_strategy(settings, ImagesSection(shift=0, rotate=0, scale=0), seed=0)
     with seeded_initialisation(0):
-        supernet = build_supernet(SECTIONS[space], task, channel_fraction=built.channel_fraction)
-    built.set_up(supernet, SearchData(train=bars, validation=bars), Budget(epochs=2))
-    return built
+        supernet = build_supernet(SECTIONS[space], task, channel_fraction=settings.mixed_fraction)
+    data, augment = SearchData(train=bars, validation=bars), ImagesSection(shift=0, rotate=0, scale=0)
+    return build_strategy(settings, supernet, data, Budget(epochs=2), augment=augment, seed=0)
 
 
 @pytest.mark.parametrize("space", ["darts", "nasbench201", "chain"])
@@ -51,4 +50,7 @@ def test_second_order_stays_in_float32(tiny_task, bars):
     with pytest.raises(ValidationError, match="precision must not be 'bfloat16' where order is 'second'"):
         STRATEGIES.validate({"kind": "darts", "order": "second", "precision": "bfloat16"})
     settings = STRATEGIES.validate({"kind": "darts", "order": "second"})
-    assert build_strategy(settings, ImagesSection(), seed=0).precision == "float32"
+    supernet = build_supernet(SECTIONS["darts"], tiny_task)
+    data = SearchData(train=bars, validation=bars)
+    strategy = build_strategy(settings, supernet, data, Budget(), augment=ImagesSection(), seed=0)
+    assert strategy.precision == "float32"

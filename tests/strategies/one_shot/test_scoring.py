@@ -37,8 +37,8 @@ def spoil_statistics(supernet: Supernet) -> None:
 @pytest.mark.parametrize("kind", ["darts", "gdas", "drnas"])
 def test_what_is_watched(kind: str, supernet: Supernet, bars: Split):
     section = STRATEGIES.validate({"kind": kind, "batch_size": 20})
-    strategy = build_strategy(section, ImagesSection(), seed=0)
-    strategy.set_up(supernet, SearchData(train=bars, validation=bars), Budget())
+    data = SearchData(train=bars, validation=bars)
+    strategy = build_strategy(section, supernet, data, Budget(), augment=ImagesSection(), seed=0)
     strategy.train_epoch(1)
     expected = strategy.watch()
     spoil_statistics(supernet)

@@ -61,18 +61,18 @@ class KillAfterAnEpoch(Silent):
 
 def search(folder: Path, name: str, progress: Silent) -> None:
     section = STRATEGIES.validate({"batch_size": 7} | SECTIONS[name])
-    strategy = build_strategy(section, ImagesSection(), seed=5)
     space = CHAIN if "chain" in name else CELLS
     with seeded_initialisation(0):
-        supernet = build_supernet(space, TASK, channel_fraction=strategy.channel_fraction)
+        supernet = build_supernet(space, TASK, channel_fraction=section.mixed_fraction)
     rng = torch.Generator().manual_seed(0)
-    num_train = 4 if strategy.settings.batch_size == 2 else 14
+    num_train = 4 if section.batch_size == 2 else 14
     train, validation = (
         Split((torch.rand(count, 2, 8, 8, generator=rng),), torch.arange(count) % 3)
         for count in (num_train, 8)
     )
     data = SearchData(train=train, validation=validation)
-    strategy.fit(supernet, data, Budget(epochs=2), folder / name, progress).save(folder / f"{name}.json")
+    strategy = build_strategy(section, supernet, data, Budget(epochs=2), augment=ImagesSection(), seed=5)
+    strategy.fit(folder / name, progress).save(folder / f"{name}.json")
 
 
 def work_through(folder: Path, searches: Mapping[str, tuple[str, ...]], begun: str) -> None:

@@ -32,31 +32,33 @@ class SharedWeights(Estimator):
 
     def __init__(self, settings: SharedWeightsSection, setting: Setting, *, seed: int) -> None:
         super().__init__(settings, setting, seed=seed)
-        section = SposSection(
-            kind="spos",
-            population=2,
-            generations=1,
-            batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
-            score_examples=settings.score_examples,
-        )
-        self.strategy = Spos(section, setting.augment, seed=derive_seed(seed, "shared weights"))
-        self.strategy.rate_name = "learning_rate of the estimator shared-weights"
+        self._strategy: Spos | None = None
 
     def prepare(self, folder: Path, progress: Progress) -> None:
         """Train the supernet, or take its weights from the folder's checkpoint."""
         with seeded_initialisation(derive_seed(self.seed, "supernet")):
             supernet = build_supernet(self.setting.space, self.setting.task).to(self.setting.device)
-        self.strategy.fit(
+        self._strategy = Spos(
+            SposSection(
+                kind="spos",
+                population=2,
+                generations=1,
+                batch_size=self.settings.batch_size,
+                learning_rate=self.settings.learning_rate,
+                score_examples=self.settings.score_examples,
+            ),
             supernet,
             SearchData(train=self.setting.train, validation=self.setting.validation),
             Budget(epochs=self.settings.epochs),
-            folder / CHECKPOINT,
-            progress,
+            augment=self.setting.augment,
+            seed=derive_seed(self.seed, "shared weights"),
         )
+        self._strategy.rate_name = "learning_rate of the estimator shared-weights"
+        self._strategy.fit(folder / CHECKPOINT, progress)
 
     def estimate(
         self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Return the objective on the validation split of the supernet restricted to the genotype."""
-        return {self.metrics[0]: self.strategy.score(genotype)}
+        assert self._strategy is not None, "prepare must be called first"
+        return {self.metrics[0]: self._strategy.score(genotype)}

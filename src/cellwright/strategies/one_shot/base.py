@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
 from cellwright.data.split import Batch, Split
+from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
 from cellwright.importing import load_class
 from cellwright.progress import Progress
@@ -67,7 +68,7 @@ class Round:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-class Journal(BaseModel):
+class SearchRecord(BaseModel):
     """What a checkpoint holds beside tensors."""
 
     history: list[EpochRecord] = []
@@ -91,42 +92,80 @@ class OneShotStrategy(ABC):
     Several processes may search together (`training.parallel`). Each is given whole batches, and `loss` shares them
     out; gradients are averaged by `descend`, and those of whatever else learns must be by `parallel.average_gradients`.
 
+    It is complete once it is made: a notebook can call `train_epoch`, `step`, `watch` and `derive` by itself.
+
     Args:
         settings: its section of the spec.
+        supernet: on the device to search on, built with the section's `mixed_fraction`.
+        data: on the same device.
+        budget: what the search may cost.
         augment: what is done to training inputs.
         seed: all randomness follows from it.
+        start: alphas of an earlier search to begin with, by name; those of another shape are left.
+
+    Raises:
+        CellwrightError: there are alphas to begin with, and the strategy has none.
     """
 
-    channel_fraction: float = 1.0
-    """Share of the channels that the supernet must send through its primitives."""
+    has_alphas: ClassVar[bool] = False
+    """Whether it learns architecture parameters, which an earlier search may have left."""
     rate_name: str = "strategy.learning_rate"
     """What users know the weights' learning rate by."""
 
-    def __init__(self, settings: OneShotSection, augment: TaskSection, *, seed: int) -> None:
+    def __init__(
+        self,
+        settings: OneShotSection,
+        supernet: Supernet,
+        data: SearchData,
+        budget: Budget,
+        *,
+        augment: TaskSection,
+        seed: int,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        if start and not self.has_alphas:
+            raise CellwrightError(
+                f"start.search must be left out: strategy.kind {settings.kind} has no alphas to begin with"
+            )
         self.settings = settings
         self.augment = augment
         self.seed = seed
+        self.start = start or {}
         self.notes: dict[str, Any] = {}
-        self.start: Mapping[str, Tensor] = {}
-        """Alphas of an earlier search to begin with, by name; those of another shape are left."""
+        self.supernet = channels_last(supernet)
+        self.whole = Replayed(self.supernet, self.settings.cuda_graphs)
+        self.space = supernet.space
+        self.task = supernet.task
+        self.data = data
+        self.budget = budget
+        self.device = next(supernet.parameters()).device
+        self.batch_size = min(self.settings.batch_size, len(data.train))
+        self.weights = list(supernet.parameters())
+        self.weight_optimizer = torch.optim.SGD(
+            self.weights,
+            lr=self.settings.learning_rate,
+            momentum=self.settings.momentum,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
+        )
+        if self.settings.momentum:
+            # The fused optimizer cannot start momenta one by one, as weights are first reached by a sampled path.
+            for weight in self.weights:
+                self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        self.begin()
+        self.begin_epoch(1)
 
-    def fit(
-        self, supernet: Supernet, data: SearchData, budget: Budget, checkpoint: Path, progress: Progress
-    ) -> SearchResult:
+    def fit(self, checkpoint: Path, progress: Progress) -> SearchResult:
         """Search, from the checkpoint on if it is there.
 
         Args:
-            supernet: on the device to search on, built with the strategy's `channel_fraction`.
-            data: on the same device.
-            budget: what the search may cost.
             checkpoint: the file that is written after each epoch and each round of selection.
             progress: told of each.
 
         Raises:
             DivergedError: an epoch's loss, score or state is not finite.
         """
-        self.set_up(supernet, data, budget)
-        journal = Journal()
+        journal = SearchRecord()
         if parallel.agreed(checkpoint.exists()):
             journal = self._load(checkpoint)
         parallel.wait()  # lest the first writes what others have yet to read
@@ -164,7 +203,7 @@ class OneShotStrategy(ABC):
         """Return the genotype that the search stands at."""
 
     def begin(self) -> None:  # noqa: B027 - optional
-        """Make what the search needs beside the supernet, once `self.supernet`, `data` and `budget` are there."""
+        """Make what the search needs beside the supernet; the constructor ends with it."""
 
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - optional
         """Make the generators and batches that the epoch, counted from 1, needs."""
@@ -230,31 +269,7 @@ class OneShotStrategy(ABC):
         for inputs, targets in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
             yield self.task.augment(inputs, self.augment, rng), targets
 
-    def set_up(self, supernet: Supernet, data: SearchData, budget: Budget) -> None:
-        """Make optimizers and all else that training needs; `fit` begins with it."""
-        self.supernet = channels_last(supernet)
-        self.whole = Replayed(self.supernet, self.settings.cuda_graphs)
-        self.space = supernet.space
-        self.task = supernet.task
-        self.data = data
-        self.budget = budget
-        self.device = next(supernet.parameters()).device
-        self.batch_size = min(self.settings.batch_size, len(data.train))
-        self.weights = list(supernet.parameters())
-        self.weight_optimizer = torch.optim.SGD(
-            self.weights,
-            lr=self.settings.learning_rate,
-            momentum=self.settings.momentum,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
-        if self.settings.momentum:
-            # The fused optimizer cannot start momenta one by one, as weights are first reached by a sampled path.
-            for weight in self.weights:
-                self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-        self.begin()
-
-    def _train(self, journal: Journal, checkpoint: Path, progress: Progress) -> None:
+    def _train(self, journal: SearchRecord, checkpoint: Path, progress: Progress) -> None:
         total, limit = self.budget.epochs, self.budget.max_seconds
         for epoch in range(len(journal.history) + 1, total + 1):
             if journal.is_over:
@@ -306,7 +321,7 @@ class OneShotStrategy(ABC):
         for group in self.weight_optimizer.param_groups:
             group["lr"] = rate
 
-    def _finish_epoch(self, journal: Journal, checkpoint: Path) -> None:
+    def _finish_epoch(self, journal: SearchRecord, checkpoint: Path) -> None:
         """Let a guard look at the epoch; the checkpoint still holds the one before, the last good one."""
         intervention = self.intervene(journal.history[-1])
         if intervention is not None:
@@ -318,7 +333,7 @@ class OneShotStrategy(ABC):
                     return
         journal.epoch = len(journal.history)
 
-    def _select(self, journal: Journal, checkpoint: Path, progress: Progress) -> None:
+    def _select(self, journal: SearchRecord, checkpoint: Path, progress: Progress) -> None:
         began = time.monotonic()
         for done in self.select():
             now = time.monotonic()
@@ -326,14 +341,14 @@ class OneShotStrategy(ABC):
             self._save(journal, checkpoint)
             progress.advance("select", done.number, done.total, done.metrics)
 
-    def _save(self, journal: Journal, checkpoint: Path) -> None:
+    def _save(self, journal: SearchRecord, checkpoint: Path) -> None:
         journal.notes = self.notes
         if parallel.is_first():
             save_tensors(checkpoint, self.state(), journal.model_dump(mode="json"))
 
-    def _load(self, checkpoint: Path) -> Journal:
+    def _load(self, checkpoint: Path) -> SearchRecord:
         state, facts = load_tensors(checkpoint)
-        journal = Journal.model_validate(facts)
+        journal = SearchRecord.model_validate(facts)
         self.notes = journal.notes
         self.restore(state)
         return journal
@@ -348,7 +363,16 @@ def endless_batches(split: Split, batch_size: int, *, seed: int, epoch: int) -> 
         lap += 1
 
 
-def build_strategy(section: OneShotSection, augment: TaskSection, *, seed: int) -> OneShotStrategy:
-    """Return the strategy that a spec's `strategy` section describes."""
+def build_strategy(
+    section: OneShotSection,
+    supernet: Supernet,
+    data: SearchData,
+    budget: Budget,
+    *,
+    augment: TaskSection,
+    seed: int,
+    start: Mapping[str, Tensor] | None = None,
+) -> OneShotStrategy:
+    """Return the strategy that a spec's `strategy` section describes; arguments are those of `OneShotStrategy`."""
     strategy = load_class(section.implementation, OneShotStrategy)  # type: ignore[type-abstract]
-    return strategy(section, augment, seed=seed)
+    return strategy(section, supernet, data, budget, augment=augment, seed=seed, start=start)

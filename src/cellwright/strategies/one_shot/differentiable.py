@@ -45,6 +45,7 @@ class Differentiable(OneShotStrategy):
     """
 
     settings: AlphaSection
+    has_alphas = True
 
     def initial_alphas(self) -> dict[str, nn.Parameter]:
         """Return for each group of decisions its alphas, and whatever else learns with them."""

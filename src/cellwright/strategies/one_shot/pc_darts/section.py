@@ -17,3 +17,8 @@ class PcDartsSection(AlphaSection):
     """Share of the epochs, those at the start, in which only the weights learn; the paper's."""
     channel_fraction: Share = 0.25
     """Share of the channels that goes through the primitives; the rest is passed on."""
+
+    @property
+    def mixed_fraction(self) -> float:
+        """Return the share of the channels that goes through the primitives."""
+        return self.channel_fraction

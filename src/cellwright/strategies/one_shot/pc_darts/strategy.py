@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.spaces.supernet import Mixture
-from cellwright.spec import TaskSection
 from cellwright.strategies.one_shot.differentiable import Differentiable
 from cellwright.strategies.one_shot.pc_darts.section import PcDartsSection
 
@@ -15,18 +14,9 @@ class PcDarts(Differentiable):
     """DARTS on a share of the channels, with a second softmax over the decisions that meet in one place.
 
     That edge normalisation makes up for the noise that partial channels bring into the alphas.
-
-    Args:
-        settings: those of DARTS, and the share of the channels.
-        augment: what is done to training inputs.
-        seed: all randomness follows from it.
     """
 
     settings: PcDartsSection
-
-    def __init__(self, settings: PcDartsSection, augment: TaskSection, *, seed: int) -> None:
-        super().__init__(settings, augment, seed=seed)
-        self.channel_fraction = settings.channel_fraction
 
     def initial_alphas(self) -> dict[str, nn.Parameter]:
         """Return the alphas of choices, and those of whole decisions, which start at 0."""
