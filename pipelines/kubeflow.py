@@ -14,15 +14,15 @@ from typing import Any
 import kfp
 import kfp_server_api
 import urllib3
-from cellwright_pipelines.checking import check_for_cluster
-from cellwright_pipelines.cron import Timetable
-from cellwright_pipelines.pipeline import compile_pipeline
-from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, read_run, read_schedule
 
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry, status_may_pass
 from cellwright.spec import SearchSpec
+from cellwright_pipelines.checking import check_for_cluster
+from cellwright_pipelines.cron import Timetable
+from cellwright_pipelines.pipeline import compile_pipeline
+from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, read_run, read_schedule
 
 SECONDS = 120.0
 

@@ -7,7 +7,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import cellwright_pipelines
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
+import cellwright_pipelines
 from cellwright.cli.app import app
 from cellwright.folders import MARK, claimed
 from cellwright.progress import Silent

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cellwright_pipelines import compile_pipeline
 
 from cellwright.spec import load_spec
+from cellwright_pipelines import compile_pipeline
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from cellwright_pipelines.checking import check_for_cluster
 
 from cellwright.errors import CellwrightError
 from cellwright.spec import SearchSpec
+from cellwright_pipelines.checking import check_for_cluster
 
 WHOLE = {
     "name": "a",

@@ -1,6 +1,5 @@
 import pytest
 import yaml
-from cellwright_pipelines import compile_pipeline
 from google.protobuf import json_format
 from kfp import components
 from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
@@ -8,6 +7,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from cellwright import __version__
 from cellwright.spec import load_spec, parse_spec
+from cellwright_pipelines import compile_pipeline
 
 STEPS = ["baselines", "evaluate", "prepare", "register", "retrain", "search"]
 

@@ -4,10 +4,10 @@ import ast
 import inspect
 import pkgutil
 
-import cellwright_components
 import pytest
 from kfp.dsl.base_component import BaseComponent
 
+import cellwright_components
 from cellwright.importing import load_object
 from cellwright.step_list import STEPS
 

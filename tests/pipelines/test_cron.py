@@ -2,9 +2,9 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from cellwright_pipelines.cron import read_cron
 
 from cellwright.errors import CellwrightError
+from cellwright_pipelines.cron import read_cron
 
 WINTER = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)

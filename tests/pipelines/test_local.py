@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from cellwright_pipelines import local, run_locally
 from kfp.local.config import LocalExecutionConfig
 
 from cellwright.errors import CellwrightError
 from cellwright.spec import parse_spec
+from cellwright_pipelines import local, run_locally
 from tests.pipelines.fake_steps import pipeline_saying
 
 SPEC = parse_spec('{"name": "fake", "data": {"source": "digits"}}')

@@ -42,9 +42,8 @@ def connection(host: str | None, namespace: str | None, token_file: Path | None)
     Raises:
         CellwrightError: the user's file, or that of the token, cannot be read.
     """
-    from cellwright_pipelines.kubeflow import Connection
-
     from cellwright.cli.settings import Settings, read_settings
+    from cellwright_pipelines.kubeflow import Connection
 
     folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     environment = {
