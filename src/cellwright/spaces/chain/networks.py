@@ -137,7 +137,7 @@ def _sum(terms: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
     return sum(weighted[1:], weighted[0])
 
 
-class _Skeleton(nn.Module):
+class ChainSkeleton(nn.Module):
     """Stem, layers and classifier."""
 
     def __init__(
@@ -175,7 +175,7 @@ class _Skeleton(nn.Module):
         return outputs
 
 
-class ChainNetwork(_Skeleton, Droppable):
+class ChainNetwork(ChainSkeleton, Droppable):
     """A genotype's network, from raw inputs to outputs; what a layer reads beside the layer before can be dropped.
 
     Args:
@@ -225,7 +225,7 @@ class ChainNetwork(_Skeleton, Droppable):
             yield replace(choices, sources=sources)
 
 
-class ChainSupernet(_Skeleton, Supernet):
+class ChainSupernet(ChainSkeleton, Supernet):
     """All chains of a space in one network; other arguments as for the network."""
 
     space: Chain

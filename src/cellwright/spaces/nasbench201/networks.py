@@ -182,7 +182,7 @@ def _relu_conv_norm(in_channels: int, channels: int, stride: int) -> nn.Sequenti
     )
 
 
-class _Skeleton(nn.Module):
+class BenchmarkSkeleton(nn.Module):
     """Stem, three stages of cells with reductions between them, and classifier."""
 
     def __init__(
@@ -238,7 +238,7 @@ class _Skeleton(nn.Module):
         return outputs
 
 
-class NasBench201Network(_Skeleton, Droppable):
+class NasBench201Network(BenchmarkSkeleton, Droppable):
     """A genotype's network, from raw inputs to outputs; its edges can be dropped.
 
     Args:
@@ -264,7 +264,7 @@ class NasBench201Network(_Skeleton, Droppable):
         return self._outputs(inputs, kept_CEB=kept_CEB)
 
 
-class NasBench201Supernet(_Skeleton, Supernet):
+class NasBench201Supernet(BenchmarkSkeleton, Supernet):
     """All cells in one network.
 
     Args:
