@@ -149,6 +149,7 @@ def server(tmp_path: Path) -> Iterator[MlflowServer]:
     server.kill()
 
 
+@pytest.mark.timeout(600)
 def test_killed_five_times_it_ends_where_an_undisturbed_run_does(
     undisturbed: tuple[Path, str], tmp_path: Path, server: MlflowServer
 ):
