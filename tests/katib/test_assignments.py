@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cellwright.candidate import Candidate
@@ -53,6 +53,7 @@ def reported(evaluation: Evaluation) -> dict[str, str]:
     return dict(observation(evaluation, OBJECTIVES))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first loads what the space needs
 @given(SUGGESTIONS)
 def test_suggestions_come_back_as_they_went(suggestion):
     assignments = assign(suggestion)

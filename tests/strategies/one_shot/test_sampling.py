@@ -4,13 +4,18 @@ import itertools
 import random
 from collections import Counter
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from cellwright.data.split import Split
 from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.darts.space import Darts
+from cellwright.spaces.darts.supernet import DartsSupernet
+from cellwright.spec import Budget, OneShotSection
+from cellwright.strategies.one_shot.base import OneShotStrategy, SearchData
 from cellwright.strategies.one_shot.drnas.section import DrnasSection
 from cellwright.strategies.one_shot.drnas.strategy import Drnas
 from cellwright.strategies.one_shot.enas.controller import Controller
@@ -22,6 +27,7 @@ from cellwright.strategies.one_shot.pc_darts.section import PcDartsSection
 from cellwright.strategies.one_shot.pc_darts.strategy import PcDarts
 from cellwright.strategies.one_shot.spos.strategy import cross
 from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.task import ImageClassification
 
 
 @pytest.fixture
@@ -30,17 +36,20 @@ def small_space() -> Darts:
     return Darts(primitives=("skip_connect", "sep_conv_3x3"), num_nodes=2)
 
 
-def prepare(strategy, space: Darts):
-    """Give a strategy what its sampling needs, without a supernet."""
-    strategy.space, strategy.device, strategy.epoch = space, torch.device("cpu"), 1
-    strategy.budget = SimpleNamespace(epochs=3)
-    strategy.rng = torch.Generator().manual_seed(0)
-    strategy.alphas = strategy.initial_alphas()
-    return strategy
+def made(strategy: type[OneShotStrategy], section: OneShotSection, space: Darts) -> Any:
+    """Return the strategy over a supernet that nothing is computed with."""
+    task = ImageClassification(map_shape=(1, 8, 8), class_names=("a", "b"), mean=(0.0,), std=(1.0,))
+    split = Split((torch.zeros(20, 1, 8, 8),), torch.arange(20) % 2)
+    with seeded_initialisation(0):
+        supernet = DartsSupernet(task, space, num_cells=1, channels=2)
+    data = SearchData(train=split, validation=split)
+    made = strategy(section, supernet, data, Budget(epochs=3), augment=ImagesSection(), seed=0)
+    made.rng = torch.Generator().manual_seed(0)
+    return made
 
 
 def test_gumbel_draws_are_one_hot_follow_the_softmax_and_are_soft_on_the_way_back(tiny_space: Darts):
-    gdas = prepare(Gdas(GdasSection(kind="gdas"), ImagesSection(), seed=0), tiny_space)
+    gdas = made(Gdas, GdasSection(kind="gdas"), tiny_space)
     wanted = torch.tensor([0.1, 0.2, 0.3, 0.4])
     gdas.alphas["normal"].data.copy_(wanted.log().expand(5, 4))
     counts = torch.zeros(4)
@@ -56,7 +65,7 @@ def test_gumbel_draws_are_one_hot_follow_the_softmax_and_are_soft_on_the_way_bac
 
 
 def test_dirichlet_draws_have_the_mean_that_is_derived_and_gradients(tiny_space: Darts):
-    drnas = prepare(Drnas(DrnasSection(kind="drnas"), ImagesSection(), seed=0), tiny_space)
+    drnas = made(Drnas, DrnasSection(kind="drnas"), tiny_space)
     drnas.alphas["reduce"].data.copy_(torch.tensor([-0.5, 0.0, 1.0, 2.0]).expand(5, 4))
     drnas.averages = drnas.alphas
     mean = torch.stack([drnas.sample()[0]["reduce"] for _ in range(1000)]).mean(dim=0)
@@ -67,7 +76,7 @@ def test_dirichlet_draws_have_the_mean_that_is_derived_and_gradients(tiny_space:
 
 
 def test_dirichlet_means_look_back_on_a_fifth_of_the_search(tiny_space: Darts):
-    drnas = prepare(Drnas(DrnasSection(kind="drnas"), ImagesSection(), seed=0), tiny_space)
+    drnas = made(Drnas, DrnasSection(kind="drnas"), tiny_space)
     drnas.alpha_optimizer = SimpleNamespace(step=lambda: None)
     drnas.data, drnas.batch_size = SimpleNamespace(train=range(100)), 10  # 30 steps in 3 epochs
     drnas.averages = {group: torch.zeros_like(alpha) for group, alpha in drnas.alphas.items()}
@@ -80,7 +89,7 @@ def test_dirichlet_means_look_back_on_a_fifth_of_the_search(tiny_space: Darts):
 
 
 def test_partial_channels_share_one_weight_among_the_edges_into_a_node(tiny_space: Darts):
-    pc = prepare(PcDarts(PcDartsSection(kind="pc-darts"), ImagesSection(), seed=0), tiny_space)
+    pc = made(PcDarts, PcDartsSection(kind="pc-darts"), tiny_space)
     pc.alphas["normal/edges"].data.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]))
     sums = pc.mixture()["normal"].sum(dim=1)
     expected = torch.cat([torch.tensor([1.0, 2.0]).softmax(0), torch.tensor([3.0, 4.0, 5.0]).softmax(0)])
@@ -134,8 +143,7 @@ def test_the_controllers_probabilities_sum_to_one_and_are_those_of_its_draws(sma
 
 
 def test_the_controller_learns_what_is_rewarded(tiny_space: Darts):
-    enas = Enas(EnasSection(kind="enas", hidden=16), ImagesSection(), seed=0)
-    enas.space = tiny_space
+    enas = made(Enas, EnasSection(kind="enas", hidden=16), tiny_space)
     with seeded_initialisation(0):
         enas.controller = Controller(tiny_space, hidden=16)
     enas.controller_optimizer = torch.optim.Adam(enas.controller.parameters(), lr=0.02)
