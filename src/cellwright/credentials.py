@@ -36,7 +36,7 @@ def split_login(environ: MutableMapping[str, str]) -> None:
     uri = environ.get(MLFLOW_URI, "")
     parts = urlsplit(uri)
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    if bare == uri and not has_credentials(uri):
+    if "@" not in parts.netloc and not has_credentials(uri):
         return
     if parts.scheme not in ("http", "https") or has_credentials(bare):
         raise CellwrightError(f"{MLFLOW_URI} must be without user and password: {WAYS}")

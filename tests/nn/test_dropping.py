@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cellwright.data import Split
+from cellwright.data.split import Split
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable, kept_paths
 from cellwright.nn.initialising import seeded_initialisation
