@@ -137,7 +137,7 @@ def test_retraining_starts_from_a_champions_weights(start: str, earlier: dict[st
     assert told.new == ()
     champion, _ = load_tensors(earlier["retrain"] / "model.safetensors")
     assert {name for name in champion if name.endswith("weight")} <= set(told.taken)
-    settings = json.loads((again / "step.json").read_text())["settings"]
+    settings = json.loads((again / "step.json").read_text())["settings"]["retrain"]
     assert settings["start"] == ("small/1" if ":" in start else settings["start"]) is not None
 
 
