@@ -28,7 +28,8 @@ import yaml
 import cellwright
 from benchmarks.cpu_budget import search_epochs, training_epochs
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
-from benchmarks.fashion_table import Outcome, append_outcome, load_outcomes, table
+from benchmarks.fashion_table import Outcome, table
+from benchmarks.outcomes import append_outcome, load_outcomes
 from cellwright.canonical import canonical_json
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
@@ -208,7 +209,7 @@ All specs share this; everything else is a default:
 
 def write_report(results: Path) -> None:
     """Write the table beside the results."""
-    outcomes = load_outcomes(results)
+    outcomes = load_outcomes(results, Outcome)
     text = REPORT.format(
         table=table(outcomes, CONTENDERS, RANDOM),
         lines=results.name,
@@ -237,7 +238,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.run:
         with tempfile.TemporaryDirectory() as folder:
-            beside = load_outcomes(given.results)
+            beside = load_outcomes(given.results, Outcome)
             outcome = run(given.run, given.seeds[0], given.data, beside, Path(folder))
         append_outcome(given.results, outcome)
         print(f"{outcome.contender}, seed {outcome.seed}: {outcome.test_accuracy:.4f}", flush=True)
@@ -245,7 +246,7 @@ def main() -> None:
     if not given.table:
         for num_images in (NUM_IMAGES, SEARCHED_IMAGES):
             prepared(spec_for(RANDOM, 0, given.data, num_images))
-        left = missing(given.seeds, given.only, load_outcomes(given.results))
+        left = missing(given.seeds, given.only, load_outcomes(given.results, Outcome))
         with ThreadPoolExecutor(given.jobs) as pool:
             list(pool.map(partial(run_apart, given.results, given.data), left))
     write_report(given.results)

@@ -2,10 +2,10 @@
 
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 
 from scipy.stats import ttest_ind
 
+from benchmarks.outcomes import markdown
 from cellwright.genotype import GenotypeLine
 from cellwright.results import Result
 
@@ -24,20 +24,6 @@ class Outcome(Result):
     retrain_epochs: int
     retrain_seconds: float
     versions: dict[str, str]
-
-
-def load_outcomes(path: Path) -> list[Outcome]:
-    """Return the finished runs; none where there is no file."""
-    return (
-        [Outcome.model_validate_json(line) for line in path.read_text().splitlines()] if path.exists() else []
-    )
-
-
-def append_outcome(path: Path, outcome: Outcome) -> None:
-    """Add a finished run."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(outcome.model_dump_json() + "\n")
 
 
 def table(outcomes: Sequence[Outcome], contenders: Sequence[str], reference: str) -> str:
@@ -64,7 +50,7 @@ def table(outcomes: Sequence[Outcome], contenders: Sequence[str], reference: str
     )
     rows = [headings, ("---", "---", *["--:"] * (len(headings) - 2))]
     rows += [_row(name, of, runs[reference]) for name, of in runs.items() if of]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return markdown(rows)
 
 
 def _row(name: str, runs: Sequence[Outcome], reference: Sequence[Outcome]) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ from torch.nn import functional
 import cellwright
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
 from benchmarks.hand_shapes import SHAPES, build_shape
-from benchmarks.hand_table import FORMATS, Cell, Outcome, append_outcome, leaders, load_outcomes, report
+from benchmarks.hand_table import FORMATS, Cell, Outcome, leaders, report
+from benchmarks.outcomes import append_outcome, load_outcomes
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Batch, Split
 from cellwright.files import write_text
@@ -257,7 +258,7 @@ def run_cells(
     running: dict[Future[Outcome], Cell] = {}
     with ThreadPoolExecutor(jobs) as pool:
         while True:
-            done = load_outcomes(results)
+            done = load_outcomes(results, Outcome)
             left = [cell for cell in missing(wanted, done, formats) if cell not in running.values()]
             for cell in left[: jobs - len(running)]:
                 running[pool.submit(run_apart, cell, prepared[cell.data], price_of(cell, done))] = cell
@@ -274,7 +275,7 @@ def run_cells(
 
 def write_report(results: Path) -> None:
     """Write the table beside the results."""
-    text = report(load_outcomes(results), all_cells(DATA), RECIPE, NUM_IMAGES, results.name)
+    text = report(load_outcomes(results, Outcome), all_cells(DATA), RECIPE, NUM_IMAGES, results.name)
     write_text(results.with_suffix(".md"), text)
 
 

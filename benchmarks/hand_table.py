@@ -3,10 +3,10 @@
 import itertools
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.hand_shapes import SHAPES, TODAY
+from benchmarks.outcomes import markdown
 from cellwright.results import Result
 from cellwright.spec import Precision
 
@@ -50,20 +50,6 @@ class Outcome(Result):
     @property
     def cell(self) -> Cell:
         return Cell(self.data, self.shape, self.precision, self.seconds, self.seed)
-
-
-def load_outcomes(path: Path) -> list[Outcome]:
-    """Return the finished cells; none where there is no file."""
-    return (
-        [Outcome.model_validate_json(line) for line in path.read_text().splitlines()] if path.exists() else []
-    )
-
-
-def append_outcome(path: Path, outcome: Outcome) -> None:
-    """Add a finished cell."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(outcome.model_dump_json() + "\n")
 
 
 def leaders(outcomes: Sequence[Outcome], data: str, seconds: float) -> list[str]:
@@ -138,7 +124,7 @@ def _budgets(outcomes: Sequence[Outcome]) -> list[float]:
 
 
 def _findings(runs: Sequence[Outcome], data: str) -> str:
-    """Say which shape is best at each budget, and which overtake the best of the smallest."""
+    """Return the best shape at each budget, and the shapes ahead of the one that wins at the smallest."""
     best = {seconds: _best(runs, data, seconds) for seconds in _budgets(runs)}
     lines, first = [], None
     for seconds, of in best.items():
@@ -232,4 +218,4 @@ def _formats(outcomes: Sequence[Outcome]) -> str:
 
 def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     table = [headings, ["---", *["--:"] * (len(headings) - 1)], *rows]
-    return "".join(f"| {' | '.join(row)} |\n" for row in table)
+    return markdown(table)

@@ -12,6 +12,7 @@ from cellwright.spaces.darts.space import Darts
 from cellwright.spec import Retrain
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing import one_shot
 
 torch.set_num_threads(1)  # tensors here are too small for more, and two processes run the tests
 
@@ -40,13 +41,7 @@ def rng() -> random.Random:
 
 @pytest.fixture(scope="session")
 def bars() -> Split:
-    """Examples that are easy to tell apart: the class is the row of a bright bar, in noise."""
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(60) % 3
-    images = 0.3 * torch.rand(60, 2, 8, 8, generator=generator)
-    for image, label in zip(images, labels.tolist(), strict=True):
-        image[:, 1 + 2 * label] += 1
-    return Split((images,), labels)
+    return one_shot.bars(60)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from cellwright.results import EvaluationResult, ModelInfo, RegistrationResult
+from tests.without import without
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = ("budget.evaluations=2", "budget.finalists=1", "retrain.epochs=20", "evaluate.latency_repeats=5")
@@ -50,13 +51,7 @@ def test_the_model_predicts_numbers_without_cellwright(done: Mapping[str, Path],
     registered = RegistrationResult.load(done["register"] / "registered.json")
     test = load_file(next(done["prepare"].glob("test*.safetensors")))
     torch.save(test["inputs/spectra"], tmp_path / "spectra.pt")
-    script = f"""
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0].startswith(("cellwright", "my_package")):
-            raise ImportError(name)
-sys.meta_path.insert(0, Blocker())
+    script = f"""{without("cellwright", "my_package")}
 import mlflow, torch
 mlflow.set_tracking_uri({registered.tracking_uri!r})
 model = mlflow.pytorch.load_model({registered.uri!r})

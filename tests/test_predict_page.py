@@ -19,18 +19,11 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.tasks.base import read_task
 from cellwright.tasks.images.sources.folder import FolderSection
 from cellwright.tasks.preparing import prepare
+from tests.without import without
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("boot", "Schühchen", "10", "shoe")
-WITHOUT_CELLWRIGHT = """
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0].startswith("cellwright"):
-            raise ImportError(name)
-sys.meta_path.insert(0, Blocker())
-sys.stdout.reconfigure(encoding="utf-8")
-"""
+WITHOUT_CELLWRIGHT = without("cellwright") + 'sys.stdout.reconfigure(encoding="utf-8")\n'
 
 
 def snippet(after: str) -> str:

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
 from cellwright.tracking import connection as _connection
 from tests.servers import MlflowServer
+from tests.without import without
 
 ROOT = Path(__file__).parents[1]
 SPEC = """
@@ -96,13 +97,7 @@ def test_the_model_loads_and_predicts_without_cellwright(undisturbed: tuple[Path
     registered = RegistrationResult.load(done["register"] / "registered.json")
     test = load_file(next(done["prepare"].glob("test*.safetensors")))
     torch.save(test["inputs/images"], tmp_path / "images.pt")
-    script = f"""
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0].startswith("cellwright"):
-            raise ImportError(name)
-sys.meta_path.insert(0, Blocker())
+    script = f"""{without("cellwright")}
 import mlflow, torch
 mlflow.set_tracking_uri({registered.tracking_uri!r})
 model = mlflow.pytorch.load_model({registered.uri!r})

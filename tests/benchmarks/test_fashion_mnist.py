@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fashion_mnist import CONTENDERS, RESNET_WHOLE, missing, write_report
-from benchmarks.fashion_table import Outcome, append_outcome, load_outcomes, table
+from benchmarks.fashion_table import Outcome, table
+from benchmarks.outcomes import append_outcome, load_outcomes
 
 
 def outcome(contender: str, seed: int, accuracy: float) -> Outcome:
@@ -63,6 +64,6 @@ def test_a_report_is_made_of_the_lines_that_runs_left(outcomes: list[Outcome], t
     lines = tmp_path / "docs" / "runs.jsonl"
     for run in outcomes:
         append_outcome(lines, run)
-    assert load_outcomes(lines) == outcomes
+    assert load_outcomes(lines, Outcome) == outcomes
     write_report(lines)
     assert table(outcomes, CONTENDERS, "random") in lines.with_suffix(".md").read_text()

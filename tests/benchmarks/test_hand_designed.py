@@ -16,7 +16,8 @@ from benchmarks.hand_designed import (
     write_report,
 )
 from benchmarks.hand_shapes import SHAPES, TODAY, build_shape
-from benchmarks.hand_table import FORMATS, Cell, Outcome, append_outcome, leaders, load_outcomes
+from benchmarks.hand_table import FORMATS, Cell, Outcome, leaders
+from benchmarks.outcomes import append_outcome, load_outcomes
 from cellwright.data.prepared import PreparedData
 from cellwright.progress import Silent
 from cellwright.spec import SearchSpec
@@ -123,10 +124,10 @@ def test_a_finished_cell_is_not_repeated_and_its_price_is_kept(noise: Path, tmp_
     results = tmp_path / "runs.jsonl"
     run_cells(wanted[:1], {FASHION: noise}, results, write=True)
     first = results.read_text()
-    assert price_of(wanted[1], load_outcomes(results)) == load_outcomes(results)[0].price
+    assert price_of(wanted[1], load_outcomes(results, Outcome)) == load_outcomes(results, Outcome)[0].price
     run_cells(wanted, {FASHION: noise}, results)
     assert results.read_text().startswith(first)
-    done = load_outcomes(results)
+    done = load_outcomes(results, Outcome)
     assert [run.cell for run in done] == wanted
     assert done[0].price == done[1].price and done[0].steps == done[1].steps > 0
     lines = results.read_text()

@@ -11,7 +11,6 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cellwright.candidate import Candidate
-from cellwright.estimators.base import Estimator
 from cellwright.evaluation import Evaluation, EvaluationLine, Suggestion
 from cellwright.katib.api_pb2 import Trial, TrialStatus
 from cellwright.katib.assignments import assign, read_suggestion
@@ -25,6 +24,7 @@ from cellwright.search.trial import TrialRequest
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.strategies.sampled import build_sampled
+from tests.counting import Convolutions
 from tests.katib.playing import Play, begun_trial, ended_trial, experiment, running_service
 
 SPACE = {"kind": "darts", "num_cells": 2, "channels": 2, "num_nodes": 2}
@@ -78,18 +78,6 @@ class Stage(Runner):
 
     def stop(self) -> None:
         self.running.clear()
-
-
-class Convolutions(Estimator):
-    """Counts the convolutions of a genotype."""
-
-    metrics = ("convolutions",)
-
-    def __init__(self) -> None:
-        pass
-
-    def estimate(self, genotype, earlier, *, seed) -> dict[str, float]:
-        return {"convolutions": float(genotype.to_line().count("conv"))}
 
 
 def settings_of(strategy: dict, **others) -> SearchSettings:

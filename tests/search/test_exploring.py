@@ -9,7 +9,6 @@ import pytest
 
 from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
-from cellwright.estimators.base import Estimator
 from cellwright.evaluation import Evaluation, EvaluationLine, Objective
 from cellwright.progress import Silent
 from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
@@ -20,6 +19,7 @@ from cellwright.search.trial import TrialRequest
 from cellwright.spec import Constraints, ObjectiveSection, SearchSpec
 from cellwright.strategies.sampled import SampledStrategy
 from cellwright.strategies.sampled.random import RandomSearch, RandomSearchSection
+from tests.counting import Convolutions
 
 UNBOUND = Constraints()
 
@@ -30,18 +30,6 @@ class Climber(SampledStrategy):
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
         done = self.done
         return self.space.mutate(max(done, key=self.score).candidate, rng) if done else self.space.sample(rng)
-
-
-class Convolutions(Estimator):
-    """Counts the convolutions of a genotype."""
-
-    metrics = ("convolutions",)
-
-    def __init__(self) -> None:
-        pass
-
-    def estimate(self, genotype, earlier, *, seed) -> dict[str, float]:
-        return {"convolutions": float(genotype.to_line().count("conv"))}
 
 
 class Stage(Runner):

@@ -56,7 +56,7 @@ class Estimator(ABC):
         return metrics
 
     def prepare(self, folder: Path, progress: Progress) -> None:  # noqa: B027 - optional
-        """Do once, before anything is estimated, what takes long; a folder that is half filled is gone on with."""
+        """Do the slow work once, before anything is estimated; resumes from what is in the folder."""
 
     @abstractmethod
     def estimate(

@@ -71,15 +71,15 @@ class Search:
     ) -> dict[int, Evaluation]:
         """Return what the suggestion of that number may follow from; `new` ones, not begun yet, cannot be awaited."""
         begun = [n for n in range(number) if known[n].was_begun]
-        known_ends = settled(begun, self._settings.parallel)
-        late = [n for n in known_ends if known[n].state == "running" and n not in new]
+        due = settled(begun, self._settings.parallel)
+        late = [n for n in due if known[n].state == "running" and n not in new]
         if late and self._settings.in_order:
             raise NotYetError(
                 f"suggestion {number} has to wait until trial {late[0]} has ended: in_order is true, and parallel "
                 f"is {self._settings.parallel}"
             )
-        open_now = set(begun[len(known_ends) :])
-        return {n: _running(known[n]) if n in open_now else known[n] for n in range(number)}
+        pending = set(begun[len(due) :])
+        return {n: _running(known[n]) if n in pending else known[n] for n in range(number)}
 
     def _suggest(self, number: int, known: dict[int, Evaluation]) -> Suggestion:
         if number < len(self._start):

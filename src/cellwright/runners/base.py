@@ -39,7 +39,7 @@ class Trials:
     data: Path
     """The folder of prepared data."""
     folder: Path
-    """The search's own, where a search that is begun again finds its trials."""
+    """The search's folder, where a resumed search finds its trials."""
     request: str
     """What all are asked, as JSON: a request without an architecture."""
     settings: SearchSettings | None
@@ -54,7 +54,7 @@ class Finding:
 
     what: str
     mistake: str | None
-    """What is wrong with it and how to mend it; None where it is there."""
+    """What is wrong and how to fix it; None if nothing is."""
 
 
 class Runner(ABC):
@@ -67,7 +67,7 @@ class Runner(ABC):
     @classmethod
     @abstractmethod
     def of(cls, spec: SearchSpec, trials: Trials) -> "Runner":
-        """Return the runner of a search, whose trials it finds if they were begun before."""
+        """Return the runner of a search; it finds trials that were started before."""
 
     @classmethod  # noqa: B027 - most leave nothing
     def clean_up(cls, spec: SearchSpec, owner: str, say: Callable[[str], None]) -> None:
@@ -101,7 +101,7 @@ class Runner(ABC):
         """Begin the trial whose request is in the folder, where `result.json` will be.
 
         Args:
-            key: number and repeat of the trial; begun again after a kill, it is found where it still runs.
+            key: number and repeat of the trial; one that still runs after a kill is found, not started twice.
             folder: is complete when the trial has ended well.
             evaluation: what is evaluated; None for a whole one-shot search.
         """

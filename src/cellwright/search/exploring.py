@@ -13,7 +13,7 @@ from cellwright.progress import Progress
 from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
 from cellwright.search.journal import EVALUATIONS, EvaluationJournal, finished
 from cellwright.search.screening import Screen
-from cellwright.search.trial import TrialRequest, trial_seed
+from cellwright.search.trial import TrialRequest, trial_folder, trial_seed
 from cellwright.spec import SearchSpec
 from cellwright.strategies.sampled import Suggesting
 from cellwright.strategies.sampled.order import settled
@@ -168,7 +168,7 @@ class Exploration:
             self._end(replace(screened, state="done"))
 
     def _start(self, runner: Runner, evaluation: Evaluation, earlier: Sequence[Evaluation]) -> None:
-        folder = self._trial_folder(evaluation.number, evaluation.repeat)
+        folder = trial_folder(self.folder, evaluation.number, evaluation.repeat)
         folder.mkdir(exist_ok=True)
         with_curves = tuple(e for e in earlier if e.curve)
         TrialRequest.of(self.spec, self.data, evaluation, with_curves).save(folder / REQUEST)
@@ -186,7 +186,7 @@ class Exploration:
 
     def _take(self, outcome: Outcome) -> None:
         """Read what a trial left, or note why it failed."""
-        folder = self._trial_folder(*outcome.key)
+        folder = trial_folder(self.folder, *outcome.key)
         if outcome.failure is None:
             evaluation = without_incomparable(load_evaluation(folder / RESULT), self.strategy.objectives)
         else:
@@ -217,6 +217,3 @@ class Exploration:
                 f"search: {self._num_failed} trials failed, where runner.max_failures is {most}; the last: "
                 f"{evaluation.reason}"
             )
-
-    def _trial_folder(self, number: int, repeat: int) -> Path:
-        return self.folder / f"trial-{number}-{repeat}"

@@ -9,7 +9,7 @@ from cellwright.progress import Progress
 from cellwright.results import SearchResult
 from cellwright.runners import FOUND, REQUEST, Outcome, runner_class
 from cellwright.search.supernet_training import train_supernet
-from cellwright.search.trial import TrialRequest, trials_of
+from cellwright.search.trial import TrialRequest, trial_folder, trials_of
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.training import parallel
@@ -66,7 +66,7 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
     def take(outcome: Outcome) -> None:
         number, _ = outcome.key
         if outcome.failure is None:
-            found[number] = SearchResult.load(folder / f"trial-{number}-0" / FOUND)
+            found[number] = SearchResult.load(trial_folder(folder, number, 0) / FOUND)
             found[number].save(seed_result(folder, number))
             metrics = {f"validation_{spec.augment.objective}": found[number].score or 0.0}
             progress.advance("search", len(found), spec.budget.seeds, metrics)
@@ -82,7 +82,7 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
         for number in range(spec.budget.seeds):
             if number - len(found) - len(failures) >= spec.runner.parallel:
                 take(runner.wait())
-            place = folder / f"trial-{number}-0"
+            place = trial_folder(folder, number, 0)
             place.mkdir(exist_ok=True)
             TrialRequest.of(of_seed(spec, number), data).save(place / REQUEST)
             runner.start((number, 0), place)

@@ -52,6 +52,11 @@ class TrialRequest(Result):
         )
 
 
+def trial_folder(folder: Path, number: int, repeat: int) -> Path:
+    """Return the folder of a trial in that of its search."""
+    return folder / f"trial-{number}-{repeat}"
+
+
 def trials_of(
     spec: SearchSpec, data: Path, folder: Path, progress: Progress, settings: SearchSettings | None = None
 ) -> Trials:

@@ -5,6 +5,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from cellwright.data.manifest import MANIFEST
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Progress
@@ -79,7 +80,7 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
         artifacts={
             SPEC: folder / SPEC,
             ENVIRONMENT: folder / ENVIRONMENT,
-            "manifest.json": inputs["prepare"] / "manifest.json",
+            MANIFEST: inputs["prepare"] / MANIFEST,
             **{name: inputs["search"] / name for name in (SearchResult.FILE, GENOTYPE)},
             **{name: inputs["retrain"] / name for name in (ONNX, WEIGHTS, NETWORK, ModelInfo.FILE)},
             EvaluationResult.FILE: inputs["evaluate"] / EvaluationResult.FILE,

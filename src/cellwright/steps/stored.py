@@ -21,7 +21,7 @@ from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS, Step
 from cellwright.steps.running import run_step, run_until
-from cellwright.stores import Store, leased, mirroring, open_store, release
+from cellwright.stores import Store, leased, mirroring, release, store_of
 
 LEASES = "leases"
 """The folder of the store that says which run is at which step."""
@@ -104,7 +104,7 @@ def stage_search(spec: SearchSpec, workspace: Path, progress: Progress) -> None:
 def spec_store(spec: SearchSpec) -> Store:
     """Return the spec's store."""
     assert spec.store is not None
-    return open_store(spec.store.uri, spec.store.endpoint, kind=spec.store.kind)
+    return store_of(spec.store)
 
 
 def copy_light(folder: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from cellwright.errors import CellwrightError
 from cellwright.importing import load_class
 from cellwright.spec import STORES
+from cellwright.spec.store import Store as StoreSection
 from cellwright.stores.base import Store
 from cellwright.stores.client import NoCredentials
 from cellwright.stores.folder import FolderStore
@@ -25,6 +26,7 @@ __all__ = [
     "mirroring",
     "open_store",
     "release",
+    "store_of",
 ]
 
 
@@ -54,3 +56,10 @@ def open_store(
         raise CellwrightError(f"a store must be at {known} or an absolute path, got {uri}")
     store = load_class(kind or STORES[scheme], Store)  # type: ignore[type-abstract]
     return store.open(uri, endpoint=endpoint, say=say, seconds=seconds)
+
+
+def store_of(
+    section: StoreSection, *, say: Callable[[str], None] = say_line, seconds: float | None = None
+) -> Store:
+    """Return the store that a spec's `store` section describes; see `open_store`."""
+    return open_store(section.uri, section.endpoint, kind=section.kind, say=say, seconds=seconds)

@@ -5,7 +5,6 @@ wait, belongs to a process that is gone, and is taken over. Nothing depends on c
 """
 
 import os
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pydantic import BaseModel
 
 from cellwright.errors import CellwrightError
 from cellwright.stores.base import Store
+from cellwright.stores.repeating import repeating
 
 SECONDS = 300.0
 """How long a lease may stand still: longer than its holder waits for a store that does not answer."""
@@ -44,19 +44,10 @@ def leased(
     """
     lease = _Lease(store, name, owner, say)
     lease.take(seconds, poll)
-    ended = threading.Event()
-
-    def renew() -> None:
-        while not ended.wait(seconds / 8):
-            lease.renew()
-
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
     try:
-        yield
+        with repeating(lease.renew, seconds / 8):
+            yield
     finally:
-        ended.set()
-        thread.join()
         lease.write(None)
 
 

@@ -1,11 +1,11 @@
 """Keeping a store's copy of a folder up to date while a trial or a step works in it."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cellwright.stores.base import Store, files_below
+from cellwright.stores.repeating import repeating
 
 SECONDS = 10.0
 """Between two looks: what an eviction may cost."""
@@ -22,7 +22,6 @@ def mirroring(
     """
     store.pull(folder, path)
     stored = _stamps(path)
-    ended = threading.Event()
 
     def copy() -> None:
         stamps = _stamps(path)
@@ -37,20 +36,16 @@ def mirroring(
     def place(file: Path) -> str:
         return f"{folder}/{file.relative_to(path).as_posix()}"
 
-    def watch() -> None:
-        while not ended.wait(seconds):
-            try:
-                copy()
-            except Exception as error:  # told, and tried again
-                print(f"checkpoint not stored yet: {error}", flush=True)
+    def try_to_copy() -> None:
+        try:
+            copy()
+        except Exception as error:  # told, and tried again
+            print(f"checkpoint not stored yet: {error}", flush=True)
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
     try:
-        yield
+        with repeating(try_to_copy, seconds):
+            yield
     finally:
-        ended.set()
-        thread.join()
         copy()
 
 

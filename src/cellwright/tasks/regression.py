@@ -74,11 +74,11 @@ class Regression(Task, ABC):
 
     def score(self, outputs: Tensor, targets: Tensor) -> float:
         """Return the coefficient of determination, R²: 1 is perfect, 0 as good as the mean."""
-        return float(_r2(outputs.double().cpu().numpy(), targets.double().cpu().numpy()))
+        return float(_r2(_floats(outputs), _floats(targets)))
 
     def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Score]:
         """Return R² with a bootstrap interval, and the root mean square and mean absolute errors."""
-        predicted, true = outputs.double().cpu().numpy(), targets.double().cpu().numpy()
+        predicted, true = _floats(outputs), _floats(targets)
         errors = np.abs(predicted - true)
         return {
             "r2": Score(value=float(_r2(predicted, true)), interval=_interval(_r2, predicted, true)),
@@ -88,13 +88,13 @@ class Regression(Task, ABC):
 
     def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
         """Return by how much R² is larger, with a bootstrap interval over the same examples."""
-        predicted, other, true = (tensor.double().cpu().numpy() for tensor in (outputs, others, targets))
+        predicted, other, true = map(_floats, (outputs, others, targets))
         interval = _interval(_difference, predicted, other, true)
         return float(_difference(predicted, other, true)), interval
 
     def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
         """Return the spread of residuals."""
-        residuals = (outputs - targets).double().cpu().numpy()
+        residuals = _floats(outputs - targets)
         shares = (0.05, 0.25, 0.5, 0.75, 0.95)
         rows = tuple((f"{share:.0%}", float(np.quantile(residuals, share))) for share in shares)
         return (ScoreTable(title="residuals", columns=("quantile", "predicted less true"), rows=rows),)
@@ -129,6 +129,11 @@ class _RunningR2(RunningScore):
         errors, total, squares = self.sums.tolist()
         spread = squares - total**2 / self.seen
         return 1 - errors / spread if spread > 0 else 0.0
+
+
+def _floats(tensor: Tensor) -> Floats:
+    floats: Floats = tensor.double().cpu().numpy()
+    return floats
 
 
 def _r2(predicted: Floats, true: Floats, axis: int = -1) -> Floats:

@@ -38,14 +38,14 @@ class Killed(BaseException):
     """Ends a search as a signal would."""
 
 
-def _bars() -> SearchData:
-    """Return examples that are easy to tell apart: the class is the row of a bright bar, in noise."""
+def bars(count: int) -> Split:
+    """Return examples for `TASK` that are easy to tell apart: the class is the row of a bright bar, in noise."""
     rng = torch.Generator().manual_seed(0)
-    labels = torch.arange(36) % 3
-    images = 0.3 * torch.rand(36, 2, 8, 8, generator=rng)
+    labels = torch.arange(count) % 3
+    images = 0.3 * torch.rand(count, 2, 8, 8, generator=rng)
     for image, label in zip(images, labels.tolist(), strict=True):
         image[:, 1 + 2 * label] += 1
-    return SearchData(train=Split((images[:24],), labels[:24]), validation=Split((images[24:],), labels[24:]))
+    return Split((images,), labels)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ class OneShotContract:
         cls, section: Mapping[str, Any], space: SpaceSection, tmp_path_factory: pytest.TempPathFactory
     ) -> Laboratory:
         """Return what runs searches; its folder is shared by the tests of one pair of sections."""
-        return Laboratory(section, space, tmp_path_factory.mktemp("searches"), _bars())
+        examples = bars(36)
+        data = SearchData(train=examples[:24], validation=examples[24:])
+        return Laboratory(section, space, tmp_path_factory.mktemp("searches"), data)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -28,9 +28,7 @@ def _silent(fact: str) -> None:
     """Take a fact and say nothing."""
 
 
-class SourceContract:
-    """Inherit it, and say with a fixture `section` what a spec's `data` section holds: small data that is valid."""
-
+class _DataContract:
     @pytest.fixture
     def section(self) -> dict[str, Any]:
         """Return the section as a spec has it."""
@@ -40,6 +38,10 @@ class SourceContract:
     def data(self, section: dict[str, Any]) -> DataSection:
         """Return the section."""
         return SOURCES.validate(section)
+
+
+class SourceContract(_DataContract):
+    """Inherit it, and say with a fixture `section` what a spec's `data` section holds: small data that is valid."""
 
     def test_inputs_and_targets_have_as_many_examples(self, data: DataSection) -> None:
         """Every input has a row for each target, and its own test set the same names, shapes and types."""
@@ -65,18 +67,8 @@ class SourceContract:
                 build_reader(data).check(place)
 
 
-class TaskContract:
+class TaskContract(_DataContract):
     """Inherit it, and say with a fixture `section` what a spec's `data` section holds: small data that is valid."""
-
-    @pytest.fixture
-    def section(self) -> dict[str, Any]:
-        """Return the section as a spec has it."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def data(self, section: dict[str, Any]) -> DataSection:
-        """Return the section."""
-        return SOURCES.validate(section)
 
     @pytest.fixture
     def prepared(self, data: DataSection, tmp_path: Path) -> PreparedData:

@@ -203,11 +203,11 @@ def test_a_test_set_has_keys_of_its_own(tmp_path):
 SMALL = """
 import resource, sys
 from pathlib import Path
-from cellwright.tasks.images.sources.npz import NpzSection, read_npz
+from cellwright.tasks.images.sources.npz import NpzReader, NpzSection
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20), resource.RLIM_INFINITY))
 try:
-    read_npz(NpzSection(source="npz", path=sys.argv[1]), print)
+    NpzReader(NpzSection(source="npz", path=sys.argv[1])).read(print)
 except Exception as error:
     print(type(error).__name__, error)
 """

@@ -19,7 +19,7 @@ class LatencySection(EstimatorSection):
     keep: Annotated[float, Field(ge=1, le=1)] = 1.0
     """Always 1, since less is better: say `constraints.latency_ms`, or make it an objective."""
     networks: int = Field(default=60, ge=10)
-    """Random networks that are measured before the search; others are told from their choices."""
+    """Random networks that are measured before the search; from them the latency of all others is predicted."""
     rounds: int = Field(default=10, ge=5)
     """How often each of them is measured."""
 

@@ -124,7 +124,11 @@ def _at_fidelity(
     share = settings.resolution * fidelity.resolution
     if share == 1:
         return train, validation, setting.task
-    smaller = setting.task.smaller(lambda side: min(side, max(SMALLEST_SIDE, round(share * side))))
+
+    def shrunk(side: int) -> int:
+        return min(side, max(SMALLEST_SIDE, round(share * side)))
+
+    smaller = setting.task.smaller(shrunk)
     if smaller is None:
         raise CellwrightError(f"resolution must be 1: the task {setting.task.kind} has none, got {share:g}")
     task, resize = smaller

@@ -43,9 +43,9 @@ class SurrogateScore(Estimator):
         done = [e for e in earlier if e.state == "done" and e.fidelity == FULL]
         curves = _partial_curves(earlier)
         length = len(curves.get(genotype, ()))
-        alike = [e for e in done if len(curves.get(e.candidate.genotype, ())) == length]
-        if length and refit_size(len(alike), self.settings.initial, REFITS) is not None:
-            return self._predict(genotype, alike, curves, length)
+        comparable = [e for e in done if len(curves.get(e.candidate.genotype, ())) == length]
+        if length and refit_size(len(comparable), self.settings.initial, REFITS) is not None:
+            return self._predict(genotype, comparable, curves, length)
         return self._predict(genotype, done, {}, 0)
 
     def _predict(

@@ -18,7 +18,7 @@ Proxy = Literal[
     "params",
 ]
 FUSED: tuple[Proxy, ...] = ("swap", "zico", "expressivity", "progressivity", "trainability", "macs")
-"""The zero-cost proxies that are fused unless said otherwise."""
+"""The zero-cost proxies that are fused by default."""
 
 
 def _differ(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from cellwright.runners.kubernetes.pods import TrialPods, newest_by_trial, troub
 from cellwright.runners.kubernetes.preflight import preflight
 from cellwright.runners.kubernetes.section import ClusterSection
 from cellwright.spec import SearchSpec
-from cellwright.stores import open_store
+from cellwright.stores import store_of
 
 POLL_SECONDS = 1.0
 QUIET_SECONDS = 10.0
@@ -67,7 +67,7 @@ class KubernetesRunner(Runner):
         self.pods = pods
         self.cluster = cluster
         self.progress = progress
-        self.store = open_store(pods.store.uri, pods.store.endpoint, kind=pods.store.kind, say=progress.say)
+        self.store = store_of(pods.store, say=progress.say)
         self.running: dict[Key, _Running] = {}
         self._last_change = time.monotonic()
         self._seen: object = None
@@ -229,7 +229,7 @@ class KubernetesRunner(Runner):
 def _share(pods: TrialPods, trials: Trials) -> None:
     """Store what all trials of a search have in common: the prepared data and the common request."""
     say = trials.progress.say
-    store = open_store(pods.store.uri, pods.store.endpoint, kind=pods.store.kind, say=say)
+    store = store_of(pods.store, say=say)
     say(f"search: storing {trials.data.name} in {pods.store.uri}")
     store.push(trials.data, step_place(trials.data.name), last=StepRecord.FILE)
     write_text(trials.folder / REQUEST, trials.request)

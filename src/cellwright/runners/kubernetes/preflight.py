@@ -1,4 +1,4 @@
-"""Checking a cluster before a search: what is missing, and how to mend it."""
+"""Checking a cluster before a search: what is missing, and how to fix it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from cellwright.runners.kubernetes.experiment import GROUP, VERSION
 from cellwright.runners.kubernetes.pods import TrialPods
 from cellwright.runners.kubernetes.registration import MEMORY, read_config
 from cellwright.spec import count_bytes
-from cellwright.stores import open_store
+from cellwright.stores import store_of
 
 COMMON = (("batch", "jobs", "create list patch delete"), ("", "pods", "list"), ("", "events", "list"))
 KATIB = (
@@ -72,7 +72,7 @@ def _registered(cluster: Cluster, algorithm: str, namespace: str) -> Iterator[Fi
     try:
         suggestions = read_config(Cluster(namespace, cluster.say)).get("runtime", {}).get("suggestions", ())
     except CellwrightError as error:
-        yield _refused(what, error) or Finding(what, str(error))
+        yield _unseen(what, error)
         return
     found = next((s for s in suggestions if s["algorithmName"] == algorithm), None)
     yield Finding(what, f"is not registered: {mend}" if found is None else None)
@@ -121,19 +121,19 @@ def _exists(cluster: Cluster, kind: str, name: str, call: Callable[..., Any]) ->
     try:
         found = cluster.find(call, name, cluster.namespace)
     except CellwrightError as error:
-        return _refused(what, error) or Finding(what, str(error))
+        return _unseen(what, error)
     return Finding(what, None if found is not None else "is not there, and trials name it")
 
 
 def _admitted(cluster: Cluster, pods: TrialPods) -> Finding:
-    """Tell whether the policies of the namespace take a trial; what this identity may, is told by its permissions."""
+    """Return whether the policies of the namespace admit a trial; permissions are checked apart from this."""
     what = f"admission of a trial's Job to {cluster.namespace}"
     job = pods.job("0-0")
     job["metadata"]["name"] = pods.search
     try:
         cluster.create(cluster.batch.create_namespaced_job, cluster.namespace, job, dry_run="All")
     except CellwrightError as error:
-        return _refused(what, error) or Finding(what, str(error))
+        return _unseen(what, error)
     return Finding(what, None)
 
 
@@ -142,7 +142,7 @@ def _image(cluster: Cluster, image: str) -> Finding:
     try:
         nodes = cluster.ask(cluster.core.list_node).items
     except CellwrightError as error:
-        return _refused(f"the image {image}", error) or Finding(f"the image {image}", str(error))
+        return _unseen(f"the image {image}", error)
     having = sum(any(image in (stored.names or ()) for stored in node.status.images or ()) for node in nodes)
     return Finding(
         f"the image {image} ({having} of {len(nodes)} nodes have it, others must be able to pull it)", None
@@ -156,25 +156,23 @@ def _gpu_nodes(cluster: Cluster, pods: TrialPods) -> Finding:
     try:
         nodes = cluster.ask(cluster.core.list_node, label_selector=selector).items
     except CellwrightError as error:
-        return _refused(what, error) or Finding(what, str(error))
+        return _unseen(what, error)
     most = max((int(node.status.allocatable.get(resource, 0)) for node in nodes), default=0)
     mistake = f"the best of {len(nodes)} such nodes has {most}: a node pool may have to grow first"
     return Finding(what, None if most >= pods.profile.gpus else mistake)
 
 
-def _refused(what: str, error: CellwrightError) -> Finding | None:
-    """Return that it was not looked at, where this identity may not: searches need not either."""
-    if getattr(error.__cause__, "status", None) != 403:
-        return None
-    return Finding(f"{what} (not looked at: this identity may not, and a search need not)", None)
+def _unseen(what: str, error: CellwrightError) -> Finding:
+    """Return why something could not be looked at, which is no mistake where this identity may not: nor need it."""
+    if getattr(error.__cause__, "status", None) == 403:
+        return Finding(f"{what} (not looked at: this identity may not, and a search need not)", None)
+    return Finding(what, str(error))
 
 
 def _store(pods: TrialPods) -> Finding:
     what = f"the store {pods.store.uri}, from here"
     try:
-        open_store(pods.store.uri, pods.store.endpoint, kind=pods.store.kind, seconds=STORE_SECONDS).sizes(
-            "preflight"
-        )
+        store_of(pods.store, seconds=STORE_SECONDS).sizes("preflight")
     except (CellwrightError, OSError) as error:
         return Finding(what, str(error))
     return Finding(what, None)

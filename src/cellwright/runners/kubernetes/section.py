@@ -16,9 +16,9 @@ class ClusterSection(RunnerSection):
     needs_store = True
 
     namespace: str | None = None
-    """Where trials run; the namespace of the kubeconfig's context, or of the search's own pod, unless said."""
+    """Where trials run; by default the namespace of the kubeconfig's context, or of the search's own pod."""
     image: str | None = None
-    """Image of the trials; the released one of this version unless said."""
+    """Image of the trials; by default the released one of this version."""
     resources: Resources | None = None
     """Profile of each trial; that of the steps unless said."""
     retries: int = Field(default=2, ge=0)

@@ -57,7 +57,22 @@ class FolderReader(Reader):
 
     def read(self, say: Callable[[str], None]) -> Source:
         """Decode every image, and those of the test folder if there is one."""
-        return read_images(self.section, say)
+        section = self.section
+        folder, how = Path(section.path), section.image_files
+        classes = class_files(folder)
+        for names in alike_but_for_case(classes):
+            say(f"{folder}: the classes {' and '.join(names)} differ by case alone")
+        examples, test = _read_folder(folder, classes, how, say), None
+        if section.test_path:
+            test_folder = Path(section.test_path)
+            test_classes = class_files(test_folder)
+            if test_classes.keys() != classes.keys():
+                raise DataError(
+                    f"{test_folder}: the folders must be those of {folder}: "
+                    + _differences(set(classes), set(test_classes))
+                )
+            test = _read_folder(test_folder, test_classes, how, say)
+        return classified(tuple(classes), examples, test, files=how)
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the images of all classes."""
@@ -70,25 +85,6 @@ class FolderReader(Reader):
     def check(self, path: Path) -> None:
         """Require a folder per class."""
         class_folders(path)
-
-
-def read_images(section: FolderSection, say: Callable[[str], None]) -> Source:
-    """Decode every image, and those of the test folder if there is one."""
-    folder, how = Path(section.path), section.image_files
-    classes = class_files(folder)
-    for names in alike_but_for_case(classes):
-        say(f"{folder}: the classes {' and '.join(names)} differ by case alone")
-    examples, test = _read_folder(folder, classes, how, say), None
-    if section.test_path:
-        test_folder = Path(section.test_path)
-        test_classes = class_files(test_folder)
-        if test_classes.keys() != classes.keys():
-            raise DataError(
-                f"{test_folder}: the folders must be those of {folder}: "
-                + _differences(set(classes), set(test_classes))
-            )
-        test = _read_folder(test_folder, test_classes, how, say)
-    return classified(tuple(classes), examples, test, files=how)
 
 
 def class_folders(folder: Path) -> list[Path]:

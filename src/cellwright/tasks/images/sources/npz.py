@@ -68,21 +68,17 @@ class NpzReader(Reader):
 
     def read(self, say: Callable[[str], None]) -> Source:
         """Read the examples, and the test set if there is one."""
-        return read_npz(self.section, say)
-
-
-def read_npz(section: NpzSection, say: Callable[[str], None]) -> Source:
-    """Read the examples, and the test set if there is one; nothing in the archives is unpickled."""
-    with _opened(Path(section.path)) as archive:
-        examples = _read(archive, section.images_key, section.labels_key, section)
-    test = None
-    if place := section.test_place:
-        with _opened(Path(place)) as archive:
-            images_key = section.test_images_key or _test_key(section.images_key, archive)
-            labels_key = section.test_labels_key or _test_key(section.labels_key, archive)
-            say(f"{place}: the test set is {images_key} and {labels_key}")
-            test = _read(archive, images_key, labels_key, section)
-    return classified(numbered_classes(examples.targets, examples.origin), examples, test)
+        section = self.section
+        with _opened(Path(section.path)) as archive:
+            examples = _read(archive, section.images_key, section.labels_key, section)
+        test = None
+        if place := section.test_place:
+            with _opened(Path(place)) as archive:
+                images_key = section.test_images_key or _test_key(section.images_key, archive)
+                labels_key = section.test_labels_key or _test_key(section.labels_key, archive)
+                say(f"{place}: the test set is {images_key} and {labels_key}")
+                test = _read(archive, images_key, labels_key, section)
+        return classified(numbered_classes(examples.targets, examples.origin), examples, test)
 
 
 def _test_key(key: str, archive: "_Archive") -> str:
