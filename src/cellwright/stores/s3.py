@@ -13,6 +13,7 @@ from cellwright.files import atomic_path
 from cellwright.stores.base import Store
 from cellwright.stores.client import connect, in_words, list_below, split_uri
 from cellwright.stores.download import Changed, Download
+from cellwright.stores.names import checked
 from cellwright.stores.retrying import SECONDS, s3_retry, say_line, status_of
 
 UPLOADING = TransferConfig()
@@ -54,17 +55,17 @@ class S3Store(Store):
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of every object below the folder, by its name within."""
         with self._in_words(folder):
-            found = self.retry(partial(list_below, self.client, self.bucket, f"{self.prefix}{folder}/"))
+            found = self.retry(partial(list_below, self.client, self.bucket, f"{self._key(folder)}/"))
         return {name: listed["Size"] for name, listed in found.items()}
 
     def put(self, path: Path, name: str) -> None:
         """Store a file, in place of what had that name."""
         size = path.stat().st_size
         with self._in_words(name):
-            self.retry(lambda: self._upload(path, self.prefix + name))
+            self.retry(lambda: self._upload(path, self._key(name)))
         if size >= UPLOADING.multipart_threshold:
             with suppress(ClientError, BotoCoreError):  # may be denied; leftovers do no harm
-                self._abort_leftovers(self.prefix + name)
+                self._abort_leftovers(self._key(name))
 
     def get(self, name: str, path: Path) -> None:
         """Write an object to the path."""
@@ -72,7 +73,7 @@ class S3Store(Store):
             for left in reversed(range(NUM_READS)):
                 with atomic_path(path) as temporary:
                     try:
-                        Download(self.client, self.bucket, self.prefix + name, temporary).run(self.retry)
+                        Download(self.client, self.bucket, self._key(name), temporary).run(self.retry)
                         return
                     except Changed:
                         if not left:
@@ -85,7 +86,7 @@ class S3Store(Store):
 
     def remove(self, name: str) -> None:
         """Delete an object, if there is one of that name."""
-        request = partial(self.client.delete_object, Bucket=self.bucket, Key=self.prefix + name)
+        request = partial(self.client.delete_object, Bucket=self.bucket, Key=self._key(name))
         with self._in_words(name):
             self.retry(request)
 
@@ -93,7 +94,7 @@ class S3Store(Store):
         """Return the text of a small object and its ETag."""
 
         def read() -> tuple[str, str]:
-            found = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
+            found = self.client.get_object(Bucket=self.bucket, Key=self._key(name))
             return found["Body"].read().decode(errors="replace"), found["ETag"]
 
         with self._in_words(name):
@@ -106,7 +107,7 @@ class S3Store(Store):
 
     def swap(self, name: str, text: str, tag: str | None) -> str | None:
         """Write a small object in place of the version with the ETag, by a conditional request."""
-        place = {"Bucket": self.bucket, "Key": self.prefix + name}
+        place = {"Bucket": self.bucket, "Key": self._key(name)}
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         with self._in_words(name):
             try:
@@ -127,6 +128,9 @@ class S3Store(Store):
         for upload in self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key).get("Uploads", ()):
             if upload["Key"] == key:
                 self.client.abort_multipart_upload(**place, UploadId=upload["UploadId"])
+
+    def _key(self, name: str) -> str:
+        return self.prefix + checked(name, self._uri(""))
 
     def _uri(self, name: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{name}"

@@ -37,11 +37,15 @@ class StoreContract:
         "name",
         ("../out", "a/../../out", "/out", "a//b", "a/./b", ".hidden", "a/.b/c", "a\\b", "a\nb", "a\x1b[m"),
     )
-    def test_no_name_leads_out_of_the_folder(self, store: Store, tmp_path: Path, name: str) -> None:
+    def test_no_name_leads_out_of_the_folder(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
         """Whoever may write in a store chooses names; those that are not canonical are refused, not passed over."""
         store.put(_write(tmp_path / "file", "1"), "data/x/good")
         with pytest.raises(CellwrightError, match="name"):
             store.put(tmp_path / "file", f"data/x/{name}")
+        monkeypatch.setattr(store, "sizes", lambda folder: {name: 1, "good": 1})
+        with pytest.raises(CellwrightError, match="name"):
             store.pull("data/x", tmp_path / "a" / "there", wanted=lambda name: name == "good")
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "file"]
 
