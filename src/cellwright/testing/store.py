@@ -44,6 +44,7 @@ class StoreContract:
         store.put(_write(tmp_path / "file", "1"), "data/x/good")
         with pytest.raises(CellwrightError, match="name"):
             store.put(tmp_path / "file", f"data/x/{name}")
+            store.pull("data/x", tmp_path / "a" / "there", wanted=lambda name: name == "good")
         monkeypatch.setattr(store, "sizes", lambda folder: {name: 1, "good": 1})
         with pytest.raises(CellwrightError, match="name"):
             store.pull("data/x", tmp_path / "a" / "there", wanted=lambda name: name == "good")
