@@ -1,10 +1,11 @@
 """Files that are either whole or not there."""
 
+import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,22 +15,56 @@ from pydantic import BaseModel
 
 from cellwright.errors import CellwrightError
 
+PARTIAL = ".partial"
+"""Ends the names of files that are being written, which are hidden too."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, which becomes `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    """Give a path beside `path` to write to, which becomes `path` when the block ends well.
+
+    The file is on the disk by then, and so is its name; its mode follows the umask.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PARTIAL}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = temporary.stat().st_mode
     try:
         yield temporary
-        temporary.chmod(0o644)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        temporary.chmod(mode)  # some libraries replace the file
+        _sync(temporary)
         temporary.replace(path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those around it, whose names are on the disk when this returns."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _sync(folder.parent)
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Delete what killed processes left half written in a folder that no other process writes to."""
+    for path in folder.rglob(f".*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold a file's bytes, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if not (
+            path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)
+        ):  # some volumes sync no folders
+            raise
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

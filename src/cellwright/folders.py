@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from cellwright.errors import CellwrightError
-from cellwright.files import write_json
+from cellwright.files import make_folder, remove_partial_files, write_json
 
 MARK = ".cellwright"
 Kind = Literal["workspace", "artifacts"]
@@ -129,7 +129,8 @@ def claimed(folder: Path) -> Iterator[None]:
         CellwrightError: it is not ours, or another process holds it, which is named.
     """
     with _hold(claim(folder), f"{folder} must be used by one process at a time"):
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
+        remove_partial_files(folder)
         yield
 
 
