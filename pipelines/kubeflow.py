@@ -36,6 +36,8 @@ class Connection:
     namespace: str | None = None
     """The user's, where Kubeflow has several users."""
     token: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    """Certificates of the authorities that the host's certificate is checked against; those of certifi by default."""
 
 
 class Kubeflow:
@@ -52,10 +54,17 @@ class Kubeflow:
     def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
         self.namespace = connection.namespace
         self.say = say
+        self.host = connection.host or ""
         self._retry = Retry(_may_pass, seconds=SECONDS, tell=self._say_why, tell_after=3)
-        with warnings.catch_warnings(), _silence():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.client = kfp.Client(host=connection.host, existing_token=connection.token)
+            self.client = self._ask(
+                "health",
+                kfp.Client,
+                host=connection.host,
+                existing_token=connection.token,
+                ssl_ca_cert=connection.ca_file,
+            )
         self.host = self.client._existing_config.host or ""
 
     def submit(self, spec: SearchSpec, name: str) -> str:
@@ -255,6 +264,11 @@ class Kubeflow:
                 f"Kubeflow Pipelines at {self.host}, {subject}: {_reason(error)}"
             ) from error
         except urllib3.exceptions.HTTPError as error:
+            if _is_about_certificates(error):
+                raise CellwrightError(
+                    f"Kubeflow Pipelines at {self.host}: {getattr(error, 'reason', error)}; if a private authority "
+                    "signed its certificate, name the authority's with --ca-file"
+                ) from error
             raise CellwrightError(
                 f"Kubeflow Pipelines at {self.host} does not answer: {error}; its address is given by --host, "
                 "CELLWRIGHT_HOST or ~/.config/cellwright.toml"
@@ -294,7 +308,11 @@ def _again_on_conflict(call: Callable[..., Any]) -> Callable[..., Any]:
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, kfp_server_api.ApiException):
         return status_may_pass(error.status or 0)
-    return isinstance(error, urllib3.exceptions.HTTPError)
+    return isinstance(error, urllib3.exceptions.HTTPError) and not _is_about_certificates(error)
+
+
+def _is_about_certificates(error: urllib3.exceptions.HTTPError) -> bool:
+    return isinstance(getattr(error, "reason", error), urllib3.exceptions.SSLError)
 
 
 def _reason(error: kfp_server_api.ApiException) -> str:

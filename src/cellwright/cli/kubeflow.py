@@ -1,5 +1,6 @@
 """Commands about pipelines on Kubeflow: submit one, follow it, stop it, and have it run on a schedule."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellwright.cli import options
-from cellwright.cli.connecting import Host, Namespace, TokenFile, connection
+from cellwright.cli.connecting import with_kubeflow
 from cellwright.cli.loading import load
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ Run = Annotated[
 Name = Annotated[
     str, typer.Argument(metavar="NAME", show_default=False, help="Name of the schedule, or its spec's file.")
 ]
+Connect = Callable[[], "Kubeflow"]
+"""Returns the client that the options describe (`with_kubeflow`)."""
 LOG_LINES = 20
 
 
@@ -42,6 +45,7 @@ def add_to(app: typer.Typer) -> None:
     options.add(app, "run-now", run_now, "cellwright run-now search.yaml")
 
 
+@with_kubeflow
 def submit(
     spec: options.Spec,
     overrides: options.Overrides = None,
@@ -49,9 +53,8 @@ def submit(
         str | None, typer.Option("--name", show_default=False, help="Of the run; the spec's and the time.")
     ] = None,
     follow: Annotated[bool, typer.Option(help="Stay until it has ended; Ctrl-C leaves it running.")] = True,
-    host: Host = None,
-    namespace: Namespace = None,
-    token_file: TokenFile = None,
+    *,
+    connect: Connect,
 ) -> None:
     """Run the pipeline of a spec on Kubeflow Pipelines.
 
@@ -59,23 +62,23 @@ def submit(
     that failed, and a link to the run's page. Ends with 1 if the run does not succeed.
     """
     loaded = load(spec, overrides)
-    kubeflow = _kubeflow(host, namespace, token_file)
+    kubeflow = connect()
     run_id = kubeflow.submit(loaded, name or _name(loaded.name))
     _begin(kubeflow, run_id, follow)
 
 
+@with_kubeflow
 def status(
     run: Run,
     follow: Annotated[bool, typer.Option(help="Stay until it has ended.")] = False,
-    host: Host = None,
-    namespace: Namespace = None,
-    token_file: TokenFile = None,
+    *,
+    connect: Connect,
 ) -> None:
     """Show how a run stands.
 
     Prints the run's state and, of each step that has begun, its state and time.
     """
-    kubeflow = _kubeflow(host, namespace, token_file)
+    kubeflow = connect()
     if follow:
         _follow(kubeflow, run)
         return
@@ -85,12 +88,12 @@ def status(
         typer.echo(f"  {step:10} {state.state:10} {state.seconds:6.0f} s")
 
 
+@with_kubeflow
 def logs(
     run: Run,
     step: Annotated[str, typer.Argument(metavar="STEP", show_default=False, help="Such as search.")],
-    host: Host = None,
-    namespace: Namespace = None,
-    token_file: TokenFile = None,
+    *,
+    connect: Connect,
 ) -> None:
     """Print the log of a step's last attempt.
 
@@ -101,7 +104,7 @@ def logs(
 
     if step not in TASKS:
         raise CellwrightError(f"step must be one of {', '.join(TASKS)}, got {step!r}")
-    kubeflow = _kubeflow(host, namespace, token_file)
+    kubeflow = connect()
     text = _log(kubeflow, kubeflow.run(run), step)
     if not text:
         raise CellwrightError(
@@ -110,31 +113,33 @@ def logs(
     typer.echo(text, nl=not text.endswith("\n"))
 
 
-def stop(run: Run, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None) -> None:
+@with_kubeflow
+def stop(run: Run, *, connect: Connect) -> None:
     """Stop a run, and wait until what it made on the cluster is deleted.
 
     What is finished, and checkpoints, stay in the store: submitted again, it goes on there.
     """
-    kubeflow = _kubeflow(host, namespace, token_file)
+    kubeflow = connect()
     kubeflow.stop(run)
     *_, ended = kubeflow.follow(run)
     typer.echo(f"stopped: {ended.name}")
 
 
+@with_kubeflow
 def list_runs(
     count: Annotated[int, typer.Option(min=1, max=200, help="How many, the newest first.")] = 10,
-    host: Host = None,
-    namespace: Namespace = None,
-    token_file: TokenFile = None,
+    *,
+    connect: Connect,
 ) -> None:
     """List the latest runs.
 
     Each with its id, by which the other commands know it, when it was made, and its state.
     """
-    for run in _kubeflow(host, namespace, token_file).runs(count):
+    for run in connect().runs(count):
         typer.echo(f"{run.run_id}  {run.created:%Y-%m-%d %H:%M:%S}  {run.state:10} {run.name}")
 
 
+@with_kubeflow
 def schedule(
     spec: options.Spec,
     cron: Annotated[
@@ -147,9 +152,8 @@ def schedule(
         str, typer.Option("--timezone", help="That cron is meant in, such as Europe/Berlin.")
     ] = "UTC",
     overrides: options.Overrides = None,
-    host: Host = None,
-    namespace: Namespace = None,
-    token_file: TokenFile = None,
+    *,
+    connect: Connect,
 ) -> None:
     """Run the pipeline of a spec again and again, at the times that cron says.
 
@@ -162,7 +166,7 @@ def schedule(
     loaded = load(spec, overrides)
     timetable = read_cron(cron, timezone, datetime.now(UTC))
     description = f"{cron} ({timezone})"
-    found, is_new = _kubeflow(host, namespace, token_file).schedule(loaded, timetable, description)
+    found, is_new = connect().schedule(loaded, timetable, description)
     typer.echo(f"{'scheduled' if is_new else 'unchanged'}: {found.name}, {description}: {found.cron} in UTC")
     typer.echo(f"next run: {timetable.first:%Y-%m-%d %H:%M} in {timezone}")
     if timetable.until is not None and timetable.cron.split()[2] != "*":
@@ -172,48 +176,42 @@ def schedule(
         )
 
 
-def schedules(host: Host = None, namespace: Namespace = None, token_file: TokenFile = None) -> None:
+@with_kubeflow
+def schedules(*, connect: Connect) -> None:
     """List the schedules.
 
     Each with its cron and time zone as they were given, and the times in UTC that Kubeflow Pipelines has of them.
     """
-    for found in _kubeflow(host, namespace, token_file).schedules():
+    for found in connect().schedules():
         state = "" if found.enabled else "  disabled"
         typer.echo(f"{found.name:40} {found.description}: {found.cron} in UTC{state}")
 
 
-def unschedule(
-    name: Name, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None
-) -> None:
+@with_kubeflow
+def unschedule(name: Name, *, connect: Connect) -> None:
     """Delete a schedule.
 
     Runs that it has begun go on.
     """
-    kubeflow = _kubeflow(host, namespace, token_file)
+    kubeflow = connect()
     kubeflow.unschedule(_schedule_name(name))
     typer.echo(f"unscheduled: {_schedule_name(name)}")
 
 
+@with_kubeflow
 def run_now(
     name: Name,
     follow: Annotated[bool, typer.Option(help="Stay until it has ended.")] = True,
-    host: Host = None,
-    namespace: Namespace = None,
-    token_file: TokenFile = None,
+    *,
+    connect: Connect,
 ) -> None:
     """Run at once what a schedule runs.
 
     The same version of the pipeline, with the same identity; the schedule stays as it is.
     """
-    kubeflow = _kubeflow(host, namespace, token_file)
+    kubeflow = connect()
     named = _schedule_name(name)
     _begin(kubeflow, kubeflow.run_now(named, _name(named)), follow)
-
-
-def _kubeflow(host: str | None, namespace: str | None, token_file: Path | None) -> "Kubeflow":
-    from cellwright_pipelines.kubeflow import Kubeflow
-
-    return Kubeflow(connection(host, namespace, token_file), typer.echo)
 
 
 def _schedule_name(name: str) -> str:

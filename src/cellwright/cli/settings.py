@@ -16,6 +16,8 @@ class Settings(BaseModel):
     host: str | None = None
     namespace: str | None = None
     token_file: Path | None = None
+    ca_file: Path | None = None
+    insecure_http: bool | None = None
 
 
 class _File(BaseModel):
@@ -41,5 +43,5 @@ def read_settings(folder: Path) -> Settings:
             for details in (error.errors() if isinstance(error, ValidationError) else ())
         )
         raise CellwrightError(
-            f"{path} must be TOML with host, namespace and token_file under [kubeflow]: {reason or error}"
+            f"{path} must be TOML with {', '.join(Settings.model_fields)} under [kubeflow]: {reason or error}"
         ) from error
