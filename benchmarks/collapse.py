@@ -118,7 +118,7 @@ def run_search(name: str, spec: SearchSpec, prepared: Path) -> Run:
     began = time.process_time()
     with tempfile.TemporaryDirectory() as workspace:
         folder = run_step(STEPS["search"], spec, {"prepare": prepared}, Path(workspace), Silent())
-        result = SearchResult.load(folder / "search.json")
+        result = SearchResult.load(folder / SearchResult.FILE)
     return Run(
         spec=key_of(spec),
         strategy=name,
@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("docs/benchmarks/collapse.jsonl"))
     parser.add_argument("--write", action="store_true", help="write the table beside the results too")
     given = parser.parse_args()
-    images = given.workspace / f"fashion-{SIDE}x{SIDE}.npz"
+    images = given.data / f"fashion-{SIDE}x{SIDE}.npz"
     if not images.exists():
         write_images(given.data, images)
     specs = {(name, seed): spec_of(name, seed, images) for seed in range(given.seeds) for name in STRATEGIES}

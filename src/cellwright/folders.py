@@ -19,6 +19,7 @@ from typing import Literal
 
 from cellwright.errors import CellwrightError
 from cellwright.files import make_folder, remove_partial_files, write_json
+from cellwright.step_list import STEPS
 
 MARK = ".cellwright"
 Kind = Literal["workspace", "artifacts"]
@@ -28,7 +29,7 @@ ARTIFACTS = "artifacts"
 
 _USE: Mapping[Kind, str] = {"workspace": "the runs of a spec", "artifacts": "the files of MLflow's models"}
 _KIND, _LOCK, _USERS, _ENTRIES, _TRASH = "folder.json", "lock", "users", "entries", "trash"
-_STEP = re.compile(r"(prepare|search|retrain|baselines|evaluate|register)-[0-9a-f]{16}")
+_STEP = re.compile(rf"({'|'.join(STEPS)})-[0-9a-f]{{16}}")
 _MLFLOW_RUN = re.compile(r"[0-9a-f]{32}")
 
 

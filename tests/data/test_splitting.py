@@ -68,6 +68,6 @@ def test_the_test_split_depends_on_its_seed_and_fraction_alone():
 def test_limit_must_leave_two_of_each_class():
     whole = source([30, 40])
     with pytest.raises(
-        DataError, match="data.limit must be at least 4, two examples for each of 2 classes, got 3"
+        DataError, match="data.limit must be at least 4, two examples for each of 2 groups of targets, got 3"
     ):
         split(whole, DigitsSection(source="digits", limit=3), whole.examples.targets)

@@ -88,7 +88,12 @@ def experiment(settings: SearchSettings | Mapping[str, str], **changes: object) 
     if isinstance(settings, SearchSettings):
         right, texts = settings, settings.to_settings()
     else:
-        right, texts = SearchSettings.from_settings({"strategy": "random", "space": "nasbench201"}), settings
+        right, texts = (
+            SearchSettings.from_settings(
+                {"strategy": "random", "space": "nasbench201"}, {"metric": "accuracy"}
+            ),
+            settings,
+        )
     first, *others = right.objectives
     values = {
         "algorithm": right.algorithm_name,

@@ -285,7 +285,9 @@ def test_hyperparameters_are_searched_too(client):
 
 
 def test_a_trial_of_a_one_shot_search_is_the_next_search_seed(client):
-    settings = SearchSettings.model_validate({"strategy": {"kind": "beta-darts"}, "space": SPACE})
+    settings = SearchSettings.model_validate(
+        {"strategy": {"kind": "beta-darts"}, "space": SPACE, "objectives": [{"metric": "accuracy"}]}
+    )
     asked = experiment(settings, parallel=2)
     assert client.refusal(asked) == ""
     trials = [begun_trial({"number": number}) for number in ("0", "2")]

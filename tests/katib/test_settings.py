@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from cellwright.errors import CellwrightError
 from cellwright.katib.settings import SearchSettings
 from cellwright.spaces.nasbench201.section import NasBench201Section
-from cellwright.spec import STRATEGIES
+from cellwright.spec import STRATEGIES, ObjectiveSection
 from cellwright.strategies.one_shot.beta_darts.section import BetaDartsSection
 from cellwright.strategies.sampled.random import RandomSearchSection
 from tests.contracts.sections import SECTIONS
 
+OBJECTIVES = (ObjectiveSection(metric="accuracy"),)
 KINDS = ["darts", "beta-darts", "enas", "random", "regularized-evolution", "reinforce", "predictor", "nsga2"]
 
 
@@ -29,7 +30,7 @@ KINDS = ["darts", "beta-darts", "enas", "random", "regularized-evolution", "rein
 )
 def test_they_come_back_as_they_went(strategy, **fields):
     section = STRATEGIES.validate({"kind": strategy})
-    settings = SearchSettings(strategy=section, **fields)
+    settings = SearchSettings(strategy=section, objectives=OBJECTIVES, **fields)
     back = SearchSettings.from_settings(settings.to_settings())
     assert back == settings
     assert list(back.tune) == list(settings.tune), "hyperparameters are drawn in their order"
@@ -37,11 +38,13 @@ def test_they_come_back_as_they_went(strategy, **fields):
 
 def test_they_may_be_written_by_hand():
     settings = SearchSettings.from_settings(
-        {"strategy": "random", "space": "nasbench201", "seed": "3", "in_order": "false", "parallel": "2"}
+        {"strategy": "random", "space": "nasbench201", "seed": "3", "in_order": "false", "parallel": "2"},
+        {"metric": "accuracy"},
     )
     assert settings == SearchSettings(
         strategy=RandomSearchSection(kind="random"),
         space=NasBench201Section(kind="nasbench201"),
+        objectives=OBJECTIVES,
         seed=3,
         in_order=False,
         parallel=2,
@@ -72,16 +75,22 @@ def test_they_may_be_written_by_hand():
             "tune.retrain.learning_rate: Tuple should have at least 2 items after validation, not 1, got [1]; "
             "parallel: must be greater than or equal to 1, got 0",
         ),
-        ({"strategy": "random", "space": '{"kind": "darts"'}, "space.kind: must be one of"),
+        (
+            {"strategy": '["random"', "space": '{"kind": "darts"', "seed": "3"},
+            """strategy: must be JSON, got '["random"': Expecting ',' delimiter: line 1 column 10 (char 9); """
+            """space: must be JSON, got '{"kind": "darts"': Expecting ',' delimiter: line 1 column 17 (char 16)""",
+        ),
     ],
 )
 def test_mistakes_are_named_all_at_once(settings, message):
     with pytest.raises(CellwrightError) as caught:
-        SearchSettings.from_settings(settings)
+        SearchSettings.from_settings(settings, {"metric": "accuracy"})
     assert str(caught.value).startswith(message)
 
 
 def test_a_one_shot_search_needs_its_number_alone():
-    settings = SearchSettings(strategy=BetaDartsSection(), space=NasBench201Section(kind="nasbench201"))
+    settings = SearchSettings(
+        strategy=BetaDartsSection(), objectives=OBJECTIVES, space=NasBench201Section(kind="nasbench201")
+    )
     assert settings.parameters == ("number",)
     assert settings.algorithm_name == "cellwright-beta-darts"

@@ -35,12 +35,12 @@ def progress_display() -> Iterator[Progress]:
 def print_run(latest: LatestRun, workspace: Path) -> None:
     """Print what the latest run in the workspace found, and how to look further."""
     folders = {step: workspace / name for step, name in latest.steps.items()}
-    registration = _result(RegistrationResult, folders, "register", "registered.json")
+    registration = _result(RegistrationResult, folders, "register")
     print_rich(
         summarise(
             seed=latest.seed,
-            search=_result(SearchResult, folders, "search", "search.json"),
-            evaluation=_result(EvaluationResult, folders, "evaluate", "evaluation.json"),
+            search=_result(SearchResult, folders, "search"),
+            evaluation=_result(EvaluationResult, folders, "evaluate"),
             registration=registration,
         )
     )
@@ -58,5 +58,5 @@ def print_rich(renderable: RenderableType) -> None:
     console.print(renderable, crop=False)
 
 
-def _result(kind: type[R], folders: dict[str, Path], step: str, file: str) -> R | None:
-    return kind.load(folders[step] / file) if step in folders else None
+def _result(kind: type[R], folders: dict[str, Path], step: str) -> R | None:
+    return kind.load(folders[step] / kind.FILE) if step in folders else None

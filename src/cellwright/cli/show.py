@@ -32,8 +32,10 @@ def show(
 
     Of a run, shows the found cells, the scores of all networks on the test split, and the registered version.
     """
+    from cellwright.results import SearchResult
+
     path = Path(thing)
-    if path.is_dir() and not (path / "search.json").exists():
+    if path.is_dir() and not (path / SearchResult.FILE).exists():
         _show_run(path)
     elif path.suffix in (".yaml", ".yml"):
         from cellwright.spec import load_spec
@@ -46,10 +48,10 @@ def show(
 def _show_run(workspace: Path) -> None:
     from cellwright.cli.display import print_run
     from cellwright.errors import CellwrightError
-    from cellwright.report.latest import LatestRun
+    from cellwright.report.latest import LATEST, LatestRun
 
-    if not (workspace / "latest.json").exists():
-        raise CellwrightError(f"{workspace} must be the folder of a finished run: it holds no latest.json")
+    if not (workspace / LATEST).exists():
+        raise CellwrightError(f"{workspace} must be the folder of a finished run: it holds no {LATEST}")
     print_run(LatestRun.read(workspace), workspace)
 
 
@@ -68,7 +70,7 @@ def _read_genotype(path: Path, thing: str) -> "Genotype":
     from cellwright.results import SearchResult
 
     if path.is_dir():
-        path /= "search.json"
+        path /= SearchResult.FILE
     elif not path.exists():
         if path.suffix == ".json" or "/" in thing:
             raise CellwrightError(f"{path} must exist, and does not")

@@ -62,7 +62,7 @@ def split(source: Source, section: DataSection, strata: Strata) -> dict[SplitNam
         if section.limit < least:
             raise DataError(
                 f"data.limit must be at least {least}, two examples for each of {num_strata} "
-                f"classes, got {section.limit}"
+                f"groups of targets, got {section.limit}"
             )
         pool = pool[draw_evenly(strata[pool], section.limit, rng)]
     validation, train = hold_out(strata[pool], section.validation_fraction, 1, rng)

@@ -195,9 +195,12 @@ def serve(port: int = PORT, *, seconds: float = SECONDS) -> tuple[grpc.Server, i
 
 
 def _read_settings(experiment: Experiment) -> SearchSettings:
-    settings = experiment.spec.algorithm.algorithm_settings
+    spec = experiment.spec
+    settings = {setting.name: setting.value for setting in spec.algorithm.algorithm_settings}
+    direction = DIRECTIONS.get(spec.objective.type, "maximize")
+    objective = {"metric": spec.objective.objective_metric_name, "direction": direction}
     try:
-        return SearchSettings.from_settings({setting.name: setting.value for setting in settings})
+        return SearchSettings.from_settings(settings, objective)
     except CellwrightError as error:
         raise CellwrightError(f"algorithmSettings: {error}") from error
 

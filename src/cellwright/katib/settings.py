@@ -36,9 +36,7 @@ class SearchSettings(Section):
 
     strategy: Annotated[StrategySection, STRATEGIES]
     space: Annotated[SpaceSection, SPACES]
-    objectives: tuple[ObjectiveSection, ...] = Field(
-        default=(ObjectiveSection(metric="accuracy"),), min_length=1
-    )
+    objectives: tuple[ObjectiveSection, ...] = Field(min_length=1)
     """What is optimised, the most important first: that one is the Experiment's objective."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """The spec's."""
@@ -101,13 +99,25 @@ class SearchSettings(Section):
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, str]) -> Self:
-        """Read what `to_settings` wrote, or a person, who may give a kind alone and leave the quotes of texts out.
+    def from_settings(cls, settings: Mapping[str, str], objective: Mapping[str, Any] | None = None) -> Self:
+        """Read what `to_settings` wrote, or a person, who may give a kind alone and omit the quotes of texts.
+
+        Args:
+            settings: JSON texts by the names of the fields.
+            objective: the only objective, for settings without `objectives`.
 
         Raises:
             CellwrightError: names each setting that breaks a rule, its value and the rule.
         """
-        values = {name: _value(name, text) for name, text in settings.items()}
+        values: dict[str, Any] = {} if objective is None else {"objectives": [objective]}
+        broken = []
+        for name, text in settings.items():
+            try:
+                values[name] = _value(name, text)
+            except ValueError as error:
+                broken.append(f"{name}: must be JSON, got {text!r:.80}: {error}")
+        if broken:
+            raise CellwrightError("; ".join(broken))
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -115,8 +125,11 @@ class SearchSettings(Section):
 
 
 def _value(name: str, text: str) -> Any:
+    """Return the value that a setting's text stands for; raises ValueError where it is broken JSON."""
     try:
         value = json.loads(text)
     except ValueError:
+        if text.lstrip().startswith(("{", "[", '"')):
+            raise
         value = text
     return {"kind": value} if name in ("strategy", "space") and isinstance(value, str) else value

@@ -29,29 +29,29 @@ def prepare_page(folder: Path, seed: int) -> RenderableType:
 
 def search_page(folder: Path, seed: int) -> RenderableType:
     """Return the found cells."""
-    return summarise(seed=seed, search=SearchResult.load(folder / "search.json"))
+    return summarise(seed=seed, search=SearchResult.load(folder / SearchResult.FILE))
 
 
 def evaluate_page(folder: Path, seed: int) -> RenderableType:
     """Return the table of scores."""
-    return summarise(seed=seed, evaluation=EvaluationResult.load(folder / "evaluation.json"))
+    return summarise(seed=seed, evaluation=EvaluationResult.load(folder / EvaluationResult.FILE))
 
 
 def register_page(folder: Path, seed: int) -> RenderableType:
     """Return where the model is."""
-    return summarise(seed=seed, registration=RegistrationResult.load(folder / "registered.json"))
+    return summarise(seed=seed, registration=RegistrationResult.load(folder / RegistrationResult.FILE))
 
 
 def search_metrics(folder: Path) -> dict[str, float]:
     """Return how good the search's finding is, and how long it took."""
-    found = SearchResult.load(folder / "search.json")
+    found = SearchResult.load(folder / SearchResult.FILE)
     score = {} if found.score is None else {"validation_score": found.score}
     return {**score, "seconds": found.seconds}
 
 
 def training_metrics(folder: Path) -> dict[str, float]:
     """Return the size and the last metrics of each network that was trained."""
-    trained = [TrainingResult.load(path) for path in sorted(folder.rglob("training.json"))]
+    trained = [TrainingResult.load(path) for path in sorted(folder.rglob(TrainingResult.FILE))]
     return {
         f"{result.name}_{name}": value
         for result in trained
@@ -61,7 +61,7 @@ def training_metrics(folder: Path) -> dict[str, float]:
 
 def evaluate_metrics(folder: Path) -> dict[str, float]:
     """Return the objective and the size of each network that was scored."""
-    result = EvaluationResult.load(folder / "evaluation.json")
+    result = EvaluationResult.load(folder / EvaluationResult.FILE)
     scores = (result.found, *result.baselines)
     return {
         "num_test_examples": result.num_examples,

@@ -47,11 +47,9 @@ class DataSection(Section):
     split_seed: int = Field(default=0, ge=0)
     """Seed of the split, apart from the spec's seed so that seeds are compared on one test set."""
     limit: int | None = Field(default=None, ge=1)
-    """Use at most this many examples for training and validation, drawn evenly over the classes."""
-    min_class_examples: int = Field(default=5, ge=3)
-    """Refuse data with a class that has fewer examples."""
+    """Use at most this many examples for training and validation, drawn evenly over the range of targets."""
     duplicates: Literal["report", "drop"] = "report"
-    """What to do with an example that stands in two splits: say so, or drop it from the training side."""
+    """What to do with an example that is in two splits: report it, or drop it from the training side."""
 
     @property
     def places(self) -> dict[str, str | Path]:
@@ -67,7 +65,7 @@ class StoredData(DataSection):
     """The keys that say what the user's own test set is."""
 
     endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
-    """S3 endpoint of places that begin with s3://; Amazon's unless said. AWS_ENDPOINT_URL overrules it."""
+    """S3 endpoint of places that begin with s3://; Amazon's by default. AWS_ENDPOINT_URL overrides it."""
 
     @property
     def uris(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ SOURCES = Family(
     },
     tag="source",
 )
-TASKS = TaskFamily(TaskSection, {"images": "cellwright.tasks.images.section:ImagesSection"})
+TASKS = TaskFamily(TaskSection, {"images": "cellwright.tasks.images.section:ImagesSection"}, sources=SOURCES)
 SPACES = Family(
     SpaceSection,
     {

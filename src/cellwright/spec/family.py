@@ -45,6 +45,15 @@ class Family(Generic[S]):
             raise CellwrightError(f"{self.tag} must be one of {', '.join(self.kinds)}, got {kind!r}")
         return load_class(self.kinds.get(kind, kind), self.base)
 
+    def kind_in(self, section: Any, spec: Any) -> str:
+        """Return the kind that a section says it is, both as values that may be wrong.
+
+        Args:
+            section: the section's values.
+            spec: those of the whole spec.
+        """
+        return str(section.get(self.tag, self.default_kind) if isinstance(section, Mapping) else None)
+
     def _is_known(self, kind: str) -> bool:
         """Tell whether it is a built-in kind, or looks like an import path."""
         return kind in self.kinds or re.fullmatch(IMPORT_PATH, kind) is not None

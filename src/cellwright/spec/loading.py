@@ -13,11 +13,10 @@ from pydantic_core import ErrorDetails
 
 from cellwright.credentials import WAYS
 from cellwright.errors import CellwrightError, SpecError
-from cellwright.spec.families import SOURCES, TASKS
 from cellwright.spec.family import Family
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
-from cellwright.spec.task import TaskSection
+from cellwright.spec.section import Section
 from cellwright.spec.yaml12 import MAX_CHARACTERS, load_yaml
 
 PROFILES = Path(__file__).with_name("profiles.yaml")
@@ -226,18 +225,10 @@ def _choose(choices: list[Any], value: Any, values: Any) -> type[BaseModel] | No
     """Return the section that a value, somewhere in the values of a spec, is meant to be."""
     for family in (choice for choice in choices if isinstance(choice, Family)):
         with suppress(CellwrightError):
-            return family.section_type(_kind(family, value, values))
+            return family.section_type(family.kind_in(value, values))
         return None
     tagged = [c for c in choices if isinstance(value, Mapping) and _has_kind(c, value)]
     return next(iter(tagged or choices), None)
-
-
-def _kind(family: Family[Any], value: Any, values: Any) -> str:
-    """Return the kind that a value says it is; of a task it is what the data says."""
-    if family is TASKS:
-        data = _value_at(["data"], values)
-        return SOURCES.section_type(_kind(SOURCES, data, values)).task
-    return str(value.get(family.tag, family.default_kind) if isinstance(value, Mapping) else None)
 
 
 def _has_kind(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
@@ -248,10 +239,7 @@ def _has_kind(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
 
 def _fields_at(path: Sequence[int | str], values: Any, root: type[BaseModel]) -> list[str]:
     model = _model_at(path, values, root)
-    fields = model.model_fields if model else {}
-    return [field.alias or name for name, field in fields.items() if not (model and _is_told(model, name))]
-
-
-def _is_told(model: type[BaseModel], name: str) -> bool:
-    """Return whether the key follows from others, so that no spec has it."""
-    return issubclass(model, TaskSection) and name == "task"
+    if model is None:
+        return []
+    implied = model.IMPLIED if issubclass(model, Section) else ()
+    return [field.alias or name for name, field in model.model_fields.items() if name not in implied]

@@ -7,6 +7,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from cellwright.spec.data import DataSection
 from cellwright.spec.family import Family
 from cellwright.spec.section import Section
 
@@ -21,12 +22,31 @@ class TaskSection(Section):
     hand_designed: ClassVar[tuple[str, ...]] = ()
     """The names of the hand-designed networks that the task brings along, the first by default."""
 
+    IMPLIED = ("task",)
+
     task: str
-    """Its name, or the import path of this section; never given in a spec, where the data says it."""
+    """Its name, or the import path of this section; never given in a spec, since it follows from `data`."""
 
 
 class TaskFamily(Family[TaskSection]):
-    """The tasks. No key of a section names its kind: it is the one that the spec's `data` is for."""
+    """The tasks. No key of a section names its kind: it is the one that the spec's `data` is for.
+
+    Args:
+        base: what every task's section is.
+        kinds: the import path of each built-in task's section, by its name.
+        sources: the data sources, which say what task they are for.
+    """
+
+    def __init__(
+        self, base: type[TaskSection], kinds: Mapping[str, str], *, sources: Family[DataSection]
+    ) -> None:
+        super().__init__(base, kinds)
+        self._sources = sources
+
+    def kind_in(self, section: Any, spec: Any) -> str:
+        """Return the task that the spec's `data` is for."""
+        data = spec.get("data") if isinstance(spec, Mapping) else None
+        return self._sources.section_type(self._sources.kind_in(data, spec)).task
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate the field by the data before it; what it holds is written as what it is."""
@@ -35,7 +55,7 @@ class TaskFamily(Family[TaskSection]):
         )
 
     def _of_the_data(self, value: Any, info: ValidationInfo) -> TaskSection | None:
-        """Return the section; None where the data is wrong, which is told already."""
+        """Return the section; None where the data is wrong, which is reported already."""
         if (data := info.data.get("data")) is None:
             return None
         if not isinstance(value, Mapping | self.base):

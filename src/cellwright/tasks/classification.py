@@ -17,6 +17,7 @@ from cellwright.genotype import Genotype
 from cellwright.results import Confusion, Interval, ModelInfo, Score, ScoreTable
 from cellwright.spec import DataSection
 from cellwright.tasks.base import RunningScore, Task
+from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.scoring import paired_difference, wilson_interval
 
 CLASS_NAMES = "class_names"
@@ -39,6 +40,11 @@ class Classification(Task, ABC):
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:
         """Require two classes, enough examples of each, and the same classes in the user's own test set."""
+        if not isinstance(section, ClassifiedData):
+            raise DataError(
+                f"data.source {section.source}: its section must be a subclass of ClassifiedData, since its task "
+                f"has classes, got {type(section).__qualname__}"
+            )
         names, examples = source.facts[CLASS_NAMES], source.examples
         if len(names) < 2:
             raise DataError(

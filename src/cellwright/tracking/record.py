@@ -21,42 +21,42 @@ Curves = Mapping[str, Sequence[tuple[int, float]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrialRecord:
-    """What one trial that has ended leaves in MLflow: a run nested in that of the pipeline run."""
+class Record:
+    """What one MLflow run holds, whether of a pipeline run or of a trial."""
 
     key: str
-    """Names the trial among those of the pipeline run."""
+    """Identifies the run: a second call with the same key finds the MLflow run of the first."""
     name: str
     params: Mapping[str, str]
+    """Values beyond MLflow's limit are cut."""
     tags: Mapping[str, str]
     curves: Curves
     metrics: Mapping[str, float]
-    status: Status
-    seconds: float
 
     def __post_init__(self) -> None:
-        require_names(self.curves, self.metrics)
+        if both := self.curves.keys() & self.metrics.keys():
+            raise ValueError(f"a name is either a curve or a metric, got both for {', '.join(sorted(both))}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunRecord:
-    """What one pipeline run leaves in MLflow."""
+class TrialRecord(Record):
+    """A trial that has ended: an MLflow run nested in that of the pipeline run. Its key is unique among its trials."""
 
-    key: str
-    """Names the pipeline run; a second call with this key finds the MLflow run of the first."""
-    name: str
-    params: Mapping[str, str]
-    """The flattened spec; values beyond MLflow's limit are cut, so log the whole spec as an artifact."""
-    tags: Mapping[str, str]
-    curves: Curves
-    metrics: Mapping[str, float]
+    status: Status
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord(Record):
+    """A pipeline run; its params are the flattened spec, so the whole spec should be among the artifacts."""
+
     artifacts: Mapping[str, Path]
     """Path inside the MLflow run to the local file or folder that goes there."""
     trials: Sequence[TrialRecord] = ()
 
     def __post_init__(self) -> None:
+        Record.__post_init__(self)
         require_key(self.key)
-        require_names(self.curves, self.metrics)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,9 +78,3 @@ def require_key(key: str) -> None:
     """Refuse a key that an MLflow search filter could not hold."""
     if not KEY_PATTERN.fullmatch(key):
         raise ValueError(f"key must match {KEY_PATTERN.pattern}, got {key!r}")
-
-
-def require_names(curves: Curves, metrics: Mapping[str, float]) -> None:
-    """Refuse a name that MLflow would show as one of two things."""
-    if both := curves.keys() & metrics.keys():
-        raise ValueError(f"a name is either a curve or a metric, got both for {', '.join(sorted(both))}")

@@ -10,7 +10,8 @@ from cellwright.spec import SampledSection
 from cellwright.strategies.sampled.asha import Asha
 from cellwright.strategies.sampled.base import SampledStrategy, Suggesting
 from cellwright.strategies.sampled.features import Features
-from cellwright.strategies.sampled.surrogate import Surrogate, refit_size
+from cellwright.strategies.sampled.refitting import refit_size
+from cellwright.strategies.sampled.surrogate import Surrogate
 
 __all__ = [
     "Asha",

@@ -17,7 +17,8 @@ from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 from cellwright.strategies.sampled.features import Features
 from cellwright.strategies.sampled.fold import Fold
-from cellwright.strategies.sampled.surrogate import Draws, Surrogate, refit_size
+from cellwright.strategies.sampled.refitting import Refitted
+from cellwright.strategies.sampled.surrogate import Draws, Surrogate
 
 Array = NDArray[np.float64]
 
@@ -71,8 +72,6 @@ class Population:
 class _Brood:
     """Children to choose from, with what their scores may be."""
 
-    numbers: list[int]
-    """Of the evaluations that they were bred and are judged from."""
     children: list[Candidate]
     surrogates: list[tuple[Surrogate, Draws]]
     """One for each objective."""
@@ -101,24 +100,22 @@ class Nsga2(SampledStrategy):
         self.features = Features(space)
         """Strategies of one space may share them."""
         self._population = Fold(Population(), self._enter)
-        self._brood: _Brood | None = None
+        self._brood = Refitted(self._breed, initial=settings.population, refits=REFITS)
 
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
         """Draw the first candidates; then return a child that may be on the front."""
-        size = refit_size(len(self.done_numbers), self.settings.population, REFITS)
-        if size is None:
+        fitted = self._brood.over(self)
+        if fitted is None:
             return self.space.sample(rng)
-        numbers = list(self.done_numbers[:size])
-        if self._brood is None or self._brood.numbers != numbers:
-            self._brood = self._breed(numbers)
-        children = self._brood.children
+        numbers, brood = fitted
+        children = brood.children
         random_draws = np.random.default_rng(rng.getrandbits(64))
-        drawn = self._brood.draw(random_draws)
+        drawn = brood.draw(random_draws)
         unknown = [place for place, child in enumerate(children) if not self.is_known(child)]
         if not unknown:
             return self.mutate(rng.choice(children), rng)
-        since = [self.evaluation(number) for number in self.done_numbers[size:]]
-        scores = np.concatenate([self._brood.front, self._scores(since)])
+        since = [self.evaluation(number) for number in self.done_numbers[len(numbers) :]]
+        scores = np.concatenate([brood.front, self._scores(since)])
         direction = np.abs(random_draws.standard_normal(len(self.objectives)))
         front = scores[front_numbers(scores) == 0]
         return children[unknown[along(direction, drawn[unknown], front)]]
@@ -146,7 +143,7 @@ class Nsga2(SampledStrategy):
         known, unknown = self.features([evaluation.candidate for evaluation in fitted]), self.features(new)
         surrogates = [Surrogate(known, column.tolist()) for column in self._scores(fitted).T]
         draws = [(surrogate, surrogate.draws(unknown)) for surrogate in surrogates]
-        return _Brood(numbers, new, draws, self._scores(population.front))
+        return _Brood(new, draws, self._scores(population.front))
 
     def _child(self, population: Population, rng: random.Random) -> Candidate:
         """Cross the winners of two tournaments, or take one, and mutate it."""

@@ -18,7 +18,8 @@ from cellwright.spaces import CandidateSpace
 from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 from cellwright.strategies.sampled.features import Features
-from cellwright.strategies.sampled.surrogate import Draws, Surrogate, refit_size
+from cellwright.strategies.sampled.refitting import Refitted
+from cellwright.strategies.sampled.surrogate import Draws, Surrogate
 
 PARENTS, CHILDREN = 8, 30
 """How many of the best are mutated, and how many mutants of each are candidates."""
@@ -49,8 +50,6 @@ class PredictorSection(SampledSection):
 class _Model:
     """What suggestions are drawn from."""
 
-    numbers: list[int]
-    """Of the evaluations that it follows from."""
     candidates: list[Candidate]
     draws: Draws
 
@@ -72,18 +71,16 @@ class Predictor(SampledStrategy):
         self.features = Features(space)
         """Strategies of one space may share them."""
         self._neighbours = lru_cache(4 * PARENTS)(self._shuffled_neighbours)
-        self._model: _Model | None = None
+        self._model = Refitted(self._learn_from, initial=settings.initial, refits=REFITS)
 
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
         """Draw the first candidates; then return the candidate that is best in a draw from the surrogate."""
-        size = refit_size(len(self.done_numbers), self.settings.initial, REFITS)
-        if size is None:
+        fitted = self._model.over(self)
+        if fitted is None:
             return self.space.sample(rng)
-        numbers = list(self.done_numbers[:size])
-        if self._model is None or self._model.numbers != numbers:
-            self._model = self._learn_from(numbers)
-        drawn = self._model.draws.draw(np.random.default_rng(rng.getrandbits(64)))
-        candidates = self._model.candidates
+        _, model = fitted
+        drawn = model.draws.draw(np.random.default_rng(rng.getrandbits(64)))
+        candidates = model.candidates
         order: list[int] = np.argsort(-drawn, kind="stable").tolist()
         unknown = (candidates[place] for place in order if not self.is_known(candidates[place]))
         return next(unknown, None) or self.mutate(rng.choice(candidates), rng)
@@ -119,7 +116,7 @@ class Predictor(SampledStrategy):
         ]
         by_key = {self.key(candidate): candidate for candidate in candidates}
         new = [candidate for key, candidate in by_key.items() if key not in evaluated] or candidates
-        return _Model(numbers, new, surrogate.draws(self.features(new)))
+        return _Model(new, surrogate.draws(self.features(new)))
 
     def _believe(self, evaluations: Sequence[Evaluation]) -> tuple[list[Candidate], Surrogate]:
         """Fit a surrogate; return the candidates that it was fitted to, the best first."""

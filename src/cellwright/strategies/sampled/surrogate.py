@@ -173,16 +173,3 @@ def _normal_quantiles(places: NDArray[np.int_]) -> Array:
     counts = np.bincount(places)
     middles = (np.cumsum(counts) - counts / 2) / len(places)
     return np.array([NormalDist().inv_cdf(middle) for middle in middles.tolist()])
-
-
-def refit_size(num_done: int, initial: int, refits: int) -> int | None:
-    """Return the number of evaluations that a surrogate is to be fitted to; None where there are too few.
-
-    It is fitted afresh once evaluations are one part in `refits` more, so when depends on how many there are alone.
-    """
-    size = None
-    following = initial
-    while following <= num_done:
-        size = following
-        following += max(1, following // refits)
-    return size

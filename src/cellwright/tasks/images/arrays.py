@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cellwright.data.examples import Examples, Source, spell_shape
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
+from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.images.files import ImageFiles
 
 Layout = Literal["NHWC", "NCHW", "HWCN", "CHWN"]
@@ -26,7 +27,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 
-class ArraySection(StoredData):
+class ArraySection(StoredData, ClassifiedData):
     """What sources share that hold all images in one array."""
 
     layout: Layout | None = None

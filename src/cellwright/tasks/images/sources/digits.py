@@ -8,11 +8,11 @@ import numpy as np
 
 from cellwright.data import Reader, Source
 from cellwright.data.reading import Contents
-from cellwright.spec.data import DataSection
+from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.images.arrays import classified, labelled
 
 
-class DigitsSection(DataSection):
+class DigitsSection(ClassifiedData):
     """The 1,797 8×8 digits that come with scikit-learn."""
 
     reader = "cellwright.tasks.images.sources.digits:DigitsReader"

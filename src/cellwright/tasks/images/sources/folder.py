@@ -13,6 +13,7 @@ from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.errors import DataError
 from cellwright.spec.data import Place, StoredData
+from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.images.arrays import as_images, classified, labelled
 from cellwright.tasks.images.files import FORMATS, ImageFiles
 from cellwright.tasks.images.sources.folder_names import (
@@ -28,7 +29,7 @@ PROGRESS_EVERY = 2000
 Side = Annotated[int, Field(ge=8, le=1024)]
 
 
-class FolderSection(StoredData):
+class FolderSection(StoredData, ClassifiedData):
     """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
 
     FOLDERS = ("path", "test_path")
