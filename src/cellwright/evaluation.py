@@ -68,6 +68,8 @@ class Evaluation:
     """0 as it was suggested; from 1 on, scored once more on a fresh seed to see whether it was lucky."""
     curve: tuple[float, ...] = ()
     """The first objective's metric after each epoch."""
+    losses: tuple[float, ...] = ()
+    """The loss on each validation example, where a race compares networks by them."""
     seconds: float = 0.0
     reason: str | None = None
     """Why it failed, was pruned or is infeasible."""

@@ -1,0 +1,64 @@
+"""Learning curves, extrapolated: loss(t) = floor + scale · t^-exponent, where t is the share of the budget spent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+K = TypeVar("K")
+
+EXPONENTS = (0.2, 0.3, 0.4, 0.55, 0.75, 1.0)
+USUAL, DOUBT = 0.4, 0.02
+"""The exponent where curves are too short to show theirs, and the relative error that a factor of e off it weighs."""
+SHORTEST = 3
+"""Points of a curve that can be extrapolated."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """A fitted learning curve."""
+
+    floor: float
+    scale: float
+    exponent: float
+
+    def at(self, share: float) -> float:
+        """Return the loss once this share of the budget is spent."""
+        return self.floor + self.scale * float(share**-self.exponent)
+
+    def slope(self, share: float) -> float:
+        """Return by how much the last doubling up to this share lowers the loss."""
+        return self.at(share / 2) - self.at(share)
+
+
+def fit_curves(points: Mapping[K, Sequence[tuple[float, float]]]) -> dict[K, Curve]:
+    """Fit a curve to each series of (share, loss), in relative errors; all have one exponent, that which fits best.
+
+    Raises:
+        ValueError: a series is shorter than `SHORTEST`.
+    """
+    for key, series in points.items():
+        if len(series) < SHORTEST:
+            raise ValueError(f"a curve must have at least {SHORTEST} points, got {len(series)} for {key}")
+
+    def misfit(exponent: float) -> float:
+        errors = sum(_fit(series, exponent)[1] for series in points.values())
+        return float(errors + (DOUBT * np.log(exponent / USUAL)) ** 2)
+
+    exponent = min(EXPONENTS, key=misfit)
+    return {key: _fit(series, exponent)[0] for key, series in points.items()}
+
+
+def _fit(series: Sequence[tuple[float, float]], exponent: float) -> tuple[Curve, float]:
+    """Return the curve of that exponent and the sum of its squared relative errors; neither part is negative."""
+    shares, losses = np.array(series).T
+    falling = shares**-exponent
+    rows = np.column_stack([np.ones_like(falling), falling]) / losses[:, None]
+    parts = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)[0]
+    if parts.min() < 0:
+        alone = int(parts.argmax())
+        parts = np.zeros(2)
+        parts[alone] = rows[:, alone].sum() / (rows[:, alone] ** 2).sum()
+    error = float(((rows @ parts - 1) ** 2).sum())
+    return Curve(floor=float(parts[0]), scale=float(parts[1]), exponent=exponent), error
