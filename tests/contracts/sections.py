@@ -3,6 +3,7 @@
 from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.nasbench201.section import NasBench201Section
+from cellwright.spaces.stages.section import StageChoices, StagesSection
 from cellwright.spec import SPACES, SpaceSection
 
 SECTIONS: dict[str, SpaceSection] = {
@@ -19,6 +20,18 @@ SECTIONS: dict[str, SpaceSection] = {
         widths=(50, 70, 150),
         num_layers=4,
         channels=4,
+    ),
+    "stages": StagesSection(
+        kind="stages",
+        stem=("conv2", "conv3", "patch2"),
+        stem_width=(4, 8),
+        activation=("relu", "hard-swish"),
+        resolution=(75, 100),
+        last=(0, 8),
+        stages=(
+            StageChoices(width=(4, 8), kernel=(3, 5), group=(0, 4)),
+            StageChoices(width=(8, 12), depth=(0, 1, 2), expansion=(1, 2.5)),
+        ),
     ),
     "darts-own-primitive": DartsSection(
         primitives=("skip_connect", "my_package.ops:squeeze_excite"), num_nodes=1, num_cells=3, channels=4

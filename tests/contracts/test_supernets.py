@@ -15,6 +15,12 @@ from cellwright.spaces.networks import build_network, build_supernet
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.spec import SpaceSection
 from cellwright.tasks.images.task import ImageClassification
+from tests.contracts.sections import SECTIONS
+
+
+@pytest.fixture(params=[name for name, section in SECTIONS.items() if section.has_supernet])
+def space_section(request: pytest.FixtureRequest) -> SpaceSection:
+    return SECTIONS[request.param]
 
 
 @pytest.fixture

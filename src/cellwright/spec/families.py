@@ -25,6 +25,7 @@ SPACES = Family(
         "darts": "cellwright.spaces.darts.section:DartsSection",
         "nasbench201": "cellwright.spaces.nasbench201.section:NasBench201Section",
         "chain": "cellwright.spaces.chain.section:ChainSection",
+        "stages": "cellwright.spaces.stages.section:StagesSection",
     },
     default="darts",
 )

@@ -97,6 +97,21 @@ class SearchSpec(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_a_supernet_where_it_is_needed(self) -> Self:
+        if self.space.has_supernet:
+            return self
+        if not self.is_sampled:
+            raise ValueError(
+                f"strategy.kind must be a sampled one, such as regularized-evolution: space.kind {self.space.kind} has "
+                f"no supernet, which {self.strategy.kind} trains"
+            )
+        if any(section.kind == "shared-weights" for section in self.estimators):
+            raise ValueError(
+                f"estimators must be without shared-weights: space.kind {self.space.kind} has no supernet"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sampled_search_is_whole(self) -> Self:
         if not self.is_sampled:
             tunes_after = self.tune is not None and self.tune.when == "after"

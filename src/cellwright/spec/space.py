@@ -54,6 +54,8 @@ class SpaceSection(Section):
     """The import path of the space's class, which needs no torch."""
     networks: ClassVar[str]
     """The import path of a subclass of `cellwright.spaces.networks.Networks`."""
+    has_supernet: ClassVar[bool] = True
+    """Whether one network holds all its architectures, which one-shot search and `shared-weights` train."""
 
     kind: str
 

@@ -1,0 +1,135 @@
+"""The space of stages: what a genotype decides of each, and for the network as a whole."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+from cellwright.genotype import Genotype, GenotypeError
+from cellwright.spaces.product import ProductSpace, Taken
+from cellwright.spaces.stages.design import (
+    NETWORK,
+    NOMINAL,
+    SPACE,
+    Design,
+    Stage,
+    Value,
+    read_values,
+    spell_values,
+    stage_names,
+)
+from cellwright.spaces.stages.section import StagesSection
+
+
+@dataclass(frozen=True)
+class Stages(ProductSpace):
+    """Genotypes with a cell for the network and one for each stage; each node is a decision.
+
+    All combinations are architectures. Some decisions change nothing (the expansion of a block that has none):
+    `isomorphism_key` tells.
+    """
+
+    values: Mapping[str, Mapping[str, Sequence[Value]]]
+    """For each cell and decision, what there is to choose from."""
+
+    name = SPACE
+    concatenates = True
+
+    @classmethod
+    def of(cls, section: StagesSection) -> Self:
+        """Return the space that the section describes."""
+        stages = zip(stage_names(len(section.stages)), section.stages, strict=True)
+        values = {NETWORK: {name: getattr(section, name) for name in _names(Design)}}
+        values |= {cell: {name: getattr(stage, name) for name in _names(Stage)} for cell, stage in stages}
+        return cls(values)
+
+    @property
+    def decisions(self) -> Mapping[str, tuple[int, int]]:
+        """Return a group of its own for each decision, such as `stage-01.width`."""
+        return {group: (1, len(values)) for group, values in self._groups.items()}
+
+    def genotype(self, taken: Taken) -> Genotype:
+        """Return the genotype."""
+        return spell_values(
+            {
+                cell: {name: values[taken[f"{cell}.{name}"][0]] for name, values in decided.items()}
+                for cell, decided in self.values.items()
+            }
+        )
+
+    def taken(self, genotype: Genotype) -> Taken:
+        """Return the place of each value."""
+        given = read_values(genotype)
+        if {cell: list(decided) for cell, decided in given.items()} != {
+            cell: list(decided) for cell, decided in self.values.items()
+        }:
+            raise GenotypeError(f"the cells must be {', '.join(self.values)}, got {genotype.to_line()}")
+        taken = {}
+        for cell, decided in self.values.items():
+            for name, values in decided.items():
+                if given[cell][name] not in values:
+                    raise GenotypeError(f"{cell}: {name} must be in {list(values)}, got {given[cell][name]}")
+                taken[f"{cell}.{name}"] = [list(values).index(given[cell][name])]
+        return taken
+
+    def encode(self, genotype: Genotype) -> tuple[float, ...]:
+        """Return for each decision its value on a logarithmic scale, or one-hot where choices have no order."""
+        taken = self.taken(genotype)
+        vectors = (_encode(group, values, taken[group][0]) for group, values in self._groups.items())
+        return tuple(number for vector in vectors for number in vector)
+
+    def isomorphism_key(self, genotype: Genotype) -> str:
+        """Return one text for all genotypes that build the same network."""
+        return Design.of(genotype).essence.genotype.to_line()
+
+    def nearest(self, genotype: Genotype) -> Genotype:
+        """Return the genotype with each number brought to the nearest one that there is to choose from.
+
+        Stages that it lacks have depth 0.
+
+        Raises:
+            GenotypeError: it has a block, or something else without an order, that the space does not.
+        """
+        given = read_values(genotype)
+        if excess := [cell for cell in given if cell not in self.values]:
+            raise GenotypeError(f"there must be at most {len(self.values) - 1} stages, got {excess[-1]}")
+        near: dict[str, dict[str, Value]] = {}
+        for cell, decided in self.values.items():
+            own = given.get(cell, {"depth": 0})
+            near[cell] = {
+                name: _nearest(values, own.get(name, values[0]), f"{cell}: {name}")
+                for name, values in decided.items()
+            }
+            if cell not in given and near[cell]["depth"] != 0:
+                raise GenotypeError(f"{cell}: depth must be in {list(decided['depth'])}, got 0")
+        return spell_values(near)
+
+    @property
+    def _groups(self) -> Mapping[str, Sequence[Value]]:
+        return {
+            f"{cell}.{name}": values for cell, named in self.values.items() for name, values in named.items()
+        }
+
+
+def _names(of: type[Stage] | type[Design]) -> list[str]:
+    return [field.name for field in fields(of) if field.name != "stages"]
+
+
+def _scale(value: Value) -> float:
+    return math.log2(1 + float(value))
+
+
+def _encode(group: str, values: Sequence[Value], place: int) -> tuple[float, ...]:
+    if group.rpartition(".")[2] in NOMINAL:
+        return tuple(float(place == other) for other in range(len(values)))
+    scaled = [_scale(value) for value in values]
+    low, high = min(scaled), max(scaled)
+    return ((scaled[place] - low) / (high - low) if high > low else 0.0,)
+
+
+def _nearest(values: Sequence[Value], wanted: Value, name: str) -> Value:
+    if wanted in values:
+        return wanted
+    if isinstance(wanted, str):
+        raise GenotypeError(f"{name} must be in {list(values)}, got {wanted!r}")
+    return min(values, key=lambda value: abs(_scale(value) - _scale(wanted)))
