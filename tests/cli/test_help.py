@@ -22,6 +22,7 @@ COMMANDS = {
     "compile": ["--output", "--set", "-o", "SPEC"],
     "schema": [],
     "show": ["--runs", "GENOTYPE_OR_RUN"],
+    "predict": ["--csv", "--endpoint", "--json", "--runs", "FILES...", "MODEL"],
     "submit": ["--follow", "--name", "--set", *KUBEFLOW, "SPEC"],
     "status": ["--follow", *KUBEFLOW, "RUN"],
     "logs": [*KUBEFLOW, "RUN", "STEP"],

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cellwright import __version__
-from cellwright.cli import cluster, kubeflow, options, processes, runs, show, specs, trial
+from cellwright.cli import cluster, kubeflow, options, predicting, processes, runs, show, specs, trial
 
 
 class _Commands(TyperGroup):
@@ -53,6 +53,7 @@ app = typer.Typer(
 runs.add_to(app)
 specs.add_to(app)
 show.add_to(app)
+predicting.add_to(app)
 kubeflow.add_to(app)
 cluster.add_to(app)
 trial.add_to(app)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import torch
@@ -13,6 +14,7 @@ from cellwright.data import Source, SplitName
 from cellwright.data.manifest import ArrayForm
 from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part, Strata
+from cellwright.errors import DataError
 from cellwright.genotype import Genotype
 from cellwright.importing import load_class
 from cellwright.results import (
@@ -26,6 +28,7 @@ from cellwright.results import (
     ScoreTable,
 )
 from cellwright.spec import TASKS, DataSection
+from cellwright.tasks.example_files import ARRAYS, array_examples
 
 Resize = Callable[[Inputs], Inputs]
 
@@ -122,6 +125,27 @@ class Task(Result, ABC):
             output=OutputInfo(name=self.output_name, meaning=self.output_meaning),
             task=self.model_dump(mode="json"),
         )
+
+    def examples_in(self, file: Path, info: ModelInfo) -> Iterator[tuple[str, Inputs | str]]:
+        """Yield the examples of a file that people have, each with its name, as inputs (1, …) for prediction.
+
+        Args:
+            file: on this machine.
+            info: what the model takes.
+
+        Returns:
+            In place of inputs, what is wrong with one example of several.
+
+        Raises:
+            DataError: the file cannot be read; names the rule.
+        """
+        if file.suffix not in ARRAYS:
+            raise DataError(f"{file}: must be {' or '.join(ARRAYS)}")
+        yield from array_examples(file, info.inputs)
+
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """Return what an output (…) says of its example, as JSON, the most important first."""
+        return {self.output_name: output.tolist()}
 
     @abstractmethod
     def adapter(self) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from abc import ABC
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -113,6 +113,12 @@ class Classification(Task, ABC):
     def model_info(self, inputs: Mapping[str, ArrayForm], genotype: Genotype) -> ModelInfo:
         """Return it with what the classes are called."""
         return super().model_info(inputs, genotype).model_copy(update={"class_names": self.class_names})
+
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """Return the most probable class and the probability of each."""
+        probabilities = dict(zip(self.class_names, output.softmax(dim=0).tolist(), strict=True))
+        label = max(probabilities, key=probabilities.__getitem__)
+        return {"label": label, "probability": probabilities[label], "probabilities": probabilities}
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean cross entropy."""

@@ -2,7 +2,7 @@
 
 from abc import ABC
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -63,6 +63,10 @@ class Regression(Task, ABC):
     def head(self, num_features: int) -> nn.Module:
         """Return a linear layer whose output is brought to the targets' unit."""
         return _Head(num_features, self.target_mean, self.target_std)
+
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """Return the predicted number."""
+        return {"value": output.item()}
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean square error of standardised values; there are no labels to smooth."""

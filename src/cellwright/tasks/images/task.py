@@ -1,6 +1,7 @@
 """Images, each of one class."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,12 +13,14 @@ from cellwright.data import Source
 from cellwright.data.manifest import ArrayForm
 from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
+from cellwright.errors import DataError
 from cellwright.genotype import Genotype
 from cellwright.results import ModelInfo
 from cellwright.tasks.base import Resize
 from cellwright.tasks.classification import CLASS_NAMES, Classification
+from cellwright.tasks.example_files import ARRAYS, array_examples, listed_files
 from cellwright.tasks.images.augmentation import augment_images
-from cellwright.tasks.images.files import ImageFiles
+from cellwright.tasks.images.files import FORMATS, ImageFiles
 from cellwright.tasks.images.resnet import ResNet, resnet_channels
 from cellwright.tasks.images.section import ImagesSection
 
@@ -69,6 +72,49 @@ class ImageClassification(Classification):
         """Return it with how images are made from files."""
         from_file = self.files and self.files.model_dump(mode="json")
         return super().model_info(inputs, genotype).model_copy(update={"from_file": from_file})
+
+    def examples_in(self, file: Path, info: ModelInfo) -> Iterator[tuple[str, Inputs | str]]:
+        """Yield one image, those of an array, or those that a .csv lists, one a line, first column."""
+        match file.suffix.lower():
+            case suffix if suffix in ARRAYS:
+                yield from array_examples(file, info.inputs)
+            case ".csv":
+                for listed in listed_files(file):
+                    try:
+                        yield str(listed), self._decoded(listed, info)
+                    except DataError as error:
+                        yield str(listed), str(error).removeprefix(f"{listed}: ")
+            case _:
+                yield str(file), self._decoded(file, info)
+
+    def _decoded(self, file: Path, info: ModelInfo) -> Inputs:
+        how = self._files_for(file, info)
+        try:
+            pixels = how.decode(file)
+        except OSError as error:
+            rule = error.strerror or f"is no readable {', '.join(FORMATS)}"
+            raise DataError(f"{file}: {rule}") from error
+        except Exception as error:  # on broken bytes, decoders raise nearly anything
+            raise DataError(f"{file}: {str(error) or type(error).__name__}") from error
+        if pixels.shape != self.map_shape:
+            (_, height, width), (_, *sides) = pixels.shape, self.map_shape
+            raise DataError(
+                f"{file}: must be {'×'.join(map(str, sides))}, as in training, got {height}×{width}"
+            )
+        return (torch.from_numpy(np.ascontiguousarray(pixels))[None],)
+
+    def _files_for(self, file: Path, info: ModelInfo) -> ImageFiles:
+        """Return how an image file becomes an input; where training had arrays of bytes, by resizing to their size."""
+        if self.files:
+            return self.files
+        channels, height, width = self.map_shape
+        dtype = info.inputs[0].dtype
+        if dtype != "uint8" or channels not in (1, 3):
+            raise DataError(
+                f"{file}: must be {' or '.join(ARRAYS)}: the model was trained on arrays of {dtype} with {channels} "
+                "channels, and how a picture becomes one is not known"
+            )
+        return ImageFiles(mode="L" if channels == 1 else "RGB", resize=(height, width))
 
     def adapter(self) -> nn.Module:
         """Return the standardisation."""

@@ -1,0 +1,133 @@
+"""What a trained model says of files: the same reading and the same network as in training and evaluation."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cellwright.data.split import Inputs, Split
+from cellwright.errors import CellwrightError, DataError
+from cellwright.report.latest import LATEST, LatestRun
+from cellwright.results import NETWORK, WEIGHTS, ModelInfo
+from cellwright.stores import open_store
+from cellwright.tasks.base import read_task
+from cellwright.tracking import download_model_file
+from cellwright.tracking.uri import default_tracking_uri
+from cellwright.training.networks import load_network
+from cellwright.training.precision import channels_last
+from cellwright.training.retraining import predict
+
+BATCH_SIZE = 256
+REGISTRY = "models:/"
+MODEL_FILES = (NETWORK, WEIGHTS, ModelInfo.FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one example, or why it says nothing."""
+
+    name: str
+    answer: dict[str, Any]
+    """As the task puts it; empty where there is a mistake."""
+    mistake: str | None = None
+
+
+class Predictor:
+    """A trained network, on the CPU, with what it says about itself.
+
+    Args:
+        folder: of a finished `retrain`, or one with a registered model's files.
+
+    Raises:
+        CellwrightError: a file is missing or damaged; names it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.info = ModelInfo.load(folder / ModelInfo.FILE)
+        self.task = read_task(self.info.task)
+        self.network = channels_last(load_network(folder))
+
+    def predict(self, files: Iterable[Path]) -> Iterator[Prediction]:
+        """Yield a prediction for each example, in order; a file that cannot be read has a mistake instead."""
+        examples = self._examples(files)
+        while batch := tuple(islice(examples, BATCH_SIZE)):
+            read = [inputs for _, inputs in batch if not isinstance(inputs, str)]
+            answers = iter(self._answers(read) if read else ())
+            for name, inputs in batch:
+                if isinstance(inputs, str):
+                    yield Prediction(name, {}, inputs)
+                else:
+                    yield Prediction(name, next(answers))
+
+    @torch.inference_mode()
+    def outputs(self, inputs: Inputs) -> torch.Tensor:
+        """Return the network's outputs (N, …) for raw inputs, each (N, …), as `evaluate` computes them."""
+        return predict(self.network, Split(inputs, torch.zeros(len(inputs[0]))), BATCH_SIZE)
+
+    def _answers(self, examples: list[Inputs]) -> list[dict[str, Any]]:
+        inputs = tuple(torch.cat(rows) for rows in zip(*examples, strict=True))
+        return [self.task.answer(output) for output in self.outputs(inputs)]
+
+    def _examples(self, files: Iterable[Path]) -> Iterator[tuple[str, Inputs | str]]:
+        for file in files:
+            try:
+                yield from self.task.examples_in(file, self.info)
+            except DataError as error:
+                yield str(file), str(error).removeprefix(f"{file}: ")
+
+
+def find_model(model: str, runs: Path, download_to: Path) -> Path:
+    """Return the folder with a model's files.
+
+    Args:
+        model: the folder of a run or of its `retrain` step, a spec that was run, or `models:/NAME@ALIAS` or
+            `models:/NAME/VERSION` in the registry that MLFLOW_TRACKING_URI names, or in that of the runs.
+        runs: the folder of all runs.
+        download_to: where files of a registered model go.
+
+    Raises:
+        CellwrightError: there is no such model.
+    """
+    if model.startswith(REGISTRY):
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(runs / "any")
+        for name in MODEL_FILES:
+            found = download_model_file(uri, model, name, download_to)
+        return found.parent
+    path = Path(model)
+    if path.suffix in (".yaml", ".yml"):
+        from cellwright.spec import load_spec
+
+        path = runs / load_spec(path).name
+    if (path / LATEST).exists():
+        steps = LatestRun.read(path).steps
+        if "retrain" not in steps:
+            raise CellwrightError(
+                f"{path}: must have trained a model, but its last command did not get that far"
+            )
+        path /= steps["retrain"]
+    if not (path / NETWORK).exists():
+        raise CellwrightError(
+            f"{model}: must be the folder of a finished run or of its retrain step, a spec that was run, or "
+            f"{REGISTRY}NAME@ALIAS"
+        )
+    return path
+
+
+def fetch(address: str, endpoint: str | None, folder: Path) -> list[Path]:
+    """Return copies, in the folder, of the object at an address in S3, or of all below it.
+
+    Raises:
+        CellwrightError: there is none, or the address names a bucket alone.
+    """
+    bucket, _, name = address.removeprefix("s3://").rstrip("/").partition("/")
+    if not name:
+        raise CellwrightError(f"{address}: must name an object or a prefix in the bucket")
+    store = open_store(f"s3://{bucket}", endpoint)
+    names = [f"{name}/{part}" for part in sorted(store.sizes(name))] or [name]
+    for found in names:
+        store.get(found, folder / bucket / found)
+    return [folder / bucket / found for found in names]
