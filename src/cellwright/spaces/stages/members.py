@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from cellwright.spaces.stages.design import Design, Stage
-from cellwright.spaces.stages.section import Block, Stem
+from cellwright.spaces.stages.section import Activation, Block, Stem
 
 
 def small(side: int) -> Mapping[str, Design]:
@@ -44,12 +45,43 @@ def wide_resnet(depth: int, factor: int) -> Design:
     return Design(stem_width=16, stages=stages("pre-activation", widths, (blocks,) * 3, (1, 2, 2)))
 
 
+def efficientnet(activation: Activation, squeeze: float) -> Design:
+    """Return the smallest of the EfficientNets, https://arxiv.org/abs/1905.11946, or of its Lite variants."""
+    numbers = (  # width, depth, kernel, expansion, stride
+        (16, 1, 3, 1, 1),
+        (24, 2, 3, 6, 2),
+        (40, 2, 5, 6, 2),
+        (80, 3, 3, 6, 2),
+        (112, 3, 5, 6, 1),
+        (192, 4, 5, 6, 2),
+        (320, 1, 3, 6, 1),
+    )
+    return Design(
+        stem="conv3-2",
+        stem_width=32,
+        activation=activation,
+        last=1280,
+        stages=tuple(
+            Stage(
+                block="mbconv",
+                width=width,
+                depth=depth,
+                kernel=kernel,
+                expansion=expansion,
+                stride=stride,
+                squeeze=squeeze,
+            )
+            for width, depth, kernel, expansion, stride in numbers
+        ),
+    )
+
+
 def stages(
-    block: Block, widths: Sequence[int], depths: Sequence[int], strides: Sequence[int]
+    block: Block, widths: Sequence[int], depths: Sequence[int], strides: Sequence[int], **same: Any
 ) -> tuple[Stage, ...]:
-    """Return stages of one kind."""
+    """Return stages of one kind; what is not said of each is the same in all."""
     return tuple(
-        Stage(block=block, width=width, depth=depth, stride=stride)
+        Stage(block=block, width=width, depth=depth, stride=stride, **same)
         for width, depth, stride in zip(widths, depths, strides, strict=True)
     )
 
@@ -116,3 +148,78 @@ def _for_side(design: Design, side: int) -> Design:
 
 
 MADE_FOR = 32
+
+PUBLISHED: dict[str, Design] = {
+    "ResNet-18": Design(
+        stem="conv7-4",
+        stem_width=64,
+        stages=stages("basic", (64, 128, 256, 512), (2, 2, 2, 2), (1, 2, 2, 2)),
+    ),
+    "ResNet-50": Design(
+        stem="conv7-4",
+        stem_width=64,
+        stages=stages("bottleneck", (256, 512, 1024, 2048), (3, 4, 6, 3), (1, 2, 2, 2), expansion=4),
+    ),
+    "WRN-28-10": wide_resnet(28, 10),
+    "MobileNetV2": Design(
+        stem="conv3-2",
+        stem_width=32,
+        activation="relu6",
+        last=1280,
+        stages=(
+            Stage(block="mbconv", width=16),
+            Stage(block="mbconv", width=24, depth=2, expansion=6, stride=2),
+            Stage(block="mbconv", width=32, depth=3, expansion=6, stride=2),
+            Stage(block="mbconv", width=64, depth=4, expansion=6, stride=2),
+            Stage(block="mbconv", width=96, depth=3, expansion=6),
+            Stage(block="mbconv", width=160, depth=3, expansion=6, stride=2),
+            Stage(block="mbconv", width=320, expansion=6),
+        ),
+    ),
+    "MobileNetV3-L": Design(
+        stem="conv3-2",
+        stem_width=16,
+        activation="hard-swish",
+        last=960,
+        hidden=1280,
+        stages=(
+            Stage(block="mbconv", width=16),
+            Stage(block="mbconv", width=24, expansion=4, stride=2),
+            Stage(block="mbconv", width=24, expansion=3),
+            Stage(block="mbconv", width=40, depth=3, kernel=5, expansion=3, squeeze=0.25, stride=2),
+            Stage(block="mbconv", width=80, expansion=6, stride=2),
+            Stage(block="mbconv", width=80, expansion=2.5),
+            Stage(block="mbconv", width=80, depth=2, expansion=2.3),
+            Stage(block="mbconv", width=112, depth=2, expansion=6, squeeze=0.25),
+            Stage(block="mbconv", width=160, depth=3, kernel=5, expansion=6, squeeze=0.25, stride=2),
+        ),
+    ),
+    "EfficientNet-B0": efficientnet("silu", squeeze=0.25),
+    "EfficientNet-Lite0": efficientnet("relu6", squeeze=0),
+    "EfficientNetV2-S": Design(
+        stem="conv3-2",
+        stem_width=24,
+        activation="silu",
+        last=1280,
+        stages=(
+            Stage(block="fused-mbconv", width=24, depth=2),
+            Stage(block="fused-mbconv", width=48, depth=4, expansion=4, stride=2),
+            Stage(block="fused-mbconv", width=64, depth=4, expansion=4, stride=2),
+            Stage(block="mbconv", width=128, depth=6, expansion=4, squeeze=0.25, stride=2),
+            Stage(block="mbconv", width=160, depth=9, expansion=6, squeeze=0.25),
+            Stage(block="mbconv", width=256, depth=15, expansion=6, squeeze=0.25, stride=2),
+        ),
+    ),
+    "RegNetY-400MF": Design(
+        stem="conv3-2",
+        stem_width=32,
+        stages=stages("bottleneck", (48, 104, 208, 440), (1, 3, 6, 6), (2, 2, 2, 2), group=8, squeeze=0.25),
+    ),
+    "ConvNeXt-T": Design(
+        stem="patch4",
+        stem_width=96,
+        activation="gelu",
+        stages=stages("convnext", (96, 192, 384, 768), (3, 3, 9, 3), (1, 2, 2, 2), kernel=7, expansion=4),
+    ),
+}
+"""Networks with the number of parameters that their authors publish, for ImageNet or, the WRN, for CIFAR-10."""
