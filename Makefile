@@ -1,6 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SPEC ?= examples/digits.yaml
+REGISTRY ?= ghcr.io/cellwright
+PYTHON_IMAGE ?=
+BUILD_ARGS = $(if $(PYTHON_IMAGE),--build-arg PYTHON=$(PYTHON_IMAGE))
+PYTHONS ?= 3.11 3.12 3.13
+SHORT = tests/spec tests/spaces tests/strategies tests/training tests/cli/test_help.py tests/pipelines tests/test_*.py
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 $(UPGRADE) \
+	--custom-compile-command 'make lock'
+IMAGE_PLATFORM = --python-platform x86_64-manylinux_2_28
 VERSION = $(shell sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py)
 
 .DEFAULT_GOAL := help
@@ -14,6 +22,14 @@ run: .venv/ready ## Search, retrain, evaluate and register a network (SPEC=examp
 
 test: .venv/ready ## Run the tests
 	$(BIN)/pytest
+
+test-pythons: .venv/ready ## Run a short part of the tests with each of PYTHONS (3.11 3.12 3.13), which must be on PATH
+	for version in $(PYTHONS); do \
+		$(BIN)/uv venv --quiet --allow-existing --python $$version build/python-$$version \
+		&& $(BIN)/uv pip install --quiet --python build/python-$$version --require-hashes -r requirements/dev.txt \
+		&& $(BIN)/uv pip install --quiet --python build/python-$$version --no-deps --no-build-isolation --editable . \
+		&& build/python-$$version/bin/python --version && build/python-$$version/bin/pytest $(SHORT) || exit; \
+	done
 
 lint: .venv/ready ## Check style and layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
@@ -46,9 +62,34 @@ compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
 proto: ## Turn src/cellwright/katib/api.proto into Python; needs `pip install "grpcio-tools>=1.81,<1.82"`
 	$(PYTHON) -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/cellwright/katib/api.proto
 
+lock: ## Pin all packages with their hashes (requirements/*.txt); UPGRADE=--upgrade takes the newest that are allowed
+	$(COMPILE) pyproject.toml --group dev --extra nasbench201 --universal -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra nasbench201 $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/cellwright.txt
+	$(COMPILE) requirements/build.in $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) requirements/suggestion.in $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/suggestion.txt
+	$(COMPILE) requirements/mlflow.in $(IMAGE_PLATFORM) -o requirements/mlflow.txt
+
+notice: .venv/ready ## Write NOTICE, the licences of all packages in the images
+	$(BIN)/uv pip install --quiet --target build/notice --require-hashes --requirement requirements/mlflow.txt
+	PYTHONPATH=build/notice $(BIN)/python requirements/notice.py > NOTICE
+
+audit: .venv/ready ## Ask the package index for known vulnerabilities of the locked packages
+	for each in dev mlflow; do \
+		$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes --requirement requirements/$$each.txt || exit; \
+	done
+
 images: ## Build the container images, all that images/ has
 	for image in $(notdir $(wildcard images/*)); do \
-		DOCKER_BUILDKIT=1 docker build -f images/$$image/Dockerfile -t ghcr.io/cellwright/$$image:$(VERSION) . || exit; \
+		DOCKER_BUILDKIT=1 docker build $(BUILD_ARGS) -f images/$$image/Dockerfile -t $(REGISTRY)/$$image:$(VERSION) . || exit; \
+	done
+
+release-images: ## Build, push and sign the images with SBOM and provenance (PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…)
+	case '$(PYTHON_IMAGE)' in *@sha256:*) ;; *) echo 'PYTHON_IMAGE must name a digest' >&2; exit 1;; esac
+	for image in $(notdir $(wildcard images/*)); do \
+		docker buildx build --sbom=true --provenance=mode=max --push --metadata-file build/$$image.json $(BUILD_ARGS) \
+			-f images/$$image/Dockerfile -t $(REGISTRY)/$$image:$(VERSION) . \
+		&& cosign sign --yes $(REGISTRY)/$$image@$$(sed -n 's/.*"containerimage.digest": "\(.*\)".*/\1/p' build/$$image.json) \
+		|| exit; \
 	done
 
 test-cluster: .venv/ready ## Run tests/cluster against the cluster that KUBECONFIG names
@@ -58,9 +99,9 @@ clean: ## Remove what make and Python left, but not ./runs
 	rm -rf .venv build dist pipeline.yaml .*_cache .hypothesis src/*.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, got " + sys.version)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

@@ -6,10 +6,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.manifests.objects import ROOT
 
 DOCKERFILES = sorted(ROOT.glob("images/*/Dockerfile"))
+REQUIREMENTS = ROOT / "requirements"
+LOCKS = sorted(REQUIREMENTS.glob("*.txt"))
 
 
 @pytest.fixture(params=DOCKERFILES, ids=lambda path: path.parent.name)
@@ -27,15 +31,61 @@ def test_the_last_stage_is_labelled_has_no_root_and_compiles_nothing(dockerfile)
     assert not re.search(r"apt|gcc|build-essential", text)
 
 
-def test_what_it_builds_on_is_pinned(dockerfile):
-    stages = re.findall(r"^FROM (\S+)", dockerfile.read_text(), re.MULTILINE)
-    assert set(stages) - {"scratch"} == {"python:3.11-slim-bookworm"}
+def test_what_it_builds_on_is_pinned_and_can_be_a_digest(dockerfile):
+    text = dockerfile.read_text()
+    stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert set(stages) - {"scratch"} == {"${PYTHON}"}
+    assert re.findall(r"^ARG (.*)$", text, re.MULTILINE) == ["PYTHON=python:3.11-slim-bookworm"]
+
+
+def test_every_package_in_it_is_locked_with_its_hash(dockerfile):
+    text = dockerfile.read_text().replace("\\\n", " ")
+    installs = re.findall(r"pip (?:--python \S+ )?install .*?(?= && |\n)", text)
+    assert len(installs) >= 1
+    for words in installs:
+        assert "--require-hashes --requirement" in words or "--no-deps" in words, words
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
+def test_a_lock_has_a_hash_for_every_package(lock):
+    pins = re.split(r"\n(?=[a-z0-9])", re.sub(r"^#.*\n", "", lock.read_text(), flags=re.MULTILINE))
+    assert pins and all(
+        re.match(r"[a-z0-9._-]+==\S+ .*\n    --hash=sha256:[0-9a-f]{64}", pin) for pin in pins
+    )
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock.read_text(), re.MULTILINE))
+
+
+def test_the_lock_has_all_that_the_project_and_its_tests_need():
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = whole["project"]
+    runs = [*project["dependencies"], *project["optional-dependencies"]["nasbench201"]]
+    for lock, needed in (("cellwright", runs), ("dev", [*runs, *whole["dependency-groups"]["dev"]])):
+        versions = pinned(REQUIREMENTS / f"{lock}.txt")
+        for requirement in map(Requirement, needed):
+            name = canonicalize_name(requirement.name)
+            assert requirement.specifier.contains(versions[name], prereleases=True), (lock, requirement)
+
+
+@pytest.mark.parametrize("name", ["build", "cellwright", "suggestion"])
+def test_images_have_the_versions_that_are_tested(name):
+    assert pinned(REQUIREMENTS / f"{name}.txt").items() <= pinned(REQUIREMENTS / "dev.txt").items()
 
 
 def test_server_and_clients_have_the_same_mlflow():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    [pinned] = [line for line in project["dependencies"] if line.startswith("mlflow")]
-    assert f" {pinned} " in (ROOT / "images" / "mlflow" / "Dockerfile").read_text()
+    assert pinned(REQUIREMENTS / "mlflow.txt")["mlflow"] == pinned(REQUIREMENTS / "dev.txt")["mlflow"]
+
+
+def test_the_notice_names_every_package_of_the_images():
+    notice = (ROOT / "NOTICE").read_text()
+    names = {
+        name
+        for image in ("cellwright", "mlflow", "suggestion")
+        for name in pinned(REQUIREMENTS / f"{image}.txt")
+    }
+    assert [name for name in sorted(names) if f"\n{name} " not in notice] == []
 
 
 def test_make_builds_all():
