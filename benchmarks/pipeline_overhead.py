@@ -12,7 +12,8 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from cellwright.stores import open_store
+from cellwright.results import StepRecord
+from cellwright.stores import finished, open_store
 
 BEFORE = {
     "prepare": (),
@@ -61,14 +62,10 @@ def main(run_id: str, store_uri: str) -> None:
 
 def work(store_uri: str) -> dict[str, float]:
     """Return the seconds that each step in the store says it took."""
-    import tempfile
-    from pathlib import Path
-
     store = open_store(store_uri)
-    with tempfile.TemporaryDirectory() as folder:
-        store.pull("steps", Path(folder), wanted=lambda name: name.endswith("/step.json"))
-        records: list[dict[str, Any]] = [json.loads(p.read_bytes()) for p in Path(folder).glob("*/step.json")]
-    return {record["step"]: record["seconds"] for record in records}
+    folders = {name.partition("/")[0] for name in store.sizes("steps")}
+    records = [finished(store, f"steps/{folder}", StepRecord) for folder in folders]
+    return {record.step: record.seconds for record in records if record}
 
 
 def created(pod: dict[str, Any]) -> datetime:

@@ -25,18 +25,41 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The file is on the disk by then, and so is its name; its mode follows the umask.
     """
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PARTIAL}")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    mode = temporary.stat().st_mode
-    try:
+    with _partial(path) as temporary:
+        mode = temporary.stat().st_mode
         yield temporary
         temporary.chmod(mode)  # some libraries replace the file
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """Give a new empty file beside `path`, which is gone at the end of the block."""
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PARTIAL}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def create_text(path: Path, text: str) -> bool:
+    """Write a text file that appears whole, unless there is a file of that name; tell whether there was none.
+
+    Of several processes that do so at once, one does.
+    """
+    with _partial(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        _sync(temporary)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        _sync(path.parent)
+        return True
 
 
 def make_folder(path: Path) -> None:
@@ -75,6 +98,11 @@ def write_text(path: Path, text: str) -> None:
 
 def write_model(path: Path, model: BaseModel) -> None:
     """Write a model as a JSON file, atomically, having read it back; raises CellwrightError naming the file."""
+    write_text(path, model_json(path, model))
+
+
+def model_json(path: Path, model: BaseModel) -> str:
+    """Return the text of a model's JSON file, having read it back; raises CellwrightError naming the file."""
     try:
         text = model.model_dump_json(indent=2) + "\n"
         type(model).model_validate_json(text)
@@ -82,12 +110,21 @@ def write_model(path: Path, model: BaseModel) -> None:
         raise CellwrightError(
             f"{path}: this {type(model).__name__} could not be read again: {error}"
         ) from error
-    write_text(path, text)
+    return text
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically, indented for people."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def files_below(path: Path) -> list[Path]:
+    """Return the files that are whole: those that are being written, or only cached, have names with a dot first."""
+    return [
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
 
 
 def file_digest(path: Path) -> str:

@@ -1,12 +1,14 @@
 """What steps leave behind for people and for later steps: the names of files, and what is in those of JSON."""
 
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cellwright.errors import CellwrightError
-from cellwright.files import write_model
+from cellwright.files import file_digest, files_below, model_json, write_model, write_text
 from cellwright.genotype import GenotypeLine
 
 GENOTYPE = "genotype.json"
@@ -36,6 +38,12 @@ class Result(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
             raise CellwrightError(f"{path} must hold a {cls.__name__}: {error}") from error
+
+
+UNSEALED = "0" * 64
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ATTEMPT = r"^[0-9]{4,9}-[0-9a-f]{8}$"
+"""The name of an attempt to finish a folder of a store: its number, and what tells it from others of that number."""
 
 
 class InputInfo(Result):
@@ -81,18 +89,103 @@ class EpochRecord(Result):
     metrics: dict[str, float]
 
 
+class FileRecord(Result):
+    """What a file is known by."""
+
+    size: int
+    """Bytes."""
+    sha256: Sha256
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Read the file; raises CellwrightError naming it."""
+        return cls(sha256=file_digest(path), size=path.stat().st_size)
+
+
+class FolderRecord(Result):
+    """`finished.json`: says that a folder is finished, and what files it holds.
+
+    The record has a digest of its own text, and is refused where that is another.
+    """
+
+    FILE = "finished.json"
+
+    seal: Sha256 = UNSEALED
+    """The SHA-256 of the file's text with zeros in this place."""
+    attempt: Annotated[str, Field(pattern=ATTEMPT)] | None = None
+    """The folder beside this record that has the files, in a store; on one machine they are beside the record."""
+    files: dict[str, FileRecord]
+    """By their paths in the folder."""
+
+    @classmethod
+    def files_of(cls, folder: Path) -> dict[str, FileRecord]:
+        """Read the files below a folder, but for this record."""
+        files = {file.relative_to(folder).as_posix(): file for file in files_below(folder)}
+        return {name: FileRecord.of(file) for name, file in sorted(files.items()) if name != cls.FILE}
+
+    def save(self, path: Path) -> None:
+        """Write the JSON file atomically, sealed; raises CellwrightError where it could not be read again."""
+        text = model_json(path, self.model_copy(update={"seal": UNSEALED}))
+        write_text(path, text.replace(UNSEALED, hashlib.sha256(text.encode()).hexdigest(), 1))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the JSON file; raises CellwrightError naming it."""
+        try:
+            return cls.parse(path.read_bytes(), str(path))
+        except OSError as error:
+            raise CellwrightError(f"{path} must hold a {cls.__name__}: {error}") from error
+
+    @classmethod
+    def parse(cls, content: bytes, place: str) -> Self:
+        """Read the content of the JSON file at a place; raises CellwrightError naming that."""
+        try:
+            record = cls.model_validate_json(content)
+        except ValueError as error:
+            raise CellwrightError(f"{place} must hold a {cls.__name__}: {error}") from error
+        seal = record.seal.encode()
+        if hashlib.sha256(content.replace(seal, UNSEALED.encode(), 1)).hexdigest() != record.seal:
+            raise CellwrightError(
+                f"{place} must hold a {cls.__name__}: its text must have the SHA-256 that is its seal, and has "
+                "another: the file is damaged"
+            )
+        return record
+
+    def wrong(self, folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[str]:
+        """Yield a sentence for each wanted file of the record that is in the folder with other content."""
+        for name, file in self.files.items():
+            if wanted(name) and (folder / name).exists() and (found := FileRecord.of(folder / name)) != file:
+                yield different(f"{folder / name}", file, found)
+
+
+def different(place: str, recorded: FileRecord, found: FileRecord) -> str:
+    """Say that a file is not what its record says."""
+    return (
+        f"{place} must have {recorded.size} bytes with the SHA-256 {recorded.sha256}, as its record says, and has "
+        f"{found.size} with {found.sha256}: the file is damaged"
+    )
+
+
 StepName = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$")]
 StepKey = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
-class StepRecord(Result):
-    """`step.json`: says that the folder is finished, and what it was made from."""
+class InputRecord(Result):
+    """An input of a step."""
+
+    key: StepKey
+    seal: Sha256
+    """Of its record, which has the digests of its files and the seals of its own inputs: a chain down to the data."""
+
+
+class StepRecord(FolderRecord):
+    """`step.json`: says that the folder is finished, what it holds, and what it was made from."""
 
     FILE = "step.json"
 
     step: StepName
     key: StepKey
-    inputs: dict[StepName, StepKey]
+    inputs: dict[StepName, InputRecord]
     settings: Any
     """What of the spec, and of what it names outside itself, the result depends on."""
     version: str

@@ -47,6 +47,17 @@ def test_shards_are_mapped_not_read(folder):
     assert (images != before).sum() == 1
 
 
+@pytest.mark.parametrize("place", [-1, -1000])
+def test_refuses_damaged_shards(folder, place):
+    with (folder / "train.safetensors").open("r+b") as file:
+        file.seek(place, os.SEEK_END)
+        (byte,) = file.read(1)
+        file.seek(place, os.SEEK_END)
+        file.write(bytes([byte ^ 64]))
+    with pytest.raises(DataError, match=r"train.safetensors: .* its tensors must have the SHA-256"):
+        _ = PreparedData.open(folder).train
+
+
 def test_refuses_truncated_shards(folder):
     path = folder / "train.safetensors"
     os.truncate(path, path.stat().st_size - 1)

@@ -11,12 +11,13 @@ from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
-from cellwright.runners import FOUND, search_place, step_place, trial_place
+from cellwright.results import StepRecord
+from cellwright.runners import FOUND, request_place, step_place, trial_place
 from cellwright.search.remote_trial import RemoteTrial
 from cellwright.search.trial import TrialRequest
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
-from cellwright.stores import FolderStore
+from cellwright.stores import FolderStore, offer, push
 from cellwright.tasks.preparing import prepare
 
 SPEC: dict[str, Any] = {
@@ -41,7 +42,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
     folder = tmp_path_factory.mktemp("data") / "prepare-1"
     folder.mkdir()
     prepare(spec_of().data, folder, lambda text: None)
-    store.push(folder, step_place("prepare-1"))
+    record = StepRecord(
+        files=StepRecord.files_of(folder),
+        step="prepare",
+        key="1" * 16,
+        inputs={},
+        settings=None,
+        version="1",
+        seconds=1.0,
+    )
+    record.save(folder / StepRecord.FILE)
+    push(store, folder, step_place("prepare-1"), StepRecord)
     return store
 
 
@@ -65,8 +76,12 @@ def ask(
         evaluation=evaluation,
         threads=1,
     )
-    request.save(folder / "trial.json")
-    store.put(folder / "trial.json", f"{place}/trial.json")
+    request.save(folder / "asked" / "trial.json")
+    offer(store, folder / "asked", place)
+
+
+def files_of(store: FolderStore, search: str) -> set[str]:
+    return {name.partition("/")[2] for name in store.sizes(trial_place(search, "4-0"))}
 
 
 class Evicted(Silent):
@@ -85,7 +100,7 @@ def test_it_does_what_the_search_asks(store, genotype, tmp_path: Path):
     evaluation = trial(store, "asked", tmp_path / "pod").run(Silent())
     assert evaluation.state == "done"
     assert evaluation.metrics.keys() == {"params", "accuracy"}
-    assert {"result.json", "trial.json"} <= store.sizes(trial_place("asked", "4-0")).keys()
+    assert {"result.json", "trial.json"} <= files_of(store, "asked")
 
 
 def test_begun_again_elsewhere_it_goes_on_and_ends_the_same(store, genotype, tmp_path: Path):
@@ -95,7 +110,7 @@ def test_begun_again_elsewhere_it_goes_on_and_ends_the_same(store, genotype, tmp
 
     with pytest.raises(SystemExit):
         trial(store, "evicted", tmp_path / "two").run(Evicted())
-    assert "checkpoint.safetensors" in store.sizes(trial_place("evicted", "4-0"))
+    assert "checkpoint.safetensors" in files_of(store, "evicted")
     again = trial(store, "evicted", tmp_path / "three").run(Silent())
     assert (again.metrics, again.curve) == (whole.metrics, whole.curve)
 
@@ -108,7 +123,7 @@ def test_what_is_done_is_not_done_again(store, genotype, tmp_path: Path):
 
 
 def test_katibs_parameters_are_a_request_too(store, genotype, tmp_path: Path):
-    ask(store, search_place("alone"), spec_of(), tmp_path)
+    ask(store, request_place("alone"), spec_of(), tmp_path)
     parameters = {"genotype": genotype.to_line(), "fidelity": "epochs:0.5"}
     evaluation = trial(store, "alone", tmp_path / "pod", **parameters).run(Silent())
     assert (evaluation.number, evaluation.candidate.genotype, evaluation.state) == (4, genotype, "done")
@@ -117,7 +132,7 @@ def test_katibs_parameters_are_a_request_too(store, genotype, tmp_path: Path):
 
 
 def test_what_breaks_a_constraint_is_not_trained(store, genotype, tmp_path: Path):
-    ask(store, search_place("bound"), spec_of(constraints={"params": 10}), tmp_path)
+    ask(store, request_place("bound"), spec_of(constraints={"params": 10}), tmp_path)
     parameters = {"genotype": genotype.to_line(), "fidelity": "full"}
     evaluation = trial(store, "bound", tmp_path / "pod", **parameters).run(Silent())
     assert evaluation.state == "infeasible"
@@ -138,4 +153,4 @@ def test_a_whole_one_shot_search_is_a_trial(store, tmp_path: Path):
     ask(store, trial_place("one-shot", "4-0"), spec, tmp_path)
     evaluation = trial(store, "one-shot", tmp_path / "pod").run(Silent())
     assert evaluation.metrics.keys() == {"accuracy"}
-    assert FOUND in store.sizes(trial_place("one-shot", "4-0"))
+    assert FOUND in files_of(store, "one-shot")

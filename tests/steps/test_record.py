@@ -126,7 +126,7 @@ def test_searches_of_several_seeds_are_trials(folders, genotype: Genotype):
 def test_a_key_is_known_from_the_search_on(folders):
     before = run_key(spec(), folders["search"])
     StepRecord(
-        step="search", key="0123456789abcdef", inputs={}, settings=None, version="1", seconds=1.0
+        files={}, step="search", key="0123456789abcdef", inputs={}, settings=None, version="1", seconds=1.0
     ).save(folders["search"] / "step.json")
     elsewhere = folders["search"].rename(folders["search"].with_name("found"))
     assert run_key(spec(), elsewhere) == before

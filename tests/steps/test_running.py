@@ -4,13 +4,16 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+import torch
 
 from cellwright.errors import CellwrightError
 from cellwright.progress import Silent
+from cellwright.results import FileRecord, InputRecord, StepRecord
 from cellwright.spec import Resources, Retrain, SearchSpec
 from cellwright.step_list import STEPS, Step
 from cellwright.steps import running
 from cellwright.steps.running import run_step, run_until, step_settings, step_view
+from cellwright.training.checkpoint import save_tensors
 
 NAME = __name__
 DONE: list[str] = []
@@ -96,6 +99,38 @@ def test_other_inputs_do_it_anew(spec: SearchSpec, tmp_path: Path):
         counted = run(COUNT, spec.model_copy(update={"seed": seed}), tmp_path)
         run(READ, spec, tmp_path, count=counted)
     assert DONE == ["count", "read", "count", "read"]
+
+
+def test_a_damaged_input_is_named_and_nothing_is_made_of_it(spec: SearchSpec, tmp_path: Path):
+    counted = run(COUNT, spec, tmp_path)
+    (counted / "seed").write_text("1 2")
+    with pytest.raises(
+        CellwrightError, match=r"count-\w+/seed must have .* bytes with the SHA-256 .*damaged"
+    ):
+        run(READ, spec, tmp_path, count=counted)
+    assert DONE == ["count"]
+
+
+def test_a_record_lists_the_files_and_continues_the_chain(spec: SearchSpec, tmp_path: Path):
+    counted = run(COUNT, spec, tmp_path)
+    record = StepRecord.load(counted / "step.json")
+    assert record.files == {"seed": FileRecord.of(counted / "seed")}
+    read = StepRecord.load(run(READ, spec, tmp_path, count=counted) / "step.json")
+    assert read.inputs["count"] == InputRecord(key=record.key, seal=record.seal)
+
+
+def write_damaged(spec, inputs, folder: Path, progress) -> None:
+    save_tensors(folder / "weights.safetensors", {"weights": torch.zeros(100)})
+    with (folder / "weights.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\1")
+
+
+def test_what_was_written_is_read_back_before_a_step_counts_as_finished(spec: SearchSpec, tmp_path: Path):
+    step = Step(name="write", help="", artifact="", run=f"{NAME}:write_damaged")
+    with pytest.raises(CellwrightError, match=r"weights.safetensors must be a whole .* damaged"):
+        run(step, spec, tmp_path)
+    assert not list(tmp_path.glob("*/step.json"))
 
 
 def fail_first(spec, inputs, folder: Path, progress) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
@@ -13,9 +14,14 @@ from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
 from cellwright.errors import DataError
 from cellwright.files import atomic_path
+from cellwright.tensor_digests import check_tensors, digests
 
 INPUTS, TARGETS = "inputs", "targets"
 """What the tensors of a shard are called: `inputs/NAME`, and `targets`."""
+
+
+_checked: set[tuple[Path, int, int, int]] = set()
+"""Shards that this process has compared with their digest."""
 
 
 def write_shard(folder: Path, name: SplitName, part: Part) -> str:
@@ -26,7 +32,9 @@ def write_shard(folder: Path, name: SplitName, part: Part) -> str:
     }
     targets = np.ascontiguousarray(part.targets)
     with atomic_path(_path(folder, name)) as temporary:
-        save_file({**inputs, TARGETS: targets}, temporary)
+        tensors = {**inputs, TARGETS: targets}
+        of_tensors = digests({key: torch.from_numpy(array) for key, array in tensors.items()})
+        save_file(tensors, temporary, metadata=of_tensors)
     content = hashlib.sha256()
     for array in inputs.values():
         content.update(f"{array.dtype} {array.shape}".encode())
@@ -39,14 +47,21 @@ def read_shard(folder: Path, name: SplitName, manifest: DataManifest) -> tuple[I
     """Map the inputs and targets of a split into memory.
 
     Raises:
-        DataError: the shard is missing or truncated, or is not what the manifest says.
+        DataError: the shard is missing, truncated or damaged, or is not what the manifest says. Bytes are compared
+            with their digest when a process opens them first.
     """
     path = _path(folder, name)
     try:
         with safe_open(path, framework="pt") as shard:
             inputs = tuple(shard.get_tensor(f"{INPUTS}/{key}") for key in manifest.inputs)
             targets: Tensor = shard.get_tensor(TARGETS)
-    except (OSError, SafetensorError) as error:
+            status = path.stat()
+            version = (path.resolve(), status.st_ino, status.st_size, status.st_mtime_ns)
+            if version not in _checked:
+                tensors = {f"{INPUTS}/{key}": x for key, x in zip(manifest.inputs, inputs, strict=True)}
+                check_tensors({**tensors, TARGETS: targets}, shard.metadata())
+                _checked.add(version)
+    except (OSError, SafetensorError, ValueError) as error:
         raise DataError(f"{path}: the shard of prepared data cannot be read: {error}") from error
     size = manifest.split_sizes[name]
     forms = [*manifest.inputs.values(), manifest.targets]

@@ -136,6 +136,11 @@ def search_place(search: str) -> str:
     return f"searches/{search}"
 
 
+def request_place(search: str) -> str:
+    """Return the folder in a store with what all trials of a search are asked."""
+    return f"{search_place(search)}/request"
+
+
 def trial_place(search: str, trial: str) -> str:
     """Return a trial's folder in a store."""
     return f"{search_place(search)}/trials/{trial}"

@@ -1,9 +1,12 @@
 """What a sampled search has learnt, in a file that grows by a line for each evaluation and survives any kill."""
 
 import os
+import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, EvaluationLine, Objective
 from cellwright.results import EpochRecord
 
@@ -11,14 +14,27 @@ EVALUATIONS = "evaluations.jsonl"
 TUNING = "tuning"
 """The folder, in that of a search, of the search for hyperparameters that comes after it."""
 
+_SEALED = re.compile(rb'(.*),"crc32":"([0-9a-f]{8})"\}', re.DOTALL)
 Entries = dict[tuple[int, int], Evaluation]
 """Finished evaluations by number and repeat."""
 
 
 def read_evaluations(path: Path) -> Entries:
-    """Return what the file holds, which may not be there; a line that a kill cut off is left out."""
-    evaluations = map(EvaluationLine.validate_json, _whole_lines(path).splitlines())
-    return {(evaluation.number, evaluation.repeat): evaluation for evaluation in evaluations}
+    """Return what the file holds, which may not be there; a line that a kill cut off is left out.
+
+    Raises:
+        CellwrightError: a line is damaged; names the file and the line.
+    """
+    entries: Entries = {}
+    for number, line in enumerate(_whole_lines(path).split(b"\n")[:-1], start=1):
+        try:
+            evaluation = EvaluationLine.validate_json(_unsealed(line))
+        except ValueError as error:
+            raise CellwrightError(
+                f"{path}: line {number} must be an evaluation with its CRC-32, and is damaged: {error}"
+            ) from error
+        entries[evaluation.number, evaluation.repeat] = evaluation
+    return entries
 
 
 def finished(entries: Entries) -> list[Evaluation]:
@@ -56,7 +72,7 @@ class EvaluationJournal:
 
     def add(self, evaluation: Evaluation) -> None:
         """Write the evaluation down for good."""
-        self._file.write(EvaluationLine.dump_json(evaluation) + b"\n")
+        self._file.write(_sealed(EvaluationLine.dump_json(evaluation)) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
         self._entries[evaluation.number, evaluation.repeat] = evaluation
@@ -64,6 +80,22 @@ class EvaluationJournal:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _sealed(text: bytes) -> bytes:
+    """Return the text of a JSON object with its CRC-32 as the last key."""
+    return text[:-1] + b',"crc32":"%08x"}' % zlib.crc32(text)
+
+
+def _unsealed(line: bytes) -> bytes:
+    """Return the text that `_sealed` got; raises ValueError where its CRC-32 is another."""
+    found = _SEALED.fullmatch(line)
+    if found is None:
+        raise ValueError("it has no CRC-32")
+    text = found[1] + b"}"
+    if b"%08x" % zlib.crc32(text) != found[2]:
+        raise ValueError(f"the CRC-32 must be {found[2].decode()}, and is {zlib.crc32(text):08x}")
+    return text
 
 
 def _whole_lines(path: Path) -> bytes:

@@ -9,11 +9,12 @@ from cellwright.evaluation import Evaluation, build_objectives, load_evaluation,
 from cellwright.katib.assignments import observation, read_suggestion
 from cellwright.katib.reporting import report
 from cellwright.progress import Progress
-from cellwright.runners import REQUEST, RESULT, search_place, step_place, trial_place
+from cellwright.results import FolderRecord, StepRecord
+from cellwright.runners import REQUEST, RESULT, request_place, step_place, trial_place
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest, run_trial, setting_of, trial_seed
 from cellwright.spec.view import parse_view
-from cellwright.stores import Store, mirroring
+from cellwright.stores import Store, attempting, finished, pull, take_offer
 from cellwright.training.precision import best_device
 
 
@@ -40,14 +41,27 @@ class RemoteTrial:
 
     def run(self, progress: Progress) -> Evaluation:
         """Go on from what an earlier attempt left, and return what became of the trial."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with mirroring(self.folder, self.store, trial_place(self.search, self.trial)):
+        place = trial_place(self.search, self.trial)
+        record = finished(self.store, place, FolderRecord)
+        if record is not None:
+            pull(self.store, place, record, self.folder, wanted=(RESULT, REQUEST).__contains__)
+            return load_evaluation(self.folder / RESULT)
+        with attempting(self.folder, self.store, place, FolderRecord, say=progress.say) as attempt:
             if not (self.folder / RESULT).exists():
                 request = self._request()
-                self.store.pull(step_place(request.data), self.data)
+                self._pull_data(request)
                 if self._passes(request):
                     run_trial(self.folder, progress, data=self.data)
+            files = FolderRecord.files_of(self.folder)
+            FolderRecord(attempt=attempt.name, files=files).save(self.folder / FolderRecord.FILE)
         return load_evaluation(self.folder / RESULT)
+
+    def _pull_data(self, request: TrialRequest) -> None:
+        place = step_place(request.data)
+        record = finished(self.store, place, StepRecord)
+        if record is None:
+            raise CellwrightError(f"{place} must be in the store, where the search puts it, and is not")
+        pull(self.store, place, record, self.data)
 
     def report(self, evaluation: Evaluation, db_manager: str, katib_trial: str) -> None:
         """Tell Katib what became of the trial."""
@@ -57,8 +71,10 @@ class RemoteTrial:
     def _request(self) -> TrialRequest:
         """Return what the search asked for, or what Katib's parameters do."""
         if not (self.folder / REQUEST).exists():
-            self.store.get(f"{search_place(self.search)}/{REQUEST}", self.folder.parent / REQUEST)
-            common = TrialRequest.load(self.folder.parent / REQUEST)
+            asked_for = self.folder.parent / "request"
+            if not take_offer(self.store, request_place(self.search), asked_for):
+                raise CellwrightError(f"{request_place(self.search)} must be in the store, and is not")
+            common = TrialRequest.load(asked_for / REQUEST)
             evaluation = None
             if "genotype" in self.parameters:
                 number = {"number": self.trial.partition("-")[0]}

@@ -8,7 +8,7 @@ Of several processes (`training.parallel`) the first has the folder; the others 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 import cellwright
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
+from cellwright.files import files_below
 from cellwright.folders import claimed
 from cellwright.importing import load_object
 from cellwright.progress import Progress
-from cellwright.results import StepRecord
+from cellwright.results import FileRecord, InputRecord, StepRecord
 from cellwright.spec import SearchSpec
 from cellwright.spec.view import only, without
 from cellwright.step_list import STEPS, Step
@@ -28,6 +29,9 @@ from cellwright.steps.code import code_digest
 from cellwright.steps.live import logged_live
 from cellwright.tracking.starting_models import with_registry
 from cellwright.training import parallel
+from cellwright.training.checkpoint import load_tensors
+
+TENSORS = ".safetensors"
 
 
 def run_step(
@@ -36,7 +40,7 @@ def run_step(
     inputs: Inputs,
     workspace: Path,
     progress: Progress,
-    hold: Callable[[Path], AbstractContextManager[None]] = claimed,
+    hold: Callable[[Path], AbstractContextManager[str | None]] = claimed,
 ) -> Path:
     """Return the step's finished folder in the workspace, doing what is left to do.
 
@@ -46,39 +50,62 @@ def run_step(
         inputs: the folders it reads.
         workspace: where its folder is, or will be.
         progress: told how far it is.
-        hold: keeps the folder for this process, and may fill it with what is known of it elsewhere.
+        hold: keeps the folder for this process, may fill it with what is known of it elsewhere, and gives the name of
+            the attempt, where there may be several.
 
     Raises:
-        CellwrightError: an input is not finished, or another process is at this step.
+        CellwrightError: an input is not finished or damaged, or another process is at this step.
     """
-    keys = {name: StepRecord.load(inputs[name] / StepRecord.FILE).key for name in step.inputs}
+    records = {name: StepRecord.load(inputs[name] / StepRecord.FILE) for name in step.inputs}
     spec = with_registry(spec, workspace)
     view = step_view(step, spec)
     settings = step_settings(step, spec)
+    keys = {name: record.key for name, record in records.items()}
     key = digest([step.name, step_code(step, spec), settings, keys])
     folder = workspace / f"{step.name}-{key}"
     if parallel.agreed((folder / StepRecord.FILE).exists()):
         progress.say(f"{step.name}: reusing {folder}")
         return folder
-    with hold(folder) if parallel.is_first() else nullcontext():
+    with hold(folder) if parallel.is_first() else nullcontext() as attempt:
         if parallel.agreed((folder / StepRecord.FILE).exists()):
             progress.say(f"{step.name}: reusing what is there")
             return folder
         began = time.monotonic()
+        if parallel.is_first():
+            _check_inputs(records, inputs)
         if parallel.is_first() or step.is_shared:
             with logged_live(step, spec, inputs, folder, progress):
                 load_object(step.run)(view, {name: inputs[name] for name in step.inputs}, folder, progress)
         if parallel.is_first():
             StepRecord(
+                attempt=attempt,
+                files=_read_back(folder),
                 step=step.name,
                 key=key,
-                inputs=keys,
+                inputs={
+                    name: InputRecord(key=record.key, seal=record.seal) for name, record in records.items()
+                },
                 settings=settings,
                 version=cellwright.__version__,
                 seconds=time.monotonic() - began,
             ).save(folder / StepRecord.FILE)
     parallel.wait()
     return folder
+
+
+def _check_inputs(records: Mapping[str, StepRecord], inputs: Inputs) -> None:
+    """Compare the inputs' files with their records, but for tensors, which are compared whenever they are read."""
+    for name, record in records.items():
+        for mistake in record.wrong(inputs[name], lambda file: not file.endswith(TENSORS)):
+            raise CellwrightError(mistake)
+
+
+def _read_back(folder: Path) -> dict[str, FileRecord]:
+    """Return what the folder holds, as the disk has it."""
+    for file in files_below(folder):
+        if file.name.endswith(TENSORS):
+            load_tensors(file)
+    return StepRecord.files_of(folder)
 
 
 def step_view(step: Step, spec: SearchSpec) -> SearchSpec:

@@ -14,14 +14,14 @@ from cellwright.files import write_text
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import StepRecord
-from cellwright.runners import RUN, run_id, runner_class, step_place
+from cellwright.runners import run_id, runner_class, step_place
 from cellwright.search.candidates import candidate_space
 from cellwright.search.trial import trials_of
 from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS, Step
 from cellwright.steps.running import run_step, run_until
-from cellwright.stores import Store, leased, mirroring, release, store_of
+from cellwright.stores import Store, attempting, finished, leased, pull, release, store_of
 
 LEASES = "leases"
 """The folder of the store that says which run is at which step."""
@@ -52,26 +52,24 @@ def run_stored_step(
         progress.say(f"{step.name}: {text}")
 
     def was_finished(folder: Path) -> bool:
-        if StepRecord.FILE not in store.sizes(step_place(folder.name)):
-            return False
-        store.pull(step_place(folder.name), folder, wanted=is_light)
-        return True
+        record = finished(store, step_place(folder.name), StepRecord)
+        if record is not None:
+            pull(store, step_place(folder.name), record, folder, wanted=is_light)
+        return record is not None
 
     @contextmanager
-    def hold(folder: Path) -> Iterator[None]:
+    def hold(folder: Path) -> Iterator[str | None]:
         if was_finished(folder):
-            yield
+            yield None
             return
         with leased(store, f"{LEASES}/{folder.name}", owner, say):
             if was_finished(folder):  # by whom this waited for
-                yield
+                yield None
                 return
-            place = step_place(folder.name)
-            with mirroring(folder, store, place, last=StepRecord.FILE):
-                if not (folder / RUN).exists():
-                    run_id(folder)
-                    store.put(folder / RUN, f"{place}/{RUN}")  # before anything is created in its name
-                yield
+            with attempting(folder, store, step_place(folder.name), StepRecord, say=say) as attempt:
+                run_id(folder)
+                attempt.store_now()  # before anything is created in its name
+                yield attempt.name
 
     folders = {name: _fetch(store, name, inputs[name], workspace, progress) for name in step.inputs}
     return run_step(step, spec, folders, workspace, progress, hold)
@@ -126,9 +124,15 @@ def _fetch(store: Store, step: str, record_folder: Path, workspace: Path, progre
     folder = workspace / f"{step}-{record.key}"
     place = step_place(folder.name)
     progress.say(f"reading {folder.name} from the store")
-    store.pull(place, folder, wanted=(lambda name: True) if STEPS[step].needs_files else is_light)
-    if not (folder / StepRecord.FILE).exists():
+    stored = finished(store, place, StepRecord)
+    if stored is None:
         raise CellwrightError(
             f"{place} must be in the store, and is not: run the pipeline without KFP's cache"
         )
+    if stored.seal != record.seal:
+        raise CellwrightError(
+            f"{place}/{StepRecord.FILE} must have the seal {record.seal}, as the earlier step gave it on, and has "
+            f"{stored.seal}: it was replaced"
+        )
+    pull(store, place, stored, folder, wanted=(lambda name: True) if STEPS[step].needs_files else is_light)
     return folder

@@ -6,11 +6,11 @@ from cellwright.errors import CellwrightError
 from cellwright.importing import load_class
 from cellwright.spec import STORES
 from cellwright.spec.store import Store as StoreSection
+from cellwright.stores.attempts import attempting, finished, offer, pull, push, take_offer
 from cellwright.stores.base import Store
 from cellwright.stores.client import NoCredentials
 from cellwright.stores.folder import FolderStore
 from cellwright.stores.lease import leased, release
-from cellwright.stores.mirror import mirroring
 from cellwright.stores.reading import S3Object, S3Reader
 from cellwright.stores.retrying import say_line
 from cellwright.stores.s3 import S3Store
@@ -22,11 +22,16 @@ __all__ = [
     "S3Reader",
     "S3Store",
     "Store",
+    "attempting",
+    "finished",
     "leased",
-    "mirroring",
+    "offer",
     "open_store",
+    "pull",
+    "push",
     "release",
     "store_of",
+    "take_offer",
 ]
 
 

@@ -1,12 +1,13 @@
 """What every store is."""
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from cellwright.errors import CellwrightError
-from cellwright.stores.names import checked
+from cellwright.files import file_digest
 
 
 class Store(ABC):
@@ -62,39 +63,12 @@ class Store(ABC):
             The new version's tag; None if another version was there, which stays.
         """
 
-    def push(self, path: Path, folder: str, *, last: str | None = None) -> None:
-        """Store every file below the path that is not stored with its size yet; `last` after all others.
-
-        For files that never change, so that a push goes on where an earlier one stopped.
-        """
-        stored = self.sizes(folder)
-        for file in sorted(files_below(path), key=lambda file: (file.name == last, file)):
-            name = file.relative_to(path).as_posix()
-            if stored.get(name) != file.stat().st_size:
-                self.put(file, f"{folder}/{name}")
-
-    def pull(self, folder: str, path: Path, *, wanted: Callable[[str], bool] = lambda name: True) -> None:
-        """Write the wanted files below the folder to the path, but for those that are there with their size.
-
-        Raises:
-            CellwrightError: a name there, wanted or not, is none of a file below every folder, or cannot be written.
-        """
-        sizes = {checked(name, folder): size for name, size in self.sizes(folder).items()}
-        for name, size in sizes.items():
-            file = path / name
+    def holds(self, path: Path, name: str) -> bool:
+        """Read a stored file back; tell whether it is there and has the bytes of the file here."""
+        with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
+            copy = Path(folder) / "copy"
             try:
-                if wanted(name) and not (file.exists() and file.stat().st_size == size):
-                    self.get(f"{folder}/{name}", file)
-            except OSError as error:
-                raise CellwrightError(
-                    f"{folder}/{name}: cannot be copied to {file}: {error.strerror or error}"
-                ) from error
-
-
-def files_below(path: Path) -> list[Path]:
-    """Return the files that are whole: those that are being written, or only cached, have names with a dot first."""
-    return [
-        file
-        for file in path.rglob("*")
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+                self.get(name, copy)
+            except CellwrightError:
+                return False
+            return file_digest(copy) == file_digest(path)

@@ -132,12 +132,12 @@ class Download:
     def _is_right(self) -> bool:
         assert self._etag is not None
         facts = self._facts or self._ask(IfMatch=self._etag)
-        return is_right(self._part, self._etag, _is_encrypted(facts), partial(self._ask, IfMatch=self._etag))
+        return is_right(self._part, self._etag, is_encrypted(facts), partial(self._ask, IfMatch=self._etag))
 
     def _ask(self, **details: Any) -> Any:
         return self._client.head_object(**self._place, **details)
 
 
-def _is_encrypted(facts: Mapping[str, Any]) -> bool:
+def is_encrypted(facts: Mapping[str, Any]) -> bool:
     """Tell whether the ETag is of other bytes than a reader gets."""
     return "SSECustomerAlgorithm" in facts or facts.get("ServerSideEncryption", "").startswith("aws:kms")

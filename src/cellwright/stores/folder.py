@@ -4,14 +4,21 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from cellwright.errors import CellwrightError
-from cellwright.files import atomic_path, write_text
-from cellwright.stores.base import Store, files_below
+from cellwright.files import atomic_path, create_text, file_digest, files_below, make_folder, write_text
+from cellwright.stores.base import Store
 from cellwright.stores.names import checked
+
+LOCK_SECONDS = 30.0
+"""How long a lock is waited for that its holder, which writes one small file, does not give back."""
+LOCK_POLL = 0.01
 
 
 class FolderStore(Store):
@@ -23,6 +30,7 @@ class FolderStore(Store):
 
     def __init__(self, uri: str) -> None:
         self.root = Path(uri)
+        self.lock_seconds = LOCK_SECONDS
 
     @classmethod
     def open(
@@ -68,19 +76,56 @@ class FolderStore(Store):
         return content.decode(errors="replace"), _tag(content)
 
     def swap(self, name: str, text: str, tag: str | None) -> str | None:
-        """Write a small file in place of the version with the tag, under a lock that the volume must keep."""
+        """Write a small file in place of the version with the tag, or where there is none, for None.
+
+        A new file is linked to its name, which one process can do, with no lock. The versions of one that is there are
+        under a lock that the volume must keep; one whose holder stands still, which may be frozen, is replaced.
+        """
         path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock_file = os.open(
-            path.with_name(f".{path.name}.lock"), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666
-        )
-        with os.fdopen(lock_file, "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        make_folder(path.parent)
+        if tag is None:
+            return _tag(text.encode()) if create_text(path, text) else None
+        with self._locked(path.with_name(f".{path.name}.lock")) as is_mine:
             found = self.look(name)
-            if (found and found[1]) != tag:
+            if (found and found[1]) != tag or not is_mine():
                 return None
             write_text(path, text)
         return _tag(text.encode())
+
+    def holds(self, path: Path, name: str) -> bool:
+        """Read a stored file back; tell whether it is there and has the bytes of the file here."""
+        try:
+            with self._open(name) as stored:
+                return hashlib.file_digest(stored, "sha256").hexdigest() == file_digest(path)
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[Callable[[], bool]]:
+        """Hold a lock to the end of the block, and give a way to ask whether it still is the lock of that name."""
+        deadline = time.monotonic() + self.lock_seconds
+        while True:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            try:
+
+                def is_mine(handle: int = handle) -> bool:
+                    with suppress(FileNotFoundError):
+                        return os.fstat(handle).st_ino == path.stat().st_ino
+                    return False
+
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > deadline and is_mine():
+                        path.unlink(missing_ok=True)
+                        deadline = time.monotonic() + self.lock_seconds
+                    time.sleep(LOCK_POLL)
+                    continue
+                if is_mine():
+                    yield is_mine
+                    return
+            finally:
+                os.close(handle)
 
     def _path(self, name: str) -> Path:
         """Return where a name leads, which is below the root."""
@@ -90,7 +135,7 @@ class FolderStore(Store):
             raise CellwrightError(f"{path}: must be in the store, and leads to {target}")
         return target
 
-    def _open(self, name: str) -> BinaryIO:
+    def _open(self, name: str) -> BufferedReader:
         return os.fdopen(os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 

@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cellwright.files import atomic_path
 from cellwright.stores.base import Store
 from cellwright.stores.client import connect, in_words, list_below, split_uri
-from cellwright.stores.download import Changed, Download
+from cellwright.stores.download import Changed, Download, is_encrypted
+from cellwright.stores.integrity import is_right, num_parts
 from cellwright.stores.names import checked
 from cellwright.stores.retrying import SECONDS, s3_retry, say_line, status_of
 
@@ -116,6 +117,26 @@ class S3Store(Store):
             except ClientError as error:
                 if status_of(error) in (404, 409, 412):  # gone, being written by another, another version
                     return None
+                raise
+
+    def holds(self, path: Path, name: str) -> bool:
+        """Compare an object with a file by what S3 says of the bytes that it got; tell whether they are the same."""
+        key = {"Bucket": self.bucket, "Key": self._key(name)}
+        with self._in_words(name):
+            try:
+                found = self.retry(partial(self.client.head_object, **key))
+                if found["ContentLength"] != path.stat().st_size:
+                    return False
+                encrypted = is_encrypted(found)
+                if num_parts(found["ETag"]) is None or encrypted:
+                    return super().holds(path, name)
+                ask = partial(self.client.head_object, **key, IfMatch=found["ETag"])
+                return is_right(
+                    path, found["ETag"], encrypted, lambda **details: self.retry(partial(ask, **details))
+                )
+            except ClientError as error:
+                if status_of(error) in (404, 412):
+                    return False
                 raise
 
     def _upload(self, path: Path, key: str) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from cellwright.errors import CellwrightError
-from cellwright.stores import Store, leased, mirroring, release
+from cellwright.results import FileRecord, FolderRecord
+from cellwright.stores import Store, attempting, finished, leased, offer, pull, push, release
 
+LARGE = 9 << 20
+"""Bytes; S3 takes a file as large in parts."""
 NAMES = ("step.json", "shards/train", "größe 1/a b", "deep/er/still")
 
 
@@ -16,39 +19,77 @@ class StoreContract:
     """Tests of a store; a subclass has a fixture `store` that returns an empty one."""
 
     def test_a_folder_comes_back_as_it_was_pushed(self, store: Store, tmp_path: Path) -> None:
-        """Names keep their folders, and what is half written is left out."""
+        """Names keep their folders, what is half written is left out, and a second push stores nothing."""
         for name in (*NAMES, ".half-written"):
             _write(tmp_path / "here" / name, f"what is in {name}")
-        store.push(tmp_path / "here", "data/x", last="step.json")
-        assert store.sizes("data/x") == {name: len((tmp_path / "here" / name).read_bytes()) for name in NAMES}
-        store.pull("data/x", tmp_path / "there")
+        _finish(tmp_path / "here")
+        for _ in range(2):
+            push(store, tmp_path / "here", "data/x", FolderRecord)
+        record = finished(store, "data/x", FolderRecord)
+        assert record is not None and record.files.keys() == set(NAMES)
+        assert store.sizes("data/x").keys() == {
+            "finished.json",
+            *(f"{record.attempt}/{name}" for name in NAMES),
+        }
+        pull(store, "data/x", record, tmp_path / "there")
         for name in NAMES:
             assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
     def test_only_what_is_wanted_is_pulled(self, store: Store, tmp_path: Path) -> None:
-        """And nothing that is there already."""
+        """With the record."""
         for name in ("a.json", "b.bin"):
             _write(tmp_path / "here" / name, name)
-        store.push(tmp_path / "here", "data/x")
-        store.pull("data/x", tmp_path / "there", wanted=lambda name: name.endswith(".json"))
-        assert [path.name for path in (tmp_path / "there").iterdir()] == ["a.json"]
+        record = _finish(tmp_path / "here")
+        push(store, tmp_path / "here", "data/x", FolderRecord)
+        record = finished(store, "data/x", FolderRecord) or record
+        pull(store, "data/x", record, tmp_path / "there", wanted=lambda name: name.endswith(".json"))
+        assert {path.name for path in (tmp_path / "there").iterdir()} == {"a.json", "finished.json"}
+
+    @pytest.mark.parametrize("is_shorter", (False, True))
+    def test_no_other_bytes_are_pulled(self, store: Store, tmp_path: Path, is_shorter: bool) -> None:
+        """Whether the store lost them or somebody replaced them; the file is named."""
+        _write(tmp_path / "here" / "a", "weights")
+        _finish(tmp_path / "here")
+        push(store, tmp_path / "here", "data/x", FolderRecord)
+        record = finished(store, "data/x", FolderRecord)
+        assert record is not None
+        store.put(_write(tmp_path / "other", "w" if is_shorter else "weighty"), f"data/x/{record.attempt}/a")
+        with pytest.raises(
+            CellwrightError, match=rf"data/x/{record.attempt}/a must have 7 bytes with .* damaged"
+        ):
+            pull(store, "data/x", record, tmp_path / "there")
+        assert not (tmp_path / "there" / "a").exists()
+
+    def test_what_is_stored_is_read_back(self, store: Store, tmp_path: Path) -> None:
+        """Also where it is large."""
+        (tmp_path / "file").write_bytes(bytes(range(256)) * (LARGE // 256))
+        store.put(tmp_path / "file", "x/file")
+        assert store.holds(tmp_path / "file", "x/file")
+        assert not store.holds(tmp_path / "file", "x/none")
+        with (tmp_path / "file").open("r+b") as file:
+            file.write(b"\x01")
+        assert not store.holds(tmp_path / "file", "x/file")
+        assert not store.holds(_write(tmp_path / "short", "1"), "x/file")
 
     @pytest.mark.parametrize(
         "name",
         ("../out", "a/../../out", "/out", "a//b", "a/./b", ".hidden", "a/.b/c", "a\\b", "a\nb", "a\x1b[m"),
     )
-    def test_no_name_leads_out_of_the_folder(
-        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-    ) -> None:
+    def test_no_name_leads_out_of_the_folder(self, store: Store, tmp_path: Path, name: str) -> None:
         """Whoever may write in a store chooses names; those that are not canonical are refused, not passed over."""
-        store.put(_write(tmp_path / "file", "1"), "data/x/good")
+        offered = _write(tmp_path / "offered" / "file", "1")
+        files = {name: FileRecord.of(offered), "good": FileRecord.of(offered)}
+        offer(store, offered.parent, "data/x")
         with pytest.raises(CellwrightError, match="name"):
-            store.put(tmp_path / "file", f"data/x/{name}")
-            store.pull("data/x", tmp_path / "a" / "there", wanted=lambda name: name == "good")
-        monkeypatch.setattr(store, "sizes", lambda folder: {name: 1, "good": 1})
+            store.put(offered, f"data/x/{name}")
+            pull(
+                store, "data/x", FolderRecord(attempt="0000-00000000", files=files), tmp_path / "a" / "there"
+            )
         with pytest.raises(CellwrightError, match="name"):
-            store.pull("data/x", tmp_path / "a" / "there", wanted=lambda name: name == "good")
-        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "file"]
+            pull(
+                store, "data/x", FolderRecord(attempt="0000-00000000", files=files), tmp_path / "a" / "there"
+            )
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [offered]
 
     def test_a_file_takes_the_place_of_an_earlier_one(self, store: Store, tmp_path: Path) -> None:
         """Also where it is shorter."""
@@ -110,11 +151,44 @@ class StoreContract:
         with leased(store, "leases/a", "another", lambda text: None):
             release(store, "leases", "another")
 
-    def test_a_mirror_keeps_up(self, store: Store, tmp_path: Path) -> None:
-        """Until the end of the block."""
-        with mirroring(tmp_path, store, "trial", seconds=60):
-            (tmp_path / "checkpoint").write_text("epoch 1")
-        assert store.sizes("trial") == {"checkpoint": 7}
+    def test_an_attempt_goes_on_from_what_an_earlier_one_stored(self, store: Store, tmp_path: Path) -> None:
+        """That of who asked for it comes first."""
+        offer(store, _write(tmp_path / "asked" / "request", "do this").parent, "trial")
+        with pytest.raises(SystemExit), attempting(tmp_path / "one", store, "trial", FolderRecord):
+            assert (tmp_path / "one" / "request").read_text() == "do this"
+            _write(tmp_path / "one" / "checkpoint", "epoch 1")
+            raise SystemExit
+        with attempting(tmp_path / "two", store, "trial", FolderRecord) as attempt:
+            assert (tmp_path / "two" / "checkpoint").read_text() == "epoch 1"
+            (tmp_path / "two" / "checkpoint").unlink()
+            _write(tmp_path / "two" / "result", "done")
+            _finish(tmp_path / "two", attempt.name)
+        assert store.sizes("trial").keys() == {
+            "finished.json",
+            f"{attempt.name}/request",
+            f"{attempt.name}/result",
+        }
+
+    def test_of_two_attempts_the_first_to_end_counts(self, store: Store, tmp_path: Path) -> None:
+        """Also where the other one goes on as if nothing had happened, like a process that was frozen."""
+        said: list[str] = []
+        one, two = tmp_path / "one", tmp_path / "two"
+        with attempting(one, store, "trial", FolderRecord, say=said.append) as first:
+            with attempting(two, store, "trial", FolderRecord) as second:
+                _finish(_write(two / "result", "of the second").parent, second.name)
+            _finish(_write(one / "result", "of the first").parent, first.name)
+        assert (one / "result").read_text() == "of the second"
+        record = finished(store, "trial", FolderRecord)
+        assert record is not None and record.attempt == second.name
+        pull(store, "trial", record, tmp_path / "there")
+        assert (tmp_path / "there" / "result").read_text() == "of the second"
+        assert said == [f"trial was finished by attempt {second.name} first, which counts"]
+
+
+def _finish(folder: Path, attempt: str | None = None) -> FolderRecord:
+    record = FolderRecord(attempt=attempt, files=FolderRecord.files_of(folder))
+    record.save(folder / FolderRecord.FILE)
+    return record
 
 
 def _write(path: Path, text: str) -> Path:

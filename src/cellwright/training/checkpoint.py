@@ -1,7 +1,8 @@
 """Checkpoints: one safetensors file, tensors and JSON together, either whole or not there."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
+from cellwright.tensor_digests import check_tensors, checked_facts, digests
 
 CHECKPOINT = "checkpoint.safetensors"
 """The file in the folder of a search or a training under way."""
@@ -21,26 +23,34 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -
     """Write tensors, and any JSON beside them, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata={"facts": json.dumps(facts)})
+        save_file(plain, temporary, metadata=digests(plain, json.dumps(facts)))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     """Read what `save_tensors` wrote; raises CellwrightError naming the file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("facts", "null"))
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CellwrightError(f"{path} must be a whole safetensors file: {error}") from error
+    with _opened(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        check_tensors(tensors, file.metadata())
+        return tensors, _facts(file)
 
 
 def load_facts(path: Path) -> Any:
     """Read only the JSON of what `save_tensors` wrote; raises CellwrightError naming the file."""
+    with _opened(path) as file:
+        return _facts(file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {}).get("facts", "null"))
-    except (SafetensorError, OSError) as error:
+            yield file
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CellwrightError(f"{path} must be a whole safetensors file: {error}") from error
+
+
+def _facts(file: Any) -> Any:
+    return json.loads(checked_facts(file.metadata()) or "null")
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

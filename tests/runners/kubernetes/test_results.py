@@ -6,11 +6,13 @@ from typing import Any
 
 from cellwright.evaluation import Evaluation
 from cellwright.progress import Silent
+from cellwright.results import FolderRecord
 from cellwright.runners import Key, Outcome, Trials
 from cellwright.runners.kubernetes.base import KubernetesRunner
 from cellwright.runners.kubernetes.pods import TrialPods
 from cellwright.runners.kubernetes.section import JobsSection
 from cellwright.spec import Resources, SearchSpec, Store
+from cellwright.stores import attempting
 
 
 class Ended(KubernetesRunner):
@@ -46,8 +48,17 @@ def test_a_search_pulls_nothing_but_results_from_a_trial(tmp_path: Path):
     folder.mkdir()
     (folder / "trial.json").write_text("{}")
     runner.start((0, 0), folder)
-    (tmp_path / "theirs").write_text("theirs")
-    for name in ("result.json", "found.json", "sitecustomize.py", "checkpoint.safetensors"):
-        runner.store.put(tmp_path / "theirs", f"{runner.place((0, 0))}/{name}")
+    theirs = tmp_path / "theirs"
+    with attempting(theirs, runner.store, runner.place((0, 0)), FolderRecord) as attempt:
+        assert [path.name for path in theirs.iterdir()] == ["trial.json"]
+        for name in ("result.json", "found.json", "sitecustomize.py", "checkpoint.safetensors"):
+            (theirs / name).write_text("theirs")
+        record = FolderRecord(attempt=attempt.name, files=FolderRecord.files_of(theirs))
+        record.save(theirs / FolderRecord.FILE)
     assert runner.wait().failure is None
-    assert {path.name for path in folder.iterdir()} == {"trial.json", "result.json", "found.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        "trial.json",
+        "result.json",
+        "found.json",
+        "finished.json",
+    }

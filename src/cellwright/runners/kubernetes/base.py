@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from cellwright.errors import CellwrightError
@@ -13,7 +14,7 @@ from cellwright.files import write_text
 from cellwright.katib.settings import ALGORITHMS
 from cellwright.pod_labels import RUN, SEARCH
 from cellwright.progress import Progress
-from cellwright.results import StepRecord
+from cellwright.results import FolderRecord, StepRecord
 from cellwright.runners.base import (
     FOUND,
     REQUEST,
@@ -23,8 +24,8 @@ from cellwright.runners.base import (
     Outcome,
     Runner,
     Trials,
+    request_place,
     run_id,
-    search_place,
     step_place,
     trial_place,
 )
@@ -34,7 +35,7 @@ from cellwright.runners.kubernetes.pods import TrialPods, newest_by_trial, troub
 from cellwright.runners.kubernetes.preflight import preflight
 from cellwright.runners.kubernetes.section import ClusterSection
 from cellwright.spec import SearchSpec
-from cellwright.stores import store_of
+from cellwright.stores import finished, offer, pull, push, store_of
 
 POLL_SECONDS = 1.0
 QUIET_SECONDS = 10.0
@@ -106,8 +107,7 @@ class KubernetesRunner(Runner):
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         """Store the request and begin the trial, or find it where it was begun before."""
-        for file in sorted(folder.iterdir()):
-            self.store.put(file, f"{self.place(key)}/{file.name}")
+        offer(self.store, folder, self.place(key))
         self.running[key] = _Running(folder=folder)
         self._last_change = time.monotonic()
         self.begin(key, evaluation)
@@ -168,7 +168,11 @@ class KubernetesRunner(Runner):
         running = self.running.pop(key)
         self._last_change = time.monotonic()
         if outcome.failure is None:
-            self.store.pull(self.place(key), running.folder, wanted=(RESULT, FOUND).__contains__)
+            record = finished(self.store, self.place(key), FolderRecord)
+            if record is None:
+                failure = f"ended well, and left no {FolderRecord.FILE} in {self.place(key)} of the store"
+                return Outcome(key=key, seconds=outcome.seconds, failure=failure)
+            pull(self.store, self.place(key), record, running.folder, wanted=(RESULT, FOUND).__contains__)
             return outcome
         return Outcome(key=key, seconds=outcome.seconds, failure=running.cause or outcome.failure)
 
@@ -231,9 +235,10 @@ def _share(pods: TrialPods, trials: Trials) -> None:
     say = trials.progress.say
     store = store_of(pods.store, say=say)
     say(f"search: storing {trials.data.name} in {pods.store.uri}")
-    store.push(trials.data, step_place(trials.data.name), last=StepRecord.FILE)
-    write_text(trials.folder / REQUEST, trials.request)
-    store.put(trials.folder / REQUEST, f"{search_place(pods.search)}/{REQUEST}")
+    push(store, trials.data, step_place(trials.data.name), StepRecord)
+    with TemporaryDirectory(prefix="cellwright-") as folder:
+        write_text(Path(folder) / REQUEST, trials.request)
+        offer(store, Path(folder), request_place(pods.search))
 
 
 def label_of(key: Key) -> str:

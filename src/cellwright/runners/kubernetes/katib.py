@@ -25,6 +25,7 @@ from cellwright.runners.kubernetes.experiment import GROUP, VERSION, build_exper
 from cellwright.runners.kubernetes.jobs import JobsRunner
 from cellwright.runners.kubernetes.pods import TrialPods
 from cellwright.spec import SearchSpec
+from cellwright.stores import offer
 
 
 class KatibRunner(KubernetesRunner):
@@ -80,9 +81,8 @@ class KatibRunner(KubernetesRunner):
     def pass_over(self, evaluation: Evaluation) -> None:
         """Let Katib go on to a trial that finds its evaluation done."""
         with TemporaryDirectory() as folder:
-            path = Path(folder) / RESULT
-            save_evaluation(evaluation, path)
-            self.store.put(path, f"{self.place((evaluation.number, 0))}/{path.name}")
+            save_evaluation(evaluation, Path(folder) / RESULT)
+            offer(self.store, Path(folder), self.place((evaluation.number, 0)))
         self._make_room(evaluation.number)
 
     def ended(self) -> Mapping[Key, Outcome]:
