@@ -16,6 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
+from cellwright.steps.register import RETRAIN_TAG
+from cellwright.steps.verifying import verify_workspace
 from cellwright.tracking import connection as _connection
 from tests.servers import MlflowServer
 from tests.without import without
@@ -136,6 +138,26 @@ def test_given_again_it_reuses_everything(undisturbed: tuple[Path, str]):
     assert after == before
 
 
+def test_verify_finds_each_changed_byte_of_a_finished_run(undisturbed: tuple[Path, str]):
+    workspace = undisturbed[0] / "runs/small"
+    verify = [sys.executable, "-m", "cellwright", "verify", str(workspace)]
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok"] * 6
+    files = [file for step in steps(undisturbed[0]).values() for file in sorted(step.rglob("*"))]
+    files = [file for file in files if file.is_file() and file.stat().st_size]
+    rng = random.Random(0)
+    for _ in range(20):
+        file = rng.choice(files)
+        whole = file.read_bytes()
+        place = rng.randrange(len(whole))
+        changed = bytes([whole[place] ^ 1 << rng.randrange(8)])
+        file.write_bytes(whole[:place] + changed + whole[place + 1 :])
+        mistakes = [mistake for found in verify_workspace(workspace) for mistake in found.mistakes]
+        file.write_bytes(whole)
+        assert any(str(file) in mistake for mistake in mistakes), file
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[MlflowServer]:
     """An MLflow server that is away until a test starts it."""
@@ -207,6 +229,8 @@ def logged(uri: str) -> dict[str, object]:
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     measured = {name: "measured" for name in points if "latency" in name or "seconds" in name}
     (version,) = client.search_model_versions("name = 'small'")
+    digests = {version.tags.pop(tag) for tag in ("cellwright.files", RETRAIN_TAG)}
+    assert len(digests) == 2  # of files that say how long things took
     return {
         "name": run.info.run_name,
         "status": run.info.status,

@@ -1,6 +1,7 @@
 """What steps leave behind for people and for later steps: the names of files, and what is in those of JSON."""
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -44,6 +45,11 @@ UNSEALED = "0" * 64
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ATTEMPT = r"^[0-9]{4,9}-[0-9a-f]{8}$"
 """The name of an attempt to finish a folder of a store: its number, and what tells it from others of that number."""
+
+
+def new_attempt(number: int) -> str:
+    """Return a name that no other attempt has."""
+    return f"{number:04d}-{secrets.token_hex(4)}"
 
 
 class InputInfo(Result):
@@ -112,8 +118,9 @@ class FolderRecord(Result):
 
     seal: Sha256 = UNSEALED
     """The SHA-256 of the file's text with zeros in this place."""
-    attempt: Annotated[str, Field(pattern=ATTEMPT)] | None = None
-    """The folder beside this record that has the files, in a store; on one machine they are beside the record."""
+    attempt: Annotated[str, Field(pattern=ATTEMPT)] = Field(default_factory=lambda: new_attempt(1))
+    """The attempt that finished the folder: in a store, the folder beside this record that has the files; on one
+    machine they are beside the record."""
     files: dict[str, FileRecord]
     """By their paths in the folder."""
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "compile": ["--output", "--set", "-o", "SPEC"],
     "schema": [],
     "show": ["--runs", "GENOTYPE_OR_RUN"],
+    "verify": ["--endpoint", "--runs", "--store-kind", "--tracking-uri", "RUN_OR_STORE_OR_MODEL"],
     "predict": ["--csv", "--endpoint", "--json", "--runs", "FILES...", "MODEL"],
     "submit": ["--follow", "--name", "--set", *KUBEFLOW, "SPEC"],
     "status": ["--follow", *KUBEFLOW, "RUN"],

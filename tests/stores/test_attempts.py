@@ -130,6 +130,28 @@ def test_a_folder_with_other_files_is_not_overwritten(store, tmp_path: Path):
         push(store, tmp_path / "other", "steps/x", FolderRecord)
 
 
+def test_a_push_goes_on_where_an_earlier_one_stopped(store, tmp_path: Path, monkeypatch):
+    for name in "abc":
+        (tmp_path / name).write_text(f"what is in {name}")
+    FolderRecord(files=FolderRecord.files_of(tmp_path)).save(tmp_path / FolderRecord.FILE)
+    real, stored = store.put, []
+
+    def put(path: Path, name: str) -> None:
+        if len(stored) == 2:
+            stored.clear()
+            raise ConnectionError("gone")
+        real(path, name)
+        stored.append(path.name)
+
+    monkeypatch.setattr(store, "put", put)
+    with pytest.raises(ConnectionError):
+        push(store, tmp_path, "steps/x", FolderRecord)
+    (half,) = attempt_files(store, "*/b")
+    flip(half, 0)
+    push(store, tmp_path, "steps/x", FolderRecord)
+    assert stored == ["b", "c"]
+
+
 def test_a_store_that_does_not_keep_what_is_written_finishes_nothing(store, tmp_path: Path, monkeypatch):
     real = store.put
     (tmp_path / "wrong").write_text("wrong")

@@ -1,3 +1,5 @@
+import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import torch
 from mlflow import MlflowClient
 
 from cellwright.errors import CellwrightError
-from cellwright.tracking import MlflowTracker, RegisteredModel, RunRecord
+from cellwright.tracking import MlflowTracker, RegisteredModel, RunRecord, verify_model
 
 Register = Callable[..., RegisteredModel]
 
@@ -57,6 +59,8 @@ def test_a_version_holds_model_files_and_numbers(uri: str, register: Register, n
     assert network.training
     client = MlflowClient(uri)
     version = client.get_model_version_by_alias("net", "champion")
+    files = json.loads(version.tags.pop("cellwright.files"))
+    assert files.keys() >= {"MLmodel", "data/model.pt2", "extra_files/genotype.json"}
     assert version.tags == {"primary": "accuracy", "source": "http://host", "cellwright.run": "first"}
     (logged,) = logged_models(client)
     assert version.run_id == logged.source_run_id
@@ -72,6 +76,26 @@ def test_a_version_holds_model_files_and_numbers(uri: str, register: Register, n
     requirements = (files / "requirements.txt").read_text().split()
     assert [line.split("==")[0] for line in requirements] == ["mlflow", "torch", "numpy"]
     assert "+" not in "".join(requirements)
+
+
+def test_each_changed_byte_of_a_registered_model_is_named(uri: str, register: Register):
+    registered = register("first")
+    num_files, mistakes = verify_model(uri, registered.uri)
+    assert (num_files > 5, mistakes) == (True, ())
+    folder = Path(MlflowClient(uri).get_model_version_download_uri("net", "1").removeprefix("file://"))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    rng = random.Random(0)
+    for _ in range(20):
+        file = rng.choice(files)
+        whole = file.read_bytes()
+        place = rng.randrange(len(whole))
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :])
+        (mistake,) = verify_model(uri, registered.uri)[1]
+        assert f"models:/net/1: {file.relative_to(folder)} must have the SHA-256" in mistake
+        file.write_bytes(whole)
+    (folder / "data/model.pt2").unlink()
+    (folder / "more.pkl").touch()
+    assert len(verify_model(uri, registered.uri)[1]) == 2
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])

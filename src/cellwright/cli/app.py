@@ -10,7 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from cellwright import __version__
-from cellwright.cli import cluster, kubeflow, options, predicting, processes, runs, show, specs, trial
+from cellwright.cli import (
+    cluster,
+    kubeflow,
+    options,
+    predicting,
+    processes,
+    runs,
+    show,
+    specs,
+    trial,
+    verify,
+)
 
 
 class _Commands(TyperGroup):
@@ -54,6 +65,7 @@ runs.add_to(app)
 specs.add_to(app)
 show.add_to(app)
 predicting.add_to(app)
+verify.add_to(app)
 kubeflow.add_to(app)
 cluster.add_to(app)
 trial.add_to(app)

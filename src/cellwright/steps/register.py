@@ -19,6 +19,7 @@ from cellwright.results import (
     ModelScore,
     RegistrationResult,
     SearchResult,
+    StepRecord,
 )
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
@@ -27,6 +28,8 @@ from cellwright.tracking import MlflowTracker, RunRecord, mlflow_retry
 from cellwright.tracking.uri import default_tracking_uri
 from cellwright.training.networks import load_network
 
+RETRAIN_TAG = "cellwright.retrain"
+"""The tag of a registered version that has the seal of the record of the retraining that its weights are from."""
 SPEC, ENVIRONMENT = "spec.json", "environment.txt"
 EXAMPLES = 2
 SECONDS = 300.0
@@ -52,7 +55,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         model=load_network(inputs["retrain"]),
         input_example=data.train[:EXAMPLES].inputs[0].numpy(),
         metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
-        tags=record.tags,
+        tags=record.tags | {RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal},
         extra_files={name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ModelInfo.FILE)},
         key=record.key,
     )

@@ -20,7 +20,7 @@ from cellwright.files import files_below
 from cellwright.folders import claimed
 from cellwright.importing import load_object
 from cellwright.progress import Progress
-from cellwright.results import FileRecord, InputRecord, StepRecord
+from cellwright.results import FileRecord, InputRecord, StepRecord, new_attempt
 from cellwright.spec import SearchSpec
 from cellwright.spec.view import only, without
 from cellwright.step_list import STEPS, Step
@@ -78,7 +78,7 @@ def run_step(
                 load_object(step.run)(view, {name: inputs[name] for name in step.inputs}, folder, progress)
         if parallel.is_first():
             StepRecord(
-                attempt=attempt,
+                attempt=attempt or new_attempt(1),
                 files=_read_back(folder),
                 step=step.name,
                 key=key,

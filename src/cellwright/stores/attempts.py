@@ -13,7 +13,6 @@ import hashlib
 import re
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from pydantic import BaseModel, Field
 
 from cellwright.errors import CellwrightError
 from cellwright.files import files_below, write_text
-from cellwright.results import ATTEMPT, FileRecord, FolderRecord, different
+from cellwright.results import ATTEMPT, FileRecord, FolderRecord, different, new_attempt
 from cellwright.stores.base import Store
 from cellwright.stores.names import checked
 from cellwright.stores.repeating import repeating
@@ -67,16 +66,20 @@ def pull(
 def push(store: Store, path: Path, folder: str, kind: type[R]) -> None:
     """Store a folder that is finished here, unless the store has it with the same files.
 
+    A push that was killed goes on where it was.
+
     Raises:
         CellwrightError: the store has one with other files.
     """
     local = kind.load(path / kind.FILE)
     there = finished(store, folder, kind)
     if there is None:
-        attempt = _next_attempt(_attempts(store, folder))
-        for name in local.files:
-            store.put(path / name, f"{folder}/{attempt}/{name}")
-        there = _commit(store, folder, local.model_copy(update={"attempt": attempt}), path)
+        place = f"{folder}/{local.attempt}"
+        sizes = store.sizes(place)
+        for name, file in local.files.items():
+            if sizes.get(name) != file.size or not store.holds(path / name, f"{place}/{name}"):
+                store.put(path / name, f"{place}/{name}")
+        there = _commit(store, folder, local, path)
     if there.files != local.files:
         names = sorted({name for name, _ in local.files.items() ^ there.files.items()})
         raise CellwrightError(
@@ -275,8 +278,7 @@ def _attempts(store: Store, folder: str) -> set[str]:
 
 
 def _next_attempt(earlier: set[str]) -> str:
-    number = max((int(name.partition("-")[0]) for name in earlier), default=0) + 1
-    return f"{number:04d}-{uuid.uuid4().hex[:8]}"
+    return new_attempt(max((int(name.partition("-")[0]) for name in earlier), default=0) + 1)
 
 
 def _resume(store: Store, folder: str, attempt: str, path: Path) -> bool:

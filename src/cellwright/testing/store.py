@@ -185,7 +185,7 @@ class StoreContract:
         assert said == [f"trial was finished by attempt {second.name} first, which counts"]
 
 
-def _finish(folder: Path, attempt: str | None = None) -> FolderRecord:
+def _finish(folder: Path, attempt: str = "0001-00000000") -> FolderRecord:
     record = FolderRecord(attempt=attempt, files=FolderRecord.files_of(folder))
     record.save(folder / FolderRecord.FILE)
     return record

@@ -7,7 +7,13 @@ imported when the first `MlflowTracker` is made.
 from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.record import RegisteredModel, RunRecord, Status, TrialRecord
 from cellwright.tracking.retrying import MlflowAway, mlflow_retry
-from cellwright.tracking.tracker import MlflowTracker, download_model_file, model_version
+from cellwright.tracking.tracker import (
+    MlflowTracker,
+    download_model_file,
+    model_version,
+    recorded_tags,
+    verify_model,
+)
 from cellwright.tracking.uri import artifacts_beside, check_database, is_server, ui_command
 
 __all__ = [
@@ -26,5 +32,7 @@ __all__ = [
     "is_server",
     "mlflow_retry",
     "model_version",
+    "recorded_tags",
     "ui_command",
+    "verify_model",
 ]

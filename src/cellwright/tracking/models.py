@@ -17,9 +17,11 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, M
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from cellwright.canonical import canonical_json
 from cellwright.credentials import without_credentials
 from cellwright.tracking.connection import quiet, unless_exists
 from cellwright.tracking.record import KEY_TAG
+from cellwright.tracking.registry import FILES_TAG, digests
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +62,7 @@ def log_model(
         with tempfile.TemporaryDirectory(prefix="cellwright-") as name:
             folder = Path(name) / "model"
             save_model(folder, logged, model, input_example, metadata, extra_files)
+            client.set_logged_model_tags(model_id, {FILES_TAG: canonical_json(digests(folder))})
             client.log_model_artifacts(model_id, str(folder))
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     return model_id
@@ -77,7 +80,8 @@ def create_version(
         # not models:/ID: on a database MLflow would look that up at its global tracking URI
         source=logged.artifact_location,
         run_id=logged.source_run_id,
-        tags={tag: without_credentials(value) for tag, value in tags.items()} | {KEY_TAG: key},
+        tags={tag: without_credentials(value) for tag, value in tags.items()}
+        | {KEY_TAG: key, FILES_TAG: logged.tags[FILES_TAG]},
         model_id=model_id,
     )
 

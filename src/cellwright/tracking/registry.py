@@ -1,14 +1,21 @@
 """Versions of registered models, found by their address; imported late, because MLflow takes seconds."""
 
 import re
+import tempfile
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
+from pydantic import TypeAdapter
 
+from cellwright.errors import CellwrightError
+from cellwright.files import file_digest, files_below
 from cellwright.tracking.connection import quiet
 
+FILES_TAG = "cellwright.files"
+"""The tag of a model and of its version that has the SHA-256 of each file, as JSON."""
+DIGESTS = TypeAdapter(dict[str, str])
 ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
@@ -20,6 +27,36 @@ def find_version(client: MlflowClient, address: str) -> ModelVersion:
     if parts["alias"]:
         return client.get_model_version_by_alias(parts["name"], parts["alias"])
     return client.get_model_version(parts["name"], parts["version"])
+
+
+@quiet()
+def verify(client: MlflowClient, uri: str, version: ModelVersion) -> tuple[int, tuple[str, ...]]:
+    """Return how many files a version has, and a sentence for each that is not what its tag says.
+
+    Raises:
+        CellwrightError: the version has no such tag.
+    """
+    address = f"models:/{version.name}/{version.version}"
+    try:
+        recorded = DIGESTS.validate_json(version.tags.get(FILES_TAG, ""))
+    except ValueError as error:
+        raise CellwrightError(
+            f"{address} must have the SHA-256 of its files in the tag {FILES_TAG}, got {version.tags.get(FILES_TAG)}"
+        ) from error
+    source = client.get_model_version_download_uri(version.name, version.version)
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
+        found = digests(Path(download_artifacts(source, dst_path=folder, tracking_uri=uri)))
+    wrong = sorted({name for name, _ in recorded.items() ^ found.items()})
+    return len(found), tuple(
+        f"{address}: {name} must have the SHA-256 {recorded.get(name, 'of no file')}, as the tag {FILES_TAG} says, "
+        f"got {found.get(name, 'no file')}"
+        for name in wrong
+    )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file below a folder, by its path within."""
+    return {file.relative_to(folder).as_posix(): file_digest(file) for file in files_below(folder)}
 
 
 @quiet()

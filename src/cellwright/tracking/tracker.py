@@ -51,6 +51,40 @@ def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path
     return mlflow_retry(seconds=SHORT)(fetch)
 
 
+def recorded_tags(uri: str, address: str) -> Mapping[str, str]:
+    """Return the tags of a registered model's version.
+
+    Raises:
+        CellwrightError: there is no such model, or no registry; names the address.
+    """
+    from cellwright.tracking import connection, registry
+
+    def fetch() -> Mapping[str, str]:
+        with connection.explained(uri, address):
+            return dict(registry.find_version(connection.connect(uri), address).tags)
+
+    return mlflow_retry(seconds=SHORT)(fetch)
+
+
+def verify_model(uri: str, address: str) -> tuple[int, tuple[str, ...]]:
+    """Compare the files of a registered model with the digests that its version is tagged with.
+
+    Returns:
+        How many files there are, and a sentence for each that is not what it was.
+
+    Raises:
+        CellwrightError: there is no such model, no digest of it, or no registry; names the address.
+    """
+    from cellwright.tracking import connection, registry
+
+    def verify() -> tuple[int, tuple[str, ...]]:
+        with connection.explained(uri, address):
+            client = connection.connect(uri)
+            return registry.verify(client, uri, registry.find_version(client, address))
+
+    return mlflow_retry(seconds=SHORT)(verify)
+
+
 class MlflowTracker:
     """Writes to one MLflow experiment, which is made on first use.
 

@@ -1,0 +1,147 @@
+"""Comparing what a run, a store or a registry holds with the digests that were recorded when it was made."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellwright.errors import CellwrightError
+from cellwright.files import files_below
+from cellwright.results import FileRecord, FolderRecord, RegistrationResult, StepRecord, different
+from cellwright.runners import step_place
+from cellwright.steps.register import RETRAIN_TAG
+from cellwright.stores import Store, finished
+from cellwright.tracking import recorded_tags, verify_model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verified:
+    """What one finished folder, or one model, turned out to be."""
+
+    place: str
+    num_files: int
+    mistakes: tuple[str, ...]
+
+
+def verify_workspace(workspace: Path) -> Iterator[Verified]:
+    """Verify every finished step of a workspace, the chain of their inputs, and the model that was registered.
+
+    Raises:
+        CellwrightError: there is no finished step.
+    """
+    records = _records(
+        {path.parent.name: lambda path=path: StepRecord.load(path) for path in workspace.glob("*/step.json")},
+        str(workspace),
+    )
+    for name, record in records.items():
+        if isinstance(record, str):
+            yield Verified(place=name, num_files=0, mistakes=(record,))
+            continue
+        folder = workspace / name
+        mistakes = [
+            *(f"{folder / file} must be there, as the record says, and is not" for file in record.files
+              if not (folder / file).exists()),
+            *record.wrong(folder),
+            *(f"{file} must be in the record of its folder, and is not" for file in files_below(folder)
+              if file.relative_to(folder).as_posix() not in {*record.files, StepRecord.FILE}),
+            *_chain(name, record, records),
+        ]  # fmt: skip
+        if (folder / RegistrationResult.FILE).exists() and not mistakes:
+            mistakes += _registration(folder, record)
+        yield Verified(place=name, num_files=len(record.files), mistakes=tuple(mistakes))
+
+
+def verify_store(store: Store) -> Iterator[Verified]:
+    """Verify every finished step of a store, the chain of their inputs, and every finished trial.
+
+    Raises:
+        CellwrightError: nothing in it is finished.
+    """
+    steps = {name.partition("/")[0] for name in store.sizes(step_place("")[:-1])}
+    records = _records(
+        {name: lambda name=name: finished(store, step_place(name), StepRecord) for name in steps}, ""
+    )
+    for name, record in records.items():
+        if isinstance(record, str):
+            yield Verified(place=step_place(name), num_files=0, mistakes=(record,))
+        else:
+            mistakes = (*_stored(store, step_place(name), record), *_chain(name, record, records))
+            yield Verified(place=step_place(name), num_files=len(record.files), mistakes=mistakes)
+    suffix = f"/{FolderRecord.FILE}"
+    for name in store.sizes("searches"):
+        if not name.endswith(suffix):
+            continue
+        folder = f"searches/{name.removesuffix(suffix)}"
+        try:
+            trial = finished(store, folder, FolderRecord)
+        except CellwrightError as error:
+            yield Verified(place=folder, num_files=0, mistakes=(str(error),))
+            continue
+        if trial is not None:
+            yield Verified(
+                place=folder, num_files=len(trial.files), mistakes=tuple(_stored(store, folder, trial))
+            )
+
+
+def verify_registered(uri: str, address: str) -> Verified:
+    """Verify the files of a registered model; raises CellwrightError where there is none."""
+    num_files, mistakes = verify_model(uri, address)
+    return Verified(place=address, num_files=num_files, mistakes=mistakes)
+
+
+Record = StepRecord | str
+"""A record, or what is wrong with it."""
+
+
+def _records(loaders: Mapping[str, Callable[[], StepRecord | None]], place: str) -> dict[str, Record]:
+    records: dict[str, Record] = {}
+    for name, load in sorted(loaders.items()):
+        try:
+            record = load()
+        except CellwrightError as error:
+            records[name] = str(error)
+            continue
+        if record is not None:
+            is_its = f"{record.step}-{record.key}" == name
+            records[name] = record if is_its else f"{name}: its record is of {record.step}-{record.key}"
+    if not records:
+        raise CellwrightError(f"{place or 'the store'} must hold finished steps, and holds none")
+    return records
+
+
+def _chain(name: str, record: StepRecord, records: Mapping[str, Record]) -> Iterator[str]:
+    """Yield what is wrong with the links from a step to its inputs."""
+    for step, of_input in record.inputs.items():
+        found = records.get(f"{step}-{of_input.key}")
+        if found is None:
+            yield f"{name}: its input {step}-{of_input.key} must be there, and is not"
+        elif isinstance(found, StepRecord) and found.seal != of_input.seal:
+            yield f"{name}: its input {step}-{of_input.key} must have the record {of_input.seal}, and has {found.seal}"
+
+
+def _stored(store: Store, folder: str, record: FolderRecord) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
+        copy = Path(scratch) / "copy"
+        for name, file in record.files.items():
+            place = f"{folder}/{record.attempt}/{name}"
+            try:
+                store.get(place, copy)
+            except CellwrightError as error:
+                yield str(error)
+                continue
+            if (found := FileRecord.of(copy)) != file:
+                yield different(place, file, found)
+
+
+def _registration(folder: Path, record: StepRecord) -> Iterator[str]:
+    """Yield what is wrong with the registered version that the folder names."""
+    registered = RegistrationResult.load(folder / RegistrationResult.FILE)
+    address = f"models:/{registered.name}/{registered.version}"
+    seal = record.inputs["retrain"].seal
+    try:
+        tags = recorded_tags(registered.tracking_uri, address)
+    except CellwrightError as error:
+        yield str(error)
+        return
+    if (found := tags.get(RETRAIN_TAG)) != seal:
+        yield f"{address} must be of the retraining with the record {seal}, as its tag {RETRAIN_TAG} says, got {found}"
