@@ -55,7 +55,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         model=load_network(inputs["retrain"]),
         input_example=data.train[:EXAMPLES].inputs[0].numpy(),
         metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
-        tags=record.tags | {RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal},
+        tags={**record.tags, RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal},
         extra_files={name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ModelInfo.FILE)},
         key=record.key,
     )

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cellwright.errors import CellwrightError
@@ -30,7 +31,7 @@ def verify_workspace(workspace: Path) -> Iterator[Verified]:
         CellwrightError: there is no finished step.
     """
     records = _records(
-        {path.parent.name: lambda path=path: StepRecord.load(path) for path in workspace.glob("*/step.json")},
+        {path.parent.name: partial(StepRecord.load, path) for path in workspace.glob("*/step.json")},
         str(workspace),
     )
     for name, record in records.items():
@@ -58,9 +59,7 @@ def verify_store(store: Store) -> Iterator[Verified]:
         CellwrightError: nothing in it is finished.
     """
     steps = {name.partition("/")[0] for name in store.sizes(step_place("")[:-1])}
-    records = _records(
-        {name: lambda name=name: finished(store, step_place(name), StepRecord) for name in steps}, ""
-    )
+    records = _records({name: partial(finished, store, step_place(name), StepRecord) for name in steps}, "")
     for name, record in records.items():
         if isinstance(record, str):
             yield Verified(place=step_place(name), num_files=0, mistakes=(record,))
