@@ -8,7 +8,8 @@ from pydantic import Field
 
 from cellwright.data import Examples, Reader, Source
 from cellwright.errors import DataError
-from cellwright.spec.data import Place, StoredData
+from cellwright.spec.data import StoredData
+from cellwright.spec.place import Place
 from cellwright.spec.task import TaskSection
 
 SPECTRA = "spectra"

@@ -61,7 +61,10 @@ def test_a_wrong_override_is_named(cellwright, spec, override, line):
 def test_missing_data_is_named(cellwright, spec, tmp_path):
     spec.write_text("name: tiny\ndata: {source: images, path: photos}\n")
     place = tmp_path / "photos"
-    assert_fails_with(cellwright("validate", spec), f"{spec}: data.path: {place} must exist, and does not")
+    assert_fails_with(
+        cellwright("validate", spec),
+        f"{spec}: data.path: {place}: there is no such folder; {spec.parent} has no photos",
+    )
     result = cellwright("prepare", spec)
     assert result.exit_code == 1
     assert str(place) in result.stderr and len(result.stderr.splitlines()) == 1

@@ -57,8 +57,7 @@ def test_they_may_be_written_by_hand():
         ({}, "strategy: must be given; space: must be given"),
         (
             {"strategy": "random", "space": "darts", "paralel": "2", "seed": "x"},
-            "seed: must be a valid integer, unable to parse string as an integer, got 'x'; "
-            "paralel: unknown key; did you mean 'parallel'?",
+            "seed: must be a whole number, got 'x'; paralel: unknown key; did you mean 'parallel'?",
         ),
         (
             {"strategy": '{"kind": "predictor", "initial": 1}', "space": '{"kind": "darts", "num_node": 2}'},
@@ -72,7 +71,7 @@ def test_they_may_be_written_by_hand():
                 "tune": '{"retrain.learning_rate": [1]}',
                 "parallel": "0",
             },
-            "tune.retrain.learning_rate: Tuple should have at least 2 items after validation, not 1, got [1]; "
+            "tune.retrain.learning_rate: must have at least 2 members, got [1]; "
             "parallel: must be greater than or equal to 1, got 0",
         ),
         (

@@ -22,7 +22,10 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
     [
         ("data: {source: digits}", ["name: must be given"]),
         ("name: a", ["data: must be given"]),
-        ("name: A_b\ndata: {source: digits}", ["name: must match pattern"]),
+        (
+            "name: A_b\ndata: {source: digits}",
+            ["name: must be 1 to 40 small letters, digits and hy", "; did you mean 'a-b'?"],
+        ),
         ("name: a\ndata: {}", ["data.source: must be given"]),
         ("name: a\ndata: {source: digit}", ["data.source: must be one of", "did you mean 'digits'?"]),
         ("name: a\ndata: {source: npz}", ["data.path: must be given"]),
@@ -69,7 +72,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             ["estimators must have short-training or tabular last for runner.kind jobs", "got zero-cost"],
         ),
         (GOOD + "runner: {kind: kattib}", ["runner.kind: must be one of", "did you mean 'katib'?"]),
-        (GOOD + "store: {uri: bucket/nas}", ["store.uri: must match pattern"]),
+        (GOOD + "store: {uri: bucket/nas}", ["store.uri: must be s3://BUCKET/PREFIX or an absolute path"]),
         (
             GOOD + "strategy: {kind: bta-darts}",
             ["strategy.kind: must be one of", "did you mean 'beta-darts'?"],
@@ -80,7 +83,10 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "space: {kind: chain, primitives: [skip_connect, 'my ops:conv'], widths: [50]}",
-            ["space.primitives.1: must match pattern", "space.widths: must be at least two different ones"],
+            [
+                "space.primitives.1: must be the name of a primitive, or an import path",
+                "space.widths: must be at least two different ones",
+            ],
         ),
         (
             GOOD + "space: {kind: darts, primitives: ['a.ops:conv', 'b.ops:conv']}",
@@ -135,7 +141,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "strategy: {kind: random}\nstart: {model: champion}",
-            ["start.model: must match pattern", "got 'champion'"],
+            ["start.model: must be models:/NAME@ALIAS or models:/NAME/VERSION, got 'champion'"],
         ),
         (GOOD + "budget: {epochs: many}", ["budget.epochs:", "got 'many'"]),
         (GOOD + "budget: {epochs: true}\nseed: yes", ["budget.epochs: must be a number, got True", "seed: "]),

@@ -48,7 +48,6 @@ def mistakes(folder: Path, text: str) -> list[str]:
         ),
         (SPECTRA + "augment: {noise: true}", ["augment.noise: must be a number, got True"]),
         (DIGITS + "augment: [shift]", ["augment: must be a mapping of keys to values, got ['shift']"]),
-        (DIGITS + "augment:", ["augment: must be a mapping of keys to values, got None"]),
         (
             "name: shoes\ndata: {source: digits, limit: 0}\naugment: {shft: 1}\nseed: -1",
             [

@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 
 Spec = Annotated[
-    Path, typer.Argument(metavar="SPEC", show_default=False, help="A YAML file such as examples/digits.yaml.")
+    Path,
+    typer.Argument(
+        metavar="SPEC",
+        show_default=False,
+        help="A YAML file such as examples/digits.yaml, or - for standard input.",
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -16,7 +21,8 @@ Overrides = Annotated[
         "--set",
         metavar="KEY=VALUE",
         show_default=False,
-        help="Put a value over the spec's, as in --set seed=1 or --set budget.epochs=5. Can be given again.",
+        help="Put a value over the spec's, as in --set seed=1 or --set budget.epochs=5. Paths count from the spec's "
+        "folder. Can be given again.",
     ),
 ]
 Runs = Annotated[

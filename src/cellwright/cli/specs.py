@@ -50,11 +50,9 @@ def _missing(section: "DataSection") -> Iterator[str]:
     from cellwright.stores import NoCredentials, S3Reader
 
     for key, place in section.places.items():
-        if isinstance(place, Path) and not place.exists():
-            yield f"{key}: {place} must exist, and does not"
-        elif isinstance(place, Path):
+        if isinstance(place, Path):
             try:
-                build_reader(section).check(place)
+                build_reader(section).check(key, place)
             except CellwrightError as error:
                 yield f"{key}: {error}"
     if not isinstance(section, StoredData) or not section.uris:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cellwright.canonical import digest
 from cellwright.data.examples import Source
-from cellwright.data.opening import open_file
+from cellwright.data.opening import open_file, require_file, require_folder
 from cellwright.importing import load_class
 from cellwright.spec import DataSection
 
@@ -42,8 +42,9 @@ class Reader(ABC):
         """Return which of the names below a folder elsewhere are read; raises DataError where they are no data."""
         return list(names)
 
-    def check(self, path: Path) -> None:  # noqa: B027 - most cannot see
-        """Raise DataError where a place that exists can be seen not to be data, without reading it."""
+    def check(self, key: str, path: Path) -> None:
+        """Raise DataError where the place that a key names can be seen not to be data, without reading it."""
+        (require_folder if key in self.section.FOLDERS else require_file)(path)
 
     def _paths(self) -> dict[str, Path]:
         return {key: place for key, place in self.section.places.items() if isinstance(place, Path)}

@@ -14,9 +14,10 @@ from cellwright.spec.estimators import (
     WeightedPick,
     WithinPick,
 )
+from cellwright.spec.explaining import mistakes
 from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STORES, STRATEGIES, TASKS
 from cellwright.spec.family import Family
-from cellwright.spec.loading import load_spec, mistakes, parse_spec
+from cellwright.spec.loading import load_spec, parse_spec
 from cellwright.spec.platform import Pipeline, Register, Resources, Toleration, Tracking, count_bytes
 from cellwright.spec.retrain import Baseline, Evaluate, Retrain
 from cellwright.spec.runner import RunnerSection

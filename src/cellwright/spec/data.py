@@ -1,30 +1,14 @@
 """The `data` section: where examples come from and how they are split."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
+from cellwright.spec.form import HTTP_ADDRESS
 from cellwright.spec.section import Section
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-S3_URI = r"^s3://[a-z0-9][a-z0-9.-]*(/.*)?$"
-
-
-def _a_place(value: Any) -> Any:
-    if not isinstance(value, str | Path):
-        raise ValueError(f"must be a path or s3://BUCKET/KEY, got {value!r:.80}")
-    if str(value).startswith("s3:") and not re.match(S3_URI, str(value)):
-        raise ValueError(f"must be s3://BUCKET/KEY, got {str(value)!r:.80}")
-    return value
-
-
-Place = Annotated[
-    Annotated[str, Field(pattern=S3_URI)] | Path, Field(union_mode="left_to_right"), BeforeValidator(_a_place)
-]
-"""A path, or where something is in a bucket: a `str`."""
 
 
 class DataSection(Section):
@@ -64,7 +48,7 @@ class StoredData(DataSection):
     TEST_KEYS: ClassVar[tuple[str, ...]] = ("test_path",)
     """The keys that say what the user's own test set is."""
 
-    endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    endpoint: Annotated[str, HTTP_ADDRESS] | None = None
     """S3 endpoint of places that begin with s3://; Amazon's by default. AWS_ENDPOINT_URL overrides it."""
 
     @property

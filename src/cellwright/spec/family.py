@@ -52,7 +52,9 @@ class Family(Generic[S]):
             section: the section's values.
             spec: those of the whole spec.
         """
-        return str(section.get(self.tag, self.default_kind) if isinstance(section, Mapping) else None)
+        return str(
+            section.get(self.tag, self.default_kind) if isinstance(section, Mapping) else self.default_kind
+        )
 
     def _is_known(self, kind: str) -> bool:
         """Tell whether it is a built-in kind, or looks like an import path."""

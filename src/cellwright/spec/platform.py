@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cellwright.credentials import MLFLOW_URI, split_login
+from cellwright.spec.form import Form
 from cellwright.spec.section import Section
 from cellwright.step_list import STEPS
 
@@ -15,9 +16,16 @@ _numbers_too = BeforeValidator(
     json_schema_input_type=str | float,
 )
 
-Cpu = Annotated[str, Field(pattern=r"^([0-9]*\.)?[0-9]+m?$"), _numbers_too]
+Cpu = Annotated[str, Form(r"^([0-9]*\.)?[0-9]+m?$", "a number of CPUs, such as 2, 0.5 or 500m"), _numbers_too]
 """A Kubernetes quantity of CPUs, in the form that KFP takes."""
-Memory = Annotated[str, Field(pattern=r"^[0-9]+(K|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"), _numbers_too]
+Memory = Annotated[
+    str,
+    Form(
+        r"^[0-9]+(K|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$",
+        "a whole number of bytes, or one with K, M, G, T, Ki, Mi, Gi or Ti, such as 4Gi",
+    ),
+    _numbers_too,
+]
 """A Kubernetes quantity of bytes, in the form that KFP takes."""
 
 
@@ -46,14 +54,14 @@ def count_cpus(cpu: str) -> float:
 class Register(Section):
     """Where the model goes."""
 
-    name: str | None = Field(default=None, pattern=r"^[^/:]+$")
+    name: Annotated[str, Form(r"^[^/:]+$", "a name without / and :")] | None = None
     """Name of the registered model; the spec's name unless said."""
 
 
 class Tracking(Section):
     """The MLflow server."""
 
-    uri: str | None = Field(default=None, pattern=r"^(sqlite:.*|\S*)$")
+    uri: Annotated[str, Form(r"^(sqlite:.*|\S*)$", "an address without spaces")] | None = None
     """Tracking URI; a SQLite database in the folder of runs unless said."""
     experiment: str | None = None
     """Name of the MLflow experiment; the spec's name unless said."""

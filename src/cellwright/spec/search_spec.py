@@ -17,6 +17,7 @@ from cellwright.spec.estimators import (
     ObjectiveSection,
 )
 from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES, TASKS
+from cellwright.spec.form import Form
 from cellwright.spec.platform import Pipeline, Register, Resources, Tracking
 from cellwright.spec.retrain import Evaluate, Retrain
 from cellwright.spec.runner import RunnerSection
@@ -32,7 +33,13 @@ from cellwright.spec.tune import Hyperparameters, Tune
 class SearchSpec(Section):
     """One file from which everything follows: data, search, retraining, evaluation and registration."""
 
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
+    name: Annotated[
+        str,
+        Form(
+            r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
+            "1 to 40 small letters, digits and hyphens, without a hyphen at either end",
+        ),
+    ]
     """Names the pipeline, its MLflow experiment and its registered model."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """All randomness of the search and of the retraining follows from it."""

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cellwright.credentials import has_credentials
@@ -79,6 +79,19 @@ class Section(BaseModel):
         """Put the rules before every number, truth value and free value of the section."""
         schema: CoreSchema = _with_rules(handler(source))
         return schema
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections_are_their_defaults(cls, values: Any) -> Any:
+        """Drop `budget:` with nothing below it, as when all its keys are commented out."""
+        if not isinstance(values, dict):
+            return values
+        sections = {
+            field.alias or name
+            for name, field in cls.model_fields.items()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        }
+        return {key: value for key, value in values.items() if value is not None or key not in sections}
 
     if not TYPE_CHECKING:
 

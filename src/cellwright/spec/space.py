@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
+from cellwright.spec.form import Form
 from cellwright.spec.section import Section
 
 KNOWN_PRIMITIVES = (
@@ -42,7 +43,12 @@ def _differ(choices: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 Reference = Annotated[
-    str, Field(pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*:)?[a-z0-9_]+$"), AfterValidator(_is_reference)
+    str,
+    Form(
+        r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*:)?[a-z0-9_]+$",
+        "the name of a primitive, or an import path such as my_package.ops:my_conv",
+    ),
+    AfterValidator(_is_reference),
 ]
 Primitives = Annotated[tuple[Reference, ...], AfterValidator(_differ)]
 

@@ -5,9 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cellwright.spec.form import Form
 from cellwright.spec.section import Section
 
-ModelAddress = Annotated[str, Field(pattern=r"^models:/[^/@]+(@[^/@]+|/[0-9]+)$")]
+ModelAddress = Annotated[
+    str, Form(r"^models:/[^/@]+(@[^/@]+|/[0-9]+)$", "models:/NAME@ALIAS or models:/NAME/VERSION")
+]
 """A registered model, `models:/NAME@ALIAS` or `models:/NAME/VERSION`, in the registry of `tracking.uri`."""
 
 

@@ -3,8 +3,9 @@
 import re
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
+from cellwright.spec.form import HTTP_ADDRESS, IMPORT_PATH, Form
 from cellwright.spec.section import Section
 
 BUILT_IN = r"(s3://[a-z0-9.-]+(/.*[^/])?|/.*[^/])"
@@ -14,11 +15,11 @@ BUILT_IN = r"(s3://[a-z0-9.-]+(/.*[^/])?|/.*[^/])"
 class Store(Section):
     """What the steps and trials of a cluster share: prepared data, requests, checkpoints and results."""
 
-    uri: Annotated[str, Field(pattern=r"^([a-z][a-z0-9+.-]*://.+|/.*[^/])$")]
+    uri: Annotated[str, Form(r"^([a-z][a-z0-9+.-]*://.+|/.*[^/])$", "s3://BUCKET/PREFIX or an absolute path")]
     """`s3://BUCKET/PREFIX`, an absolute path on a volume that all mount, or what a `kind` of your own opens."""
-    kind: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    kind: Annotated[str, IMPORT_PATH] | None = None
     """Import path of your own subclass of `cellwright.stores.Store`; the URI decides by default."""
-    endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    endpoint: Annotated[str, HTTP_ADDRESS] | None = None
     """S3 endpoint as pods see it; Amazon's unless said. AWS_ENDPOINT_URL overrules it for this process."""
     secret: str | None = None
     """Kubernetes Secret with `secret_keys`; the pods' identity unless said."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from cellwright.canonical import canonical_json
+from cellwright.spec.form import Form
 from cellwright.spec.section import Section
 
 
@@ -15,7 +16,12 @@ def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 Hyperparameters = dict[
-    Annotated[str, Field(pattern=r"^(retrain|augment)\.[a-z0-9_]+$")],
+    Annotated[
+        str,
+        Form(
+            r"^(retrain|augment)\.[a-z0-9_]+$", "a key of retrain or augment, such as retrain.learning_rate"
+        ),
+    ],
     Annotated[tuple[Any, ...], Field(min_length=2), AfterValidator(_differ)],
 ]
 """For each key of the sections `retrain` and `augment`, the values to choose from."""

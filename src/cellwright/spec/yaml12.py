@@ -103,7 +103,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return the mapping; a key that is given twice is refused, where YAML would take the last."""
         seen: set[str] = set()
-        for key, _ in node.value:
+        before: yaml.Node | None = None
+        for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise _UnclearError(
                     problem="a key must be a word, not a list or mapping; is this a template that was not filled in?",
@@ -113,7 +114,13 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key.value!r} must stand once", problem_mark=key.start_mark
                 )
+            if node.flow_style and before and {before.tag, key.tag} <= {_INT, _FLOAT} and value.tag == _NULL:
+                raise _UnclearError(
+                    problem=f"a number must have a decimal point, not a comma, got {before.value},{key.value}",
+                    problem_mark=before.start_mark,
+                )
             seen.add(key.value)
+            before = value
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
@@ -158,6 +165,21 @@ def load_yaml(text: str, origin: str) -> Any:
         mark = error.problem_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         what = "" if isinstance(error, _UnclearError) else "not valid YAML: "
-        raise SpecError(f"{origin}{place}: {what}{error.problem}") from error
+        raise SpecError(f"{origin}{place}: {what}{_problem(error)}") from error
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        column = len(before.rpartition("\n")[2]) + 1
+        raise SpecError(
+            f"{origin}:{before.count(chr(10)) + 1}:{column}: not valid YAML: the character "
+            f"U+{error.character:04X} is not allowed"
+        ) from error
     except (yaml.YAMLError, ValueError) as error:
         raise SpecError(f"{origin}: not valid YAML: {error}") from error
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """Say what is wrong, with a way out of what is often wrong."""
+    if error.problem == "but found another document":
+        return "a file must have one document, and --- begins another"
+    tab = "; indent with spaces, not tabs" if r"'\t'" in str(error.problem) else ""
+    return f"{error.problem}{tab}"

@@ -61,10 +61,10 @@ class SourceContract(_DataContract):
 
     def test_places_exist_and_can_be_checked(self, data: DataSection) -> None:
         """What `validate` looks at is there."""
-        for place in data.places.values():
+        for key, place in data.places.items():
             if isinstance(place, Path):
                 assert place.exists()
-                build_reader(data).check(place)
+                build_reader(data).check(key, place)
 
 
 class TaskContract(_DataContract):

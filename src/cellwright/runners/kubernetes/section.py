@@ -1,11 +1,12 @@
 """The `runner` sections of runners on Kubernetes."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from cellwright.pod_labels import RUN
 from cellwright.spec import Resources, RunnerSection
+from cellwright.spec.form import Form
 from cellwright.spec.strategy import PositiveFloat
 
 
@@ -57,5 +58,5 @@ class KatibSection(ClusterSection):
     implementation = "cellwright.runners.kubernetes.katib:KatibRunner"
 
     kind: Literal["katib"]
-    db_manager: str = Field(default="katib-db-manager.kubeflow:6789", pattern=r"^[\w.-]+:\d+$")
+    db_manager: Annotated[str, Form(r"^[\w.-]+:\d+$", "HOST:PORT")] = "katib-db-manager.kubeflow:6789"
     """Where trials report their metrics."""

@@ -11,8 +11,10 @@ from pydantic import Field
 
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
+from cellwright.data.opening import require_folder
 from cellwright.errors import DataError
-from cellwright.spec.data import Place, StoredData
+from cellwright.spec.data import StoredData
+from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.images.arrays import as_images, classified, labelled
 from cellwright.tasks.images.files import FORMATS, ImageFiles
@@ -83,19 +85,15 @@ class FolderReader(Reader):
         """Return the names `CLASS/FILE`."""
         return class_names(origin, names)
 
-    def check(self, path: Path) -> None:
+    def check(self, key: str, path: Path) -> None:
         """Require a folder per class."""
+        super().check(key, path)
         class_folders(path)
 
 
 def class_folders(folder: Path) -> list[Path]:
     """List the folders of the classes, without hidden ones; their names are those of classes."""
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: must be a folder, but is a file"
-            if folder.exists()
-            else f"{folder}: there is no such folder"
-        )
+    require_folder(folder)
     found = [path for path in _visible(folder) if path.is_dir()]
     require_classes(str(folder), [path.name for path in found])
     return found

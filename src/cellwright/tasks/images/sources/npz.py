@@ -16,7 +16,7 @@ from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file
 from cellwright.errors import DataError
-from cellwright.spec.data import Place
+from cellwright.spec.place import Place
 from cellwright.tasks.images.arrays import (
     ArraySection,
     as_images,
