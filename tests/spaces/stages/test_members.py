@@ -33,12 +33,12 @@ def test_the_default_choices_hold_every_small_network(name: str):
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
-        ("conv-pool-conv 24-64-96", "conv-pool-conv 24-64-96"),
-        ("shallow ResNet", "shallow ResNet, 32 channels"),
-        ("ResNet-9", "ResNet-9, 16 channels"),
-        ("ResNet-14", "ResNet-14, 16 channels"),
-        ("WideResNet-10-2", "WideResNet-10-2"),
-        ("MobileNetV2", "MobileNetV2, small"),
+        ("conv-pool-conv-24", "conv-pool-conv 24-64-96"),
+        ("shallow-resnet", "shallow ResNet, 32 channels"),
+        ("resnet-9", "ResNet-9, 16 channels"),
+        ("resnet", "ResNet-14, 16 channels"),
+        ("wide-resnet", "WideResNet-10-2"),
+        ("mobilenet-v2", "MobileNetV2, small"),
     ],
 )
 def test_a_small_network_is_what_people_write_by_hand(name: str, shape: str):
@@ -56,13 +56,13 @@ def test_a_small_network_is_what_people_write_by_hand(name: str, shape: str):
     ("side", "stem"), [(28, "conv3"), (64, "conv3-2"), (96, "conv7-4"), (500, "conv7-4")]
 )
 def test_stems_halve_larger_images_more_often(side: int, stem: str):
-    assert members.small(side)["ResNet-14"].stem == stem
+    assert members.small(side)["resnet"].stem == stem
 
 
 def test_sizing_changes_every_width_and_nothing_else():
-    sized = members.SMALL["MobileNetV2"].sized(2)
+    sized = members.SMALL["mobilenet-v2"].sized(2)
     assert [stage.width for stage in sized.stages] == [32, 48, 64, 128]
     assert (sized.stem_width, sized.last, sized.hidden) == (32, 512, 0)
     assert [stage.depth for stage in sized.stages] == [1, 2, 2, 2]
-    assert members.SMALL["ResNet-14"].sized(0.01).stages[0].width == 8
+    assert members.SMALL["resnet"].sized(0.01).stages[0].width == 8
     assert len(SHAPES) > len(members.SMALL)

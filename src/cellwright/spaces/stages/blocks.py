@@ -178,6 +178,20 @@ def in_eights(channels: float) -> int:
     return rounded if rounded >= 0.9 * channels else rounded + 8
 
 
+def inner_width(stage: Stage, before: int) -> int:
+    """Return the channels of a block's middle, given those of its input."""
+    match stage.block:
+        case "bottleneck":
+            return in_eights(stage.width / stage.expansion) if stage.expansion > 1 else stage.width
+        case "mbconv":
+            return in_eights(stage.expansion * before) if stage.expansion > 1 else before
+        case "fused-mbconv":
+            return in_eights(stage.expansion * before) if stage.expansion > 1 else stage.width
+        case "convnext":
+            return round(stage.expansion * stage.width)
+    return stage.width
+
+
 def named(**modules: nn.Module | None) -> nn.Sequential:
     """Return the modules that there are, one after another."""
     return nn.Sequential(
@@ -290,7 +304,7 @@ def bottleneck(stage: Stage, place: Place) -> Block:
 
     RegNets: Radosavovic et al. 2020, https://arxiv.org/abs/2003.13678.
     """
-    inner = in_eights(stage.width / stage.expansion) if stage.expansion > 1 else stage.width
+    inner = inner_width(stage, place.before)
     branch = named(
         conv1=conv(place.before, inner, 1, place),
         norm1=nn.BatchNorm2d(inner),
@@ -315,7 +329,7 @@ def bottleneck(stage: Stage, place: Place) -> Block:
 def mbconv(stage: Stage, place: Place) -> Block:
     """Return an inverted bottleneck: Sandler et al. 2018, https://arxiv.org/abs/1801.04381."""
     expands = stage.expansion > 1
-    inner = in_eights(stage.expansion * place.before) if expands else place.before
+    inner = inner_width(stage, place.before)
     branch = named(
         conv1=conv(place.before, inner, 1, place) if expands else None,
         norm1=nn.BatchNorm2d(inner) if expands else None,
@@ -333,7 +347,7 @@ def mbconv(stage: Stage, place: Place) -> Block:
 def fused_mbconv(stage: Stage, place: Place) -> Block:
     """Return an inverted bottleneck whose first two convolutions are one: EfficientNetV2, https://arxiv.org/abs/2104.00298."""
     expands = stage.expansion > 1
-    inner = in_eights(stage.expansion * place.before) if expands else stage.width
+    inner = inner_width(stage, place.before)
     branch = named(
         conv1=conv(place.before, inner, stage.kernel, place, stride=place.stride),
         norm1=nn.BatchNorm2d(inner),
@@ -347,7 +361,7 @@ def fused_mbconv(stage: Stage, place: Place) -> Block:
 
 def convnext(stage: Stage, place: Place) -> Block:
     """Return a block of a ConvNeXt, after what changes the shape where that is needed."""
-    inner = round(stage.expansion * stage.width)
+    inner = inner_width(stage, place.before)
     block = Block(ConvNeXtBranch(stage.width, inner, stage.kernel, place.act(), place.scale), nn.Identity())
     if place.stride == 1 and place.before == stage.width:
         return block

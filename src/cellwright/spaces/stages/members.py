@@ -87,19 +87,19 @@ def stages(
 
 
 SMALL: dict[str, Design] = {
-    "conv-pool-conv 32-96-128": conv_pool_conv(32, 96, 128),
-    "conv-pool-conv 24-64-96": conv_pool_conv(24, 64, 96),
-    "conv-pool-conv 48-128-192": conv_pool_conv(48, 128, 192),
-    "conv-pool-conv 64-192-256": conv_pool_conv(64, 192, 256),
-    "shallow ResNet": Design(
+    "conv-pool-conv-32": conv_pool_conv(32, 96, 128),
+    "conv-pool-conv-24": conv_pool_conv(24, 64, 96),
+    "conv-pool-conv-48": conv_pool_conv(48, 128, 192),
+    "conv-pool-conv-64": conv_pool_conv(64, 192, 256),
+    "shallow-resnet": Design(
         stem="conv3-2", stem_width=32, stages=stages("basic", (32, 64, 128), (1, 1, 1), (1, 2, 2))
     ),
-    "ResNet-9": Design(
+    "resnet-9": Design(
         stem_width=16, pooling="max", stages=stages("pooled", (32, 64, 128), (2, 1, 2), (2, 2, 2))
     ),
-    "ResNet-14": resnet(16),
-    "WideResNet-10-2": wide_resnet(10, 2),
-    "MobileNetV2": Design(
+    "resnet": resnet(16),
+    "wide-resnet": wide_resnet(10, 2),
+    "mobilenet-v2": Design(
         stem="conv3-2",
         stem_width=16,
         activation="relu6",
@@ -111,7 +111,7 @@ SMALL: dict[str, Design] = {
             Stage(block="mbconv", width=64, depth=2, expansion=6, stride=2),
         ),
     ),
-    "EfficientNetV2": Design(
+    "efficientnet-v2": Design(
         stem="conv3-2",
         stem_width=16,
         activation="silu",
@@ -123,7 +123,7 @@ SMALL: dict[str, Design] = {
             Stage(block="mbconv", width=96, depth=2, expansion=4, stride=2),
         ),
     ),
-    "ConvNeXt": Design(
+    "convnext": Design(
         stem="patch2",
         stem_width=32,
         activation="gelu",
