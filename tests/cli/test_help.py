@@ -24,6 +24,7 @@ COMMANDS = {
     "show": ["--runs", "GENOTYPE_OR_RUN"],
     "verify": ["--endpoint", "--runs", "--store-kind", "--tracking-uri", "RUN_OR_STORE_OR_MODEL"],
     "predict": ["--csv", "--endpoint", "--json", "--runs", "FILES...", "MODEL"],
+    "report": ["--json", "--output", "--runs", "-o", "RUN"],
     "submit": ["--follow", "--name", "--set", *KUBEFLOW, "SPEC"],
     "status": ["--follow", *KUBEFLOW, "RUN"],
     "logs": [*KUBEFLOW, "RUN", "STEP"],

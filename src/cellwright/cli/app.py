@@ -16,6 +16,7 @@ from cellwright.cli import (
     options,
     predicting,
     processes,
+    report,
     runs,
     show,
     specs,
@@ -66,6 +67,7 @@ specs.add_to(app)
 show.add_to(app)
 predicting.add_to(app)
 verify.add_to(app)
+report.add_to(app)
 kubeflow.add_to(app)
 cluster.add_to(app)
 trial.add_to(app)

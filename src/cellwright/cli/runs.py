@@ -48,10 +48,12 @@ def run(
     loaded = load(spec, overrides)
     with opened(loaded, runs, fresh=fresh, registers=True) as workspace:
         with progress_display() as progress:
+            from cellwright.report.writing import write_report
             from cellwright_pipelines import run_locally
 
             folders = run_locally(loaded, workspace, progress)
         _conclude(loaded, workspace, folders)
+        print(f"Report: {write_report(workspace)}")
 
 
 def _command(step: Step) -> Callable[..., None]:

@@ -32,26 +32,20 @@ def show(
 
     Of a run, shows the found cells, the scores of all networks on the test split, and the registered version.
     """
+    from cellwright.cli.workspaces import named
     from cellwright.results import SearchResult
 
     path = Path(thing)
-    if path.is_dir() and not (path / SearchResult.FILE).exists():
-        _show_run(path)
-    elif path.suffix in (".yaml", ".yml"):
-        from cellwright.spec import load_spec
-
-        _show_run(runs / load_spec(path).name)
+    if path.suffix in (".yaml", ".yml") or (path.is_dir() and not (path / SearchResult.FILE).exists()):
+        _show_run(named(thing, runs))
     else:
         _show_genotype(_read_genotype(path, thing))
 
 
 def _show_run(workspace: Path) -> None:
     from cellwright.cli.display import print_run
-    from cellwright.errors import CellwrightError
-    from cellwright.report.latest import LATEST, LatestRun
+    from cellwright.report.latest import LatestRun
 
-    if not (workspace / LATEST).exists():
-        raise CellwrightError(f"{workspace} must be the folder of a finished run: it holds no {LATEST}")
     print_run(LatestRun.read(workspace), workspace)
 
 

@@ -45,6 +45,25 @@ def opened(spec: "SearchSpec", runs: Path, *, fresh: bool = False, registers: bo
         yield workspace
 
 
+def named(thing: str, runs: Path) -> Path:
+    """Return the folder of a finished run, given as a folder or by its spec.
+
+    Raises:
+        CellwrightError: no run has finished there.
+    """
+    from cellwright.errors import CellwrightError
+    from cellwright.report.latest import LATEST
+
+    workspace = Path(thing)
+    if workspace.suffix in (".yaml", ".yml"):
+        from cellwright.spec import load_spec
+
+        workspace = runs / load_spec(workspace).name
+    if not (workspace / LATEST).exists():
+        raise CellwrightError(f"{workspace} must be the folder of a finished run: it holds no {LATEST}")
+    return workspace
+
+
 def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool) -> None:
     """Refuse, before anything is made, a folder that something of the user's is in the way of."""
     from cellwright.errors import CellwrightError

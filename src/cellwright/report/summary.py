@@ -87,8 +87,8 @@ def _row(score: ModelScore) -> Iterator[str]:
     yield _spell_interval(first.interval, ".4f") if first.interval else ""
     for metric in others:
         yield f"{metric.value:.4g}"
-    yield _count(score.params)
-    yield _count(score.macs)
+    yield count(score.params)
+    yield count(score.macs)
     for latency in score.latency:
         yield f"{latency.median_ms:.2f} / {latency.p95_ms:.2f}"
 
@@ -115,7 +115,8 @@ def _spell_interval(interval: Interval, form: str) -> str:
     return f"[{interval.low:{form}}, {interval.high:{form}}]"
 
 
-def _count(number: float) -> str:
+def count(number: float) -> str:
+    """Return a count with three digits and its unit."""
     for unit in ("", " k", " M", " G"):
         if number < 999.5:
             return f"{number:.3g}{unit}"

@@ -195,6 +195,18 @@ class Task(Result, ABC):
         """Return what else people should see of a network's outputs."""
         return ()
 
+    def spell(self, target: Tensor) -> str:
+        """Return one example's target for people."""
+        return str(target.tolist())
+
+    def picture(self, inputs: Inputs) -> bytes | None:
+        """Return a PNG of one example's raw inputs (…), None where it cannot be seen."""
+        return None
+
+    def mistakes(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[int, str]]:
+        """Yield the row of each wrong output and what is wrong, the worst first."""
+        yield from ()
+
     def confusion(self, outputs: Tensor, targets: Tensor) -> Confusion | None:
         """Return what is taken for what, where the task has classes."""
         return None

@@ -157,6 +157,18 @@ class Classification(Task, ABC):
         """Return the scores of each class."""
         return (class_scores(outputs.argmax(dim=1), targets, self.class_names),)
 
+    def spell(self, target: Tensor) -> str:
+        """Return the class's name."""
+        return self.class_names[int(target)]
+
+    def mistakes(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[int, str]]:
+        """Yield the examples of other classes than predicted, those predicted with most confidence first."""
+        confidence, predicted = outputs.softmax(dim=1).max(dim=1)
+        for row in confidence.argsort(descending=True).tolist():
+            if predicted[row] != targets[row]:
+                true, taken = self.class_names[targets[row]], self.class_names[predicted[row]]
+                yield row, f"{true}, taken for {taken} ({confidence[row]:.0%})"
+
     def confusion(self, outputs: Tensor, targets: Tensor) -> Confusion:
         """Return how often each class is taken for each."""
         counts = confusion_matrix(outputs.argmax(dim=1), targets, self.num_outputs).tolist()

@@ -1,5 +1,6 @@
 """Images, each of one class."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -144,6 +145,22 @@ class ImageClassification(Classification):
             )
 
         return self.model_copy(update={"map_shape": (channels, height, width)}), resize
+
+    def picture(self, inputs: Inputs) -> bytes | None:
+        """Return the image; pixels that are not bytes are stretched to the range of bytes."""
+        from PIL import Image
+
+        pixels = inputs[0].permute(1, 2, 0)
+        if pixels.dtype != torch.uint8:
+            low, high = pixels.min(), pixels.max()
+            pixels = ((pixels - low) / (high - low).clamp(min=CONSTANT) * 255).to(torch.uint8)
+        if pixels.shape[2] not in (1, 3):
+            pixels = pixels[..., :1]
+        file = io.BytesIO()
+        Image.fromarray(pixels.squeeze(2).numpy() if pixels.shape[2] == 1 else pixels.numpy()).save(
+            file, "PNG"
+        )
+        return file.getvalue()
 
     def hand_designed(self, name: str, params: int) -> Mapping[str, Any]:
         """Return the channels of a ResNet of about so many parameters."""

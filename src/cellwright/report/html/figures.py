@@ -1,0 +1,113 @@
+"""Figures as SVG whose text and axes take the page's colour, so that they are read on light and dark pages."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK = "#0a0b0c"
+"""Stands for the page's own colour until the figure is drawn."""
+COLOURS = ("#2f7ed8", "#e07b39", "#3a9d5d", "#b5488f", "#8a6fdf", "#c9a227", "#5aa9a6", "#d1495b")
+MARKERS = "osD^vPX*"
+SETTINGS: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cellwright",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.2,
+    "grid.color": INK,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+Points = Mapping[str, Sequence[tuple[float, float]]]
+"""Points (x, y) of each named series."""
+
+
+def lines(series: Points, x: str, y: str, title: str) -> Markup:
+    """Draw a line for each series over whole numbers."""
+    with _figure(title) as (axes, drawn):
+        for (name, points), colour in zip(series.items(), _repeated(COLOURS), strict=False):
+            xs, ys = zip(*points, strict=True)
+            axes.plot(xs, ys, label=name, color=colour, marker="." if len(xs) < 40 else None)
+        axes.locator_params(axis="x", integer=True)
+        _label(axes, x, y, legend=len(series) > 1)
+    return drawn[0]
+
+
+def scatter(
+    series: Points, x: str, y: str, title: str, *, front: Sequence[tuple[float, float]] = ()
+) -> Markup:
+    """Draw named points, each of its own shape, and the line of those that no other beats."""
+    with _figure(title) as (axes, drawn):
+        if len(front) > 1:
+            axes.step(
+                *zip(*front, strict=True),
+                where="post",
+                color=INK,
+                alpha=0.4,
+                linewidth=1,
+                label="Pareto front",
+            )
+        for (name, points), colour, marker in zip(
+            series.items(), _repeated(COLOURS), _repeated(MARKERS), strict=False
+        ):
+            xs, ys = zip(*points, strict=True)
+            axes.scatter(xs, ys, label=name, color=colour, marker=marker, s=45)
+        _label(axes, x, y, legend=True)
+    return drawn[0]
+
+
+def progress(scores: Sequence[float], best: Sequence[float], x: str, y: str, title: str) -> Markup:
+    """Draw each evaluation's score, and the best so far."""
+    with _figure(title) as (axes, drawn):
+        numbers = range(1, len(scores) + 1)
+        axes.scatter(numbers, scores, s=14, color=COLOURS[0], alpha=0.6, label="evaluation")
+        axes.step(numbers, best, where="post", color=COLOURS[1], label="best so far")
+        axes.locator_params(axis="x", integer=True)
+        _label(axes, x, y, legend=True)
+    return drawn[0]
+
+
+@contextmanager
+def _figure(title: str) -> Iterator[tuple["Axes", list[Markup]]]:
+    """Give axes to draw on; the SVG is in the list afterwards."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    drawn: list[Markup] = []
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(5.2, 3.1), layout="constrained")
+        yield figure.add_subplot(), drawn
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    opening = Markup('<svg role="img" aria-label="{}"').format(title)
+    drawn.append(opening + Markup(svg.removeprefix("<svg")))
+
+
+def _label(axes: "Axes", x: str, y: str, *, legend: bool) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if legend:
+        axes.legend(fontsize=9)
+
+
+def _repeated(things: Sequence[str]) -> Iterator[str]:
+    while True:
+        yield from things

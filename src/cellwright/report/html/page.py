@@ -1,0 +1,290 @@
+"""The HTML file: sections of texts, tables, figures and pictures, put into one template that escapes all of them."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from cellwright.report.html import cells, figures
+from cellwright.report.run_report import RunReport
+from cellwright.report.summary import count
+from cellwright.results import EpochRecord, EvaluationResult, ScoreTable, SearchResult
+
+MOST_CLASSES = 40
+"""Of a confusion matrix that is shown whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A drawing and what it shows."""
+
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A PNG in base64, and what it shows."""
+
+    data: str
+    caption: str
+
+    @classmethod
+    def of(cls, png: bytes, caption: str) -> "Picture":
+        """Return the picture of a PNG's bytes."""
+        return cls(data=base64.b64encode(png).decode(), caption=caption)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One thing of a section."""
+
+    kind: Literal["text", "table", "figures", "pictures"]
+    text: str = ""
+    caption: str = ""
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    marked: int | None = None
+    """The row to stress."""
+    shades: Sequence[Sequence[float]] = ()
+    """By row and column after the first, how strongly a cell is coloured, from 0 to 1."""
+    figures: Sequence[Figure] = ()
+    pictures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of the page that the contents name."""
+
+    id: str
+    title: str
+    parts: Sequence[Part] = field(default_factory=tuple)
+
+
+def render(run: RunReport, more: Sequence[Section] = ()) -> str:
+    """Return the page.
+
+    Args:
+        run: what is told.
+        more: sections that need more than the run's results, such as pictures of the data.
+    """
+    from jinja2 import Environment
+
+    here = files(__package__)
+    template = Environment(autoescape=True, trim_blocks=True).from_string(
+        here.joinpath("page.html.jinja").read_text(encoding="utf-8")
+    )
+    sections = [section for section in (*_sections(run), *more, _reproducing(run)) if section.parts]
+    style = Markup(here.joinpath("page.css").read_text(encoding="utf-8"))
+    return template.render(run=run, sections=sections, style=style)
+
+
+def _sections(run: RunReport) -> Iterator[Section]:
+    if run.evaluation:
+        yield Section(id="leaderboard", title="Leaderboard", parts=tuple(_leaderboard(run, run.evaluation)))
+    if run.search:
+        yield Section(id="architecture", title="Architecture", parts=tuple(_architecture(run.search)))
+        yield Section(id="search", title="How the search went", parts=tuple(_search(run.search)))
+    if run.trainings:
+        yield Section(id="training", title="Learning curves", parts=tuple(_training(run)))
+    if run.evaluation:
+        yield Section(id="details", title="Scores in detail", parts=tuple(_details(run.evaluation)))
+    yield Section(id="data", title="Data", parts=tuple(_data(run)))
+
+
+def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]:
+    board, objective = run.leaderboard, evaluation.objective
+    sizes = [latency.batch_size for latency in evaluation.found.latency]
+    metrics = list(evaluation.found.metrics)
+    rows = []
+    for score in board:
+        interval = score.metrics[objective].interval
+        rows.append(
+            [
+                score.name,
+                f"{score.metrics[objective].value:.4f}",
+                f"{interval.low:.4f} to {interval.high:.4f}" if interval else "",
+                *(f"{score.metrics[name].value:.4g}" for name in metrics if name != objective),
+                count(score.params),
+                count(score.macs),
+                *(f"{latency.median_ms:.2f}" for latency in score.latency),
+            ]
+        )
+    names = [name.replace("_", " ") for name in (objective, *(name for name in metrics if name != objective))]
+    yield Part(
+        kind="table",
+        caption=f"On {evaluation.num_examples} test examples, which nothing else has seen; seed {run.seed}. "
+        f"Latency: median of warm forward passes on {evaluation.device}.",
+        columns=[
+            "network",
+            names[0],
+            "95 % interval",
+            *names[1:],
+            "params",
+            "MACs",
+            *(f"ms, batch {n}" for n in sizes),
+        ],
+        rows=rows,
+        marked=next(index for index, score in enumerate(board) if score is evaluation.found),
+    )
+    drawn = []
+    costs = [("parameters", {score.name: float(score.params) for score in board})]
+    if sizes:
+        costs.append((f"ms, batch {sizes[0]}", {score.name: score.latency[0].median_ms for score in board}))
+    for what, cost in costs:
+        points = {score.name: [(cost[score.name], score.metrics[objective].value)] for score in board}
+        title = f"{names[0]} against {what}"
+        front = _front([points[score.name][0] for score in board])
+        drawn.append(
+            Figure(
+                svg=figures.scatter(points, what, names[0], title, front=front),
+                caption=f"{title}: up and left is better.",
+            )
+        )
+    yield Part(kind="figures", figures=drawn)
+
+
+def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points (cost, score) that none beats in both, the cheapest first."""
+    front: list[tuple[float, float]] = []
+    for cost, score in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or score > front[-1][1]:
+            front.append((cost, score))
+    return front
+
+
+def _architecture(search: SearchResult) -> Iterator[Part]:
+    yield Part(
+        kind="figures",
+        figures=[
+            Figure(
+                svg=cells.draw(cell, f"The found {name}"), caption=name if name == "cell" else f"{name} cell"
+            )
+            for name, cell in search.genotype.cells.items()
+        ],
+    )
+    yield Part(kind="text", text=search.genotype.to_line())
+    if search.tuned:
+        yield _pairs("Hyperparameters that were found", search.tuned)
+
+
+def _search(search: SearchResult) -> Iterator[Part]:
+    sampled = search.epoch is None
+    what = "evaluation" if sampled else "epoch"
+    number = len(search.history)
+    yield Part(kind="text", text=f"{number} {what}{'s' * (number != 1)} in {search.seconds:.0f} s.")
+    yield from (Part(kind="text", text=event) for event in search.events)
+    drawn = []
+    best = {name.removeprefix("best_"): name for name in _names(search.history) if name.startswith("best_")}
+    for name, column in best.items():
+        told = [
+            record.metrics for record in search.history if name in record.metrics and column in record.metrics
+        ]
+        title = f"{name.replace('_', ' ')} of each {what}"
+        svg = figures.progress([m[name] for m in told], [m[column] for m in told], what, name, title)
+        drawn.append(Figure(svg=svg, caption=title))
+    if not sampled:
+        drawn += _curves({"": search.history}, "of the supernet")
+    yield Part(kind="figures", figures=drawn)
+
+
+def _training(run: RunReport) -> Iterator[Part]:
+    yield Part(
+        kind="figures",
+        figures=_curves({training.name: training.history for training in run.trainings}, "of each network"),
+    )
+
+
+def _curves(histories: dict[str, tuple[EpochRecord, ...]], of: str) -> list[Figure]:
+    """Return a figure for each metric, with a line for each network."""
+    names = dict.fromkeys(name for history in histories.values() for name in _names(history))
+    drawn = []
+    for name in names:
+        series = {
+            network or name: [
+                (record.epoch, record.metrics[name]) for record in history if name in record.metrics
+            ]
+            for network, history in histories.items()
+        }
+        series = {network: points for network, points in series.items() if points}
+        if max(map(len, series.values())) > 1:
+            title = f"{name.replace('_', ' ')} {of}"
+            drawn.append(
+                Figure(svg=figures.lines(series, "epoch", name.replace("_", " "), title), caption=title)
+            )
+    return drawn
+
+
+def _names(history: Sequence[EpochRecord]) -> list[str]:
+    return list(dict.fromkeys(name for record in history for name in record.metrics))
+
+
+def _details(evaluation: EvaluationResult) -> Iterator[Part]:
+    for comparison in evaluation.comparisons:
+        verdict = "the two differ" if comparison.excludes_zero else "the examples cannot tell the two apart"
+        low, high = comparison.interval.low, comparison.interval.high
+        yield Part(
+            kind="text",
+            text=f"Found less {comparison.baseline}: {comparison.difference:+.4f}, 95 % interval {low:+.4f} to "
+            f"{high:+.4f}: {verdict}.",
+        )
+    yield from map(_score_table, evaluation.tables)
+    confusion = evaluation.confusion
+    if confusion and len(confusion.names) <= MOST_CLASSES:
+        totals = [max(sum(row), 1) for row in confusion.counts]
+        yield Part(
+            kind="table",
+            caption="What is taken for what: rows are true, columns predicted.",
+            columns=["true", *confusion.names],
+            rows=[
+                [name, *map(str, row)] for name, row in zip(confusion.names, confusion.counts, strict=True)
+            ],
+            shades=[
+                [round(number / total, 3) for number in row]
+                for row, total in zip(confusion.counts, totals, strict=True)
+            ],
+        )
+
+
+def _score_table(table: ScoreTable) -> Part:
+    rows = [[value if isinstance(value, str) else f"{value:.4g}" for value in row] for row in table.rows]
+    return Part(kind="table", caption=table.title, columns=table.columns, rows=rows)
+
+
+def _data(run: RunReport) -> Iterator[Part]:
+    yield _pairs(
+        "What the networks learn from",
+        {"source": run.source, "task": run.task, **run.split_sizes, "content (SHA-256)": run.content_hash},
+    )
+
+
+def _reproducing(run: RunReport) -> Section:
+    times = {step: f"{seconds:.1f}" for step, seconds in run.seconds.items()}
+    parts = [
+        Part(
+            kind="table",
+            caption="Where the time went, and the digest of all that each step's result depends on",
+            columns=["step", "seconds", "key"],
+            rows=[[step, times[step], run.keys[step]] for step in times],
+        )
+    ]
+    if run.registration:
+        parts.append(
+            _pairs(
+                "Registered",
+                {
+                    "model": run.registration.uri,
+                    "version": run.registration.version,
+                    "alias": run.registration.alias,
+                },
+            )
+        )
+    return Section(id="reproduce", title="Time, and how to repeat it", parts=parts)
+
+
+def _pairs(caption: str, pairs: dict[str, Any]) -> Part:
+    rows = [[name, str(value)] for name, value in pairs.items() if value is not None]
+    return Part(kind="table", caption=caption, columns=["what", "value"], rows=rows)

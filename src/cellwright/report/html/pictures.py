@@ -1,0 +1,45 @@
+"""Sections that show examples: what the data looks like, and what the found network gets wrong."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from torch import Tensor
+
+from cellwright.data.prepared import PreparedData
+from cellwright.report.html.page import Part, Picture, Section
+from cellwright.tasks.base import Task, read_task
+
+SHOWN = 24
+"""Pictures in a section."""
+
+
+def sections(prepared: Path, outputs: Mapping[str, Tensor], found: str) -> Iterator[Section]:
+    """Yield the sections of a run whose inputs can be seen.
+
+    Args:
+        prepared: the folder of `prepare`.
+        outputs: of each network on the test split.
+        found: the name of the found one.
+    """
+    data = PreparedData.open(prepared)
+    task = read_task(data.manifest.task)
+    if task.picture(tuple(array[0] for array in data.train.inputs)) is None:
+        return
+    step = max(1, len(data.train) // SHOWN)
+    samples = [
+        _picture(task, data.train.inputs, row, "training example") for row in range(0, len(data.train), step)
+    ]
+    yield Section(id="samples", title="Samples of the data", parts=[Part(kind="pictures", pictures=samples)])
+    if found in outputs:
+        worst = islice(task.mistakes(outputs[found], data.test.targets), SHOWN)
+        wrong = [_picture(task, data.test.inputs, row, caption) for row, caption in worst]
+        text = "None of the test examples." if not wrong else "On the test split, the most confident first."
+        parts = [Part(kind="text", text=text), Part(kind="pictures", pictures=wrong)]
+        yield Section(id="mistakes", title="Mistakes of the found network", parts=parts)
+
+
+def _picture(task: Task, inputs: tuple[Tensor, ...], row: int, caption: str) -> Picture:
+    png = task.picture(tuple(array[row] for array in inputs))
+    assert png is not None
+    return Picture.of(png, caption)

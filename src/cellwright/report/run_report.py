@@ -1,0 +1,125 @@
+"""Everything that people ask about a finished run, gathered from its steps' folders; as JSON it is for programs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self, TypeVar
+
+from cellwright.data import DataManifest
+from cellwright.report.latest import LatestRun
+from cellwright.results import (
+    Comparison,
+    EvaluationResult,
+    ModelScore,
+    RegistrationResult,
+    Result,
+    SearchResult,
+    StepRecord,
+    TrainingResult,
+)
+from cellwright.tasks.base import read_task
+
+R = TypeVar("R", bound=Result)
+
+
+class RunReport(Result):
+    """What a run did and found. What its latest command did not get to is None or empty."""
+
+    name: str
+    seed: int
+    version: str
+    """Of cellwright."""
+    answer: str
+    """In one sentence."""
+    source: str | None = None
+    task: str | None = None
+    split_sizes: dict[str, int] = {}
+    content_hash: str | None = None
+    search: SearchResult | None = None
+    trainings: tuple[TrainingResult, ...] = ()
+    """Of the found network and of what it is compared with."""
+    evaluation: EvaluationResult | None = None
+    registration: RegistrationResult | None = None
+    seconds: dict[str, float] = {}
+    """How long each step worked."""
+    keys: dict[str, str] = {}
+    """The digest of all that each step's result depends on."""
+
+    @classmethod
+    def of(cls, workspace: Path) -> Self:
+        """Gather what the latest run in the workspace left.
+
+        Raises:
+            CellwrightError: a result is missing or damaged; names the file.
+        """
+        latest = LatestRun.read(workspace)
+        return cls.gather(
+            latest.name, latest.seed, {step: workspace / at for step, at in latest.steps.items()}
+        )
+
+    @classmethod
+    def gather(cls, name: str, seed: int, folders: Mapping[str, Path]) -> Self:
+        """Gather what steps left in their folders."""
+        records = {step: StepRecord.load(folder / StepRecord.FILE) for step, folder in folders.items()}
+        manifest = DataManifest.load(folders["prepare"])
+        evaluation = _load(EvaluationResult, folders.get("evaluate"))
+        trained = [folders[step] for step in ("retrain", "baselines") if step in folders]
+        return cls(
+            name=name,
+            seed=seed,
+            version=records["prepare"].version,
+            answer=answer(evaluation),
+            source=manifest.source,
+            task=read_task(manifest.task).summary,
+            split_sizes=dict(manifest.split_sizes),
+            content_hash=manifest.content_hash,
+            search=_load(SearchResult, folders.get("search")),
+            trainings=tuple(
+                TrainingResult.load(path)
+                for folder in trained
+                for path in sorted(folder.rglob(TrainingResult.FILE))
+            ),
+            evaluation=evaluation,
+            registration=_load(RegistrationResult, folders.get("register")),
+            seconds={step: record.seconds for step, record in records.items()},
+            keys={step: record.key for step, record in records.items()},
+        )
+
+    @property
+    def leaderboard(self) -> list[ModelScore]:
+        """Return all networks that were scored, the best by the objective first."""
+        if self.evaluation is None:
+            return []
+        found, objective = self.evaluation.found, self.evaluation.objective
+        return sorted(
+            (found, *self.evaluation.baselines),
+            key=lambda score: score.metrics[objective].value,
+            reverse=True,
+        )
+
+
+def answer(evaluation: EvaluationResult | None) -> str:
+    """Say in one sentence whether the search paid."""
+    if evaluation is None:
+        return "Nothing was evaluated yet."
+    score = evaluation.found.metrics[evaluation.objective]
+    objective = evaluation.objective.replace("_", " ")
+    reached = (
+        f"The found network reaches {objective} {score.value:.4f} on {evaluation.num_examples} test examples"
+    )
+    if not evaluation.comparisons:
+        return f"{reached}; it was compared with nothing."
+    closest = min(evaluation.comparisons, key=lambda comparison: comparison.difference)
+    return f"{reached}, and {_compared(closest)}."
+
+
+def _compared(closest: Comparison) -> str:
+    interval = f"95 % interval {closest.interval.low:+.4f} to {closest.interval.high:+.4f}"
+    difference = f"{closest.difference:+.4f}, {interval}"
+    if not closest.excludes_zero:
+        return f"was not shown to differ from its strongest rival, {closest.baseline} ({difference})"
+    verdict = "beats every rival; the closest is" if closest.difference > 0 else "loses against"
+    return f"{verdict} {closest.baseline} ({difference})"
+
+
+def _load(kind: type[R], folder: Path | None) -> R | None:
+    return kind.load(folder / kind.FILE) if folder else None

@@ -1,0 +1,139 @@
+"""The HTML report: whole, self-contained, readable by machines, and never made of others' markup."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cellwright.genotype import Genotype
+from cellwright.report.html import cells
+from cellwright.report.html.page import render
+from cellwright.report.run_report import RunReport, answer
+from cellwright.results import EpochRecord, Interval, SearchResult, TrainingResult
+from tests.report.results import EVALUATION, FOUND, REGISTRATION, SEARCH
+
+HISTORY = tuple(
+    EpochRecord(epoch=epoch, metrics={"train_loss": 1 / epoch, "train_accuracy": 1 - 1 / epoch})
+    for epoch in (1, 2, 3)
+)
+TRAININGS = tuple(
+    TrainingResult(name=name, genotype=FOUND, params=10, macs=20, seconds=3.0, history=HISTORY)
+    for name in ("found", "resnet")
+)
+
+
+def report(**changes) -> RunReport:
+    values = {
+        "name": "digits",
+        "seed": 7,
+        "version": "1.0",
+        "answer": answer(EVALUATION),
+        "source": "digits",
+        "task": "10 classes",
+        "split_sizes": {"train": 1, "validation": 2, "test": 3},
+        "content_hash": "00",
+        "search": SEARCH,
+        "trainings": TRAININGS,
+        "evaluation": EVALUATION,
+        "registration": REGISTRATION,
+        "seconds": {"prepare": 1.0, "search": 2.0},
+        "keys": {"prepare": "0" * 16, "search": "1" * 16},
+    }
+    return RunReport(**values | changes)
+
+
+class _Parsed(HTMLParser):
+    VOID = {"meta", "img", "br", "path", "rect", "use", "!doctype"}
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.outside: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if "id" in named and tag == "section":
+            self.ids.append(named["id"])
+        if tag == "a":
+            self.links.append(named["href"])
+        self.outside += [
+            value
+            for name, value in attributes
+            if name in ("src", "href", "xlink:href") and not value.startswith(("#", "data:"))
+        ]
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_needs_nothing_else_and_its_contents_lead_to_each_section():
+    page = render(report())
+    parsed = _Parsed(page)
+    assert parsed.open == []
+    assert parsed.outside == []
+    assert parsed.links == [f"#{section}" for section in parsed.ids]
+    assert parsed.ids == ["leaderboard", "architecture", "search", "training", "details", "data", "reproduce"]
+    assert "<script" not in page
+
+
+def test_equal_results_give_equal_pages():
+    assert render(report()) == render(report())
+
+
+def test_numbers_of_the_results_are_on_the_page():
+    page = render(report())
+    for score in (EVALUATION.found, *EVALUATION.baselines):
+        assert f"{score.metrics['accuracy'].value:.4f}" in page
+    assert FOUND.to_line() in page
+    assert all(event in page for event in SEARCH.events)
+
+
+def test_markup_in_names_is_shown_and_not_obeyed():
+    hostile = "<img src=x onerror=alert(1)>"
+    page = render(report(name=hostile, source=hostile, task=hostile))
+    assert hostile not in page
+    assert page.count("&lt;img src=x") >= 3
+
+
+def test_a_run_that_got_no_further_than_its_data_has_a_page():
+    page = render(report(search=None, trainings=(), evaluation=None, registration=None, answer=answer(None)))
+    assert _Parsed(page).ids == ["data", "reproduce"]
+
+
+def test_a_search_of_two_hundred_trials_has_a_small_page():
+    history = tuple(
+        EpochRecord(epoch=n, metrics={"accuracy": n % 17 / 17, "best_accuracy": min(1.0, n / 100)})
+        for n in range(1, 201)
+    )
+    search = SearchResult(genotype=FOUND, score=0.9, seconds=9.0, history=history)
+    assert len(render(report(search=search))) < 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    (
+        (0.01, 0.05, "beats every rival; the closest is random-0 (+0.0300"),
+        (-0.01, 0.07, "was not shown to differ from its strongest rival, random-0"),
+    ),
+)
+def test_the_answer_says_what_was_shown(low, high, words):
+    (first, *_) = EVALUATION.comparisons
+    comparison = first.model_copy(
+        update={"baseline": "random-0", "difference": 0.03, "interval": Interval(low=low, high=high)}
+    )
+    assert words in answer(EVALUATION.model_copy(update={"comparisons": (comparison,)}))
+
+
+def test_a_cell_has_an_arc_for_each_edge():
+    (cell, *_) = Genotype.from_line(FOUND.to_line()).cells.values()
+    drawn = cells.draw(cell, "cell")
+    assert len(re.findall('class="operation"', drawn)) == sum(map(len, cell.nodes))
