@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellwright.account import complete_account
 from cellwright.exit_with_parent import die_with_peer
 from cellwright.files import link_tree, write_text
 from cellwright.report.lines import LineProgress
@@ -55,6 +56,7 @@ def run(
         SystemExit: the user has something to mend, which the last line says.
     """
     die_with_peer(sys.stdout.fileno())
+    complete_account()
     progress = LineProgress(sys.stdout)
     with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
         from cellwright.importing import load_object
@@ -93,6 +95,7 @@ def publish_confusion(scores: "dsl.Artifact", confusion: "dsl.ClassificationMetr
 
 def end(spec: str, run_id: str, state: str) -> None:
     """Tell the pipeline's final state, and clean up after any but a good end: COMPLETE on clusters, SUCCEEDED here."""
+    complete_account()
     progress = LineProgress(sys.stdout)
     progress.say(f"pipeline: {state.lower()}")
     if state in ("COMPLETE", "SUCCEEDED"):

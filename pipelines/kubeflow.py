@@ -18,6 +18,7 @@ import urllib3
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry, status_may_pass
+from cellwright.runners.kubernetes.api import load_kubeconfig
 from cellwright.spec import SearchSpec
 from cellwright_pipelines.checking import check_for_cluster
 from cellwright_pipelines.cron import Timetable
@@ -25,6 +26,9 @@ from cellwright_pipelines.pipeline import compile_pipeline
 from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, read_run, read_schedule
 
 SECONDS = 120.0
+"""How long a request is repeated, once Kubeflow has answered."""
+FIRST_SECONDS = 5.0
+HEALTH = "/apis/v2beta1/healthz"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +42,34 @@ class Connection:
     token: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     """Certificates of the authorities that the host's certificate is checked against; those of certifi by default."""
+
+
+class _Client(kfp.Client):  # type: ignore[misc]
+    """kfp's client, whose health check leaves repeating to us and knows its service from another."""
+
+    def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:
+        """Return the health that kfp asks for, at once or not at all."""
+        return self._healthz_api.healthz_service_get_healthz()
+
+    def check(self) -> None:
+        """Require that Kubeflow Pipelines answers, and not a login page or another service.
+
+        Raises:
+            CellwrightError: says what answers.
+        """
+        response = self._healthz_api.api_client.call_api(
+            HEALTH, "GET", auth_settings=["Bearer"], _preload_content=False
+        )
+        try:
+            health = json.loads(response.data)
+        except ValueError:
+            health = None
+        if not isinstance(health, dict) or not health.keys() <= {"multi_user", "multiUser"}:
+            kind = response.headers.get("content-type", "something without a type")
+            raise CellwrightError(
+                f"the address must be that of the API of Kubeflow Pipelines, but what answers at {HEALTH} is {kind}: "
+                "another service, or a page to log in, which --token-file passes"
+            )
 
 
 class Kubeflow:
@@ -55,17 +87,21 @@ class Kubeflow:
         self.namespace = connection.namespace
         self.say = say
         self.host = connection.host or ""
-        self._retry = Retry(_may_pass, seconds=SECONDS, tell=self._say_why, tell_after=3)
+        if connection.host is None:
+            load_kubeconfig()
+        self._retry = Retry(_may_pass, seconds=FIRST_SECONDS, tell=self._say_why, tell_after=3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.client = self._ask(
                 "health",
-                kfp.Client,
+                _Client,
                 host=connection.host,
                 existing_token=connection.token,
                 ssl_ca_cert=connection.ca_file,
             )
         self.host = self.client._existing_config.host or ""
+        self._ask("health", self.client.check)
+        self._retry = Retry(_may_pass, seconds=SECONDS, tell=self._say_why, tell_after=3)
 
     def submit(self, spec: SearchSpec, name: str) -> str:
         """Upload the spec's pipeline as a version, unless it is there, start a run and return its id."""
@@ -259,7 +295,7 @@ class Kubeflow:
         try:
             with _silence():
                 return self._retry(call, *args, **kwargs)
-        except kfp_server_api.ApiException as error:
+        except (kfp_server_api.ApiException, kfp_server_api.OpenApiException, CellwrightError) as error:
             raise CellwrightError(
                 f"Kubeflow Pipelines at {self.host}, {subject}: {_reason(error)}"
             ) from error
@@ -270,8 +306,8 @@ class Kubeflow:
                     "signed its certificate, name the authority's with --ca-file"
                 ) from error
             raise CellwrightError(
-                f"Kubeflow Pipelines at {self.host} does not answer: {error}; its address is given by --host, "
-                "CELLWRIGHT_HOST or ~/.config/cellwright.toml"
+                f"Kubeflow Pipelines at {self.host} does not answer: {getattr(error, 'reason', error)}; its "
+                "address is given by --host, CELLWRIGHT_HOST or ~/.config/cellwright.toml"
             ) from error
 
     def _say_why(self, error: BaseException) -> None:
@@ -308,6 +344,8 @@ def _again_on_conflict(call: Callable[..., Any]) -> Callable[..., Any]:
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, kfp_server_api.ApiException):
         return status_may_pass(error.status or 0)
+    if isinstance(error, urllib3.exceptions.LocationValueError):
+        return False
     return isinstance(error, urllib3.exceptions.HTTPError) and not _is_about_certificates(error)
 
 
@@ -315,8 +353,10 @@ def _is_about_certificates(error: urllib3.exceptions.HTTPError) -> bool:
     return isinstance(getattr(error, "reason", error), urllib3.exceptions.SSLError)
 
 
-def _reason(error: kfp_server_api.ApiException) -> str:
+def _reason(error: Exception) -> str:
     """Return KFP's own words, of which the first sentence says most."""
+    if not isinstance(error, kfp_server_api.ApiException):
+        return str(error)
     try:
         return str(json.loads(error.body)["message"])
     except (TypeError, ValueError, KeyError):

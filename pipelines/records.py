@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cellwright.errors import CellwrightError
 from cellwright.step_list import STEPS
 
 TASKS = (*STEPS, "finish")
@@ -55,7 +56,12 @@ class Schedule:
 
 
 def read_run(run: Any) -> PipelineRun:
-    """Return what KFP's record of a run says."""
+    """Return what KFP's record of a run says.
+
+    Raises:
+        CellwrightError: it is no such record.
+    """
+    _require(run, "run_id", "created_at")
     tasks = run.run_details.task_details if run.run_details else None
     steps = {}
     nodes: set[str] = set()
@@ -76,6 +82,12 @@ def read_run(run: Any) -> PipelineRun:
     )
 
 
+def _require(record: Any, *names: str) -> None:
+    """Refuse an answer of another form, of which kfp's client makes a record without values."""
+    if missing := [name for name in names if getattr(record, name, None) is None]:
+        raise CellwrightError(f"what Kubeflow Pipelines answers must have {', '.join(missing)}, and has not")
+
+
 def _state(run: Any) -> str:
     """Return a run's state; KFP calls one that was stopped failed."""
     was_stopped = any(status.state == "CANCELING" for status in run.state_history or ())
@@ -83,7 +95,12 @@ def _state(run: Any) -> str:
 
 
 def read_schedule(item: Any) -> Schedule:
-    """Return what KFP's record of a recurring run says."""
+    """Return what KFP's record of a recurring run says.
+
+    Raises:
+        CellwrightError: it is no such record.
+    """
+    _require(item, "recurring_run_id", "display_name")
     cron = item.trigger.cron_schedule.cron if item.trigger and item.trigger.cron_schedule else ""
     version = item.pipeline_version_reference
     return Schedule(

@@ -3,6 +3,9 @@
 Commands import what they need when they run, so that help answers at once.
 """
 
+import logging
+import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -10,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cellwright import __version__
+from cellwright.account import complete_account
 from cellwright.cli import (
     cluster,
     kubeflow,
@@ -20,9 +24,12 @@ from cellwright.cli import (
     runs,
     show,
     specs,
+    streams,
     trial,
     verify,
 )
+
+_INTERRUPTED = 130
 
 
 class _Commands(TyperGroup):
@@ -40,17 +47,35 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt as interrupt:
             if processes.fails_first():
                 print("interrupted: the same command goes on where it stopped", file=sys.stderr)
-            raise typer.Exit(130) from interrupt
+            raise typer.Exit(getattr(interrupt, "exit_code", _INTERRUPTED)) from interrupt
         except Exception as error:
             if not processes.fails_first():
                 raise typer.Exit(1) from error
-            from cellwright.report.mistakes import explain
-
-            mistake = explain(error)
-            if mistake is None:
+            if not _tell(error):
                 raise
-            print(f"error: {mistake}", file=sys.stderr)
             raise typer.Exit(1) from error
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal that ends the process, as Ctrl-C does: what is open is closed, and temporary folders go."""
+
+    exit_code: int
+
+
+def _end(number: int, _: object) -> None:
+    ended = _Ended()
+    ended.exit_code = 128 + number
+    raise ended
+
+
+def _tell(error: Exception) -> bool:
+    """Print what the user must fix; return whether it is the user's to fix."""
+    from cellwright.report.mistakes import explain
+
+    mistake = explain(error)
+    if mistake is not None:
+        print(f"error: {mistake}", file=sys.stderr)
+    return mistake is not None
 
 
 app = typer.Typer(
@@ -75,7 +100,27 @@ trial.add_to(app)
 
 def main() -> None:
     """Run the command line; the console script `cellwright`."""
-    app()
+    streams.prepare()
+    complete_account()
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # each client says itself what it repeats
+    if "WORLD_SIZE" not in os.environ:  # torchrun ends processes that may wait for each other: at once
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, _end)
+    try:
+        app()
+    finally:
+        _finish()
+
+
+def _finish() -> None:
+    try:
+        streams.finish()
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        _tell(error)
+        sys.exit(1)
 
 
 def _print_version(wanted: bool) -> None:

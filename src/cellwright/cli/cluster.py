@@ -84,8 +84,9 @@ def register(
     only when it starts. What runs there goes on.
     """
     from cellwright.container_images import SUGGESTION
-    from cellwright.runners.kubernetes.api import Cluster
+    from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster
     from cellwright.runners.kubernetes.registration import register_suggestions
 
-    changed = register_suggestions(Cluster(katib_namespace, typer.echo), image or SUGGESTION)
+    cluster = Cluster(katib_namespace, typer.echo, seconds=COMMAND_SECONDS)
+    changed = register_suggestions(cluster, image or SUGGESTION)
     typer.echo(f"Katib in {katib_namespace} {'now knows' if changed else 'knew'} the algorithms cellwright-…")

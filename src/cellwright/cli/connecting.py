@@ -109,6 +109,7 @@ def connection(
     for source in reversed(sources):
         merged |= {name: value for name, value in source.values.items() if value is not None}
     address = merged.get("host")
+    _check(address)
     token = _token(sources, address)
     if token and not merged.get("insecure_http") and _is_in_the_clear(address):
         raise CellwrightError(
@@ -185,13 +186,22 @@ def _token(sources: list[_Source], address: str | None) -> str | None:
     return None
 
 
+def _check(address: str | None) -> None:
+    """Refuse what is no address of a server."""
+    if address is None:
+        return
+    scheme, host, _ = _origin(address) or ("", None, None)
+    if scheme not in ("http", "https") or not host or not address.isprintable() or " " in address:
+        raise CellwrightError(f"--host must be a URL such as http://localhost:8888, got {address!r}")
+
+
 def _origin(address: str | None) -> tuple[str, str | None, int | None] | None:
     """Return the scheme, host and port of an address; without a scheme it is https, as KFP's client has it."""
     if address is None:
         return None
-    parts = urlsplit(address if "://" in address else f"https://{address}")
-    default = {"http": 80, "https": 443}.get(parts.scheme)
     try:
+        parts = urlsplit(address if "://" in address else f"https://{address}")
+        default = {"http": 80, "https": 443}.get(parts.scheme)
         return parts.scheme, parts.hostname, parts.port or default
     except ValueError as error:
         raise CellwrightError(f"--host must be a URL, got {address!r}: {error}") from error

@@ -241,7 +241,7 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
     for run in kubeflow.follow(run_id):
         for step, state in run.steps.items():
             is_at_work = state.state in ("RUNNING", "PENDING")
-            trouble = pods.trouble(step) if pods and state.state == "RUNNING" else None
+            trouble = _trouble(pods, step) if pods and state.state == "RUNNING" else None
             after = "" if is_at_work else f" after {state.seconds:.0f} s"
             line = f"{state.state.lower()}{after}" if trouble is None else trouble
             if told.get(step) != line and state.state != "PENDING":
@@ -258,6 +258,16 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
         if state.state == "FAILED"
     ]
     raise CellwrightError("\n".join([f"run {run_id} {run.state.lower()}", *reasons]))
+
+
+def _trouble(pods: "StepPods", step: str) -> str | None:
+    """Return what keeps a step from running, as far as its pods can be seen right now."""
+    from cellwright.errors import CellwrightError
+
+    try:
+        return pods.trouble(step)
+    except CellwrightError:
+        return None
 
 
 def _cause(log: str) -> str:
@@ -285,11 +295,12 @@ def _log(kubeflow: "Kubeflow", run: "PipelineRun", step: str) -> str:
 def _pods(kubeflow: "Kubeflow", run_id: str) -> "StepPods | None":
     """Return the pods of a run, if this may look at them."""
     from cellwright.errors import CellwrightError
-    from cellwright.runners.kubernetes.api import Cluster
+    from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster
     from cellwright.runners.kubernetes.step_pods import StepPods
 
     try:
-        pods = StepPods(Cluster(kubeflow.namespace or "kubeflow", typer.echo), run_id)
+        cluster = Cluster(kubeflow.namespace or "kubeflow", lambda reason: None, seconds=COMMAND_SECONDS)
+        pods = StepPods(cluster, run_id)
         pods.trouble("prepare")
     except CellwrightError:
         return None

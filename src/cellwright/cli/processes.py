@@ -5,10 +5,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cellwright.errors import CellwrightError
+
+_NUMBERS = {"RANK": 0, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}
+"""Variables that hold a number, with the least it may be."""
+_OTHERS = ("MASTER_ADDR", "MASTER_PORT")
+
 
 def count() -> int:
-    """Return how many there are."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """Return how many there are.
+
+    Raises:
+        CellwrightError: the environment does not say it as torchrun does.
+    """
+    return _number("WORLD_SIZE", 1) if os.environ.get("WORLD_SIZE") else 1
 
 
 def is_first() -> bool:
@@ -18,19 +28,26 @@ def is_first() -> bool:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Let this process work with the others, if there are any; all but the first are silent."""
+    """Let this process work with the others, if there are any; all but the first are silent.
+
+    Raises:
+        CellwrightError: the environment does not say how to find them.
+    """
     if count() == 1:
         yield
         return
+    numbers = {name: _number(name, least) for name, least in _NUMBERS.items()}
+    for name in _OTHERS:
+        _value(name)
     from cellwright.training import parallel
 
     if not is_first():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     place = parallel.Place(
-        number=int(os.environ["RANK"]),
+        number=numbers["RANK"],
         count=count(),
-        local_number=int(os.environ["LOCAL_RANK"]),
-        local_count=int(os.environ["LOCAL_WORLD_SIZE"]),
+        local_number=numbers["LOCAL_RANK"],
+        local_count=numbers["LOCAL_WORLD_SIZE"],
     )
     with parallel.joined(place):
         yield
@@ -46,8 +63,24 @@ def wait() -> None:
 
 def fails_first() -> bool:
     """Tell, once, whether no other has failed before: its error is the one to show."""
-    if count() == 1:
-        return True
-    from cellwright.training import parallel
+    parallel = sys.modules.get("cellwright.training.parallel")
+    return parallel is None or parallel.fails_first()
 
-    return parallel.fails_first()
+
+def _number(name: str, least: int) -> int:
+    text = _value(name)
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise CellwrightError(
+            f"{name} must be a whole number from {least}, as torchrun sets it, got {text!r}"
+        )
+    return int(text)
+
+
+def _value(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise CellwrightError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, so {name} must be set too, as torchrun does; unset WORLD_SIZE "
+            "to work alone"
+        ) from None

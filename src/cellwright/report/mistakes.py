@@ -22,6 +22,10 @@ def explain(error: BaseException) -> str | None:
         case OSError(errno=number, strerror=str(reason)) if number != errno.EPIPE:
             verb = "write" if number in _CANNOT_WRITE else "open"
             return f"cannot {verb} {visible(str(error.filename))}: {reason}" if error.filename else reason
+        case EOFError():
+            return visible(f"a file ends too soon: {error}")
+        case MemoryError():
+            return visible(f"there is too little memory: {error}")
         case _:
             return None
 

@@ -94,3 +94,9 @@ def test_files_that_are_exchanged_are_told_apart(tmp_path):
         DataError, match="images: holds labels, and .*labels images: exchange them in the spec"
     ):
         prepared(tmp_path, idx(LABELS), idx(IMAGES))
+
+
+@pytest.mark.parametrize("lost", [1, 4, 8, 9, 40])
+def test_a_gzip_that_ends_too_soon_is_told(tmp_path, lost):
+    with pytest.raises(DataError, match="images: (truncated|cannot be read)"):
+        prepared(tmp_path, zipped(idx(IMAGES))[:-lost])

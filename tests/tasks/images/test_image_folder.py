@@ -1,4 +1,5 @@
 import io
+import os
 import re
 import unicodedata
 import zlib
@@ -262,3 +263,9 @@ def test_a_large_jpeg_is_decoded_at_a_smaller_scale(pets):
 def test_sides_are_bounded():
     with pytest.raises(ValueError, match="less than or equal to 1024"):
         FolderSection(source="images", path="pets", resize=(1025, 8))
+
+
+def test_a_class_whose_name_is_not_utf8_is_named_by_its_bytes(pets):
+    os.rename(os.fsencode(pets / "cats"), os.fsencode(pets) + b"/caf\xe9")
+    with pytest.raises(DataError, match=re.escape(r"must be UTF-8, got the folder b'caf\xe9'")):
+        prepared(pets)

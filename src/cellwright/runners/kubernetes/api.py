@@ -1,6 +1,11 @@
 """Talking to a Kubernetes API server: requests are repeated where the reason may pass, and errors are in words."""
 
+import contextlib
+import copy
+import io
 import json
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +18,47 @@ from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry, status_may_pass
 
 SECONDS = 180.0
+"""How long a request of a search is repeated."""
+COMMAND_SECONDS = 10.0
+"""The same for a command that somebody waits for."""
 TIMEOUT = 30
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def load_kubeconfig() -> None:
+    """Tell the kubernetes client where the cluster is: by the kubeconfig, or this pod's own.
+
+    Raises:
+        CellwrightError: there is no cluster, the kubeconfig is broken, or its login fails.
+    """
+    said = _Said()
+    logging.getLogger().addHandler(said)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            kubernetes.config.load_config()
+    except Exception as error:  # of a broken file, the client raises nearly anything
+        place = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        raise CellwrightError(
+            f"a cluster is needed: KUBECONFIG must name its file, or this must be a pod; {place} cannot be used: "
+            f"{' '.join(str(error).split()) or type(error).__name__}"
+        ) from error
+    finally:
+        logging.getLogger().removeHandler(said)
+    if said.errors:
+        raise CellwrightError(
+            f"the login of the kubeconfig must succeed, and does not: {'; '.join(said.errors)}"
+        )
+
+
+class _Said(logging.Handler):
+    """Keeps the errors of the login of a kubeconfig, which the client logs and then ignores."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.errors.append(" ".join(record.getMessage().split()))
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -29,29 +73,33 @@ class Cluster:
     Args:
         namespace: the one of the kubeconfig's context, or of this pod, unless said.
         say: told why a request is repeated.
+        seconds: how long one is.
 
     Raises:
         CellwrightError: there is no cluster.
     """
 
-    def __init__(self, namespace: str | None, say: Callable[[str], None]) -> None:
-        try:
-            kubernetes.config.load_config()
-        except kubernetes.config.ConfigException as error:
-            raise CellwrightError(
-                f"a cluster is needed: KUBECONFIG must name its file, or this must be a pod: {error}"
-            ) from error
+    def __init__(
+        self, namespace: str | None, say: Callable[[str], None], *, seconds: float = SECONDS
+    ) -> None:
+        load_kubeconfig()
         self.namespace = namespace or _default_namespace()
         self.say = say
-        self._retry = Retry(_may_pass, seconds=SECONDS, tell=self._say_why, tell_after=3)
+        self._retry = Retry(_may_pass, seconds=seconds, tell=self._say_why, tell_after=3)
         self.core = kubernetes.client.CoreV1Api()
         self.apps = kubernetes.client.AppsV1Api()
         self.batch = kubernetes.client.BatchV1Api()
         self.objects = kubernetes.client.CustomObjectsApi()
         self.access = kubernetes.client.AuthorizationV1Api()
 
+    def at(self, namespace: str) -> "Cluster":
+        """Return the same cluster, of which another namespace is meant."""
+        other = copy.copy(self)
+        other.namespace = namespace
+        return other
+
     def ask(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return the API's answer; requests are repeated for three minutes where the reason may pass.
+        """Return the API's answer; requests are repeated where the reason may pass.
 
         Raises:
             CellwrightError: refused, or no answer.
@@ -61,7 +109,10 @@ class Cluster:
         except ApiException as error:
             raise CellwrightError(f"kubernetes: {call.__name__}: {describe(error)}") from error
         except urllib3.exceptions.HTTPError as error:
-            raise CellwrightError(f"kubernetes: {call.__name__}: no answer: {error}") from error
+            address = kubernetes.client.Configuration.get_default_copy().host
+            raise CellwrightError(
+                f"kubernetes: {call.__name__}: no answer from {address}: {error}"
+            ) from error
 
     def find(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return the API's answer, or None where the object is not there."""

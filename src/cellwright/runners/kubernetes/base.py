@@ -29,7 +29,7 @@ from cellwright.runners.base import (
     step_place,
     trial_place,
 )
-from cellwright.runners.kubernetes.api import Cluster
+from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster
 from cellwright.runners.kubernetes.cleaning import delete_unfinished
 from cellwright.runners.kubernetes.pods import TrialPods, newest_by_trial, trouble_of
 from cellwright.runners.kubernetes.preflight import preflight
@@ -102,7 +102,7 @@ class KubernetesRunner(Runner):
         """Return, one by one, what the search needs on the cluster and whether it is there."""
         assert isinstance(spec.runner, ClusterSection)
         algorithm = f"{ALGORITHMS}{spec.strategy.kind}" if cls.with_katib else None
-        cluster = Cluster(spec.runner.namespace, say)
+        cluster = Cluster(spec.runner.namespace, say, seconds=COMMAND_SECONDS)
         return preflight(cluster, TrialPods.of(spec), algorithm=algorithm, katib_namespace=katib_namespace)
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:

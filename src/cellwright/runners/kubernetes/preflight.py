@@ -35,7 +35,11 @@ def preflight(
         pods: what its trials have in common.
         algorithm: by Katib's name; None for a search without Katib.
         katib_namespace: where Katib itself is installed.
+
+    Raises:
+        CellwrightError: the cluster does not answer.
     """
+    cluster.ask(kubernetes.client.VersionApi().get_code)
     if algorithm is not None:
         yield _resources_of_katib(cluster)
         yield from _registered(cluster, algorithm, katib_namespace)
@@ -70,7 +74,7 @@ def _registered(cluster: Cluster, algorithm: str, namespace: str) -> Iterator[Fi
     what = f"the algorithm {algorithm} in {namespace}/katib-config"
     mend = "`cellwright register-suggestions` registers all"
     try:
-        suggestions = read_config(Cluster(namespace, cluster.say)).get("runtime", {}).get("suggestions", ())
+        suggestions = read_config(cluster.at(namespace)).get("runtime", {}).get("suggestions", ())
     except CellwrightError as error:
         yield _unseen(what, error)
         return

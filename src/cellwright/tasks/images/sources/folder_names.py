@@ -1,5 +1,6 @@
 """What the names of class folders say: their order, and whether they are classes at all."""
 
+import os
 import re
 from collections.abc import Collection, Iterable
 from itertools import groupby
@@ -33,6 +34,11 @@ def require_classes(origin: str, names: Collection[str]) -> None:
     Raises:
         DataError: names the folders, and for a split the lines of the spec that say where its parts are.
     """
+    for name in natural_order(names):
+        if not _is_text(name):
+            raise DataError(
+                f"{origin}: the name of a class must be UTF-8, got the folder {os.fsencode(name)!r}"
+            )
     parts = {role: [name for name in natural_order(names) if _role(name) == role] for role in SPLITS}
     roles = {role: found[0] for role, found in parts.items() if found}
     are_all = all(map(_role, names))
@@ -61,6 +67,11 @@ def alike_but_for_case(names: Iterable[str]) -> list[list[str]]:
     """Return the groups of names that differ by case alone."""
     groups = (list(same) for _, same in groupby(sorted(names, key=str.casefold), str.casefold))
     return [natural_order(group) for group in groups if len(group) > 1]
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a name has no bytes that are not UTF-8, which Python keeps as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _role(name: str) -> str | None:

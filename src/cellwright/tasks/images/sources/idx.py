@@ -90,6 +90,8 @@ def _read_array(path: Path) -> NDArray[np.uint8]:
                 return _parse(file, stored, path)
             with gzip.open(file) as unzipped:
                 return _parse(unzipped, stored * GZIP_MAX_RATIO, path)
+        except EOFError as error:
+            raise DataError(f"{path}: truncated: the gzip stream ends too soon") from error
         except (OSError, zlib.error) as error:
             raise DataError(f"{path}: cannot be read: {error}") from error
 
