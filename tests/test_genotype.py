@@ -57,6 +57,22 @@ def test_isomorphism_key_ignores_how_nodes_are_numbered(cell: Cell, rng: random.
     assert _renumbered(cell, rng).isomorphism_key() == cell.isomorphism_key()
 
 
+def test_nodes_that_are_alike_cost_one_numbering_and_too_many_numberings_are_refused():
+    twins = Cell(num_inputs=2, nodes=((Edge(0, "skip_connect"), Edge(1, "skip_connect")),) * 40)
+    assert twins.isomorphism_key().count("~") == 40
+    chains = [(Edge(0, "a"),) if node % 2 == 0 else (Edge(node, "a"),) for node in range(18)]
+    with pytest.raises(
+        GenotypeError, match="at most 40320 numberings of nodes that look alike, got groups of 9, 9"
+    ):
+        Cell(num_inputs=1, nodes=tuple(chains)).isomorphism_key()
+
+
+@pytest.mark.parametrize("line", ["x:a~" + "2" * 5000 + "~0.b", "x:a~2~" + "1" * 5000 + ".b"])
+def test_numbers_of_any_length_are_refused_in_words(line: str):
+    with pytest.raises(GenotypeError, match="must be"):
+        Genotype.from_line(line)
+
+
 def test_isomorphism_key_sees_whether_a_node_is_shared():
     conv, skip = "sep_conv_3x3", "skip_connect"
     shared = (((0, conv),), ((0, conv),), ((1, skip),), ((1, skip),))

@@ -1,6 +1,7 @@
 """The genotype: the one description of a found architecture, from search to registry."""
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pydantic import PlainSerializer, PlainValidator
 from cellwright.canonical import canonical_json, digest
 from cellwright.errors import CellwrightError
 
+MAX_NUMBERINGS = 40_320
+"""How many numberings of a cell's nodes are tried: those of eight that look alike."""
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 
 
@@ -67,10 +70,24 @@ class Cell:
         """Return one text for all cells that differ only in the numbering of their nodes.
 
         Weisfeiler-Lehman colours tell most nodes apart; the numberings of nodes that share a colour
-        are all tried, and the smallest spelling is the key.
+        are all tried, and the smallest spelling is the key. Twins, which have the same edges in and out, need one.
+
+        Raises:
+            GenotypeError: there are too many numberings.
         """
         classes = _colour_classes(self)
-        orders = itertools.product(*(itertools.permutations(members) for members in classes))
+        free = [len(members) for members in classes if not _are_twins(self, members)]
+        if math.prod(map(math.factorial, free)) > MAX_NUMBERINGS:
+            raise GenotypeError(
+                f"a cell must have at most {MAX_NUMBERINGS} numberings of nodes that look alike, got groups of "
+                f"{', '.join(map(str, free))}"
+            )
+        orders = itertools.product(
+            *(
+                [tuple(members)] if _are_twins(self, members) else itertools.permutations(members)
+                for members in classes
+            )
+        )
         return min(_spell(self, tuple(itertools.chain(*order))) for order in orders)
 
 
@@ -178,7 +195,7 @@ GenotypeLine = Annotated[Genotype, PlainValidator(_read), PlainSerializer(Genoty
 
 def _parse_cell(text: str) -> tuple[str, Cell]:
     name, num_inputs, *nodes = text.split("~") if "~" in text else (text, "")
-    if not num_inputs.isdecimal():
+    if not _is_number(num_inputs):
         raise GenotypeError(f"a cell must be NAME~INPUTS~NODE~…, got {text!r}")
     parsed = [_parse_node(node) for node in nodes]
     widths = tuple(width for width, _ in parsed if width is not None)
@@ -189,15 +206,19 @@ def _parse_cell(text: str) -> tuple[str, Cell]:
 
 def _parse_node(text: str) -> tuple[int | None, Node]:
     first, _, rest = text.partition(",")
-    width, edges = (int(first), rest) if first.isdecimal() else (None, text)
+    width, edges = (int(first), rest) if _is_number(first) else (None, text)
     return width, tuple(_parse_edge(edge) for edge in edges.split(",")) if edges else ()
 
 
 def _parse_edge(text: str) -> Edge:
     source, _, primitive = text.partition(".")
-    if not source.isdecimal():
+    if not _is_number(source):
         raise GenotypeError(f"an edge must be SOURCE.PRIMITIVE, got {text!r}")
     return Edge(int(source), primitive)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10
 
 
 def _widths(cell: Cell) -> Sequence[int | None]:
@@ -241,6 +262,20 @@ def _colour_classes(cell: Cell) -> list[list[int]]:
     return [
         [index for index, colour in enumerate(colours) if colour == wanted] for wanted in sorted(set(colours))
     ]
+
+
+def _are_twins(cell: Cell, members: Sequence[int]) -> bool:
+    """Tell whether swapping any of these nodes leaves the cell as it is."""
+    edges: dict[int, list[tuple[int, str]]] = {node: [] for node in members}
+    for reader, source, primitive in _inner_edges(cell):
+        if source in edges:
+            edges[source].append((reader, primitive))
+    widths = _widths(cell)
+    first = members[0]
+    return all(
+        (cell.nodes[node], edges[node], widths[node]) == (cell.nodes[first], edges[first], widths[first])
+        for node in members
+    )
 
 
 def _inner_edges(cell: Cell) -> Iterator[tuple[int, int, str]]:

@@ -144,7 +144,7 @@ STEPS: Mapping[str, Step] = {
             artifact="registered",
             inputs=("prepare", "search", "retrain", "evaluate"),
             reads=("*",),
-            uses=("resources", "pipeline", "tracking", "runner.labels"),
+            uses=("resources", "pipeline", "tracking", "store", "runner.labels"),
             identity="cellwright.steps.register:identity",
             page="cellwright.report.page:register_page",
         ),

@@ -74,8 +74,8 @@ class Client:
 
 
 @contextmanager
-def running_service(seconds: float = 0.2) -> Iterator[Client]:
-    server, port = serve(0, seconds=seconds)
+def running_service(seconds: float = 0.2, *, with_own_code: bool = False) -> Iterator[Client]:
+    server, port = serve(0, seconds=seconds, with_own_code=with_own_code)
     try:
         with grpc.insecure_channel(f"localhost:{port}") as channel:
             yield Client(channel)

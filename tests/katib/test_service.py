@@ -1,6 +1,7 @@
 """The suggestion service, asked over gRPC as Katib asks it."""
 
 import random
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -362,12 +363,62 @@ def test_architectures_that_are_none_of_the_space_are_refused(client):
     )
 
 
-def test_a_package_that_is_not_there_is_named(client):
+def test_a_package_that_is_not_there_is_named():
     settings = {"strategy": "random", "space": '{"kind": "nowhere.spaces:MineSection"}'}
+    with running_service(with_own_code=True) as client:
+        assert client.refusal(experiment(settings)) == (
+            "algorithmSettings: space: nowhere.spaces:MineSection: cannot find nowhere, which must be installed or on "
+            "PYTHONPATH"
+        )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"strategy": "random", "space": '{"kind": "this:d"}'},
+        {"strategy": "this:d", "space": "darts"},
+        {"strategy": '{"kind": "random", "scheduler": {"kind": "this:d"}}', "space": "darts"},
+        {"strategy": "random", "space": "darts", "start": '[{"kind": "this:d"}]'},
+    ],
+)
+def test_no_request_imports_anything_unless_the_image_says_so(client, settings: dict[str, str]):
+    (name,) = (name for name, value in settings.items() if "this:d" in value)
     assert client.refusal(experiment(settings)) == (
-        "algorithmSettings: space: nowhere.spaces:MineSection: cannot find nowhere, which must be installed or on "
-        "PYTHONPATH"
+        f"algorithmSettings: {name}: kind must be a built-in one, got 'this:d': code of your own runs only in an "
+        "image that sets CELLWRIGHT_OWN_CODE=1"
     )
+    with pytest.raises(grpc.RpcError) as caught:
+        client.suggest(experiment(settings), [], 1)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "this" not in sys.modules
+
+
+@pytest.mark.parametrize("count", [-1, 1001, 2**31 - 1])
+@pytest.mark.parametrize("strategy", ["random", "beta-darts"])
+def test_no_more_is_suggested_than_anyone_needs(client, strategy: str, count: int):
+    settings = SearchSettings.model_validate(
+        {"strategy": {"kind": strategy}, "space": SPACE, "objectives": [{"metric": "accuracy"}]}
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        client.suggest(experiment(settings), [], count)
+    assert caught.value.details() == f"current_request_number must be from 0 to 1000, got {count}"
+
+
+def test_a_request_is_no_larger_than_memory_suffices_for(client):
+    with pytest.raises(grpc.RpcError) as caught:
+        client.suggest(experiment({"strategy": "random", "space": "x" * (9 << 20)}), [], 1)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "strategy: must be JSON, got"),
+        ("9" * 5_000, "strategy"),
+    ],
+)
+def test_what_json_cannot_hold_is_refused(client, text: str, message: str):
+    assert message in client.refusal(experiment({"strategy": text, "space": "darts"}))
 
 
 def test_settings_that_break_rules_are_refused(client):

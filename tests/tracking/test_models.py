@@ -1,6 +1,8 @@
 import json
 import random
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import torch
 from mlflow import MlflowClient
 
 from cellwright.errors import CellwrightError
-from cellwright.tracking import MlflowTracker, RegisteredModel, RunRecord, verify_model
+from cellwright.retrying import Retry
+from cellwright.tracking import MlflowTracker, RegisteredModel, RunRecord, mlflow_retry, verify_model
+from cellwright.tracking.models import settle_alias
 
 Register = Callable[..., RegisteredModel]
 
@@ -21,8 +25,10 @@ def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndar
     """Log a run and register its model, as the `register` step does."""
     (tmp_path / "found.json").write_text('{"edges": []}')
 
-    def call(key: str, name: str = "net", input_example: np.ndarray = images[:2]) -> RegisteredModel:
-        tracker = MlflowTracker(uri=uri, experiment="cells")
+    def call(
+        key: str, name: str = "net", input_example: np.ndarray = images[:2], retry: Retry | None = None
+    ) -> RegisteredModel:
+        tracker = MlflowTracker(uri=uri, experiment="cells", retry=retry)
         metrics = {"test/accuracy": 0.5, "test/ece": float("nan")}
         record = RunRecord(
             key=key,
@@ -116,6 +122,44 @@ def test_served_models_take_the_pixels_they_were_trained_on_alone(
             served.predict(raw.astype(other))
         with pytest.raises(RuntimeError, match="dtype mismatch"):
             native(torch.from_numpy(raw.astype(other)))
+
+
+def test_of_two_first_registrations_at_once_one_is_the_champion(
+    uri: str, register: Register, monkeypatch: pytest.MonkeyPatch
+):
+    """Each is told what the registry has, whatever comes between reading and writing an alias."""
+    set_alias = MlflowClient.set_registered_model_alias
+    real_sleep = time.sleep
+
+    def slow(client: MlflowClient, *arguments: str) -> None:
+        real_sleep(0.3)
+        set_alias(client, *arguments)
+
+    register("first", name="other")  # makes the experiment
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", slow)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(register, key, retry=mlflow_retry(seconds=60)) for key in ("one", "two")]
+        found = [future.result() for future in both]
+    aliases = MlflowClient(uri).get_registered_model("net").aliases
+    assert {alias: int(version) for alias, version in aliases.items()} == {m.alias: m.version for m in found}
+    assert {model.alias for model in found} == {"champion", "challenger"}
+
+
+def test_an_alias_that_another_process_took_meanwhile_is_not_reported(uri: str, register: Register):
+    """As on a server, which nothing locks."""
+    for key in ("one", "two"):
+        register(key)
+    client = MlflowClient(uri)
+    for alias in ("champion", "challenger"):
+        client.delete_registered_model_alias("net", alias)
+    set_alias = client.set_registered_model_alias
+
+    def taken(name: str, alias: str, version: str) -> None:
+        set_alias(name, alias, version)
+        set_alias(name, alias, "2")
+
+    client.set_registered_model_alias = taken
+    assert settle_alias(client, "net", 1) is None
 
 
 def test_a_second_call_returns_the_first_version(uri: str, register: Register):

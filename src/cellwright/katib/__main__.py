@@ -2,10 +2,12 @@
 
 import argparse
 import logging
+import os
 import signal
 import threading
 
 from cellwright.katib.service import PORT, serve
+from cellwright.katib.settings import OWN_CODE
 
 GRACE = 5.0
 """Seconds that a request under way has when the pod is told to end."""
@@ -20,7 +22,7 @@ def main() -> None:
     told_to_end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_end.set())
-    server, port = serve(arguments.port)
+    server, port = serve(arguments.port, with_own_code=os.environ.get(OWN_CODE) == "1")
     logging.info("listening on port %d", port)
     told_to_end.wait()
     server.stop(GRACE).wait()

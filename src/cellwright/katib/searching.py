@@ -1,7 +1,9 @@
 """What a search suggests next, from what became of its earlier suggestions alone."""
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
@@ -11,6 +13,9 @@ from cellwright.katib.settings import SearchSettings
 from cellwright.spec import SampledSection
 from cellwright.strategies.sampled import Suggesting, build_sampled
 from cellwright.strategies.sampled.order import settled
+
+MAX_COUNT = 1000
+"""Suggestions that are made at a request."""
 
 
 class NotYetError(CellwrightError):
@@ -22,9 +27,15 @@ class UsedUpError(CellwrightError):
 
 
 def next_numbers(taken: Iterable[int], count: int) -> list[int]:
-    """Return the first numbers from 0 on that are not taken."""
+    """Return the first numbers from 0 on that are not taken.
+
+    Raises:
+        CellwrightError: so many are never asked for at once.
+    """
+    if not 0 <= count <= MAX_COUNT:
+        raise CellwrightError(f"current_request_number must be from 0 to {MAX_COUNT}, got {count}")
     gone = set(taken)
-    return [number for number in range(len(gone) + count) if number not in gone][:count]
+    return list(islice((number for number in itertools.count() if number not in gone), count))
 
 
 class Search:

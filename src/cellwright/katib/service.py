@@ -34,8 +34,8 @@ PORT = 6789
 SERVICE = "api.v1.beta1.Suggestion"
 HEALTH = "manager.v1beta1.Suggestion"
 """What Katib's probes ask for."""
-MAX_REQUEST = 64 << 20
-"""Bytes; a trial takes about one thousand, and gRPC's own limit is 4 MiB."""
+MAX_REQUEST = 8 << 20
+"""Bytes; a trial takes about one thousand, and nine times as much memory."""
 DIRECTIONS = {ObjectiveType.MAXIMIZE: "maximize", ObjectiveType.MINIMIZE: "minimize"}
 
 logger = logging.getLogger(__name__)
@@ -48,9 +48,11 @@ class SuggestionService:
 
     Args:
         seconds: to wait for trials that are suggested and not seen yet.
+        with_own_code: whether a request may name strategies and spaces by import path, which runs their code.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, with_own_code: bool) -> None:
+        self._with_own_code = with_own_code
         self._lock = threading.Lock()
         self._cache_guard = CacheGuard(seconds)
         self._search: tuple[SearchSettings, Search] | None = None
@@ -91,14 +93,14 @@ class SuggestionService:
     ) -> ValidateAlgorithmSettingsReply:
         """End the Experiment with a message if anything about it is wrong."""
         try:
-            check_experiment(request.experiment)
+            check_experiment(request.experiment, with_own_code=self._with_own_code)
         except CellwrightError as error:
             logger.warning("%s: refused: %s", request.experiment.name, error)
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return ValidateAlgorithmSettingsReply()
 
     def _next_trials(self, request: GetSuggestionsRequest) -> list[dict[str, str]]:
-        settings = _read_settings(request.experiment)
+        settings = _read_settings(request.experiment, self._with_own_code)
         count = request.current_request_number
         self._cache_guard.require_all(request.total_request_number - count, len(request.trials))
         if not settings.is_sampled:
@@ -126,9 +128,9 @@ class SuggestionService:
         ]
 
 
-def check_experiment(experiment: Experiment) -> None:
+def check_experiment(experiment: Experiment, *, with_own_code: bool = False) -> None:
     """Raise CellwrightError where the Experiment is not one that the service can run; names every mistake."""
-    settings = _read_settings(experiment)
+    settings = _read_settings(experiment, with_own_code)
     spec, (first, *others) = experiment.spec, settings.objectives
     mistakes = []
     if spec.algorithm.algorithm_name != settings.algorithm_name:
@@ -166,9 +168,11 @@ def check_experiment(experiment: Experiment) -> None:
         raise CellwrightError("; ".join(mistakes))
 
 
-def serve(port: int = PORT, *, seconds: float = SECONDS) -> tuple[grpc.Server, int]:
+def serve(
+    port: int = PORT, *, seconds: float = SECONDS, with_own_code: bool = False
+) -> tuple[grpc.Server, int]:
     """Start a server; return it, and the port that it listens on, which 0 leaves open."""
-    service = SuggestionService(seconds)
+    service = SuggestionService(seconds, with_own_code=with_own_code)
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4), options=[("grpc.max_receive_message_length", MAX_REQUEST)]
     )
@@ -194,12 +198,14 @@ def serve(port: int = PORT, *, seconds: float = SECONDS) -> tuple[grpc.Server, i
     return server, bound
 
 
-def _read_settings(experiment: Experiment) -> SearchSettings:
+def _read_settings(experiment: Experiment, with_own_code: bool) -> SearchSettings:
     spec = experiment.spec
     settings = {setting.name: setting.value for setting in spec.algorithm.algorithm_settings}
     direction = DIRECTIONS.get(spec.objective.type, "maximize")
     objective = {"metric": spec.objective.objective_metric_name, "direction": direction}
     try:
+        if not with_own_code:
+            SearchSettings.refuse_own_code(settings)
         return SearchSettings.from_settings(settings, objective)
     except CellwrightError as error:
         raise CellwrightError(f"algorithmSettings: {error}") from error

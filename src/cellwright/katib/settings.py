@@ -4,7 +4,8 @@ Whoever makes the Experiment writes them, the service reads them; people may wri
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError
@@ -27,6 +28,8 @@ from cellwright.spec import (
 
 ALGORITHMS = "cellwright-"
 """What the names of our algorithms begin with; the strategy's kind follows."""
+OWN_CODE = "CELLWRIGHT_OWN_CODE"
+"""The variable of a suggestion image that has code of its owner's: 1 lets requests name it by import path."""
 PARAMETERS = ("number", "genotype", "fidelity")
 """What Katib hands to a trial of a sampled search; to one of a one-shot search the number alone."""
 
@@ -99,6 +102,17 @@ class SearchSettings(Section):
         }
 
     @classmethod
+    def refuse_own_code(cls, settings: Mapping[str, str]) -> None:
+        """Refuse kinds that are named by import path, before anything is imported; raises CellwrightError."""
+        for name, text in settings.items():
+            with suppress(ValueError):  # refused when it is read
+                for path in _import_paths(_value(name, text)):
+                    raise CellwrightError(
+                        f"{name}: kind must be a built-in one, got {path!r}: code of your own runs only in an image "
+                        f"that sets {OWN_CODE}=1"
+                    )
+
+    @classmethod
     def from_settings(cls, settings: Mapping[str, str], objective: Mapping[str, Any] | None = None) -> Self:
         """Read what `to_settings` wrote, or a person, who may give a kind alone and omit the quotes of texts.
 
@@ -124,10 +138,25 @@ class SearchSettings(Section):
             raise CellwrightError("; ".join(mistakes(error, values, cls))) from error
 
 
+def _import_paths(value: Any) -> Iterator[str]:
+    """Yield the kinds within the value that are import paths."""
+    match value:
+        case {"kind": str(kind)} if ":" in kind:
+            yield kind
+        case dict():
+            for member in value.values():
+                yield from _import_paths(member)
+        case list():
+            for member in value:
+                yield from _import_paths(member)
+
+
 def _value(name: str, text: str) -> Any:
     """Return the value that a setting's text stands for; raises ValueError where it is broken JSON."""
     try:
         value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     except ValueError:
         if text.lstrip().startswith(("{", "[", '"')):
             raise

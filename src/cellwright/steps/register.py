@@ -1,10 +1,12 @@
 """`register`: the pipeline run in MLflow, and its model in the registry."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from cellwright.canonical import digest
 from cellwright.data.manifest import MANIFEST
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
@@ -24,6 +26,7 @@ from cellwright.results import (
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.steps.record import run_key, run_record
+from cellwright.stores import LEASES, leased, store_of
 from cellwright.tracking import MlflowTracker, RunRecord, mlflow_retry
 from cellwright.tracking.uri import default_tracking_uri
 from cellwright.training.networks import load_network
@@ -49,16 +52,19 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     )
     mlflow_run_id = tracker.log_run(record, status="RUNNING")
     progress.say(f"register: logged to {uri}")
-    model = tracker.register_model(
-        mlflow_run_id=mlflow_run_id,
-        name=spec.model_name,
-        model=load_network(inputs["retrain"]),
-        input_example=data.train[:EXAMPLES].inputs[0].numpy(),
-        metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
-        tags={**record.tags, RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal},
-        extra_files={name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ModelInfo.FILE)},
-        key=record.key,
-    )
+    with _alone(spec, uri, record.key, progress):
+        model = tracker.register_model(
+            mlflow_run_id=mlflow_run_id,
+            name=spec.model_name,
+            model=load_network(inputs["retrain"]),
+            input_example=data.train[:EXAMPLES].inputs[0].numpy(),
+            metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
+            tags={**record.tags, RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal},
+            extra_files={
+                name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ModelInfo.FILE)
+            },
+            key=record.key,
+        )
     tracker.log_run(replace(record, artifacts={}), status="FINISHED")
     RegistrationResult(
         name=model.name,
@@ -68,6 +74,14 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         tracking_uri=uri,
         mlflow_run_id=mlflow_run_id,
     ).save(folder / RegistrationResult.FILE)
+
+
+def _alone(spec: SearchSpec, uri: str, owner: str, progress: Progress) -> AbstractContextManager[None]:
+    """Have no other run that shares the store register a model of that name, so that one becomes the champion."""
+    if spec.store is None:
+        return nullcontext()
+    name = f"{LEASES}/register-{digest([uri, spec.model_name])}"
+    return leased(store_of(spec.store), name, owner, lambda text: progress.say(f"register: {text}"))
 
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:

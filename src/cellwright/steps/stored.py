@@ -21,10 +21,7 @@ from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS, Step
 from cellwright.steps.running import run_step, run_until
-from cellwright.stores import Store, attempting, finished, leased, pull, release, store_of
-
-LEASES = "leases"
-"""The folder of the store that says which run is at which step."""
+from cellwright.stores import LEASES, Store, attempting, finished, leased, pull, release, store_of
 
 
 def run_stored_step(

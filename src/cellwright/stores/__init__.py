@@ -10,12 +10,13 @@ from cellwright.stores.attempts import attempting, finished, offer, pull, push, 
 from cellwright.stores.base import Store
 from cellwright.stores.client import NoCredentials
 from cellwright.stores.folder import FolderStore
-from cellwright.stores.lease import leased, release
+from cellwright.stores.lease import LEASES, leased, release
 from cellwright.stores.reading import S3Object, S3Reader
 from cellwright.stores.retrying import say_line
 from cellwright.stores.s3 import S3Store
 
 __all__ = [
+    "LEASES",
     "FolderStore",
     "NoCredentials",
     "S3Object",

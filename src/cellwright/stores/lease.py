@@ -18,6 +18,8 @@ from cellwright.stores.repeating import repeating
 
 SECONDS = 300.0
 """How long a lease may stand still: longer than its holder waits for a store that does not answer."""
+LEASES = "leases"
+"""The folder of a store that says who is at what."""
 LOST = 75
 """Exit code of a process whose lease was taken over; begun again, it waits its turn."""
 

@@ -7,6 +7,7 @@ leaves waiting to `mlflow_retry`, whose work looks first what has arrived: a req
 a second run.
 """
 
+import fcntl
 import logging
 import os
 import re
@@ -36,6 +37,7 @@ from mlflow.utils.logging_utils import suppress_logs  # noqa: E402
 from mlflow.utils.rest_utils import http_request  # noqa: E402
 from sqlalchemy.exc import OperationalError, SADeprecationWarning, SQLAlchemyError  # noqa: E402
 
+from cellwright.canonical import digest  # noqa: E402
 from cellwright.credentials import without_credentials  # noqa: E402
 from cellwright.errors import CellwrightError  # noqa: E402
 from cellwright.folders import make_ours  # noqa: E402
@@ -102,6 +104,25 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings(), suppress_logs("urllib3.connectionpool", re.compile("^Retrying")):
         warnings.filterwarnings("ignore", "The ``noload`` loader strategy", SADeprecationWarning)
         warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
+        yield
+
+
+@contextmanager
+def registering(uri: str, name: str) -> Iterator[None]:
+    """Have no other process register a model of that name in a SQLite database; a server is not locked.
+
+    Raises:
+        MlflowAway: another process is at it.
+    """
+    if (path := sqlite_path(uri)) is None:
+        yield
+        return
+    lock = path.with_name(f".{path.name}.{digest(name)}.lock")
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MlflowAway(f"MLflow at {uri}: another process is registering {name}") from error
         yield
 
 

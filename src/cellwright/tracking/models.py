@@ -96,16 +96,16 @@ def show_version(client: MlflowClient, experiment_id: str, key: str, version: Mo
 
 
 def settle_alias(client: MlflowClient, name: str, version: int) -> str | None:
-    """Return the version's alias; give it one if no newer version has been given one since."""
-    holders = {alias: int(number) for alias, number in client.get_registered_model(name).aliases.items()}
-    for alias in (CHAMPION, CHALLENGER):
-        if holders.get(alias) == version:
-            return alias
-    if any(number > version for number in holders.values()):
-        return None
-    alias = CHALLENGER if CHAMPION in holders else CHAMPION
-    client.set_registered_model_alias(name, alias, str(version))
-    return alias
+    """Return the version's alias, as the registry has it; give it one if no newer version has been given one since."""
+    while True:
+        holders = {alias: int(number) for alias, number in client.get_registered_model(name).aliases.items()}
+        for alias in (CHAMPION, CHALLENGER):
+            if holders.get(alias) == version:
+                return alias
+        if any(number > version for number in holders.values()):
+            return None
+        alias = CHALLENGER if CHAMPION in holders else CHAMPION
+        client.set_registered_model_alias(name, alias, str(version))
 
 
 def _logged_models(client: MlflowClient, experiment_id: str, key: str) -> list[LoggedModel]:

@@ -189,7 +189,8 @@ class MlflowTracker:
 
         The first version becomes `champion`, later ones `challenger`. Whoever loads one needs torch and
         MLflow, not this package; predictions run on the CPU, for any batch size. They are compared with those
-        of `model` before the version exists.
+        of `model` before the version exists. On a SQLite database one registration of a name goes on at a time;
+        whoever shares a server sees to that.
 
         Args:
             mlflow_run_id: What `log_run` returned; its final metrics are shown with the model.
@@ -202,13 +203,17 @@ class MlflowTracker:
             extra_files: File name to the local file that is kept under it in the model's `extra_files`.
             key: The `RunRecord.key`; a second call with it returns the version of the first.
         """
-        from cellwright.tracking import models
+        from cellwright.tracking import connection, models
 
         require_key(key)
         if len(input_example) < 2:
             raise ValueError(f"input_example must be a batch of at least 2, got {len(input_example)}")
 
         def complete() -> RegisteredModel:
+            with connection.registering(self._uri, name):
+                return register()
+
+        def register() -> RegisteredModel:
             version = models.find_version(self._client, name, key)
             if version is None:
                 model_id = models.log_model(

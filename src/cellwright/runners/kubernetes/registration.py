@@ -11,7 +11,7 @@ from cellwright.runners.kubernetes.api import Cluster
 from cellwright.spec import STRATEGIES
 
 CONFIG_MAP, CONFIG_KEY, CONTROLLER = "katib-config", "katib-config.yaml", "katib-controller"
-MEMORY = "128Mi"
+MEMORY = "256Mi"
 """Of the service: Katib's own default of 100Mi is little, and a service that is killed says nothing."""
 
 
