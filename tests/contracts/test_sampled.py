@@ -26,8 +26,9 @@ PAIRS = [*((kind, "full") for kind in STRATEGIES), ("regularized-evolution", "as
 
 
 class TestSampled(SampledContract):
-    @pytest.fixture(params=PAIRS, ids="-".join)
-    def build(self, request: pytest.FixtureRequest) -> Build:
+    @pytest.fixture(params=PAIRS, ids="-".join, scope="class")
+    @classmethod
+    def build(cls, request: pytest.FixtureRequest) -> Build:
         kind, scheduler = request.param
         section = {"kind": kind, "scheduler": SCHEDULERS[scheduler], **STRATEGIES[kind]}
         settings = KINDS.validate(section)

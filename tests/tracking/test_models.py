@@ -1,7 +1,7 @@
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,11 @@ def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndar
     (tmp_path / "found.json").write_text('{"edges": []}')
 
     def call(
-        key: str, name: str = "net", input_example: np.ndarray = images[:2], retry: Retry | None = None
+        key: str,
+        name: str = "net",
+        inputs: Mapping[str, np.ndarray] | None = None,
+        model: torch.nn.Module = network,
+        retry: Retry | None = None,
     ) -> RegisteredModel:
         tracker = MlflowTracker(uri=uri, experiment="cells", retry=retry)
         metrics = {"test/accuracy": 0.5, "test/ece": float("nan")}
@@ -42,8 +46,8 @@ def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndar
         return tracker.register_model(
             mlflow_run_id=tracker.log_run(record, status="FINISHED"),
             name=name,
-            model=network,
-            input_example=input_example,
+            model=model,
+            inputs=inputs or {"images": images[:2]},
             metadata={"classes": ["a", "b"]},
             tags={"primary": "accuracy", "source": "http://a:b@host"},
             extra_files={"genotype.json": tmp_path / "found.json"},
@@ -109,7 +113,7 @@ def test_served_models_take_the_pixels_they_were_trained_on_alone(
     register: Register, uri: str, images: np.ndarray, dtype: type
 ):
     raw = (255 * images).astype(dtype)
-    registered = register("first", input_example=raw[:2])
+    registered = register("first", inputs={"images": raw[:2]})
 
     mlflow.set_tracking_uri(uri)
     served = mlflow.pyfunc.load_model(registered.uri)
@@ -160,6 +164,38 @@ def test_an_alias_that_another_process_took_meanwhile_is_not_reported(uri: str, 
 
     client.set_registered_model_alias = taken
     assert settle_alias(client, "net", 1) is None
+
+
+class FromTwoInputs(torch.nn.Module):
+    """Scales an embedding of a place by a signal's mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = torch.nn.Embedding(4, 3)
+
+    def forward(self, signal: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+        return self.places(place) * signal.mean(dim=1, keepdim=True)
+
+
+def test_a_model_with_several_inputs_takes_them_by_name(register: Register, uri: str):
+    rng, model = np.random.default_rng(0), FromTwoInputs()
+    inputs = {"signal": rng.random((5, 7), np.float32), "place": np.array([3, 0, 2, 2, 1])}
+    registered = register("first", inputs={name: array[:2] for name, array in inputs.items()}, model=model)
+
+    mlflow.set_tracking_uri(uri)
+    loaded = mlflow.pyfunc.load_model(registered.uri)
+    assert [(spec.name, spec.shape, spec.type) for spec in loaded.metadata.signature.inputs] == [
+        ("signal", (-1, 7), np.float32),
+        ("place", (-1,), np.int64),
+    ]
+    backwards = dict(reversed(inputs.items()))
+    expected = model(*map(torch.from_numpy, inputs.values())).detach().numpy()
+    np.testing.assert_allclose(loaded.predict(backwards), expected, rtol=1e-5)
+    with pytest.raises(mlflow.MlflowException, match="place"):
+        loaded.predict({"signal": inputs["signal"]})
+    files = Path(MlflowClient(uri).get_model_version_download_uri("net", "1").removeprefix("file://"))
+    assert (files / "extra_files/genotype.json").read_text() == '{"edges": []}'
+    assert not list(files.rglob("*.pkl"))
 
 
 def test_a_second_call_returns_the_first_version(uri: str, register: Register):
@@ -229,7 +265,7 @@ def test_an_export_that_predicts_otherwise_is_refused(tracker: MlflowTracker, ur
             mlflow_run_id=run_id,
             name="net",
             model=Drifting(),
-            input_example=images,
+            inputs={"images": images},
             metadata={"classes": ["a", "b"]},
             tags={},
             extra_files={},
@@ -239,12 +275,12 @@ def test_an_export_that_predicts_otherwise_is_refused(tracker: MlflowTracker, ur
 
 
 def test_an_example_of_one_is_refused(tracker: MlflowTracker, network: torch.nn.Module, images: np.ndarray):
-    with pytest.raises(ValueError, match="at least 2, got 1"):
+    with pytest.raises(ValueError, match="at least 2 examples, got 1 of images"):
         tracker.register_model(
             mlflow_run_id="r",
             name="net",
             model=network,
-            input_example=images[:1],
+            inputs={"images": images[:1]},
             metadata={"classes": ["a", "b"]},
             tags={},
             extra_files={},

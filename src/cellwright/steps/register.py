@@ -57,7 +57,10 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
             mlflow_run_id=mlflow_run_id,
             name=spec.model_name,
             model=load_network(inputs["retrain"]),
-            input_example=data.train[:EXAMPLES].inputs[0].numpy(),
+            inputs={
+                name: array.numpy()
+                for name, array in zip(data.manifest.inputs, data.train[:EXAMPLES].inputs, strict=True)
+            },
             metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
             tags={**record.tags, RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal},
             extra_files={

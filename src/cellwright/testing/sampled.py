@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -55,26 +55,50 @@ def run(strategy: Suggesting, rounds: int) -> list[Suggestion]:
     return suggestions
 
 
+@dataclass(frozen=True)
+class Explored:
+    """What a strategy with the seed 0 suggested, one after the other, and then."""
+
+    suggestions: Sequence[Suggestion]
+    finalists: Sequence[Candidate]
+    running: Sequence[Suggestion]
+    """Suggested together after these, and not evaluated."""
+    following: Sequence[Suggestion]
+    """Suggested together after those that run."""
+
+
 class SampledContract:
-    """Tests of a strategy; a subclass has a fixture `build` that returns a `Build`.
+    """Tests of a strategy; a subclass has a fixture `build`, with the scope of a class, that returns a `Build`.
 
     What is suggested is optimised for `OBJECTIVES`, which the builder hands on.
     """
 
     NUM_SUGGESTIONS = 24
 
-    @pytest.fixture(params=list(SPACES))
-    def space(self, request: pytest.FixtureRequest) -> CandidateSpace:
+    @pytest.fixture(params=list(SPACES), scope="class")
+    @classmethod
+    def space(cls, request: pytest.FixtureRequest) -> CandidateSpace:
         """Return one space after the other."""
         return SPACES[request.param]
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def explored(cls, build: Build, space: CandidateSpace) -> Explored:
+        """Return what a search gives that several tests look at."""
+        strategy = build(space, 0)
+        return Explored(
+            run(strategy, cls.NUM_SUGGESTIONS),
+            strategy.finalists(3),
+            strategy.suggest(3),
+            strategy.suggest(5),
+        )
+
     def test_suggestions_lie_inside_and_are_numbered_in_order(
-        self, build: Build, space: CandidateSpace
+        self, explored: Explored, space: CandidateSpace
     ) -> None:
         """Every suggestion is of the space."""
-        suggestions = run(build(space, 0), self.NUM_SUGGESTIONS)
-        assert all(space.contains(suggestion.candidate) for suggestion in suggestions)
-        assert [suggestion.number for suggestion in suggestions] == list(range(self.NUM_SUGGESTIONS))
+        assert all(space.contains(suggestion.candidate) for suggestion in explored.suggestions)
+        assert [suggestion.number for suggestion in explored.suggestions] == list(range(self.NUM_SUGGESTIONS))
 
     def test_several_at_once_build_different_networks(self, build: Build, space: CandidateSpace) -> None:
         """What is suggested together is worth evaluating together, at the start and later."""
@@ -85,33 +109,35 @@ class SampledContract:
             assert len(set(keys)) == self.NUM_SUGGESTIONS // 2
             strategy.observe(map(measure, suggestions))
 
-    def test_no_network_is_evaluated_twice_alike(self, build: Build, space: CandidateSpace) -> None:
+    def test_no_network_is_evaluated_twice_at_one_fidelity(
+        self, explored: Explored, space: CandidateSpace
+    ) -> None:
         """Only another fidelity makes an architecture worth another evaluation."""
-        suggestions = run(build(space, 0), self.NUM_SUGGESTIONS)
-        evaluated = {(space.isomorphism_key(s.candidate), s.fidelity) for s in suggestions}
+        evaluated = {(space.isomorphism_key(s.candidate), s.fidelity) for s in explored.suggestions}
         assert len(evaluated) == self.NUM_SUGGESTIONS
 
     def test_the_same_seed_and_evaluations_give_the_same_suggestions(
-        self, build: Build, space: CandidateSpace
+        self, build: Build, explored: Explored, space: CandidateSpace
     ) -> None:
         """Chance follows from the seed."""
-        assert run(build(space, 3), self.NUM_SUGGESTIONS) == run(build(space, 3), self.NUM_SUGGESTIONS)
+        assert run(build(space, 0), self.NUM_SUGGESTIONS) == explored.suggestions
 
-    def test_other_seeds_give_other_suggestions(self, build: Build, space: CandidateSpace) -> None:
+    def test_other_seeds_give_other_suggestions(
+        self, build: Build, explored: Explored, space: CandidateSpace
+    ) -> None:
         """Runs with several seeds are worth something."""
-        assert run(build(space, 1), self.NUM_SUGGESTIONS) != run(build(space, 2), self.NUM_SUGGESTIONS)
+        assert run(build(space, 1), self.NUM_SUGGESTIONS) != explored.suggestions
 
     @pytest.mark.parametrize("order", ["as suggested", "reversed", "shuffled"])
-    def test_a_strategy_made_anew_goes_on_as_the_old_one_would(
-        self, build: Build, space: CandidateSpace, order: str
+    def test_a_new_strategy_continues_as_the_old_one_would(
+        self, build: Build, explored: Explored, space: CandidateSpace, order: str
     ) -> None:
-        """A restarted service is told everything at once, in any order, some of it twice."""
-        old = build(space, 0)
-        known = list(map(measure, run(old, self.NUM_SUGGESTIONS)))
-        known += [suggestion.running for suggestion in old.suggest(3)]
-        anew = build(space, 0)
-        anew.observe(_in_order(order, known) + known[:5])
-        assert anew.suggest(5) == old.suggest(5)
+        """A restarted service observes everything at once, in any order, some of it twice."""
+        known = list(map(measure, explored.suggestions))
+        known += [suggestion.running for suggestion in explored.running]
+        strategy = build(space, 0)
+        strategy.observe(_in_order(order, known) + known[:5])
+        assert strategy.suggest(5) == explored.following
 
     def test_what_ends_late_and_out_of_order_is_learnt_all_the_same(
         self, build: Build, space: CandidateSpace
@@ -166,12 +192,10 @@ class SampledContract:
         assert len(set(lowest)) == len({TINY.isomorphism_key(candidate) for candidate in _every(TINY)})
         assert strategy.suggest(3) == []
 
-    def test_finalists_are_evaluated_in_full_and_differ(self, build: Build, space: CandidateSpace) -> None:
+    def test_finalists_are_evaluated_in_full_and_differ(self, explored: Explored) -> None:
         """They are scored again on fresh seeds."""
-        strategy = build(space, 0)
-        suggestions = run(strategy, self.NUM_SUGGESTIONS)
-        in_full = {s.candidate for s in suggestions if s.fidelity == FULL}
-        finalists = strategy.finalists(3)
+        in_full = {s.candidate for s in explored.suggestions if s.fidelity == FULL}
+        finalists = explored.finalists
         assert len(set(finalists)) == len(finalists) == min(3, len(in_full))
         assert set(finalists) <= in_full
 

@@ -24,7 +24,6 @@ from cellwright.tracking.record import KEY_TAG
 from cellwright.tracking.registry import FILES_TAG, digests
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
     import torch
 
@@ -43,7 +42,7 @@ def log_model(
     run_id: str,
     key: str,
     model: "torch.nn.Module",
-    input_example: "npt.NDArray[np.uint8] | npt.NDArray[np.float32]",
+    inputs: "Mapping[str, npt.NDArray[Any]]",
     metadata: Mapping[str, Any],
     extra_files: Mapping[str, Path],
 ) -> str:
@@ -61,7 +60,7 @@ def log_model(
         client.log_batch(run_id, metrics=_final_metrics(client, run, model_id))
         with tempfile.TemporaryDirectory(prefix="cellwright-") as name:
             folder = Path(name) / "model"
-            save_model(folder, logged, model, input_example, metadata, extra_files)
+            save_model(folder, logged, model, inputs, metadata, extra_files)
             client.set_logged_model_tags(model_id, {FILES_TAG: canonical_json(digests(folder))})
             client.log_model_artifacts(model_id, str(folder))
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)

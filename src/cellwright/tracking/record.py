@@ -12,6 +12,9 @@ KEY_TAG = "cellwright.run"
 TRIAL_TAG = "cellwright.trial"
 """Tag of nested MLflow runs that holds the key of the trial."""
 
+EXTRA_FILES = "extra_files"
+"""The folder of a registered model that has the files beside it, as MLflow names it."""
+
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,249}")
 
 

@@ -1,6 +1,8 @@
 """The files of an MLflow model, in the form that needs neither pickle nor this package."""
 
 import copy
+import shutil
+import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +19,15 @@ from packaging.version import Version
 
 from cellwright.errors import CellwrightError
 from cellwright.nn.export import RawInputs
+from cellwright.results import PT2
+from cellwright.tracking.record import EXTRA_FILES
 from cellwright.tracking.staging import staged
 
-Example = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+"""The inputs of a batch by name, in the order in which the network takes them."""
+
+SEVERAL_INPUTS = Path(__file__).with_name("several_inputs.py")
 
 
 class _OneInput(torch.nn.Module):
@@ -39,51 +47,84 @@ def save_model(
     folder: Path,
     logged: LoggedModel,
     model: torch.nn.Module,
-    input_example: Example,
+    inputs: Arrays,
     metadata: Mapping[str, Any],
     extra_files: Mapping[str, Path],
 ) -> None:
-    """Write the files of `logged`, load them as a user would, and compare predictions."""
-    raw = RawInputs(copy.deepcopy(model).cpu().eval(), [torch.from_numpy(input_example).dtype])
-    network = _OneInput(raw).eval()
+    """Write the files of `logged`, load them as a user would, and compare predictions.
+
+    A model with one input takes an array; one with several takes a mapping of their names to arrays.
+    """
+    dtypes = [torch.from_numpy(array).dtype for array in inputs.values()]
+    network = RawInputs(copy.deepcopy(model).cpu().eval(), dtypes).eval()
+    example = inputs if len(inputs) > 1 else next(iter(inputs.values()))
     described = Model(
         artifact_path=logged.artifact_location,
         model_uuid=logged.model_id,
         model_id=logged.model_id,
         run_id=logged.source_run_id,
     )
+    common: dict[str, Any] = {
+        "mlflow_model": described,
+        "signature": infer_signature(example, _predict(network, inputs)),
+        "input_example": example,
+        "metadata": dict(metadata),
+        "pip_requirements": [f"{package}=={_public(package)}" for package in ("mlflow", "torch", "numpy")],
+    }
     with staged(extra_files) as extra:
-        mlflow.pytorch.save_model(
-            network,
-            folder,
-            mlflow_model=described,
-            signature=infer_signature(input_example, _predict(network, input_example)),
-            input_example=input_example,
-            metadata=dict(metadata),
-            extra_files=[str(extra / name) for name in extra_files],
-            pip_requirements=[f"{package}=={_public(package)}" for package in ("mlflow", "torch", "numpy")],
-            serialization_format="pt2",
-        )
+        if len(inputs) == 1:
+            files = [str(extra / name) for name in extra_files]
+            _save_with_one_input(folder, network, common | {"extra_files": files})
+        else:
+            _save_with_several_inputs(folder, network, inputs, common)
+            shutil.copytree(extra, folder / EXTRA_FILES)
+    _compare(folder, network, inputs)
+
+
+def _save_with_one_input(folder: Path, network: RawInputs, common: dict[str, Any]) -> None:
+    mlflow.pytorch.save_model(_OneInput(network).eval(), folder, serialization_format="pt2", **common)
+    described = common["mlflow_model"]
     # Exported weights can't leave the CPU, but MLflow asks for CUDA wherever there is a GPU.
     described.flavors[mlflow.pyfunc.FLAVOR_NAME][mlflow.pyfunc.MODEL_CONFIG] = {"device": "cpu"}
     described.save(str(folder / "MLmodel"))
-    _compare(folder, network, input_example)
 
 
-def _compare(folder: Path, network: torch.nn.Module, input_example: Example) -> None:
+def _save_with_several_inputs(
+    folder: Path, network: RawInputs, inputs: Arrays, common: dict[str, Any]
+) -> None:
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(
+        network,
+        tuple(torch.from_numpy(array) for array in inputs.values()),
+        dynamic_shapes=(tuple({0: batch} for _ in inputs),),
+    )
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as temporary:
+        torch.export.save(program, Path(temporary, PT2))
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(SEVERAL_INPUTS),
+            artifacts={"network": str(Path(temporary, PT2))},
+            model_config={"inputs": list(inputs)},
+            **common,
+        )
+
+
+def _compare(folder: Path, network: torch.nn.Module, inputs: Arrays) -> None:
     saved = mlflow.pyfunc.load_model(str(folder))
-    for batch in (input_example, input_example[:1]):
-        expected, got = _predict(network, batch), saved.predict(batch)
+    for size in (None, 1):
+        batch = {name: array[:size] for name, array in inputs.items()}
+        expected = _predict(network, batch)
+        got = saved.predict(batch if len(batch) > 1 else next(iter(batch.values())))
         if not np.allclose(expected, got, rtol=1e-3, atol=1e-4, equal_nan=True):
             raise CellwrightError(
-                f"the exported model must predict what the network predicts, but for a batch of {len(batch)} "
+                f"the exported model must predict what the network predicts, but for a batch of {len(expected)} "
                 f"they differ by up to {np.abs(expected - got).max():.3g}"
             )
 
 
-def _predict(network: torch.nn.Module, batch: Example) -> npt.NDArray[np.float32]:
+def _predict(network: torch.nn.Module, inputs: Arrays) -> npt.NDArray[np.float32]:
     with torch.no_grad():
-        outputs: torch.Tensor = network(torch.from_numpy(batch))
+        outputs: torch.Tensor = network(*map(torch.from_numpy, inputs.values()))
     return outputs.numpy()
 
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellwright.retrying import Retry
-from cellwright.tracking.record import RegisteredModel, RunRecord, Status, require_key
+from cellwright.tracking.record import EXTRA_FILES, RegisteredModel, RunRecord, Status, require_key
 from cellwright.tracking.retrying import SHORT, mlflow_retry
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
     import torch
 
@@ -46,7 +45,7 @@ def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path
         with connection.explained(uri, address):
             client = connection.connect(uri)
             version = registry.find_version(client, address)
-            return registry.download(client, uri, version, f"extra_files/{name}", folder)
+            return registry.download(client, uri, version, f"{EXTRA_FILES}/{name}", folder)
 
     return mlflow_retry(seconds=SHORT)(fetch)
 
@@ -179,7 +178,7 @@ class MlflowTracker:
         mlflow_run_id: str,
         name: str,
         model: "torch.nn.Module",
-        input_example: "npt.NDArray[np.uint8] | npt.NDArray[np.float32]",
+        inputs: "Mapping[str, npt.NDArray[Any]]",
         metadata: Mapping[str, Any],
         tags: Mapping[str, str],
         extra_files: Mapping[str, Path],
@@ -196,8 +195,9 @@ class MlflowTracker:
             mlflow_run_id: What `log_run` returned; its final metrics are shown with the model.
             name: Name of the registered model.
             model: On any device; it is left as it is.
-            input_example: A batch of at least 2, NCHW: from fewer, torch would fix the batch size at 1. The
-                model takes no other type of pixels.
+            inputs: A batch by the names of the model's inputs, in its order: at least 2 examples, since from
+                fewer torch would fix the batch size at 1. The model takes no other types. With several inputs,
+                `predict` of the version takes a mapping of these names to arrays.
             metadata: JSON that the model says about itself, in its `MLmodel`.
             tags: Tags of the version.
             extra_files: File name to the local file that is kept under it in the model's `extra_files`.
@@ -206,8 +206,9 @@ class MlflowTracker:
         from cellwright.tracking import connection, models
 
         require_key(key)
-        if len(input_example) < 2:
-            raise ValueError(f"input_example must be a batch of at least 2, got {len(input_example)}")
+        for input_name, array in inputs.items():
+            if len(array) < 2:
+                raise ValueError(f"inputs must have at least 2 examples, got {len(array)} of {input_name}")
 
         def complete() -> RegisteredModel:
             with connection.registering(self._uri, name):
@@ -217,7 +218,7 @@ class MlflowTracker:
             version = models.find_version(self._client, name, key)
             if version is None:
                 model_id = models.log_model(
-                    self._client, mlflow_run_id, key, model, input_example, metadata, extra_files
+                    self._client, mlflow_run_id, key, model, inputs, metadata, extra_files
                 )
                 version = models.create_version(self._client, model_id, name, key, tags)
             models.show_version(self._client, self._experiment_id, key, version)
