@@ -11,5 +11,5 @@ class Convolutions(Estimator):
     def __init__(self) -> None:
         pass
 
-    def estimate(self, genotype, earlier, *, seed) -> dict[str, float]:
-        return {"convolutions": float(genotype.to_line().count("conv"))}
+    def estimate(self, candidate, earlier, *, seed) -> dict[str, float]:
+        return {"convolutions": float(candidate.line.count("conv"))}

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.base import Estimator
 from cellwright.evaluation import Evaluation
-from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.spaces.networks import build_network
 
@@ -17,11 +17,11 @@ class Smoothness(Estimator):
     """Measures how much outputs change where training inputs change a little."""
 
     def estimate(
-        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+        self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Return the negative mean change."""
         with seeded_initialisation(seed):
-            network = build_network(self.setting.space, self.setting.task, genotype)
+            network = build_network(self.setting.space, self.setting.task, candidate.genotype)
         network.to(self.setting.device).eval()
         inputs, _ = next(self.setting.train.sample(EXAMPLES, seed=seed).ordered_batches(EXAMPLES))
         with torch.no_grad():

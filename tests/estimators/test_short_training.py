@@ -135,6 +135,6 @@ def test_one_that_diverges_ends_its_trial_and_not_the_search(
     asked = Evaluation(
         number=0, candidate=Candidate(genotype=genotype), state="running", metrics={"params": 9.0}
     )
-    ended = estimator.evaluate(genotype, asked, (), seed=0, folder=tmp_path, progress=Silent())
+    ended = estimator.evaluate(asked, (), seed=0, folder=tmp_path, progress=Silent())
     assert ended.state == "pruned" and ended.metrics == {"params": 9.0} and len(ended.curve) < 4
     assert "training diverges in epoch" in ended.reason and "lower retrain.learning_rate" in ended.reason

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.estimators.base import Setting
 from cellwright.estimators.tabular.estimator import Tabular, read_plain, read_table
@@ -66,10 +67,10 @@ def test_nothing_that_is_pickled_is_run(protocol: int, tmp_path: Path):
 def test_the_seed_decides_which_training_is_looked_up(tiny_setting: Setting):
     setting = replace(tiny_setting, space=NasBench201Section(kind="nasbench201"))
     tabular = Tabular(TabularSection(kind="tabular"), setting, seed=0)
-    genotype = CELLS.genotype({CELL: [3, 3, 3, 1, 3, 2]})
-    found = {tabular.estimate(genotype, (), seed=seed)["accuracy"] for seed in range(20)}
+    candidate = Candidate(genotype=CELLS.genotype({CELL: [3, 3, 3, 1, 3, 2]}))
+    found = {tabular.estimate(candidate, (), seed=seed)["accuracy"] for seed in range(20)}
     assert found == {score / 100 for score in read_table("cifar10")["333132"]["val_acc"]}
-    assert tabular.estimate(genotype, (), seed=1) == tabular.estimate(genotype, (), seed=1)
+    assert tabular.estimate(candidate, (), seed=1) == tabular.estimate(candidate, (), seed=1)
 
 
 def test_other_spaces_are_refused(tiny_setting: Setting):

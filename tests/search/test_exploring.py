@@ -337,7 +337,7 @@ def test_an_objective_that_is_not_finite_is_left_out_and_kills_nothing(spec, set
 
 def test_what_the_screen_measures_must_be_finite_only_as_an_objective(spec, setting, tmp_path: Path):
     class Broken(Convolutions):
-        def estimate(self, genotype, earlier, *, seed) -> dict[str, float]:
+        def estimate(self, candidate, earlier, *, seed) -> dict[str, float]:
             return {"convolutions": -math.inf}
 
     measured = {}
@@ -360,7 +360,7 @@ def test_what_the_screen_measures_must_be_finite_only_as_an_objective(spec, sett
             start=[],
         )
         exploration._begin(exploration.strategy.suggest(1)[0].running)
-        exploration._settle(list(exploration._open))
+        exploration._learn(exploration._trials.drain())
         exploration.close()
         measured[objective] = exploration.evaluations[0, 0]
     assert measured["accuracy"].state == "done" and measured["accuracy"].metrics["convolutions"] == -math.inf

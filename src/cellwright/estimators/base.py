@@ -1,16 +1,16 @@
-"""What every estimator is."""
+"""The base class of estimators."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from cellwright.candidate import Candidate
 from cellwright.data.split import Split
 from cellwright.evaluation import Evaluation
-from cellwright.genotype import Genotype
 from cellwright.importing import load_class
 from cellwright.progress import Progress
 from cellwright.spec import EstimatorSection, Retrain, SpaceSection, TaskSection
@@ -19,7 +19,7 @@ from cellwright.tasks.base import Task
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """What architectures are estimated for. There is no test split."""
+    """The task, data and settings that architectures are estimated with. There is no test split."""
 
     task: Task
     space: SpaceSection
@@ -31,6 +31,8 @@ class Setting:
     augment: TaskSection
     retrain: Retrain
     device: torch.device
+    hyperparameters: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """The values of each hyperparameter that is searched with the architecture."""
 
 
 class Estimator(ABC):
@@ -51,28 +53,27 @@ class Estimator(ABC):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Return what it measures; by the first of them, more being better, `keep` compares."""
+        """Return what it measures; `keep` compares by the first, where more is better."""
         metrics: tuple[str, ...] = self.settings.metrics(self.setting.task.objective)
         return metrics
 
     def prepare(self, folder: Path, progress: Progress) -> None:  # noqa: B027 - optional
-        """Do the slow work once, before anything is estimated; resumes from what is in the folder."""
+        """Do the slow work once, before the first estimate; resumes from what is in the folder."""
 
     @abstractmethod
     def estimate(
-        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+        self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the metrics, which takes moments; called inside the process of the search.
+        """Return the metrics within moments; called in the process of the search.
 
         Args:
-            genotype: of the setting's space.
+            candidate: a genotype of the setting's space, with a value for each of the setting's hyperparameters.
             earlier: finished evaluations that may be learnt from.
             seed: all randomness follows from it.
         """
 
     def evaluate(
         self,
-        architecture: Genotype,
         evaluation: Evaluation,
         earlier: Sequence[Evaluation],
         *,
@@ -83,14 +84,13 @@ class Estimator(ABC):
         """Return the evaluation as it ends, in a trial; by default what `estimate` gives.
 
         Args:
-            architecture: of the setting's space.
-            evaluation: what the search knows of it so far.
+            evaluation: what the search knows of its candidate so far.
             earlier: finished evaluations that may be learnt from.
             seed: all randomness follows from it.
             folder: where a checkpoint may be kept; a trial that is killed is started again with the same folder.
-            progress: told how far it is.
+            progress: is given how far it is.
         """
-        metrics = self.estimate(architecture, earlier, seed=seed)
+        metrics = self.estimate(evaluation.candidate, earlier, seed=seed)
         return replace(evaluation, state="done", metrics={**evaluation.metrics, **metrics})
 
 

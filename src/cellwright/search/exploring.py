@@ -2,28 +2,27 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cellwright.candidate import Candidate
-from cellwright.errors import CellwrightError
 from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation, without_incomparable
 from cellwright.progress import Progress
-from cellwright.runners import REQUEST, RESULT, Key, Outcome, Runner
+from cellwright.runners import REQUEST, RESULT, Key, Runner
 from cellwright.search.journal import EVALUATIONS, EvaluationJournal, finished
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest, trial_folder, trial_seed
+from cellwright.search.window import Window
 from cellwright.spec import SearchSpec
 from cellwright.strategies.sampled import Suggesting
-from cellwright.strategies.sampled.order import settled
 
 
 class Exploration:
-    """A sampled search under way; made anew after a kill, it ends in the same place.
+    """A running sampled search; a new one over the same folder, after a kill, has the same result.
 
-    A suggestion is made once all trials but the last `parallel - 1` to begin have ended, and from what those gave. So
-    it does not matter which of several ends first: the same seed gives the same search wherever trials run.
+    A suggestion is made when all trials but the last `parallel - 1` to start have ended, from what those found. So the
+    order in which trials end does not matter: the same seed gives the same search wherever trials run.
 
     Args:
         spec: whose budget, objectives and runner count.
@@ -32,8 +31,8 @@ class Exploration:
         runner: where what passes is then trained; None where nothing is.
         data: the folder of prepared data.
         folder: where the journal and the folders of trials are.
-        progress: told of each evaluation.
-        start: what is tried before the strategy is asked.
+        progress: is given each evaluation.
+        start: candidates to try before the strategy is asked.
     """
 
     def __init__(
@@ -60,27 +59,26 @@ class Exploration:
         self.evaluations: dict[Key, Evaluation] = {}
         self.journal = EvaluationJournal(folder / EVALUATIONS)
         self.parallel = spec.runner.parallel
-        self._num_begun = self._num_failed = 0
+        self._num_started = 0
         self._clock = time.monotonic()
-        self._open: list[Key] = []
-        self._ended: dict[Key, Evaluation] = {}
+        self._trials: Window[Evaluation] = Window(spec, self._wait)
 
     def explore(self) -> None:
         """Evaluate architectures until the budget is used up, or the space."""
         for candidate in self.start:
             if not self._is_over():
-                self._settle(settled(self._open, self.parallel))
+                self._learn(self._trials.make_room())
                 suggestion = Suggestion(number=len(self.evaluations), candidate=candidate).running
                 self.strategy.observe([suggestion])
                 self._begin(suggestion)
         while not self._is_over():
-            self._settle(settled(self._open, self.parallel))
+            self._learn(self._trials.make_room())
             suggestions = self.strategy.suggest(1)
             if not suggestions:
                 self.events.append(f"the space is used up after {len(self.evaluations)} architectures")
                 break
             self._begin(suggestions[0].running)
-        self._settle(self._open)
+        self._learn(self._trials.drain())
 
     def score_again(self, finalists: Sequence[Candidate]) -> list[Evaluation]:
         """Return what the finalists give on fresh seeds, without what fails."""
@@ -88,11 +86,11 @@ class Exploration:
         keys: list[Key] = []
         for repeat in range(1, self.spec.budget.fresh_seeds + 1):
             for candidate in finalists:
-                self._settle(settled(self._open, self.parallel))
+                self._learn(self._trials.make_room())
                 number = suggested[candidate].number
                 self._begin(Evaluation(number=number, candidate=candidate, state="running", repeat=repeat))
                 keys.append((number, repeat))
-        self._settle(self._open)
+        self._learn(self._trials.drain())
         again = [self.evaluations[key] for key in keys]
         return [evaluation for evaluation in again if evaluation.state == "done"]
 
@@ -114,7 +112,7 @@ class Exploration:
 
     def _is_over(self) -> bool:
         total, limit = self.spec.budget.evaluations, self.spec.budget.max_seconds
-        if self._num_begun >= total:
+        if self._num_started >= total:
             return True
         if goal_reached := self._goal_reached():
             self.events.append(goal_reached)
@@ -123,7 +121,7 @@ class Exploration:
         if limit is None or used < limit:
             return False
         self.events.append(
-            f"stopped after {self._num_begun} of {total} evaluations: {used:.0f} s of {limit:g} s were used"
+            f"stopped after {self._num_started} of {total} evaluations: {used:.0f} s of {limit:g} s were used"
         )
         return True
 
@@ -158,8 +156,8 @@ class Exploration:
             if self.runner:
                 self.runner.pass_over(screened)
             return
-        self._num_begun += evaluation.repeat == 0
-        self._open.append(key)
+        self._num_started += evaluation.repeat == 0
+        self._trials.start(key)
         if known is not None:
             self._note_end(known)
         elif self.runner:
@@ -174,18 +172,17 @@ class Exploration:
         TrialRequest.of(self.spec, self.data, evaluation, with_curves).save(folder / REQUEST)
         runner.start((evaluation.number, evaluation.repeat), folder, evaluation)
 
-    def _settle(self, keys: Sequence[Key]) -> None:
-        """Wait until these trials have ended, and only now make known what they gave."""
-        for key in list(keys):
-            self._open.remove(key)
-            while self.runner and key not in self._ended:
-                self._take(self.runner.wait())
-            self.evaluations[key] = evaluation = self._ended.pop(key)
+    def _learn(self, ended: Iterable[tuple[Key, Evaluation]]) -> None:
+        """Make known what trials found, to the search and to the strategy."""
+        for key, evaluation in ended:
+            self.evaluations[key] = evaluation
             if evaluation.repeat == 0:
                 self.strategy.observe([evaluation])
 
-    def _take(self, outcome: Outcome) -> None:
-        """Read what a trial left, or note why it failed."""
+    def _wait(self) -> None:
+        """Wait until a trial ends, and read what it left, or note why it failed."""
+        assert self.runner is not None
+        outcome = self.runner.wait()
         folder = trial_folder(self.folder, *outcome.key)
         if outcome.failure is None:
             evaluation = without_incomparable(load_evaluation(folder / RESULT), self.strategy.objectives)
@@ -205,15 +202,8 @@ class Exploration:
         )
         total = self.spec.budget.evaluations
         if evaluation.repeat == 0:
-            num_running = sum(key not in self._ended for key in self._open)
-            self.progress.advance("search", self._num_begun - num_running, total, metrics)
+            self.progress.advance("search", self._num_started - self._trials.num_running, total, metrics)
 
     def _note_end(self, evaluation: Evaluation) -> None:
-        self._ended[evaluation.number, evaluation.repeat] = evaluation
-        self._num_failed += evaluation.state == "failed"
-        most = self.spec.runner.max_failures
-        if most is not None and self._num_failed > most:
-            raise CellwrightError(
-                f"search: {self._num_failed} trials failed, where runner.max_failures is {most}; the last: "
-                f"{evaluation.reason}"
-            )
+        failure = str(evaluation.reason) if evaluation.state == "failed" else None
+        self._trials.end((evaluation.number, evaluation.repeat), evaluation, failure=failure)

@@ -1,4 +1,4 @@
-"""What a sampled search has learnt, in a file that grows by a line for each evaluation and survives any kill."""
+"""The evaluations of a sampled search, in a file of one line each that survives any kill."""
 
 import os
 import re
@@ -67,11 +67,11 @@ class EvaluationJournal:
         self._file.truncate(len(_whole_lines(path)))
 
     def find(self, number: int, repeat: int) -> Evaluation | None:
-        """Return what became of the suggestion, if it is known."""
+        """Return the evaluation of the suggestion, if it has ended."""
         return self._entries.get((number, repeat))
 
     def add(self, evaluation: Evaluation) -> None:
-        """Write the evaluation down for good."""
+        """Append the evaluation and flush it to disk."""
         self._file.write(_sealed(EvaluationLine.dump_json(evaluation)) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())

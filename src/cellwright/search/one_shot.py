@@ -7,15 +7,16 @@ from cellwright.errors import CellwrightError, DivergedError
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
-from cellwright.runners import FOUND, REQUEST, Outcome, runner_class
+from cellwright.runners import FOUND, REQUEST, runner_class
 from cellwright.search.supernet_training import train_supernet
 from cellwright.search.trial import TrialRequest, trial_folder, trials_of
+from cellwright.search.window import Window
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.training import parallel
 
 Searches = tuple[dict[int, SearchResult], list[str]]
-"""What searches found, by the number of the seed, and in words why the others failed."""
+"""What searches found, by the number of the seed, and messages that say why the others failed."""
 
 
 def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
@@ -37,7 +38,7 @@ def seed_result(folder: Path, number: int) -> Path:
 
 
 def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Searches:
-    """Search from one seed after another, and go on where one diverges."""
+    """Search from one seed after another; where one diverges, continue with the next."""
     folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
     found: dict[int, SearchResult] = {}
     failures: list[str] = []
@@ -56,38 +57,43 @@ def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Sea
 
 
 def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Searches:
-    """Search from each seed in a trial; more failures than the runner's `max_failures` raise CellwrightError."""
+    """Search from each seed in a trial.
+
+    Raises:
+        CellwrightError: more trials fail than the runner's `max_failures`.
+    """
     runner = runner_class(spec.runner).of(
         spec, trials_of(spec, data, folder, progress, SearchSettings.of(spec))
     )
     found: dict[int, SearchResult] = {}
     failures: list[str] = []
 
-    def take(outcome: Outcome) -> None:
+    def wait() -> None:
+        outcome = runner.wait()
         number, _ = outcome.key
-        if outcome.failure is None:
+        failure = outcome.failure and f"search {number}: {outcome.failure}"
+        if failure is None:
             found[number] = SearchResult.load(trial_folder(folder, number, 0) / FOUND)
             found[number].save(seed_result(folder, number))
             metrics = {f"validation_{spec.augment.objective}": found[number].score or 0.0}
             progress.advance("search", len(found), spec.budget.seeds, metrics)
-            return
-        failures.append(f"search {number}: {outcome.failure}")
-        progress.say(f"search: {failures[-1]}")
-        if spec.runner.max_failures is not None and len(failures) > spec.runner.max_failures:
-            raise CellwrightError(
-                f"search: more than runner.max_failures, {spec.runner.max_failures}: {failures[-1]}"
-            )
+        else:
+            failures.append(failure)
+            progress.say(f"search: {failure}")
+        trials.end(outcome.key, None, failure=failure)
 
+    trials: Window[None] = Window(spec, wait)
     try:
         for number in range(spec.budget.seeds):
-            if number - len(found) - len(failures) >= spec.runner.parallel:
-                take(runner.wait())
+            for _ in trials.make_room():
+                pass
             place = trial_folder(folder, number, 0)
             place.mkdir(exist_ok=True)
             TrialRequest.of(of_seed(spec, number), data).save(place / REQUEST)
+            trials.start((number, 0))
             runner.start((number, 0), place)
-        while len(found) + len(failures) < spec.budget.seeds:
-            take(runner.wait())
+        for _ in trials.drain():
+            pass
     finally:
         runner.stop()
     return found, failures

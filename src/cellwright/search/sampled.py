@@ -3,6 +3,7 @@
 import random
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cellwright.candidate import Candidate
@@ -85,7 +86,9 @@ def _explore(
     start: Sequence[Candidate] = (),
     settings: SearchSettings | None = None,
 ) -> SearchResult:
-    setting = setting_of(spec, PreparedData.open(data), use_device(spec))
+    setting = replace(
+        setting_of(spec, PreparedData.open(data), use_device(spec)), hyperparameters=space.hyperparameters
+    )
     cheap = [section for section in spec.estimators if section is not spec.trial_estimator]
     seed = derive_seed(spec.seed, "estimators")
     chain = [(build_estimator(section, setting, seed=seed), section.keep) for section in cheap]

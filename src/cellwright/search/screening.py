@@ -1,4 +1,4 @@
-"""What happens to a suggestion before anything is trained: costs, constraints, and the cheap estimators."""
+"""What a suggestion must pass before anything is trained: costs, constraints and the cheap estimators."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from cellwright.spec import SearchSpec
 from cellwright.spec.estimators import COSTS
 
 SEARCHED = 300
-"""Architectures that are looked at before a space counts as without a feasible one."""
+"""Architectures that are tried before a space counts as having no feasible one."""
 
 
 class Screen:
-    """Scores suggestions within the search's process, and lets through what is worth a trial.
+    """Scores suggestions in the search's process, and passes those that are worth a trial.
 
     Args:
         chain: the estimators with the share that each lets through.
@@ -47,7 +47,7 @@ class Screen:
             for estimator, keep in self.chain:
                 if excess := self._excess(metrics):
                     return replace(evaluation, state="infeasible", reason=excess)
-                metrics |= estimator.estimate(evaluation.candidate.genotype, earlier, seed=seed)
+                metrics |= estimator.estimate(evaluation.candidate, earlier, seed=seed)
                 if reason := _left_out(evaluation, estimator.metrics[0], keep, earlier):
                     return replace(evaluation, state="pruned", reason=reason)
             if excess := self._excess(metrics):
@@ -92,7 +92,7 @@ class Screen:
         metrics = self._cost(candidate)
         for estimator, _ in self.chain:
             if self.limits.keys() & set(estimator.metrics):
-                metrics |= estimator.estimate(candidate.genotype, (), seed=rng.randrange(2**31))
+                metrics |= estimator.estimate(candidate, (), seed=rng.randrange(2**31))
         return metrics
 
     def _cost(self, candidate: Candidate) -> dict[str, float]:

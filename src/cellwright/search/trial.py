@@ -1,4 +1,4 @@
-"""One trial: a process that evaluates one architecture, or does one whole one-shot search, and can be begun again."""
+"""One trial: a process that evaluates one architecture, or does one whole one-shot search, and can be restarted."""
 
 from pathlib import Path
 from typing import Self
@@ -70,7 +70,7 @@ def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> 
 
     Args:
         folder: of the trial.
-        progress: told how far it is.
+        progress: is given how far it is.
         data: where the prepared data is, if not where the request says.
     """
     if (folder / RESULT).exists():
@@ -109,14 +109,7 @@ def _evaluate(
     )
     assert spec.trial_estimator is not None
     estimator = build_estimator(spec.trial_estimator, setting, seed=seed)
-    return estimator.evaluate(
-        evaluation.candidate.genotype,
-        evaluation,
-        request.earlier,
-        seed=seed,
-        folder=folder,
-        progress=progress,
-    )
+    return estimator.evaluate(evaluation, request.earlier, seed=seed, folder=folder, progress=progress)
 
 
 def trial_seed(spec: SearchSpec, evaluation: Evaluation) -> int:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.base import Estimator, Setting, build_estimator
-from cellwright.genotype import Genotype
 from cellwright.progress import Silent
-from cellwright.spaces import build_space
+from cellwright.spaces import CandidateSpace, build_space
 from cellwright.spec import EstimatorSection
 
 
@@ -28,9 +28,9 @@ class EstimatorContract:
         raise NotImplementedError
 
     @pytest.fixture
-    def genotypes(self, setting: Setting) -> list[Genotype]:
-        """Return some architectures."""
-        space, rng = build_space(setting.space), random.Random(0)
+    def candidates(self, setting: Setting) -> list[Candidate]:
+        """Return some candidates."""
+        space, rng = CandidateSpace(build_space(setting.space), setting.hyperparameters), random.Random(0)
         return [space.sample(rng) for _ in range(3)]
 
     @pytest.fixture
@@ -45,22 +45,22 @@ class EstimatorContract:
         section: EstimatorSection,
         setting: Setting,
         estimator: Estimator,
-        genotypes: list[Genotype],
+        candidates: list[Candidate],
         tmp_path: Path,
     ) -> None:
         """The same seed gives the same, also to one that is made again over the same folder."""
-        found = [estimator.estimate(genotype, (), seed=3) for genotype in genotypes]
+        found = [estimator.estimate(candidate, (), seed=3) for candidate in candidates]
         declared = section.metrics(setting.task.objective)
         assert all(tuple(metrics) == estimator.metrics == declared for metrics in found)
         assert all(math.isfinite(value) for metrics in found for value in metrics.values())
-        assert found == [estimator.estimate(genotype, (), seed=3) for genotype in genotypes]
+        assert found == [estimator.estimate(candidate, (), seed=3) for candidate in candidates]
 
         again = build_estimator(section, setting, seed=1)
         again.prepare(tmp_path, Silent())
-        assert found == [again.estimate(genotype, (), seed=3) for genotype in genotypes]
+        assert found == [again.estimate(candidate, (), seed=3) for candidate in candidates]
 
     def test_leaves_nothing_behind(
-        self, section: EstimatorSection, setting: Setting, genotypes: list[Genotype], tmp_path: Path
+        self, section: EstimatorSection, setting: Setting, candidates: list[Candidate], tmp_path: Path
     ) -> None:
         """No global state changes, and no data."""
 
@@ -77,5 +77,5 @@ class EstimatorContract:
         before = state()
         estimator = build_estimator(section, setting, seed=1)
         estimator.prepare(tmp_path, Silent())
-        estimator.estimate(genotypes[0], (), seed=3)
+        estimator.estimate(candidates[0], (), seed=3)
         assert state() == before

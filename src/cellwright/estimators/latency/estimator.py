@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cellwright.candidate import Candidate
 from cellwright.canonical import digest
 from cellwright.data.split import Inputs
 from cellwright.estimators.base import Estimator, Setting
@@ -76,11 +77,11 @@ class Latency(Estimator):
         self._table = LatencyTable.load(path)
 
     def estimate(
-        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+        self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Return the expected time, and with the table's margin on top."""
         assert self._table is not None, "prepare must be called first"
-        expected = self._table.predict(list(parts_of(self.space, genotype)))
+        expected = self._table.predict(list(parts_of(self.space, candidate.genotype)))
         return {"latency_ms": expected, "latency_ms_at_most": expected * (1 + self._table.margin)}
 
     def fit(self, progress: Progress) -> LatencyTable:

@@ -10,7 +10,7 @@ from cellwright.spec.estimators import EstimatorSection
 class LatencySection(EstimatorSection):
     """The time of a forward pass of one example through the final network on this device; gives `latency_ms`.
 
-    `latency_ms_at_most` is what constraints are held against: rarely exceeded when measured afresh.
+    `latency_ms_at_most` is what constraints are held against: rarely exceeded when measured again.
     """
 
     implementation = "cellwright.estimators.latency.estimator:Latency"

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.shared_weights.section import SharedWeightsSection
 from cellwright.evaluation import Evaluation
-from cellwright.genotype import Genotype
 from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Progress
 from cellwright.seeds import derive_seed
@@ -57,8 +57,8 @@ class SharedWeights(Estimator):
         self._strategy.fit(folder / CHECKPOINT, progress)
 
     def estimate(
-        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+        self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Return the objective on the validation split of the supernet restricted to the genotype."""
         assert self._strategy is not None, "prepare must be called first"
-        return {self.metrics[0]: self._strategy.score(genotype)}
+        return {self.metrics[0]: self._strategy.score(candidate.genotype)}

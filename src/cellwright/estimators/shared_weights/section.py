@@ -9,7 +9,7 @@ from cellwright.spec.strategy import PositiveFloat
 
 
 class SharedWeightsSection(EstimatorSection):
-    """Scores with the weights of one supernet, trained before the search; gives `shared_accuracy`."""
+    """Scores with the weights of one supernet, trained before the search; gives `shared_OBJECTIVE`."""
 
     implementation = "cellwright.estimators.shared_weights.estimator:SharedWeights"
 
@@ -19,8 +19,8 @@ class SharedWeightsSection(EstimatorSection):
     batch_size: int = Field(default=64, ge=2)
     learning_rate: PositiveFloat = 0.05
     score_examples: int = Field(default=1000, ge=1)
-    """Validation examples that a score is the accuracy on."""
+    """Validation examples that an architecture is scored on."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return the supernet's accuracy on validation examples, restricted to the architecture."""
+        """Return the name of the score of the supernet restricted to the architecture."""
         return (f"shared_{objective}",)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cellwright.candidate import Candidate
 from cellwright.estimators.base import Estimator
 from cellwright.estimators.short_training.section import ShortTrainingSection
 from cellwright.estimators.short_training.training import train_shortly
 from cellwright.evaluation import Evaluation
-from cellwright.genotype import Genotype
 from cellwright.progress import Progress
 
 
@@ -18,14 +18,13 @@ class ShortTraining(Estimator):
     settings: ShortTrainingSection
 
     def estimate(
-        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+        self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Raise: training takes longer than moments."""
         raise NotImplementedError("short training runs in a trial")
 
     def evaluate(
         self,
-        architecture: Genotype,
         evaluation: Evaluation,
         earlier: Sequence[Evaluation],
         *,
@@ -35,7 +34,7 @@ class ShortTraining(Estimator):
     ) -> Evaluation:
         """Train the architecture, from the folder's checkpoint on if there is one."""
         training = train_shortly(
-            architecture,
+            evaluation.candidate.genotype,
             evaluation.fidelity,
             earlier,
             self.settings,

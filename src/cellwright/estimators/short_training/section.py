@@ -9,7 +9,7 @@ from cellwright.spec.strategy import Share
 
 
 class ShortTrainingSection(EstimatorSection):
-    """Trains each architecture from scratch, shorter and smaller than the final network; gives `accuracy`."""
+    """Trains each architecture from scratch, shorter and smaller than the final network; gives the objective."""
 
     implementation = "cellwright.estimators.short_training.estimator:ShortTraining"
 
@@ -18,15 +18,15 @@ class ShortTrainingSection(EstimatorSection):
     data: Share = 1.0
     """Share of the training split."""
     resolution: Share = 1.0
-    """Share of the images' side."""
+    """Share of the sides of the task's maps, where the task can shrink them."""
     channels: Share = 1.0
     """Share of the space's channels."""
     median_stopping: int | None = Field(default=5, ge=1)
-    """Stop where the accuracy of an epoch is below the median of the earlier architectures' at that epoch, once there
-    are as many of them; null for never."""
+    """Stop where the objective after an epoch is below the median of the earlier architectures' then, once there are as
+    many of them; null for never."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return the accuracy on the validation split."""
+        """Return the objective, which is measured on the validation split."""
         return (objective,)
 
     def runs_in_trials(self, *, is_remote: bool) -> bool:

@@ -8,19 +8,18 @@ from cellwright.candidate import Candidate
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.surrogate.section import SurrogateSection
 from cellwright.evaluation import FULL, Evaluation
-from cellwright.genotype import Genotype
 from cellwright.spaces import CandidateSpace, build_space
 from cellwright.strategies.sampled import Features, Surrogate, refit_size
 
 REFITS = 20
-"""The surrogate is fitted afresh once what it could learn from is one part in so many more."""
+"""The surrogate is fitted again when there is one part in so many more that it can learn from."""
 Curve = tuple[float, ...]
 
 
 class SurrogateScore(Estimator):
-    """Predicts an architecture's score by a Gaussian process over the graphs of those that are done.
+    """Predicts a candidate's score by a Gaussian process over the graphs and hyperparameters of those that are done.
 
-    Where the architecture was trained less thoroughly before, as on a lower rung of ASHA, and enough of those that are
+    Where the candidate was trained less thoroughly before, as on a lower rung of ASHA, and enough of those that are
     done were too, its curve there counts as well, by where it ended and how it rose (after the last-seen-value and
     slope features of Baker et al. 2017, https://arxiv.org/abs/1705.10823).
 
@@ -32,53 +31,53 @@ class SurrogateScore(Estimator):
 
     def __init__(self, settings: SurrogateSection, setting: Setting, *, seed: int) -> None:
         super().__init__(settings, setting, seed=seed)
-        self._features = Features(CandidateSpace(build_space(setting.space)))
+        self._features = Features(CandidateSpace(build_space(setting.space), setting.hyperparameters))
         self._fitted: dict[int, tuple[int, Surrogate]] = {}
         """By the length of partial curves, 0 for none: how many evaluations the model was fitted to, and the model."""
 
     def estimate(
-        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+        self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Return the predicted score and its standard deviation; nothing while there is too little to learn from."""
         done = [e for e in earlier if e.state == "done" and e.fidelity == FULL]
         curves = _partial_curves(earlier)
-        length = len(curves.get(genotype, ()))
-        comparable = [e for e in done if len(curves.get(e.candidate.genotype, ())) == length]
+        length = len(curves.get(candidate, ()))
+        comparable = [e for e in done if len(curves.get(e.candidate, ())) == length]
         if length and refit_size(len(comparable), self.settings.initial, REFITS) is not None:
-            return self._predict(genotype, comparable, curves, length)
-        return self._predict(genotype, done, {}, 0)
+            return self._predict(candidate, comparable, curves, length)
+        return self._predict(candidate, done, {}, 0)
 
     def _predict(
         self,
-        genotype: Genotype,
+        candidate: Candidate,
         done: Sequence[Evaluation],
-        curves: Mapping[Genotype, Curve],
+        curves: Mapping[Candidate, Curve],
         length: int,
     ) -> Mapping[str, float]:
         size = refit_size(len(done), self.settings.initial, REFITS)
         if size is None:
             return {}
         if length not in self._fitted or self._fitted[length][0] != size:
-            groups = self._groups([e.candidate.genotype for e in done[:size]], curves)
+            groups = self._groups([e.candidate for e in done[:size]], curves)
             scores = [e.metrics[self.setting.task.objective] for e in done[:size]]
             self._fitted[length] = size, Surrogate(groups, scores)
-        means, deviations = self._fitted[length][1].predict(self._groups([genotype], curves))
+        means, deviations = self._fitted[length][1].predict(self._groups([candidate], curves))
         return dict(zip(self.metrics, (float(means[0]), float(deviations[0])), strict=True))
 
-    def _groups(self, genotypes: Sequence[Genotype], curves: Mapping[Genotype, Curve]) -> list[np.ndarray]:
-        groups = list(self._features([Candidate(genotype=genotype) for genotype in genotypes]))
+    def _groups(self, candidates: Sequence[Candidate], curves: Mapping[Candidate, Curve]) -> list[np.ndarray]:
+        groups = list(self._features(candidates))
         if curves:
-            groups.append(np.array([_shape(curves[genotype]) for genotype in genotypes]))
+            groups.append(np.array([_shape(curves[candidate]) for candidate in candidates]))
         return groups
 
 
-def _partial_curves(evaluations: Sequence[Evaluation]) -> Mapping[Genotype, Curve]:
-    """Return the longest curve of each architecture from training that was less than full."""
-    curves: dict[Genotype, Curve] = {}
+def _partial_curves(evaluations: Sequence[Evaluation]) -> Mapping[Candidate, Curve]:
+    """Return the longest curve of each candidate from training that was less than full."""
+    curves: dict[Candidate, Curve] = {}
     for evaluation in evaluations:
-        genotype = evaluation.candidate.genotype
-        if evaluation.fidelity != FULL and len(evaluation.curve) > len(curves.get(genotype, ())):
-            curves[genotype] = evaluation.curve
+        candidate = evaluation.candidate
+        if evaluation.fidelity != FULL and len(evaluation.curve) > len(curves.get(candidate, ())):
+            curves[candidate] = evaluation.curve
     return curves
 
 

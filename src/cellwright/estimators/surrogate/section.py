@@ -8,14 +8,14 @@ from cellwright.spec.estimators import EstimatorSection
 
 
 class SurrogateSection(EstimatorSection):
-    """Predicts the accuracy from that of the architectures trained so far; gives `predicted_accuracy`."""
+    """Predicts the objective from that of the architectures trained so far; gives `predicted_OBJECTIVE`."""
 
     implementation = "cellwright.estimators.surrogate.estimator:SurrogateScore"
 
     kind: Literal["surrogate"]
     initial: int = Field(default=20, ge=4)
-    """How many must have been trained before it says anything; until then all are let through."""
+    """How many must be trained before it predicts; until then all pass."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return the prediction and how unsure it is."""
+        """Return the names of the prediction and of its standard deviation."""
         return (f"predicted_{objective}", f"predicted_{objective}_deviation")

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.tabular.section import TabularSection
@@ -35,10 +36,10 @@ class Tabular(Estimator):
         self._space = NasBench201()
 
     def estimate(
-        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+        self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Return the metrics; `seed` decides which of the table's seeds gave the accuracy."""
-        row = self._rows[row_name(self._space, genotype)]
+        row = self._rows[row_name(self._space, candidate.genotype)]
         return {
             "accuracy": random.Random(seed).choice(row["val_acc"]) / 100,
             "training_seconds": row["train_time"][0],

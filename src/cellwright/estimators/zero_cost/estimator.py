@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
+from cellwright.candidate import Candidate
 from cellwright.canonical import digest
 from cellwright.estimators.base import Estimator, Setting
 from cellwright.estimators.zero_cost.proxies import PROXIES, Probe, fuse_among
@@ -54,11 +55,11 @@ class ZeroCost(Estimator):
         self._reference = Reference.load(path)
 
     def estimate(
-        self, genotype: Genotype, earlier: Sequence[Evaluation], *, seed: int
+        self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Return the fused score and the proxies."""
         assert self._reference is not None, "prepare must be called first"
-        scores = self.score(genotype, seed=seed)
+        scores = self.score(candidate.genotype, seed=seed)
         found = scores | {"zero_cost": fuse_among(scores, self._reference.scores)}
         return {name: found[name] for name in self.metrics}
 

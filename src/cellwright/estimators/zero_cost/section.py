@@ -28,7 +28,7 @@ def _differ(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class ZeroCostSection(EstimatorSection):
-    """Scores untrained networks, smaller than the final one, by how they answer a few images; gives `zero_cost`.
+    """Scores untrained networks, smaller than the final one, by what they compute on a few examples; gives `zero_cost`.
 
     The score is the mean, over proxies, of the logarithm of the rank among random architectures, from 0 to 1.
     """
@@ -41,9 +41,9 @@ class ZeroCostSection(EstimatorSection):
     reference: int = Field(default=50, ge=2)
     """Random architectures that ranks are taken among."""
     batch_size: int = Field(default=16, ge=4)
-    """Training images that a network answers."""
+    """Training examples that a network is scored on."""
     side: int = Field(default=16, ge=4)
-    """Largest side of the images; larger ones are shrunk."""
+    """Largest side of the task's maps; larger ones are shrunk."""
     cells: int = Field(default=2, ge=1)
     """Most cells of each of the three stages, in a space that stacks cells."""
     channels: int = Field(default=8, ge=1)

@@ -1,0 +1,67 @@
+"""The trials of a search that run, and the rule of how many may."""
+
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from cellwright.errors import CellwrightError
+from cellwright.runners import Key
+from cellwright.spec import SearchSpec
+from cellwright.strategies.sampled.order import settled
+
+Found = TypeVar("Found")
+
+
+class Window(Generic[Found]):
+    """Trials in the order in which they started, of which the last `parallel - 1` may still run when one more starts.
+
+    What a trial found is given out in that order too, so that it does not matter which of several ends first.
+
+    Args:
+        spec: whose `runner` says how many trials run at a time, and how many may fail.
+        wait: waits until one more trial ends, and calls `end` for it.
+    """
+
+    def __init__(self, spec: SearchSpec, wait: Callable[[], None]) -> None:
+        self._runner = spec.runner
+        self._wait = wait
+        self._open: list[Key] = []
+        self._ended: dict[Key, Found] = {}
+        self._num_failed = 0
+
+    @property
+    def num_running(self) -> int:
+        """Return how many have started and not ended."""
+        return sum(key not in self._ended for key in self._open)
+
+    def start(self, key: Key) -> None:
+        """Add a trial that starts."""
+        self._open.append(key)
+
+    def end(self, key: Key, found: Found, *, failure: str | None = None) -> None:
+        """Add what a trial found that has ended.
+
+        Raises:
+            CellwrightError: it failed, and is one more than may.
+        """
+        self._ended[key] = found
+        self._num_failed += failure is not None
+        limit = self._runner.max_failures
+        if limit is not None and self._num_failed > limit:
+            raise CellwrightError(
+                f"search: {self._num_failed} trials failed, where runner.max_failures is {limit}; the last: {failure}"
+            )
+
+    def make_room(self) -> Iterator[tuple[Key, Found]]:
+        """Wait until one more trial may start; yield what those found that are waited for."""
+        return self._take(list(settled(self._open, self._runner.parallel)))
+
+    def drain(self) -> Iterator[tuple[Key, Found]]:
+        """Wait until all trials have ended; yield what they found."""
+        return self._take(list(self._open))
+
+    def _take(self, keys: list[Key]) -> Iterator[tuple[Key, Found]]:
+        for key in keys:
+            while key not in self._ended:
+                self._wait()
+            self._open.remove(key)
+            yield key, self._ended.pop(key)
