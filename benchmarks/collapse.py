@@ -2,7 +2,7 @@
 
 Skip connections lead while the weights are still learning, which `darts` amplifies until nothing else is left. All
 strategies search with the same data, supernet, epochs, batch size and learning rates. A finished search is a line of
-the results file, and is not run again while its spec stays the same: a command that was killed goes on where it
+the results file, and is not run again while its spec stays the same: a command that was killed resumes where it
 stopped.
 """
 

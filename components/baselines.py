@@ -20,7 +20,7 @@ def baselines(
     Args:
         spec: the whole spec, as JSON.
         workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store unless said.
+            spec's store by default.
         run_id: the run of the pipeline.
         data: what prepare wrote.
         found: what search wrote.

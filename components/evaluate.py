@@ -23,7 +23,7 @@ def evaluate(
     Args:
         spec: the whole spec, as JSON.
         workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store unless said.
+            spec's store by default.
         run_id: the run of the pipeline.
         data: what prepare wrote.
         model: what retrain wrote.

@@ -18,7 +18,7 @@ def prepare(
     Args:
         spec: the whole spec, as JSON.
         workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store unless said.
+            spec's store by default.
         run_id: the run of the pipeline.
         data: three disjoint splits, with a manifest.
         page: what they are, for KFP's page.

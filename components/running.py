@@ -45,7 +45,7 @@ def run(
     Args:
         step: name of the step.
         spec: the whole spec, as JSON.
-        workspace: folder of finished and begun steps; the spec's store unless said.
+        workspace: folder of finished and unfinished steps; by default the spec's store.
         run_id: the run of the pipeline.
         inputs: what the steps it reads made, by step name.
         output: where the finished folder shall stand.
@@ -53,7 +53,7 @@ def run(
         metrics: numbers that people see of it.
 
     Raises:
-        SystemExit: the user has something to mend, which the last line says.
+        SystemExit: an error that the user can fix, which the last line names.
     """
     die_with_peer(sys.stdout.fileno())
     complete_account()

@@ -13,7 +13,7 @@ def check_for_cluster(spec: SearchSpec) -> None:
         CellwrightError: names what is missing.
     """
     if spec.store is None:
-        raise CellwrightError("store must be said: steps on a cluster share it")
+        raise CellwrightError("store is required: steps on a cluster share it")
     if not (spec.tracking.uri or "").startswith(("http://", "https://")):
         raise CellwrightError(
             "tracking.uri must be the http(s) address of an MLflow server that steps on other machines reach, got "

@@ -36,7 +36,7 @@ class Connection:
     """How Kubeflow Pipelines is reached."""
 
     host: str | None = None
-    """Address of its API; by the kubeconfig, or this pod's own cluster, unless said."""
+    """Address of its API; by default of the kubeconfig's cluster, or of this pod's own."""
     namespace: str | None = None
     """The user's, where Kubeflow has several users."""
     token: str | None = field(default=None, repr=False)

@@ -36,7 +36,7 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
     removed. All output goes to `run.log` in the workspace, and the steps' own lines to `progress`, too.
 
     Raises:
-        CellwrightError: a step says what to mend, or was killed.
+        CellwrightError: a step reports an error to fix, or was killed.
         RuntimeError: a step failed for a reason of ours; holds its traceback.
     """
     workspace = workspace.resolve()

@@ -142,7 +142,7 @@ def test_an_interrupted_command_says_how_to_go_on(cellwright, spec, monkeypatch)
     monkeypatch.setattr(running, "run_until", interrupt)
     result = cellwright("search", spec)
     assert result.exit_code == 130
-    assert result.stderr == "interrupted: the same command goes on where it stopped\n"
+    assert result.stderr == "interrupted: run the same command again to resume\n"
 
 
 def test_a_bug_is_not_hidden(cellwright, spec, monkeypatch):

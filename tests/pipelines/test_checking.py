@@ -28,7 +28,7 @@ def test_what_is_whole_passes():
 @pytest.mark.parametrize(
     ("sections", "line"),
     [
-        ({"store": None}, "store must be said: steps on a cluster share it"),
+        ({"store": None}, "store is required: steps on a cluster share it"),
         ({"tracking": {}}, "tracking.uri must be the http.* got None"),
         ({"tracking": {"uri": "sqlite:////mlflow.db"}}, "tracking.uri must be .* got sqlite:////mlflow.db"),
     ],

@@ -108,7 +108,7 @@ def test_killed_in_the_middle_it_ends_in_the_same_place(
     assert 0 < len(survived) < 5
     server.kill()
     output = finish(tmp_path, server.address)
-    assert output.count("goes on, and what is new is sent later") == 1
+    assert output.count("continuing; what is new is sent later") == 1
     assert journal(tmp_path) == journal(undisturbed[0])
     for _ in range(2):
         log_as_later_steps_do(server.database, tmp_path)

@@ -91,7 +91,7 @@ def test_a_one_shot_search_begins_with_the_alphas_of_an_earlier_one(
         ),
         (
             {"strategy": {"kind": "spos"}},
-            "start.search must be left out: strategy.kind spos has no alphas to begin with",
+            "start.search must be omitted: strategy.kind spos has no alphas to start from",
         ),
     ],
 )

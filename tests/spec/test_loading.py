@@ -49,7 +49,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "runner: {kind: katib}",
-            ["store must be said: runner.kind katib has trials on other machines"],
+            ["store is required: trials of runner.kind katib run on other machines"],
         ),
         (
             GOOD + "resources: {cpu: 500m, cpu_request: 1}",
@@ -63,7 +63,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "runner: {kind: jobs}\nstore: {uri: /shared}",
-            ["store: claim must be said for a path and for nothing else, got None and /shared"],
+            ["store: claim is required for a path, and allowed for nothing else, got None and /shared"],
         ),
         (
             GOOD
@@ -98,11 +98,11 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ),
         (
             GOOD + "space: {kind: chain}\nretrain: {num_cells: 3}",
-            ["retrain.num_cells must be left out: the space fixes it"],
+            ["retrain.num_cells must be omitted: the space fixes it"],
         ),
         (
             GOOD + "constraints: {params: 1000}",
-            ["constraints must be left out: strategy.kind beta-darts is one-shot"],
+            ["constraints must be omitted: strategy.kind beta-darts is one-shot"],
         ),
         (
             GOOD + "strategy: {kind: random}\nobjectives: [{metric: accurcy}]",
@@ -124,7 +124,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             GOOD + "tune: {values: {retrain.learnin_rate: [0.1, 1]}}",
             ["tune.values: retrain.learnin_rate Extra inputs are not permitted, got 0.1"],
         ),
-        (GOOD + "tune: {when: with, values: {retrain.epochs: [1, 2]}}", ["tune must be left out"]),
+        (GOOD + "tune: {when: with, values: {retrain.epochs: [1, 2]}}", ["tune must be omitted"]),
         (
             GOOD + TUNE_AFTER + "start: {genotypes: [a]}",
             [

@@ -115,7 +115,7 @@ def test_a_hand_designed_network_is_one_of_the_tasks(tmp_path: Path, data: str, 
         ),
         (
             SPECTRA + "objectives: [{metric: params}]",
-            "the spec: objectives must be left out: strategy.kind beta-darts is one-shot",
+            "the spec: objectives must be omitted: strategy.kind beta-darts is one-shot",
         ),
     ],
 )

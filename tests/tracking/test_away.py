@@ -107,7 +107,7 @@ def test_what_a_step_does_is_seen_while_it_works(server: MlflowServer, record: R
         wait_for(lambda: len(said) == 2)
         known.append(record)
 
-    assert "Connection" in said[0] and said[0].endswith("goes on, and what is new is sent later")
+    assert "Connection" in said[0] and said[0].endswith("continuing; what is new is sent later")
     assert said[1:] == ["MLflow answers again"]
     (parent,) = (r for r in client.search_runs(["1"]) if r.info.run_name == "cells")
     assert parent.info.status == "RUNNING"

@@ -33,7 +33,7 @@ _INTERRUPTED = 130
 
 
 class _Commands(TyperGroup):
-    """Ends a command in one line where the user has something to mend, and in a traceback where we have.
+    """Ends a command with one line for an error that the user can fix, and with a traceback for a bug.
 
     Of several processes the one that fails first says so; what the others run into follows from it.
     """
@@ -46,7 +46,7 @@ class _Commands(TyperGroup):
             raise
         except KeyboardInterrupt as interrupt:
             if processes.fails_first():
-                print("interrupted: the same command goes on where it stopped", file=sys.stderr)
+                print("interrupted: run the same command again to resume", file=sys.stderr)
             raise typer.Exit(getattr(interrupt, "exit_code", _INTERRUPTED)) from interrupt
         except Exception as error:
             if not processes.fails_first():
@@ -136,8 +136,8 @@ Everything follows from one spec file: [bold]prepare[/bold] the data, [bold]sear
 on the test split, [bold]register[/bold] the model in MLflow. [bold]run[/bold] does all of it as a Kubeflow
 pipeline on this machine, and [bold]compile[/bold] writes that pipeline for a cluster.
 
-A command that was stopped goes on where it was when it is given again. Exit codes: 0 done, 1 something to
-mend, which the last line says, 2 a command line that cannot be read, 130 interrupted.
+A command that was stopped resumes when it is run again. Exit codes: 0 done, 1 an error to fix, which the last
+line names, 2 a wrong command line, 130 interrupted.
 """
 
 

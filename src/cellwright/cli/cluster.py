@@ -81,7 +81,7 @@ def register(
     """Register the suggestion service with Katib, once, as an administrator.
 
     Adds the algorithms cellwright-STRATEGY to Katib's configuration, and restarts its controller, which reads it
-    only when it starts. What runs there goes on.
+    only when it starts. Running Experiments are not affected.
     """
     from cellwright.container_images import SUGGESTION
     from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster

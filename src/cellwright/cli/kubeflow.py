@@ -74,9 +74,9 @@ def status(
     *,
     connect: Connect,
 ) -> None:
-    """Show how a run stands.
+    """Show the state of a run.
 
-    Prints the run's state and, of each step that has begun, its state and time.
+    Prints the run's state and, of each step that has started, its state and time.
     """
     kubeflow = connect()
     if follow:
@@ -108,7 +108,7 @@ def logs(
     text = _log(kubeflow, kubeflow.run(run), step)
     if not text:
         raise CellwrightError(
-            f"there is no log of {step}: it has not begun, or its pod is gone and KFP kept nothing"
+            f"there is no log of {step}: it has not started, or its pod is gone and KFP kept nothing"
         )
     typer.echo(text, nl=not text.endswith("\n"))
 
@@ -117,7 +117,7 @@ def logs(
 def stop(run: Run, *, connect: Connect) -> None:
     """Stop a run, and wait until what it made on the cluster is deleted.
 
-    What is finished, and checkpoints, stay in the store: submitted again, it goes on there.
+    What is finished, and checkpoints, stay in the store: submitted again, the run resumes there.
     """
     kubeflow = connect()
     kubeflow.stop(run)
@@ -191,7 +191,7 @@ def schedules(*, connect: Connect) -> None:
 def unschedule(name: Name, *, connect: Connect) -> None:
     """Delete a schedule.
 
-    Runs that it has begun go on.
+    Runs that it has started continue.
     """
     kubeflow = connect()
     kubeflow.unschedule(_schedule_name(name))

@@ -1,4 +1,4 @@
-"""Loading a spec as a command does: with the values put over it, and with the commit that it stands at."""
+"""Loading a spec as a command does: with the values that override it, and with the commit of its folder."""
 
 import subprocess
 from pathlib import Path

@@ -34,8 +34,8 @@ def run(
     """Do everything, from the data to a registered model.
 
     Runs the Kubeflow pipeline on this machine, each step as a process, and ends with a table of what was
-    found and how it compares. Finished steps are reused, and a search or training that was stopped goes on
-    at its last epoch. Everything that was printed on the way is in run.log in the spec's folder.
+    found and how it compares. Finished steps are reused, and a search or training that was stopped
+    resumes at its last epoch. All output is also in run.log in the spec's folder.
     """
     from cellwright.cli.display import progress_display
     from cellwright.errors import CellwrightError

@@ -80,7 +80,7 @@ class Search:
     def _known_at(
         self, number: int, known: Mapping[int, Evaluation], new: Collection[int]
     ) -> dict[int, Evaluation]:
-        """Return what the suggestion of that number may follow from; `new` ones, not begun yet, cannot be awaited."""
+        """Return what the suggestion of that number may follow from; `new` ones, not started, cannot be awaited."""
         begun = [n for n in range(number) if known[n].was_begun]
         due = settled(begun, self._settings.parallel)
         late = [n for n in due if known[n].state == "running" and n not in new]
@@ -103,7 +103,7 @@ class Search:
         return suggestions[0]
 
     def _tell(self, known: dict[int, Evaluation]) -> None:
-        """Tell the strategy what is new; make it anew where it knows what is not so, or not yet."""
+        """Let the strategy observe what is new; make another if it has observed what does not hold, or not yet."""
         if not all(n in known and told in (known[n], _running(known[n])) for n, told in self._told.items()):
             self._strategy = self._build_strategy()
             self._told = {}

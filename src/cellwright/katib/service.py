@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 class SuggestionService:
     """Answers Katib's two questions: what to try next, and whether an Experiment can be run at all.
 
-    What is not foreseen becomes the status UNKNOWN, as gRPC does it, and the service goes on.
+    An unexpected error becomes gRPC's status UNKNOWN, and the service continues.
 
     Args:
         seconds: to wait for trials that are suggested and not seen yet.

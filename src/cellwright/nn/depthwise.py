@@ -1,13 +1,13 @@
-"""Depthwise separable convolution put together from the cases that are fast on a CPU.
+"""Depthwise separable convolution, composed of the cases that are fast on a CPU.
 
 oneDNN has fast kernels forward; but for gradients only without dilation, for those of the weights only up to three
-columns of taps, and for none of them where the image is smaller than the filter. Whatever else takes 4 to 40 times
+columns of taps, and for none of them where the map is smaller than the filter. Every other case takes 4 to 40 times
 as long (torch 2.13, AVX-512). Every slow case has an equal that is fast:
 
-- taps that reach beyond the image from every pixel can be left away;
+- taps that reach beyond the map from every pixel can be omitted;
 - stride 2 with dilation 2 reads every other row and column alone: there it is a plain convolution;
-- with stride 1 the input's gradient is the convolution of the output's gradient with the weights turned round;
-- dilation 2 is a plain convolution on each of the four images of every other row and column;
+- with stride 1 the input's gradient is the convolution of the output's gradient with the weights rotated by 180°;
+- dilation 2 is a plain convolution on each of the four maps of every other row and column;
 - the weights' gradient for a wide filter is that of its columns, three at a time;
 - a pointwise convolution is a linear layer over pixels, for which oneDNN prepares less, and is faster than MKL.
 """
@@ -133,7 +133,7 @@ def _weight_gradient(x_BCHW: Tensor, grad_BCHW: Tensor, size: int, stride: int) 
 
 
 def _phases(x_BCHW: Tensor) -> Tensor:
-    """Return the images of even and odd rows and columns, (4B, C, H/2, W/2), odd sides filled up with zeros."""
+    """Return the maps of even and odd rows and columns, (4B, C, H/2, W/2), odd sides padded with zeros."""
     batch, channels, height, width = x_BCHW.shape
     if height % 2 or width % 2:
         x_BCHW = functional.pad(x_BCHW, (0, width % 2, 0, height % 2))

@@ -1,23 +1,23 @@
-"""Where the cells or layers of a network stand."""
+"""Positions of cells or layers in a network."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellPlace:
-    """Where a cell stands: the channels it is given, those of its nodes, and whether it halves the sides."""
+    """The position of a cell: its input channels, those of its nodes, and whether it halves the sides."""
 
     channels: int
     reduces: bool
 
     @property
     def kind(self) -> str:
-        """Return the kind of cell that stands here."""
+        """Return the kind of cell at this position."""
         return "reduce" if self.reduces else "normal"
 
 
 def cell_places(num_cells: int, channels: int) -> list[CellPlace]:
-    """Return where the cells stand: reductions at a third and two thirds, each doubling the channels."""
+    """Return the positions of the cells: reductions at a third and two thirds, each doubling the channels."""
     reductions = {num_cells // 3, 2 * num_cells // 3} if num_cells > 1 else set()
     places = []
     for index in range(num_cells):

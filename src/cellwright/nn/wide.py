@@ -15,7 +15,7 @@ from cellwright.nn.primitives import Convolutions, Norm, Primitive
 
 
 def pays(x_BCHW: Tensor) -> bool:
-    """Return whether wide primitives suit the device."""
+    """Return whether wide primitives are faster on the device."""
     return x_BCHW.device.type == "cuda"
 
 

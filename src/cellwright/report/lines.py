@@ -30,7 +30,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What the user must mend, said by a step that ends because of it."""
+    """What the user must fix, printed by a step that ends because of it."""
 
     text: str
 
@@ -101,7 +101,7 @@ class LineProgress:
         self._write(Message(message))
 
     def fail(self, mistake: str) -> None:
-        """Tell what the user must mend."""
+        """Print what the user must fix."""
         self._write(Mistake(mistake))
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:

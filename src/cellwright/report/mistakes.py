@@ -1,4 +1,4 @@
-"""Telling what the user can mend from what only we can."""
+"""Telling errors that the user can fix from bugs."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ _FULL = ("No space left on device", "os error 28", "disk is full")
 
 
 def explain(error: BaseException) -> str | None:
-    """Return the line that tells the user what to mend; None where the error is a bug of ours."""
+    """Return the line that says what the user must fix; None if the error is a bug."""
     match error:
         case CellwrightError():
             return visible(str(error))

@@ -55,25 +55,25 @@ class Register(Section):
     """Where the model goes."""
 
     name: Annotated[str, Form(r"^[^/:]+$", "a name without / and :")] | None = None
-    """Name of the registered model; the spec's name unless said."""
+    """Name of the registered model; the spec's name by default."""
 
 
 class Tracking(Section):
     """The MLflow server."""
 
     uri: Annotated[str, Form(r"^(sqlite:.*|\S*)$", "an address without spaces")] | None = None
-    """Tracking URI; a SQLite database in the folder of runs unless said."""
+    """Tracking URI; by default a SQLite database in the folder of runs."""
     experiment: str | None = None
-    """Name of the MLflow experiment; the spec's name unless said."""
+    """Name of the MLflow experiment; the spec's name by default."""
     secret: str | None = None
     """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     tags: dict[str, str] = {}
     """Tags for the MLflow run and the model version; the command line adds the commit of the spec's folder."""
     run_id: str | None = None
-    """An MLflow run to log into, or a run nested in it, as KFP's MLflow plugin makes; one is made unless said."""
+    """An MLflow run to log into, or a run nested in it, as KFP's MLflow plugin makes; by default a new one is made."""
 
     def completed(self, environ: MutableMapping[str, str], *, kfp_run_id: str | None = None) -> Self:
-        """Return the section with what the environment of a step says, where it says nothing itself.
+        """Return the section with unset keys filled from the environment of a step.
 
         A run is joined only on the server that the environment names with it.
 
@@ -110,11 +110,11 @@ class Resources(Section):
     """What one step may use; on one machine, `cpu` bounds its threads."""
 
     profile: str | None = None
-    """A profile of these keys by its name, of those that cellwright knows or of the file `profiles`; keys beside it are
-    put over it."""
+    """A profile of these keys by its name, of those that cellwright knows or of the file `profiles`; keys beside it
+    override it."""
     cpu: Cpu = "2"
     cpu_request: Cpu | None = None
-    """What is set aside of a node's CPUs; all of `cpu` unless said."""
+    """CPUs of a node that are reserved; all of `cpu` by default."""
     memory: Memory = "2Gi"
     gpus: int = Field(default=0, ge=0)
     gpu_resource: str = "nvidia.com/gpu"
@@ -122,13 +122,12 @@ class Resources(Section):
     node_selector: dict[str, str] = {}
     tolerations: tuple[Toleration, ...] = ()
     affinity: dict[str, Any] = {}
-    """A Kubernetes affinity, as it stands in a pod."""
+    """A Kubernetes affinity, as in a pod's spec."""
     priority_class: Annotated[str, AfterValidator(_is_not_of_the_system)] | None = None
     service_account: str | None = None
     image_pull_secrets: tuple[str, ...] = ()
     spot: bool = False
-    """On nodes that may be taken away: a pod that is evicted begins again, from its checkpoint, without counting as
-    failed."""
+    """Run on nodes that may be reclaimed: an evicted pod restarts from its checkpoint, and does not count as failed."""
 
     @model_validator(mode="after")
     def _request_is_within_the_limit(self) -> Self:
@@ -155,14 +154,14 @@ class Pipeline(Section):
     """The steps as tasks of Kubeflow Pipelines."""
 
     image: str | None = None
-    """Image of the steps; the released one of this version unless said."""
+    """Image of the steps; by default the released one of this version."""
     service_account: str | None = None
-    """Identity of the steps' pods, in the namespace of the pipeline's runs; KFP's own unless said."""
+    """Identity of the steps' pods, in the namespace of the pipeline's runs; KFP's own by default."""
     resources: dict[StepName, Resources] = {}
     """What single steps may use; the spec's `resources` for the others."""
     max_seconds: int = Field(default=7 * 86400, ge=1)
     """Time limit of one attempt at a step."""
     retries: int = Field(default=2, ge=0)
-    """How often a step that failed is begun again, from its checkpoint."""
+    """How often a failed step is retried, from its checkpoint."""
     spot_retries: int = Field(default=20, ge=0)
-    """The same for steps on spot nodes, which are taken away now and then."""
+    """The same for steps on spot nodes, which may be reclaimed at any time."""

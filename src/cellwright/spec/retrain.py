@@ -34,16 +34,16 @@ class Retrain(Section):
     ema_decay: Share | None = 0.99
     """Decay, per step, of the running average of the weights that is evaluated; null for none."""
     precision: Precision = "auto"
-    """bfloat16 where the device is faster with it (GPUs from Ampere on), or as said."""
+    """auto is bfloat16 where the device is faster with it (GPUs from Ampere on), else float32."""
     cuda_graphs: bool = True
     """Whether a GPU may replay training steps as CUDA graphs, which takes more of its memory."""
     num_cells: int | None = Field(default=None, ge=1, le=100)
-    """Cells of the final network, as the space counts them; the space's unless said."""
+    """Cells of the final network, as the space counts them; the space's by default."""
     channels: int | None = Field(default=None, ge=1)
-    """Channels of the final network's first cell; the space's unless said."""
+    """Channels of the final network's first cell; the space's by default."""
     start: ModelAddress | Path | None = None
     """Where the found network, not its baselines, takes weights from that have the same names and shapes: a registered
-    model such as `models:/shoes@champion`, or the folder of an earlier retrain step; null to start from nothing."""
+    model such as `models:/shoes@champion`, or the folder of an earlier retrain step; null for new weights."""
     mixup: NonNegativeFloat = 0.0
     """Parameter of the Beta distribution of mixup, https://arxiv.org/abs/1710.09412; 0 for none."""
 

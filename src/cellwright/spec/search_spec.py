@@ -81,7 +81,9 @@ class SearchSpec(Section):
         if not isinstance(value, list | tuple):
             return value
         augment = info.data.get("augment")
-        default = {"metric": augment.objective if augment else "accuracy"}
+        if augment is None:  # a mistake that is reported already
+            return value
+        default = {"metric": augment.objective}
         return [default | one if isinstance(one, dict) else one for one in value or ({},)]
 
     @model_validator(mode="after")
@@ -127,7 +129,7 @@ class SearchSpec(Section):
             for name in (*trials, *here):
                 if getattr(self, name) != self._default(name):
                     raise ValueError(
-                        f"{name} must be left out: strategy.kind {self.strategy.kind} is one-shot"
+                        f"{name} must be omitted: strategy.kind {self.strategy.kind} is one-shot"
                     )
             if self.start != Start(search=self.start.search):
                 raise ValueError(
@@ -146,13 +148,13 @@ class SearchSpec(Section):
     def _can_run_on_a_cluster(self) -> Self:
         if self.runner.needs_store and self.store is None:
             raise ValueError(
-                f"store must be said: runner.kind {self.runner.kind} has trials on other machines"
+                f"store is required: trials of runner.kind {self.runner.kind} run on other machines"
             )
         if not self.runner.is_remote:
             return self
         if self.start.search and not self.is_sampled:
             raise ValueError(
-                "start.search must be left out: it is a folder of this machine, and a one-shot search with runner.kind "
+                "start.search must be omitted: it is a folder of this machine, and a one-shot search with runner.kind "
                 f"{self.runner.kind} is done elsewhere"
             )
         if self.has_trials and self.trial_estimator is None:

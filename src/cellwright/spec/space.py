@@ -70,7 +70,7 @@ class SpaceSection(Section):
         given = {name: size for name, size in sizes.items() if size is not None}
         if unknown := given.keys() - type(self).model_fields:
             names = ", ".join(f"retrain.{name}" for name in sorted(unknown))
-            raise ValueError(f"{names} must be left out: the space fixes it")
+            raise ValueError(f"{names} must be omitted: the space fixes it")
         return self.model_copy(update=given)
 
     def narrowed(self, share: float) -> Self:

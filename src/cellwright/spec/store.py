@@ -20,9 +20,9 @@ class Store(Section):
     kind: Annotated[str, IMPORT_PATH] | None = None
     """Import path of your own subclass of `cellwright.stores.Store`; the URI decides by default."""
     endpoint: Annotated[str, HTTP_ADDRESS] | None = None
-    """S3 endpoint as pods see it; Amazon's unless said. AWS_ENDPOINT_URL overrules it for this process."""
+    """S3 endpoint as pods see it; Amazon's by default. AWS_ENDPOINT_URL overrides it for this process."""
     secret: str | None = None
-    """Kubernetes Secret with `secret_keys`; the pods' identity unless said."""
+    """Kubernetes Secret with `secret_keys`; by default the pods' identity."""
     secret_keys: tuple[str, ...] = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     """Keys of the Secret, which become environment variables."""
     claim: str | None = None
@@ -34,7 +34,7 @@ class Store(Section):
             raise ValueError(f"uri must be s3://BUCKET/PREFIX or an absolute path, got {self.uri}")
         if self.uri.startswith("/") != (self.claim is not None):
             raise ValueError(
-                f"claim must be said for a path and for nothing else, got {self.claim} and {self.uri}"
+                f"claim is required for a path, and allowed for nothing else, got {self.claim} and {self.uri}"
             )
         return self
 

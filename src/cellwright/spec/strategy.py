@@ -33,7 +33,7 @@ class OneShotSection(StrategySection):
     weight_decay: NonNegativeFloat = 3e-4
     gradient_clip: PositiveFloat = 5.0
     precision: Precision = "auto"
-    """bfloat16 where the device is faster with it (GPUs from Ampere on), or as said; scores are in float32."""
+    """auto is bfloat16 where it is faster (GPUs from Ampere on), else float32; scores are in float32."""
     cuda_graphs: bool = True
     """Whether a GPU may replay steps that compute every choice as CUDA graphs, which takes more of its memory."""
     score_examples: int = Field(default=1000, ge=1)
@@ -46,17 +46,17 @@ class OneShotSection(StrategySection):
 
 
 class Guard(Section):
-    """What is done when a search goes wrong."""
+    """What is done when a search collapses."""
 
     action: Literal["stop", "regularise", "off"] = "stop"
-    """Go back to the last good epoch and stop, or begin the alphas anew where there is none; raise the alphas'
-    regularisation and go on; or only watch."""
+    """Go back to the last good epoch and stop, or reset the alphas where there is none; raise the alphas'
+    regularisation and continue; or only report."""
     max_skip_fraction: float = Field(default=0.8, ge=0, le=1)
     """More skip connections than this share of the derived edges are a collapse."""
     max_drop: Share | None = None
-    """Most that validation accuracy may fall from the supernet to the derived network with its weights."""
+    """Most that the objective on validation may fall from the supernet to the derived network with its weights."""
     max_gap: Share | None = None
-    """Most that accuracy may fall from training to validation batches."""
+    """Most that the objective may fall from training to validation batches."""
     strength: PositiveFloat = 5.0
     """By how much `regularise` raises the weight of the β regularisation each time."""
 
@@ -85,9 +85,9 @@ class AshaScheduler(Section):
     rungs: int = Field(default=3, ge=2)
     """How many fidelities there are; the last is the full one."""
     reduction: float = Field(default=3.0, gt=1)
-    """One in so many goes on from each rung to the next, where so many times as much is spent on it."""
+    """One in so many is promoted from each rung to the next, where it is trained on so many times as much."""
     spends: Literal["epochs", "data", "resolution", "channels"] = "epochs"
-    """Of what there is more from rung to rung."""
+    """What grows from rung to rung."""
 
 
 class SampledSection(StrategySection):
@@ -96,16 +96,16 @@ class SampledSection(StrategySection):
     is_sampled = True
 
     scheduler: AshaScheduler | None = None
-    """How thoroughly each suggestion is evaluated; null for in full."""
+    """Fidelities that suggestions are evaluated at; null for the full one alone."""
 
 
 class Budget(Section):
-    """What the search may cost in all."""
+    """What the search may cost in total."""
 
     epochs: int = Field(default=20, ge=1)
     """Passes over the training split, of a one-shot search."""
     seeds: int = Field(default=1, ge=1)
-    """How often a one-shot search is done, from another seed each time; the best on validation is taken."""
+    """Number of one-shot searches, each from another seed; the best on validation is taken."""
     evaluations: int = Field(default=50, ge=1)
     """Architectures that a sampled search tries; those that are infeasible or pruned untrained do not count."""
     finalists: int = Field(default=3, ge=1)
@@ -113,4 +113,4 @@ class Budget(Section):
     fresh_seeds: int = Field(default=2, ge=1)
     """How often each finalist is scored again."""
     max_seconds: PositiveFloat | None = None
-    """Wall time after which no further epoch or trial is begun. Results then depend on the machine's speed."""
+    """Wall time after which no further epoch or trial starts. Results then depend on the machine's speed."""

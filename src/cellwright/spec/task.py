@@ -63,7 +63,7 @@ class TaskFamily(Family[TaskSection]):
         if isinstance(value, Mapping) and value.get("task", data.task) != data.task:
             raise PydanticCustomError(
                 "another_task",
-                f"task must be left out, or be that of the data, {data.task}, got {value['task']!r}",
+                f"task must be omitted, or be that of the data, {data.task}, got {value['task']!r}",
             )
         return self.section_type(data.task).model_validate(value)
 

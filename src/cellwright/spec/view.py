@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from cellwright.spec.data import DataSection
+from cellwright.spec.families import TASKS
 from cellwright.spec.loading import parse_spec
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.section import Section
@@ -46,7 +47,8 @@ def without(section: S, keys: Iterable[str]) -> S:
 def parse_view(text: str) -> SearchSpec:
     """Read a spec, or a view of one, from JSON, with the sections that are in the text alone."""
     given = json.loads(text)
-    task = given.get("augment", {}).get("task", "images")
+    any_task = next(iter(TASKS.kinds))  # of a view without `augment`
+    task = given.get("augment", {}).get("task", any_task)
     required = {"name": "view", "data": {"source": f"{__name__}:UnreadData", "task": task}}
     names = [name for name, field in SearchSpec.model_fields.items() if (field.alias or name) in given]
     return only(parse_spec(json.dumps(required | given)), names)

@@ -18,7 +18,7 @@ CHECKED_EXAMPLES = 64
 
 
 def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    """Train the derived network, from scratch unless said, and export it."""
+    """Train the derived network, from scratch by default, and export it."""
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / SearchResult.FILE)
     spec = spec.tuned(found.tuned)

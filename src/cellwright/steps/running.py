@@ -1,4 +1,4 @@
-"""Running a step so that it can be killed at any moment: finished ones are reused, begun ones resume.
+"""Running a step so that it can be killed at any moment: finished ones are reused, unfinished ones resume.
 
 A step's folder is named by a key of all that its result depends on: the keys of the spec that it declares, which are
 also all that it can read, the keys of its inputs, and the code that it imports. The folder counts as finished when it

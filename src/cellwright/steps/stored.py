@@ -1,6 +1,6 @@
 """Steps whose workspace is in a store: each is done in a folder of its own machine, which the store's copy follows.
 
-So steps on different machines share no volume, one that is killed goes on from its checkpoint elsewhere, and of several
+So steps on different machines share no volume, one that is killed resumes from its checkpoint elsewhere, and of several
 that want the same step done at once, one does it and the others wait for it.
 """
 

@@ -33,7 +33,7 @@ def connect(endpoint: str | None) -> Any:
     """Return a client with the keys that boto3 finds: of the environment, of the service account, of the node.
 
     Args:
-        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrules it.
+        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
     """
     own = None if any(name in os.environ for name in ENDPOINT_VARIABLES) else endpoint
     session = boto3.Session()

@@ -1,4 +1,4 @@
-"""One object on its way to a file: goes on where it was broken off, and is checked when it is whole."""
+"""The download of one object to a file: resumed where it was interrupted, and checked when complete."""
 
 import threading
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
 """What one process at a time may do, among processes that share nothing but a store.
 
-The holder of a lease writes it anew every few seconds. One that has stood still for long, by the clock of those who
+The holder of a lease writes it again every few seconds. One that has stood still for long, by the clock of those who
 wait, belongs to a process that is gone, and is taken over. Nothing depends on clocks that agree.
 """
 
@@ -21,7 +21,7 @@ SECONDS = 300.0
 LEASES = "leases"
 """The folder of a store that says who is at what."""
 LOST = 75
-"""Exit code of a process whose lease was taken over; begun again, it waits its turn."""
+"""Exit code of a process whose lease was taken over; restarted, it waits for the lease."""
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class S3Reader:
     """Objects by `s3://BUCKET/KEY`.
 
     Args:
-        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrules it.
+        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
         say: is told what is waited for.
         seconds: to wait for a server that refuses, hangs or breaks off.
     """
@@ -96,7 +96,7 @@ class S3Reader:
 
         Args:
             objects: what is to lie where; what lies there with its size is whole, and is the object.
-            parts: folder for what is not whole yet, where a download goes on that was killed.
+            parts: folder for partial files, from which a killed download resumes.
             progress: is told how far it is.
 
         Raises:

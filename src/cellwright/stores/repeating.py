@@ -1,4 +1,4 @@
-"""Doing something again and again while other work goes on."""
+"""Repeating something while other work runs."""
 
 import threading
 from collections.abc import Callable, Iterator

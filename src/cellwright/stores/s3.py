@@ -19,7 +19,7 @@ from cellwright.stores.retrying import SECONDS, s3_retry, say_line, status_of
 
 UPLOADING = TransferConfig()
 NUM_READS = 5
-"""How often an object is read anew that changes while it is read."""
+"""How often an object that changes while it is read is read again."""
 
 
 class S3Store(Store):
@@ -27,7 +27,7 @@ class S3Store(Store):
 
     Args:
         uri: `s3://BUCKET/PREFIX`.
-        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrules it.
+        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
         say: is told what is waited for.
         seconds: to wait for a server that refuses, hangs or breaks off.
     """

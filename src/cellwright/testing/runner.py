@@ -47,7 +47,7 @@ class RunnerContract:
 
     @pytest.fixture
     def build(self, spec: SearchSpec, data: Path, folder: Path) -> Callable[[], Runner]:
-        """Return what makes the runner of the search, as a search does that is begun again."""
+        """Return what makes the runner of the search, as a restarted search does."""
         return lambda: runner_class(spec.runner).of(spec, trials_of(spec, data, folder, Silent()))
 
     @pytest.fixture
@@ -92,7 +92,7 @@ class RunnerContract:
     def test_a_trial_that_was_stopped_can_be_started_again(
         self, build: Callable[[], Runner], start: Callable[[Runner, Key], Path]
     ) -> None:
-        """By a search that is begun again; to stop twice does no harm."""
+        """By a restarted search; stopping twice does no harm."""
         stopped = build()
         start(stopped, (0, 0))
         stopped.stop()

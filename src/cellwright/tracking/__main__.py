@@ -56,7 +56,7 @@ def _send(target: Target, notes: "SimpleQueue[Note]", pace: Pace) -> None:
             is_away = False
         except MlflowAway as error:
             if not is_away:
-                print(f"{error}; goes on, and what is new is sent later", flush=True)
+                print(f"{error}; continuing; what is new is sent later", flush=True)
             is_away = True
         if note.is_last:
             return

@@ -60,14 +60,14 @@ def read_note(line: str) -> Note:
 
 
 class LiveLogging:
-    """Logs what a record is by and by, from entering it to leaving it.
+    """Logs a record as it grows, while the context is entered.
 
-    Work that is over sooner than the pace is left to who logs in the end.
+    Work that ends within one interval is logged by the last step alone.
 
     Args:
         target: of the MLflow run.
         record: returns what is known so far, without artifacts; called from a thread.
-        say: told once when MLflow does not answer, and when it does again.
+        say: called once when MLflow does not answer, and when it does again.
         pace: how often.
     """
 

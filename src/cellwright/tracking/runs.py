@@ -44,7 +44,7 @@ def find_outermost(client: MlflowClient, run_id: str) -> Run:
 class LoggedRun:
     """The MLflow run of a pipeline run, which is given what it has not got yet.
 
-    It reads once what MLflow has, and then knows what it sent. After an error that is no longer sure: make it anew.
+    It reads once what MLflow has, and then knows what it sent. After an error that is uncertain: make a new one.
 
     Args:
         client: of the server.

@@ -107,7 +107,7 @@ class MlflowTracker:
             experiment: Name of the MLflow experiment.
             run_id: A run to log into, or the one that it is nested in, instead of one of this package's own. Who
                 made it sets its status; its experiment counts, not `experiment`.
-            artifact_location: Where a new experiment keeps its files. Unless said, the folder `artifacts`
+            artifact_location: Where a new experiment keeps its files. By default the folder `artifacts`
                 beside a SQLite database, or what the server decides.
             retry: How long to wait for an MLflow that is away; by default, not at all.
         """
@@ -130,7 +130,7 @@ class MlflowTracker:
         """Write everything in `record`, then the status, and return the MLflow run's id.
 
         When the record grows between calls, what is new is added. A step of a curve keeps its first value; a
-        metric whose value changed is logged anew; params can't change, and neither can trials.
+        metric whose value changed is logged again; params can't change, and neither can trials.
         """
         return self._ask(lambda: self._complete(record, status))
 
@@ -151,7 +151,7 @@ class MlflowTracker:
         return run_id
 
     def _ask(self, work: Callable[[], T]) -> T:
-        """Return what the work does, repeated while MLflow is away, with MLflow's errors in words."""
+        """Return what the work does, repeated while MLflow is away, with MLflow's errors translated."""
         from cellwright.tracking import connection
 
         def explained() -> T:

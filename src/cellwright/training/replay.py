@@ -64,7 +64,7 @@ class Replayed:
                 _Alias(self.network), samples, allow_unused_input=True
             )
         except RuntimeError as error:
-            warnings.warn(f"goes on without CUDA graphs, as recording one failed: {error}", stacklevel=2)
+            warnings.warn(f"continuing without CUDA graphs, as recording one failed: {error}", stacklevel=2)
             return _Alias(self.network)
         finally:
             for buffer, value in remembered:

@@ -42,7 +42,7 @@ class Retraining:
         augment: what is done to its inputs.
         task: what the network is for.
         seed: all randomness follows from it.
-        checkpoint: the file that training goes on from, if it is there.
+        checkpoint: the file from which training resumes, if it exists.
     """
 
     def __init__(

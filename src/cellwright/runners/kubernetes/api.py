@@ -71,7 +71,7 @@ class Cluster:
     """One namespace of the cluster that the kubeconfig names, or that this pod runs in.
 
     Args:
-        namespace: the one of the kubeconfig's context, or of this pod, unless said.
+        namespace: by default that of the kubeconfig's context, or of this pod.
         say: told why a request is repeated.
         seconds: how long one is.
 

@@ -106,7 +106,7 @@ class KubernetesRunner(Runner):
         return preflight(cluster, TrialPods.of(spec), algorithm=algorithm, katib_namespace=katib_namespace)
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
-        """Store the request and begin the trial, or find it where it was begun before."""
+        """Store the request and start the trial, or find it if it was started before."""
         offer(self.store, folder, self.place(key))
         self.running[key] = _Running(folder=folder)
         self._last_change = time.monotonic()
@@ -154,7 +154,7 @@ class KubernetesRunner(Runner):
         return {key: outcome for key, job in jobs.items() if (outcome := _outcome(key, job)) is not None}
 
     def cut_short(self, key: Key) -> None:
-        """Make the trial's job fail now: deleted, it would be made anew."""
+        """Make the trial's job fail now: if deleted, it would be created again."""
         job = self.jobs().get(label_of(key))
         if job is not None:
             self.cluster.find(

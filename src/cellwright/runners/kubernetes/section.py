@@ -21,9 +21,9 @@ class ClusterSection(RunnerSection):
     image: str | None = None
     """Image of the trials; by default the released one of this version."""
     resources: Resources | None = None
-    """Profile of each trial; that of the steps unless said."""
+    """Profile of each trial; by default that of the steps."""
     retries: int = Field(default=2, ge=0)
-    """How often a trial whose pod was lost is begun again, from its last checkpoint. Mistakes are not tried again."""
+    """How often a trial whose pod was lost is retried, from its last checkpoint. Its own errors are not retried."""
     pending_seconds: PositiveFloat = 600
     """How long a pod may be unable to start, for want of a node or of its image, before its trial counts as failed."""
     stall_seconds: PositiveFloat = 900

@@ -45,5 +45,5 @@ def concatenated(features: Sequence[Feature]) -> Tensor:
 
 
 def rectified(features: Sequence[Feature]) -> Tensor:
-    """Return the ReLU of all maps, one after another along the channels; what edges read of it is not computed anew."""
+    """Return the ReLU of all maps, one after another along the channels; what edges read of it is computed once."""
     return torch.cat([feature.rectified for feature in features], dim=1)

@@ -22,10 +22,10 @@ Place = tuple[int, int]
 
 
 class EdgeWeights:
-    """What is active of a mixture, taken apart once for all cells of a kind.
+    """The active choices of a mixture, split once for all cells of a kind.
 
-    A gradient that is put together piece by piece costs a pass for each. Weights that are all 1, as those of a sampled
-    path are for its network weights, are left away.
+    A gradient that is assembled from pieces costs a pass for each. Weights that are all 1, as those of a sampled
+    path are for its network weights, are omitted.
 
     Args:
         mixture_EP: weights on edges E of primitives P.
@@ -46,11 +46,11 @@ class EdgeWeights:
 
     @cached_property
     def of_map(self) -> Mapping[Place, Tensor]:
-        """Return the weights as scalars, without those that are left away."""
+        """Return the weights as scalars, without those that are omitted."""
         return dict(zip(self._places, self._weights_A.unbind(), strict=True))
 
     def of_channels(self, channels: int) -> Mapping[Place, Tensor]:
-        """Return the weights as factors of as many channels, without those that are left away."""
+        """Return the weights as factors of as many channels, without those that are omitted."""
         if channels not in self._of_channels:
             factors_AC = self._weights_A[:, None].repeat(1, channels)
             self._of_channels[channels] = dict(zip(self._places, factors_AC.unbind(), strict=True))

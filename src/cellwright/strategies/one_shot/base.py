@@ -1,4 +1,4 @@
-"""What every one-shot strategy is, and the loop that they share."""
+"""The base class of one-shot strategies, and the loop that they share."""
 
 import math
 import time
@@ -53,14 +53,14 @@ class Intervention:
     """What a guard does about an epoch."""
 
     event: str
-    """In words."""
+    """What happened, for people to read."""
     stops: bool
-    """Whether the search goes back to the epoch before and ends there."""
+    """Whether the search returns to the epoch before and ends there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
-    """A part of the selection that is done."""
+    """A finished part of the selection."""
 
     number: int
     """Counted from 1."""
@@ -92,7 +92,7 @@ class OneShotStrategy(ABC):
     Several processes may search together (`training.parallel`). Each is given whole batches, and `loss` shares them
     out; gradients are averaged by `descend`, and those of whatever else learns must be by `parallel.average_gradients`.
 
-    It is complete once it is made: a notebook can call `train_epoch`, `step`, `watch` and `derive` by itself.
+    It is complete after its constructor: a notebook can call `train_epoch`, `step`, `watch` and `derive` by itself.
 
     Args:
         settings: its section of the spec.
@@ -101,16 +101,16 @@ class OneShotStrategy(ABC):
         budget: what the search may cost.
         augment: what is done to training inputs.
         seed: all randomness follows from it.
-        start: alphas of an earlier search to begin with, by name; those of another shape are left.
+        start: alphas of an earlier search to start from, by name; those of another shape are ignored.
 
     Raises:
-        CellwrightError: there are alphas to begin with, and the strategy has none.
+        CellwrightError: `start` has alphas, and the strategy has none.
     """
 
     has_alphas: ClassVar[bool] = False
     """Whether it learns architecture parameters, which an earlier search may have left."""
     rate_name: str = "strategy.learning_rate"
-    """What users know the weights' learning rate by."""
+    """The key of the spec that sets the weights' learning rate, for messages."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class OneShotStrategy(ABC):
     ) -> None:
         if start and not self.has_alphas:
             raise CellwrightError(
-                f"start.search must be left out: strategy.kind {settings.kind} has no alphas to begin with"
+                f"start.search must be omitted: strategy.kind {settings.kind} has no alphas to start from"
             )
         self.settings = settings
         self.augment = augment
@@ -156,11 +156,11 @@ class OneShotStrategy(ABC):
         self.begin_epoch(1)
 
     def fit(self, checkpoint: Path, progress: Progress) -> SearchResult:
-        """Search, from the checkpoint on if it is there.
+        """Search, or resume from the checkpoint if there is one.
 
         Args:
             checkpoint: the file that is written after each epoch and each round of selection.
-            progress: told of each.
+            progress: is given each of them.
 
         Raises:
             DivergedError: an epoch's loss, score or state is not finite.
@@ -196,14 +196,14 @@ class OneShotStrategy(ABC):
 
     @abstractmethod
     def watch(self) -> dict[str, float]:
-        """Return `validation_score`, and what else tells how the search is doing, after an epoch."""
+        """Return `validation_score` and other metrics of the search, after an epoch."""
 
     @abstractmethod
     def derive(self) -> Genotype:
-        """Return the genotype that the search stands at."""
+        """Return the genotype that the search would return now."""
 
     def begin(self) -> None:  # noqa: B027 - optional
-        """Make what the search needs beside the supernet; the constructor ends with it."""
+        """Make what the search needs besides the supernet; the constructor calls it last."""
 
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - optional
         """Make the generators and batches that the epoch, counted from 1, needs."""
@@ -217,7 +217,7 @@ class OneShotStrategy(ABC):
         return None
 
     def select(self) -> Iterator[Round]:
-        """Choose a genotype once the weights are trained; yield whenever state and notes can be gone on from."""
+        """Choose a genotype once the weights are trained; yield whenever `state` and `notes` can be resumed from."""
         yield from ()
 
     def state(self) -> dict[str, Tensor]:
@@ -227,24 +227,24 @@ class OneShotStrategy(ABC):
         )
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go back to what `state` returned."""
+        """Restore what `state` returned."""
         restore_module(self.supernet, unprefixed("supernet", state))
         restore_optimizer(self.weight_optimizer, unprefixed("weight_optimizer", state))
 
     def descend(self, loss: Tensor) -> None:
-        """Take a step of the weights down the loss, whose gradients reach the alphas too where it depends on them."""
+        """Take a weight step down the loss; the alphas get gradients too where the loss depends on them."""
         self.backpropagate(loss)
         self.follow_gradients()
 
     def backpropagate(self, loss: Tensor) -> None:
-        """Let the weights hold their gradients of the loss, averaged over the processes, in place of older ones."""
+        """Set the weights' gradients to those of the loss, averaged over the processes."""
         for weight in self.weights:  # the optimizer's `zero_grad` takes ten times as long
             weight.grad = None
         torch.autograd.backward(loss)
         parallel.average_gradients(self.weights)
 
     def follow_gradients(self) -> None:
-        """Take a step of the weights along the gradients that they hold."""
+        """Take a weight step along the current gradients."""
         nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
         self.weight_optimizer.step()
 
@@ -258,7 +258,7 @@ class OneShotStrategy(ABC):
         return share.weight * loss, outputs
 
     def weight_step(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
-        """Descend the loss on a batch with the weights alone."""
+        """Take a step of the weights alone down the loss on a batch."""
         loss, outputs = self.loss(batch, mixture, active)
         self.descend(loss)
         return loss.detach(), outputs.detach()
@@ -322,7 +322,7 @@ class OneShotStrategy(ABC):
             group["lr"] = rate
 
     def _finish_epoch(self, journal: SearchRecord, checkpoint: Path) -> None:
-        """Let a guard look at the epoch; the checkpoint still holds the one before, the last good one."""
+        """Apply the guard; the checkpoint still holds the epoch before, the last good one."""
         intervention = self.intervene(journal.history[-1])
         if intervention is not None:
             journal.events.append(intervention.event)
@@ -355,7 +355,7 @@ class OneShotStrategy(ABC):
 
 
 def endless_batches(split: Split, batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
-    """Yield shuffled batches, beginning anew whenever the split is used up."""
+    """Yield shuffled batches forever, passing over the split again and again."""
     lap = 0
     size = min(batch_size, len(split))
     while True:

@@ -1,4 +1,4 @@
-"""What strategies share whose architecture parameters learn by gradients."""
+"""The base class of strategies whose architecture parameters learn by gradients."""
 
 import itertools
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class Differentiable(OneShotStrategy):
         return {group: self.alphas[group].softmax(dim=1) for group in self.space.decisions}
 
     def mixture(self) -> Mixture:
-        """Return how strong each choice is, for derivation and for the supernet as a whole."""
+        """Return the strength of each choice, for derivation and for the whole supernet."""
         return self.probabilities()
 
     def sample(self) -> tuple[Mixture, Active | None]:
@@ -64,7 +64,7 @@ class Differentiable(OneShotStrategy):
         return self.mixture(), None
 
     def representative(self) -> tuple[Mixture, Active | None]:
-        """Return what validation accuracy is measured with."""
+        """Return the mixture that is scored on the validation split."""
         return self.mixture(), None
 
     def regularisation(self) -> Tensor:
@@ -119,7 +119,7 @@ class Differentiable(OneShotStrategy):
         self.follow_alpha_gradients()
 
     def follow_alpha_gradients(self) -> None:
-        """Take a step of the alphas along the gradients that they hold, averaged over the processes."""
+        """Take an alpha step along the current gradients, averaged over the processes."""
         parallel.average_gradients(self.alphas.values())
         self.alpha_optimizer.step()
 
@@ -136,21 +136,21 @@ class Differentiable(OneShotStrategy):
 
     @torch.no_grad()
     def watch(self) -> dict[str, float]:
-        """Return what shows a collapse: on the validation split, of the alphas, and of the network they lead to."""
+        """Return what shows a collapse: scores on validation, and metrics of the alphas and the derived network."""
         split = self.data.validation
-        accuracy, loss = score(self.supernet, split, *self.representative(), self.calibration)
+        found, loss = score(self.supernet, split, *self.representative(), self.calibration)
         leading = derive_by_argmax(self.space, self.mixture())
         derived = score_genotype(self.supernet, leading, split, self.calibration)
         return {
-            self.validation_score: accuracy,
+            self.validation_score: found,
             "validation_loss": loss,
             "entropy": relative_entropy(self.probabilities()),
             "skip_fraction": skip_fraction(leading),
-            "derivation_drop": accuracy - derived,
+            "derivation_drop": found - derived,
         }
 
     def intervene(self, record: EpochRecord) -> Intervention | None:
-        """Do what the guard is set to where the epoch breaks one of its limits."""
+        """Apply the guard's action where the epoch breaks one of its limits."""
         guard = self.settings.guard
         broken = "; ".join(objections(guard, record.metrics))
         if not broken:
@@ -161,8 +161,8 @@ class Differentiable(OneShotStrategy):
             if last := self.notes.get("good_epoch"):
                 end = f"stopped at epoch {last}, the last good one"
             else:
-                self.begin_alphas_anew()
-                end = "no good epoch to go back to, so the alphas began anew"
+                self.reset_alphas()
+                end = "there is no good epoch to return to, so the alphas were reset"
             return Intervention(event=f"epoch {record.epoch}: {broken}; {end}", stops=bool(last))
         strength = self.guard_strength + guard.strength
         self.notes["guard_strength"] = strength
@@ -207,7 +207,7 @@ class Differentiable(OneShotStrategy):
         )
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go back to what `state` returned."""
+        """Restore what `state` returned."""
         super().restore(state)
         with torch.no_grad():
             for name, alpha in unprefixed("alphas", state).items():
@@ -216,8 +216,8 @@ class Differentiable(OneShotStrategy):
         self.perturbation.restore(unprefixed("perturbation", state))
 
     @torch.no_grad()
-    def begin_alphas_anew(self) -> None:
-        """Put the alphas where they began; the weights keep what they have learnt."""
+    def reset_alphas(self) -> None:
+        """Set the alphas to their initial values; the weights keep what they have learnt."""
         for name, alpha in self.initial_alphas().items():
             self.alphas[name].copy_(alpha)
         self.alpha_optimizer.state.clear()

@@ -10,7 +10,7 @@ from cellwright.spaces.supernet import Active, Mixture
 from cellwright.strategies.one_shot.base import Round
 
 Score = Callable[[Mixture, Active], tuple[float, float]]
-"""Returns accuracy and loss on validation examples."""
+"""Returns the score and the loss on validation examples."""
 
 Restricted = tuple[dict[str, Tensor], dict[str, list[list[int]]]]
 """A mixture, and the choices that it leaves."""
@@ -33,7 +33,7 @@ class Perturbation:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether all decisions are taken and ranked."""
+        """Return whether all decisions are taken and ranked."""
         return all(bool((ranks > 0).all()) for ranks in self.ranks.values())
 
     def rounds(self, mixture: Mixture, *, score: Score, rng: torch.Generator) -> Iterator[Round]:
@@ -90,7 +90,7 @@ class Perturbation:
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go back to what `state` returned."""
+        """Restore what `state` returned."""
         self.taken = {group: state[f"{group}/taken"] for group in self.taken}
         self.ranks = {group: state[f"{group}/ranks"] for group in self.ranks}
 
@@ -110,6 +110,6 @@ class Perturbation:
 
 
 def _order(score: tuple[float, float]) -> tuple[float, float]:
-    """Sort from the worst accuracy, and where that ties from the highest loss."""
-    accuracy, loss = score
-    return accuracy, -loss
+    """Sort by the score, the worst first, and where scores tie by the loss, the highest first."""
+    found, loss = score
+    return found, -loss

@@ -1,4 +1,4 @@
-"""How well the supernet does with given weights of its choices, or restricted to one genotype."""
+"""Scores of the supernet with given weights of its choices, or restricted to one genotype."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ EVALUATION_BATCH = 256
 
 
 def restriction(space: Space, genotype: Genotype, device: torch.device) -> tuple[Mixture, Active]:
-    """Return what makes a supernet compute the genotype alone."""
+    """Return the mixture and the active choices with which a supernet computes the genotype alone."""
     mixture, active = {}, {}
     choices = space.choices(genotype)
     for group, shape in space.decisions.items():
@@ -36,7 +36,7 @@ def score(
 ) -> tuple[float, float]:
     """Return the task's objective and the loss on the split; leaves the supernet in eval mode.
 
-    Feature maps have statistics of their own where the mixture is not the one that was trained: it may be drawn anew
+    Feature maps have statistics of their own where the mixture is not the one that was trained: it may be drawn again
     for each batch, or be a part of it. So norms are given the statistics of the calibration inputs, which should
     be training inputs, and get their old ones back.
     """
@@ -65,7 +65,7 @@ def some_examples(split: Split, count: int, seed: int) -> Split:
 
 
 def calibration_inputs(train: Split, seed: int) -> Inputs:
-    """Return training inputs that give norms their statistics."""
+    """Return training inputs from which norms take their statistics."""
     inputs, _ = next(some_examples(train, EVALUATION_BATCH, seed).ordered_batches(EVALUATION_BATCH))
     return inputs
 

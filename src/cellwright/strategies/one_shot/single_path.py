@@ -1,4 +1,4 @@
-"""What strategies share that train one path of the supernet at a time and then choose among candidates."""
+"""The base class of strategies that train one path of the supernet at a time and then choose among candidates."""
 
 import random
 from abc import abstractmethod
@@ -24,7 +24,7 @@ class SinglePath(OneShotStrategy):
     """Each training batch teaches the weights of one genotype, and no other op is computed.
 
     Then candidates are scored with the weights that they share, round by round; the best is found. A subclass says
-    which paths are taken (`path`) and who the candidates are.
+    which paths are trained (`path`) and which candidates there are.
     """
 
     settings: OneShotSection
@@ -32,19 +32,19 @@ class SinglePath(OneShotStrategy):
     @property
     @abstractmethod
     def num_rounds(self) -> int:
-        """Return in how many rounds candidates are scored."""
+        """Return the number of rounds in which candidates are scored."""
 
     @abstractmethod
     def candidates(self, number: int, rng: random.Random) -> Sequence[Genotype]:
         """Return the candidates of a round, counted from 0, which may build on `scores` of the rounds before."""
 
     def path(self, rng: random.Random) -> Genotype:
-        """Draw what the next training batch teaches."""
+        """Draw the genotype whose weights the next training batch trains."""
         return self.space.sample(rng)
 
     @property
     def scores(self) -> dict[str, float]:
-        """Return the accuracy of each candidate so far, by its one-line form."""
+        """Return the score of each candidate so far, by its one-line form."""
         scores: dict[str, float] = self.notes.setdefault("scores", {})
         return scores
 
@@ -58,11 +58,11 @@ class SinglePath(OneShotStrategy):
         self.rng = random.Random(derive_seed(self.seed, "paths", epoch))
 
     def step(self, batch: Batch) -> StepResult:
-        """Teach one path."""
+        """Train one path."""
         return self.weight_step(batch, *restriction(self.space, self.path(self.rng), self.device))
 
     def watch(self) -> dict[str, float]:
-        """Return the mean validation accuracy and the skips of a few paths, drawn alike after every epoch."""
+        """Return the mean validation score and the skips of a few paths, the same draw after every epoch."""
         rng = random.Random(derive_seed(self.seed, "watch"))
         paths = [self.path(rng) for _ in range(WATCHED_PATHS)]
         return {
@@ -71,7 +71,7 @@ class SinglePath(OneShotStrategy):
         }
 
     def score(self, genotype: Genotype) -> float:
-        """Return the genotype's validation accuracy with the shared weights."""
+        """Return the genotype's validation score with the shared weights."""
         return score_genotype(self.supernet, genotype, self.selection, self.calibration)
 
     def select(self) -> Iterator[Round]:
@@ -85,5 +85,5 @@ class SinglePath(OneShotStrategy):
             yield Round(number=number + 1, total=self.num_rounds, metrics={"best": max(self.scores.values())})
 
     def derive(self) -> Genotype:
-        """Return the best candidate, of equals the one scored first."""
+        """Return the best candidate; among equals, the one scored first."""
         return Genotype.from_line(max(self.scores, key=self.scores.__getitem__))

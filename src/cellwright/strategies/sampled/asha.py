@@ -20,21 +20,21 @@ class _Rung:
     ranked: list[tuple[float, int]] = field(default_factory=list)
     """Worse-is-more score and number of each finished evaluation, in order."""
     waiting: list[tuple[float, int]] = field(default_factory=list)
-    """A heap of those that have not gone on."""
+    """A heap of those that are not promoted."""
     keys: set[str] = field(default_factory=set)
     """Architectures that are or were evaluated here."""
 
 
 class Asha(Suggesting):
-    """Evaluates what a strategy suggests on the lowest rung, and goes on with the best of each rung.
+    """Evaluates what a strategy suggests on the lowest rung, and promotes the best of each rung.
 
     One in `reduction` of those done on a rung is suggested once more, on the next; the strategy is asked for another
     only where none is due. It learns from all rungs, with scores made comparable by `Levelling`. With several
-    objectives the first decides who goes on.
+    objectives the first one decides.
 
     Args:
         settings: how many rungs there are, and what they cost.
-        make_strategy: returns the strategy, made anew.
+        make_strategy: returns a new strategy.
     """
 
     def __init__(self, settings: AshaScheduler, make_strategy: Callable[[], SampledStrategy]) -> None:
@@ -51,11 +51,11 @@ class Asha(Suggesting):
 
     def finalists(self, count: int) -> list[Candidate]:
         """Return those of the strategy, among what was evaluated in full if anything was."""
-        return self._told_strategy().finalists(count)
+        return self._current_strategy().finalists(count)
 
     def choose(self, again: Sequence[Evaluation]) -> Candidate:
         """Return the strategy's choice."""
-        return self._told_strategy().choose(again)
+        return self._current_strategy().choose(again)
 
     def _take_in(self, evaluation: Evaluation) -> None:
         rung = self._rungs[self._levelling.level(evaluation)]
@@ -67,13 +67,13 @@ class Asha(Suggesting):
         self._tell(evaluation)
 
     def _tell(self, evaluation: Evaluation) -> None:
-        """Tell the strategy, unless what it was told means something else by now."""
+        """Let the strategy observe it, unless the scores that it knows have changed since."""
         self._is_outdated |= self._levelling.observe(evaluation, self._strategy.key(evaluation.candidate))
         if not self._is_outdated:
             self._strategy.observe([self._levelling.levelled(evaluation)])
 
-    def _told_strategy(self) -> SampledStrategy:
-        """Return the strategy, made anew and told all over again where scores now mean something else."""
+    def _current_strategy(self) -> SampledStrategy:
+        """Return the strategy; a new one that observes everything again if the levelled scores have changed."""
         if self._is_outdated:
             self._strategy = self._make_strategy()
             self._strategy.observe(map(self._levelling.levelled, self._known.values()))
@@ -85,11 +85,12 @@ class Asha(Suggesting):
             if (due := self._due(lower, upper)) is not None:
                 return Suggestion(number=self._next_number, candidate=due, fidelity=upper.fidelity)
         return next(
-            (replace(new, fidelity=self._rungs[0].fidelity) for new in self._told_strategy().suggest(1)), None
+            (replace(new, fidelity=self._rungs[0].fidelity) for new in self._current_strategy().suggest(1)),
+            None,
         )
 
     def _due(self, lower: _Rung, upper: _Rung) -> Candidate | None:
-        """Return the best that has not gone on, if it is among the best one in `reduction`."""
+        """Return the best that is not promoted, if it is among the best one in `reduction`."""
         while lower.waiting:
             entry = lower.waiting[0]
             candidate = self._known[entry[1]].candidate

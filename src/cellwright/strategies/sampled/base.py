@@ -1,4 +1,4 @@
-"""What every sampled strategy is."""
+"""The base class of sampled strategies."""
 
 import bisect
 import random
@@ -16,7 +16,7 @@ from cellwright.spec import SampledSection
 from cellwright.strategies.sampled.walk import Walk
 
 ATTEMPTS = 50
-"""Proposals for one suggestion that may be known already before others are looked for in the strategy's place."""
+"""How many known proposals a strategy may make for one suggestion, before unknown ones are drawn instead."""
 CACHED = 1 << 13
 """Architectures whose isomorphism keys are remembered, the latest used."""
 PARENTS = 40
@@ -24,7 +24,7 @@ PARENTS = 40
 
 
 class Suggesting(ABC):
-    """What a search talks to: a strategy, or a scheduler of fidelities around one."""
+    """What a search asks for suggestions: a strategy, or a scheduler of fidelities around one."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self.objectives = tuple(objectives)
@@ -32,9 +32,9 @@ class Suggesting(ABC):
         self._next_number = 0
 
     def suggest(self, count: int) -> list[Suggestion]:
-        """Return as many architectures as asked, unlike each other and all that run; fewer in a used-up space.
+        """Return that many suggestions, different from each other and from all that run; fewer if the space is used up.
 
-        Each counts as running from here on, under its number.
+        Each counts as running from now on, under its number.
         """
         suggestions: list[Suggestion] = []
         while len(suggestions) < count and (suggestion := self._next()) is not None:
@@ -43,10 +43,10 @@ class Suggesting(ABC):
         return suggestions
 
     def observe(self, evaluations: Iterable[Evaluation]) -> None:
-        """Learn from evaluations: late, repeated, failed, in any order; `running` ones say what is under way.
+        """Learn from evaluations, which may be late, repeated, failed and in any order; `running` ones have not ended.
 
-        Only `done` ones are learnt from. What a number gave first holds; scores on fresh seeds (`repeat`) are not for
-        a strategy, which must not know more of some architectures than of others.
+        Only `done` ones are learnt from. Of several with one number the first counts. Scores on fresh seeds (`repeat`)
+        are ignored: a strategy must not know more of some architectures than of others.
         """
         for evaluation in evaluations:
             known = self._known.get(evaluation.number)
@@ -80,10 +80,10 @@ class Suggesting(ABC):
 class SampledStrategy(Suggesting):
     """Proposes architectures and learns from evaluations of them.
 
-    The state follows from the evaluations alone: a strategy that is made anew and observes the same ones, in whatever
-    order and however often, suggests the same. Those of suggestions that are under way count, so they are observed
-    too, as `running`. Evaluations are folded in the order of their numbers, so that which trial ends first changes
-    nothing but what is known yet. Knows no torch: the suggestion service runs it.
+    The state follows from the evaluations alone: a new strategy that observes the same ones, in any order and any
+    number of times, suggests the same. Suggestions that still run count, so they are observed too, as `running`.
+    Evaluations are folded in the order of their numbers, so the order in which trials end does not matter. It needs
+    no torch, since the suggestion service runs it.
 
     Complete after its constructor, so it can be used alone:
 
@@ -141,7 +141,7 @@ class SampledStrategy(Suggesting):
         return [self._known[number] for number in self._done]
 
     def is_known(self, candidate: Candidate) -> bool:
-        """Tell whether an architecture that builds the same network is known."""
+        """Return whether a candidate that builds the same network is known."""
         return self.key(candidate) in self._keys
 
     def mutate(self, candidate: Candidate, rng: random.Random) -> Candidate:
@@ -149,7 +149,7 @@ class SampledStrategy(Suggesting):
         return rng.choice(self.neighbours(candidate))
 
     def score(self, evaluation: Evaluation) -> float:
-        """Return the first objective, turned so that more is better."""
+        """Return the first objective, negated if it is minimised, so that more is better."""
         return self.objectives[0].score(evaluation.metrics)
 
     def finalists(self, count: int) -> list[Candidate]:
@@ -187,7 +187,7 @@ class SampledStrategy(Suggesting):
 
         Args:
             rng: for this suggestion.
-            attempt: how many of its proposals were known already; the more, the further afield one should look.
+            attempt: how many of its proposals were known already; with more, it should explore further.
         """
 
     def _next(self) -> Suggestion | None:

@@ -1,4 +1,4 @@
-"""What a score at one fidelity says of the score in full."""
+"""What a score at one fidelity says about the score at full fidelity."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,8 +17,8 @@ Line = tuple[float, float, float]
 class Levelling:
     """Brings scores of all fidelities to the level of the full one, by regression from each rung to the next.
 
-    Those that went on were chosen by the lower score alone, so a regression on it is not misled by the choice. It is
-    done again each time that twice as many have gone on.
+    Promotions were decided by the lower score alone, so a regression on that score is not biased by them. It is done
+    again each time the number of promoted architectures has doubled.
     """
 
     def __init__(self, fidelities: Sequence[Fidelity], objectives: Sequence[Objective]) -> None:

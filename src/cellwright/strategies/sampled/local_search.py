@@ -16,7 +16,7 @@ from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 
 FRESH = 0.8
-"""How often one is drawn afresh while the best is a local optimum."""
+"""Probability of a random draw while the best is a local optimum."""
 
 
 class LocalSearchSection(SampledSection):
@@ -32,7 +32,7 @@ class LocalSearchSection(SampledSection):
 class LocalSearch(SampledStrategy):
     """Tries the neighbours of the best architecture, and moves on as soon as one is better.
 
-    While the best is a local optimum, all of whose neighbours are known, it mostly draws afresh and else goes on with
+    While the best is a local optimum, all of whose neighbours are known, it mostly draws at random, and else tries
     the neighbours of the next best. So what is tried follows from which architectures are known, not from a path
     through them.
     """

@@ -23,12 +23,12 @@ from cellwright.strategies.sampled.surrogate import Draws, Surrogate
 Array = NDArray[np.float64]
 
 CHILDREN = 50
-"""How many are bred for the surrogates to choose from, and each how often is tried anew if it is known."""
+"""How many are bred for the surrogates to choose from, and how often one that is known is mutated again."""
 BREEDINGS = 5
 REFITS = 8
-"""Children are bred and surrogates fitted afresh once evaluations are one part in so many more."""
+"""Children are bred and surrogates fitted again when there are one part in so many more evaluations."""
 REFERENCE = 2.0
-"""How far the reference point lies below the front, as a share of how far its scores differ."""
+"""Distance of the reference point below the front, as a share of the range of its scores."""
 LATEST, EARLIER = 200, 100
 """Evaluations that surrogates are fitted to, besides the population: the latest, and others spread over the earlier."""
 

@@ -28,7 +28,7 @@ SECOND, GRANDCHILDREN = 5, 8
 STRANGERS = 40
 """Candidates that are drawn from the whole space."""
 REFITS = 8
-"""The surrogate is fitted afresh once evaluations are one part in so many more."""
+"""The surrogate is fitted again when there are one part in so many more evaluations."""
 FITTED = 300
 """Most evaluations that a surrogate is fitted to: two thirds of them the best, the rest spread over the others."""
 
@@ -130,7 +130,7 @@ class Predictor(SampledStrategy):
         return list(dict.fromkeys(fitted[place].candidate for place in order)), surrogate
 
     def _mutants(self, parent: Candidate, count: int, evaluated: set[str]) -> list[Candidate]:
-        """Return the first new neighbours in an order of chance; it stays, so that most have been looked at before."""
+        """Return the first new neighbours in a random order, always the same, so that most keys are cached."""
         new = (m for m in self._neighbours(parent) if self.key(m) not in evaluated)
         return list(islice(new, count))
 

@@ -1,4 +1,4 @@
-"""What is left of a space that is nearly used up."""
+"""The unknown candidates of a space that is nearly used up."""
 
 import random
 from collections import deque
@@ -9,10 +9,10 @@ from cellwright.spaces import CandidateSpace
 
 
 class Walk:
-    """Goes through a space once, breadth first along neighbours, and never back.
+    """Visits a space once, breadth first along neighbours.
 
-    What is known stays known, so the first unknown candidate lies where it lay before or further on, and a search to
-    the last architecture costs one walk in all.
+    What is known stays known, so the first unknown candidate is the one found before or a later one, and a search to
+    the last architecture costs a single walk.
     """
 
     def __init__(self, space: CandidateSpace, rng: random.Random) -> None:

@@ -73,8 +73,8 @@ class Drnas(Differentiable):
         for group, average in unprefixed("averages", state).items():
             self.averages[group].copy_(average)
 
-    def begin_alphas_anew(self) -> None:
+    def reset_alphas(self) -> None:
         """Put the averages where the alphas begin, too."""
-        super().begin_alphas_anew()
+        super().reset_alphas()
         for group, average in self.averages.items():
             average.copy_(self.alphas[group].detach())

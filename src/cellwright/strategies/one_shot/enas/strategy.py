@@ -26,10 +26,10 @@ from cellwright.training.checkpoint import (
 
 
 class Enas(SinglePath):
-    """Trains paths that a controller draws, and the controller by REINFORCE: the reward is validation accuracy.
+    """Trains paths that a controller draws, and the controller by REINFORCE: the reward is the score on validation.
 
-    After each epoch of the weights the controller draws genotypes, each is rewarded with its accuracy on one
-    validation batch, and the log-probability of that very genotype is raised by the reward above a moving mean.
+    After each epoch of the weights the controller draws genotypes, each is rewarded with its score on one
+    validation batch, and its log-probability is raised in proportion to the reward above a moving mean.
     """
 
     settings: EnasSection
@@ -53,7 +53,7 @@ class Enas(SinglePath):
         return [self.path(rng) for _ in range(self.settings.candidates)]
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Train the controller; return what its genotypes earned."""
+        """Train the controller; return the mean reward of its genotypes and its entropy."""
         self.supernet.train()
         rng = random.Random(derive_seed(self.seed, "controller", epoch))
         batches = endless_batches(
@@ -72,12 +72,12 @@ class Enas(SinglePath):
 
     @torch.no_grad()
     def reward(self, genotype: Genotype, batch: Batch) -> float:
-        """Return the accuracy on a validation batch of the supernet restricted to the genotype."""
+        """Return the score on a validation batch of the supernet restricted to the genotype."""
         _, outputs = self.loss(batch, *restriction(self.space, genotype, self.device))
         return self.task.score(parallel.gather(outputs, len(batch[1])), batch[1])
 
     def reinforce(self, genotypes: Sequence[Genotype], rewards: Sequence[float]) -> float:
-        """Update the controller by what each genotype earned; return the mean entropy."""
+        """Update the controller by each genotype's reward; return the mean entropy."""
         baseline = self.notes.get("baseline", sum(rewards) / len(rewards))
         losses, entropies = [], []
         for genotype, reward in zip(genotypes, rewards, strict=True):
@@ -100,7 +100,7 @@ class Enas(SinglePath):
         )
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go back to what `state` returned."""
+        """Restore what `state` returned."""
         super().restore(state)
         restore_module(self.controller, unprefixed("controller", state))
         restore_optimizer(self.controller_optimizer, unprefixed("controller_optimizer", state))
