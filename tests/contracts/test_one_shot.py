@@ -65,7 +65,7 @@ class InOtherSpaces:
     """Guards compare numbers of epochs, in which no space takes part."""
 
     test_a_guard_stops_at_the_last_good_epoch = None
-    test_a_guard_with_no_good_epoch_to_go_back_to_begins_the_alphas_anew = None
+    test_a_guard_with_no_good_epoch_to_go_back_to_resets_the_alphas = None
     test_a_guard_raises_the_regularisation = None
 
     @pytest.fixture(params=OTHER_SPACES, ids=lambda space: space.kind, scope="class")

@@ -263,10 +263,10 @@ class DifferentiableContract(OneShotContract):
         )
         assert laboratory.search("guarded", settings=settings) == result
 
-    def test_a_guard_with_no_good_epoch_to_go_back_to_begins_the_alphas_anew(
+    def test_a_guard_with_no_good_epoch_to_go_back_to_resets_the_alphas(
         self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Collapsed in the first epochs, the search goes on, and stops only where it can go back."""
+        """Collapsed in the first epochs, the search continues, and stops only where it can return."""
         settings = {"alpha_learning_rate": 0.1} | ARGMAX
         budget = Budget(epochs=4)
         strategy = laboratory.strategy(settings, budget=budget)
@@ -279,16 +279,16 @@ class DifferentiableContract(OneShotContract):
             begin_epoch(epoch)
 
         monkeypatch.setattr(strategy, "begin_epoch", begin)
-        result = laboratory.search("anew", strategy)
+        result = laboratory.search("reset", strategy)
         assert [event.partition("; ")[2] for event in result.events] == [
-            *["no good epoch to go back to, so the alphas began anew"] * 2,
+            *["there is no good epoch to return to, so the alphas were reset"] * 2,
             "stopped at epoch 3, the last good one",
         ]
         assert begun[0].equal(begun[1])
         assert begun[0].equal(begun[2])
         assert not begun[0].equal(begun[3])
         assert result.epoch == 3
-        assert laboratory.search("anew", settings=settings, budget=budget) == result
+        assert laboratory.search("reset", settings=settings, budget=budget) == result
 
     def test_a_guard_raises_the_regularisation(
         self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
