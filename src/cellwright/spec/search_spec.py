@@ -81,9 +81,7 @@ class SearchSpec(Section):
         if not isinstance(value, list | tuple):
             return value
         augment = info.data.get("augment")
-        if augment is None:  # a mistake that is reported already
-            return value
-        default = {"metric": augment.objective}
+        default = {"metric": augment.objective if augment else "unknown"}  # that mistake is reported already
         return [default | one if isinstance(one, dict) else one for one in value or ({},)]
 
     @model_validator(mode="after")
