@@ -113,5 +113,5 @@ def test_what_ends_a_process_lets_it_remove_its_temporary_folders(tmp_path):
         text=True,
     )
     assert done.returncode == 143
-    assert done.stderr == "interrupted: the same command goes on where it stopped\n"
+    assert done.stderr == "interrupted: run the same command again to resume\n"
     assert list(tmp_path.iterdir()) == []
