@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import cellwright
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
 from cellwright.steps.register import RETRAIN_TAG
 from cellwright.steps.verifying import verify_workspace
@@ -128,6 +130,24 @@ def test_what_the_predict_page_says_loads_the_model_and_its_classes(undisturbed:
         {"name": "images", "shape": [1, 8, 8], "dtype": "uint8", "meaning": info["inputs"][0]["meaning"]}
     ]
     assert json.loads(done.stdout.splitlines()[-1]) == info
+
+
+def test_from_python_it_has_a_leaderboard_a_model_predictions_and_a_report(undisturbed: tuple[Path, str]):
+    folder, output = undisturbed
+    finished = cellwright.Run(folder / "runs/small")
+    evaluation = EvaluationResult.load(steps(folder)["evaluate"] / "evaluation.json")
+    board = finished.leaderboard()
+    assert set(board["network"]) == {"found", "random-0", "resnet"}
+    assert board["accuracy"].is_monotonic_decreasing
+    assert board.set_index("network")["accuracy"]["found"] == evaluation.found.metrics["accuracy"].value
+    images = load_file(steps(folder)["prepare"] / "test.safetensors")["inputs/images"]
+    np.save(folder / "images.npy", images.numpy())
+    outputs = load_file(steps(folder)["evaluate"] / "outputs.safetensors")["found"]
+    predicted = finished.predict(folder / "images.npy")
+    assert predicted["label"].astype(int).tolist() == outputs.argmax(1).tolist()
+    assert evaluation.found.name in finished._repr_html_()
+    assert f"Report: {folder / 'runs/small/report.html'}" in output
+    assert evaluation.found.genotype.to_line() in (folder / "runs/small/report.html").read_text()
 
 
 def test_given_again_it_reuses_everything(undisturbed: tuple[Path, str]):

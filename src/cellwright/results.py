@@ -14,6 +14,8 @@ from cellwright.genotype import GenotypeLine
 
 GENOTYPE = "genotype.json"
 """The found architecture."""
+OUTPUTS = "outputs.safetensors"
+"""What each network gives on the test split."""
 NETWORK, WEIGHTS, ONNX, PT2 = "network.json", "model.safetensors", "model.onnx", "model.pt2"
 """A trained network: how it is built, its weights, and the whole of it in two formats."""
 

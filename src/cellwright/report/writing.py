@@ -1,5 +1,6 @@
-"""Writing the report of a workspace's latest run."""
+"""Writing the report of a run from the folders of its steps."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cellwright.files import write_text
@@ -8,12 +9,14 @@ from cellwright.report.html.page import render
 from cellwright.report.html.pictures import sections
 from cellwright.report.latest import LatestRun
 from cellwright.report.run_report import RunReport
+from cellwright.results import OUTPUTS
+from cellwright.training.checkpoint import load_tensors
 
 REPORT = "report.html"
 
 
 def write_report(workspace: Path, path: Path | None = None) -> Path:
-    """Write the HTML report of the latest run.
+    """Write the HTML report of a workspace's latest run.
 
     Args:
         workspace: the run's folder.
@@ -25,15 +28,27 @@ def write_report(workspace: Path, path: Path | None = None) -> Path:
     Raises:
         CellwrightError: a result is missing or damaged.
     """
-    from cellwright.training.checkpoint import load_tensors
-
-    run, steps = RunReport.of(workspace), LatestRun.read(workspace).steps
-    outputs = (
-        load_tensors(workspace / steps["evaluate"] / "outputs.safetensors")[0] if "evaluate" in steps else {}
-    )
-    found = run.evaluation.found.name if run.evaluation else ""
+    latest = LatestRun.read(workspace)
+    folders = {step: workspace / folder for step, folder in latest.steps.items()}
     if path is None:
         path = workspace / REPORT
         claim(path)
-    write_text(path, render(run, list(sections(workspace / steps["prepare"], outputs, found))))
+    write_text(path, report_html(latest.name, latest.seed, folders))
     return path
+
+
+def report_html(name: str, seed: int, folders: Mapping[str, Path]) -> str:
+    """Return the HTML report of the steps that have finished.
+
+    Args:
+        name: of the spec.
+        seed: of the spec.
+        folders: of each finished step, `prepare` among them.
+
+    Raises:
+        CellwrightError: a result is missing or damaged.
+    """
+    run = RunReport.gather(name, seed, folders)
+    outputs = load_tensors(folders["evaluate"] / OUTPUTS)[0] if "evaluate" in folders else {}
+    found = run.evaluation.found.name if run.evaluation else ""
+    return render(run, list(sections(folders["prepare"], outputs, found)))

@@ -10,7 +10,7 @@ from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Split
 from cellwright.nn.cost import measure_latency
 from cellwright.progress import Progress
-from cellwright.results import Comparison, EvaluationResult, Latency, ModelScore, TrainingResult
+from cellwright.results import OUTPUTS, Comparison, EvaluationResult, Latency, ModelScore, TrainingResult
 from cellwright.spec import Evaluate, SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.base import Task, read_task
@@ -18,8 +18,6 @@ from cellwright.training.checkpoint import save_tensors
 from cellwright.training.networks import load_network, use_device
 from cellwright.training.precision import channels_last
 from cellwright.training.retraining import predict
-
-OUTPUTS = "outputs.safetensors"
 
 
 def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:

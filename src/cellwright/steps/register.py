@@ -11,6 +11,7 @@ from cellwright.data.manifest import MANIFEST
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Progress
+from cellwright.report.writing import REPORT, report_html
 from cellwright.results import (
     GENOTYPE,
     NETWORK,
@@ -90,6 +91,7 @@ def _alone(spec: SearchSpec, uri: str, owner: str, progress: Progress) -> Abstra
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
     write_text(folder / SPEC, spec.model_dump_json(by_alias=True, indent=2, exclude={"tracking": {"run_id"}}))
     write_text(folder / ENVIRONMENT, _environment())
+    write_text(folder / REPORT, report_html(spec.name, spec.seed, inputs))
     record = run_record(spec, run_key(spec, inputs["search"]), inputs)
     return replace(
         record,
@@ -100,6 +102,7 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
         artifacts={
             SPEC: folder / SPEC,
             ENVIRONMENT: folder / ENVIRONMENT,
+            REPORT: folder / REPORT,
             MANIFEST: inputs["prepare"] / MANIFEST,
             **{name: inputs["search"] / name for name in (SearchResult.FILE, GENOTYPE)},
             **{name: inputs["retrain"] / name for name in (ONNX, WEIGHTS, NETWORK, ModelInfo.FILE)},

@@ -1,0 +1,125 @@
+"""A run from Python, such as in a notebook: the same steps as the command line's, in the same folders."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellwright.cli.display import progress_display
+from cellwright.cli.loading import load
+from cellwright.cli.workspaces import named, opened
+from cellwright.report.latest import LatestRun
+from cellwright.report.run_report import RunReport
+from cellwright.report.writing import write_report
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from cellwright.predicting import Predictor
+
+RUNS = Path("runs")
+
+
+class Run:
+    """A finished run.
+
+    Args:
+        place: its folder, or the spec that was run.
+        runs: the folder of all runs.
+
+    Raises:
+        CellwrightError: no run has finished there.
+    """
+
+    def __init__(self, place: str | Path, runs: str | Path = RUNS) -> None:
+        self.folder = named(str(place), Path(runs))
+        self.info = RunReport.of(self.folder)
+
+    def leaderboard(self) -> "pd.DataFrame":
+        """Return what each network scored on the test split, the best first; a column each for its size and speed."""
+        import pandas as pd
+
+        rows = []
+        for score in self.info.leaderboard:
+            row: dict[str, Any] = {"network": score.name}
+            for name, metric in score.metrics.items():
+                row[name] = metric.value
+                if metric.interval:
+                    row |= {f"{name}_low": metric.interval.low, f"{name}_high": metric.interval.high}
+            row |= {"params": score.params, "macs": score.macs}
+            row |= {f"ms_batch_{latency.batch_size}": latency.median_ms for latency in score.latency}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def model(self) -> "nn.Module":
+        """The found network, trained, in eval mode on the CPU: raw inputs as float32 in, outputs of the task out."""
+        return self._predictor.network
+
+    def predict(self, files: str | Path | Iterable[str | Path]) -> "pd.DataFrame":
+        """Return a row for each example in the files, with what the model says, or with what is wrong in `mistake`."""
+        import pandas as pd
+
+        paths = [files] if isinstance(files, str | Path) else files
+        found = self._predictor.predict(map(Path, paths))
+        return pd.DataFrame(
+            {"file": one.name, **one.answer, **({"mistake": one.mistake} if one.mistake else {})}
+            for one in found
+        )
+
+    def report(self) -> Path:
+        """Write the HTML report, and return its place."""
+        return write_report(self.folder)
+
+    @cached_property
+    def _predictor(self) -> "Predictor":
+        from cellwright.predicting import Predictor, find_model
+
+        return Predictor(find_model(str(self.folder), self.folder.parent, self.folder))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}): {self.info.answer}"
+
+    def _repr_html_(self) -> str:
+        from markupsafe import Markup
+
+        table = Markup(self.leaderboard().to_html(index=False, float_format="{:.4g}".format))
+        return Markup("<p>{}</p>{}").format(self.info.answer, table)
+
+
+def run(spec: str | Path, *, runs: str | Path = RUNS, fresh: bool = False, **changes: Any) -> Run:
+    """Do everything that a spec says, from the data to a registered model; finished steps are reused.
+
+    Args:
+        spec: a YAML file.
+        runs: the folder of all runs.
+        fresh: whether to delete first what earlier runs of the spec made.
+        changes: values put over the spec's, by section or key, such as `budget={"epochs": 5}`.
+
+    Returns:
+        The finished run. Interrupted, the same call resumes where it was.
+
+    Raises:
+        CellwrightError: something is to mend; says what.
+    """
+    from cellwright_pipelines import run_locally
+
+    loaded = load(Path(spec), [f"{key}={json.dumps(value)}" for key, value in _flat(changes)])
+    with opened(loaded, Path(runs), fresh=fresh, registers=True) as workspace:
+        with progress_display() as progress:
+            folders = run_locally(loaded, workspace, progress)
+        LatestRun.of(loaded, folders).write(workspace)
+        finished = Run(workspace)
+        finished.report()
+    return finished
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value with its dotted key."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
