@@ -37,7 +37,7 @@ from cellwright.progress import Silent
 from cellwright.results import SearchResult, TrainingResult
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
-from cellwright.spaces.building import HandDesignedConfig, NetworkConfig
+from cellwright.spaces.building import NetworkConfig, hand_designed_network
 from cellwright.spec import SearchSpec, parse_spec
 from cellwright.step_list import STEPS
 from cellwright.steps import search
@@ -151,8 +151,7 @@ def network_of(
     if contender == RESNET_WHOLE:
         (params,) = (run.params for run in beside if (run.contender, run.seed) == ("beta-darts", spec.seed))
         task = read_task(images.manifest.task)
-        settings = dict(task.hand_designed("resnet", params))
-        return NetworkConfig(network=HandDesignedConfig(task=task, name="resnet", settings=settings))
+        return hand_designed_network(task, "resnet", params)
     if found:
         return genotype_network(spec, images.manifest, found.genotype)
     rng = random.Random(derive_seed(spec.seed, "random architecture", 0))

@@ -17,8 +17,9 @@ from cellwright.spaces.chain.networks import ChainNetwork
 from cellwright.spaces.darts.network import Network
 from cellwright.spaces.nasbench201.networks import NasBench201Network
 from cellwright.spaces.networks import build_network
+from cellwright.spaces.stages.members import resnet
+from cellwright.spaces.stages.networks import StagesNetwork
 from cellwright.spec import Retrain
-from cellwright.tasks.images.resnet import ResNet
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification
 from cellwright.training.retraining import Retraining
@@ -35,7 +36,7 @@ GENOTYPES = {
 def network(request: pytest.FixtureRequest, tiny_task: ImageClassification) -> Droppable:
     with seeded_initialisation(0):
         if request.param == "resnet":
-            return ResNet(tiny_task, channels=4)
+            return StagesNetwork(tiny_task, resnet(4))
         section = SECTIONS[request.param]
         line = GENOTYPES.get(request.param)
         genotype = Genotype.from_line(line) if line else build_space(section).sample(random.Random(1))
@@ -74,8 +75,8 @@ def silenced(network: Droppable) -> ExitStack:
                 for source, projection in layer.projections.items():
                     if int(source) != index:
                         nn.init.zeros_(projection.weight)
-        case ResNet():
-            droppable = [block.residual for block in network.blocks]
+        case StagesNetwork():
+            droppable = [block.branch for block in network.blocks]
     stack = ExitStack()
     for module in droppable:
         stack.enter_context(module.register_forward_hook(lambda _, inputs, output: torch.zeros_like(output)))

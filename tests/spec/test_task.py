@@ -6,6 +6,7 @@ import pytest
 
 from cellwright.errors import SpecError
 from cellwright.spec import SearchSpec, load_spec, parse_spec
+from cellwright.tasks.images.section import ImagesSection
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DIGITS = "name: shoes\ndata: {source: digits}\n"
@@ -89,7 +90,8 @@ def test_what_is_said_stays(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "networks"), [(DIGITS, "mlp", "resnet"), (SPECTRA, "resnet", "mlp")]
+    ("data", "name", "networks"),
+    [(DIGITS, "mlp", ", ".join(ImagesSection.hand_designed)), (SPECTRA, "resnet", "mlp")],
 )
 def test_a_hand_designed_network_is_one_of_the_tasks(tmp_path: Path, data: str, name: str, networks: str):
     assert mistakes(tmp_path, f"{data}evaluate: {{baseline: {{hand_designed: {name}}}}}") == [

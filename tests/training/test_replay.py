@@ -13,9 +13,10 @@ from cellwright.nn.initialising import seeded_initialisation
 from cellwright.progress import Silent
 from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_network, build_supernet
+from cellwright.spaces.stages.members import resnet
+from cellwright.spaces.stages.networks import StagesNetwork
 from cellwright.spec import STRATEGIES, Budget, Retrain
 from cellwright.strategies.one_shot.base import SearchData, build_strategy
-from cellwright.tasks.images.resnet import ResNet
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.training import replay
 from cellwright.training.replay import Replayed
@@ -115,7 +116,7 @@ def test_the_whole_of_a_supernet_can_be_recorded(space, partial, tiny_task):
 def test_a_network_can_be_recorded(space, tiny_task):
     with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda:0"):
         if space == "resnet":
-            network = ResNet(tiny_task, channels=4)
+            network = StagesNetwork(tiny_task, resnet(4))
         else:
             genotype = build_space(SECTIONS[space]).sample(random.Random(0))
             network = build_network(SECTIONS[space], tiny_task, genotype)

@@ -7,7 +7,7 @@ from torch import nn
 from cellwright.data.split import Split
 from cellwright.errors import DivergedError
 from cellwright.progress import Silent
-from cellwright.spaces.building import GenotypeNetworkConfig, HandDesignedConfig, NetworkConfig
+from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig, hand_designed_network
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spec import Retrain
 from cellwright.tasks.images.section import ImagesSection
@@ -22,7 +22,7 @@ TASK = ImageClassification(map_shape=(2, 8, 8), class_names=("0", "1", "2"), mea
 SPACE = DartsSection(num_nodes=2, num_cells=3, channels=4)
 CELLS = NetworkConfig(network=GenotypeNetworkConfig(task=TASK, genotype=GENOTYPE, space=SPACE))
 AUGMENT = ImagesSection(shift=0.05, rotate=5, scale=0.05, erase=0.1)
-RESNET = NetworkConfig(network=HandDesignedConfig(task=TASK, name="resnet", settings={"channels": 4}))
+RESNET = hand_designed_network(TASK, "resnet", 11_000)
 
 
 class Killed(BaseException):

@@ -54,8 +54,9 @@ class Baseline(Section):
     random_architectures: int = Field(default=1, ge=0)
     """How many architectures to draw from the same space."""
     hand_designed: str | None = "resnet"
-    """One of the task's hand-designed networks, with as many parameters as the found one; null for none. For images
-    it is `resnet`; other tasks have their own, the first of which is the default."""
+    """One of the task's hand-designed networks, with about as many parameters as the found one; null for none. For
+    images it is `resnet` by default, and may be `conv-pool-conv-32`, `wide-resnet`, `mobilenet-v2` or another small
+    network of the space `stages`; other tasks have their own, the first of which is the default."""
 
 
 class Evaluate(Section):

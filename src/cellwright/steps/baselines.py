@@ -10,7 +10,7 @@ from cellwright.progress import Progress
 from cellwright.results import SearchResult
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
-from cellwright.spaces.building import HandDesignedConfig, NetworkConfig
+from cellwright.spaces.building import NetworkConfig, hand_designed_network
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.base import read_task
@@ -35,6 +35,4 @@ def _configs(
         yield f"random-{index}", genotype_network(spec, data.manifest, genotype)
     if name := spec.evaluate.baseline.hand_designed:
         params = count_params(genotype_network(spec, data.manifest, found.genotype).build(seed=0))
-        task = read_task(data.manifest.task)
-        settings = dict(task.hand_designed(name, params))
-        yield name, NetworkConfig(network=HandDesignedConfig(task=task, name=name, settings=settings))
+        yield name, hand_designed_network(read_task(data.manifest.task), name, params)

@@ -18,6 +18,7 @@ from cellwright.nn.cost import count_params
 from cellwright.nn.export import export_onnx, export_pt2
 from cellwright.results import ModelInfo
 from cellwright.seeds import derive_seed
+from cellwright.spaces.building import hand_designed_network
 from cellwright.spec import SOURCES, TASKS, DataSection
 from cellwright.spec.task import TaskSection
 from cellwright.tasks.base import Task, read_task
@@ -95,7 +96,7 @@ class TaskContract(_DataContract):
         assert augment.objective == task.objective == task.metrics[0]
         assert augment.task == task.kind
         for name in augment.hand_designed:
-            network = task.build_hand_designed(name, task.hand_designed(name, 2000))
+            network = hand_designed_network(task, name, 2000).build(seed=0)
             assert 200 < count_params(network) < 20000
 
     def test_the_adapter_gives_the_map_and_the_head_an_output_for_each(

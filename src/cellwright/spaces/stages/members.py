@@ -1,7 +1,7 @@
 """Networks that people know, as designs of stages."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,29 @@ def small(side: int) -> Mapping[str, Design]:
     """Return networks designed by hand for small images, about the best known for a CPU first.
 
     Args:
-        side: the shorter side of the feature map that the adapter gives, in pixels. They are made for about 32; for
+        side: the longer side of the feature map that the adapter gives, in pixels. They are made for about 32; for
             larger ones the stems halve more often.
     """
     return {name: _for_side(design, side) for name, design in SMALL.items()}
+
+
+def of_size(design: Design, size: Callable[[Design], int], wanted: int) -> Design:
+    """Return the design with its widths times the factor that brings its size nearest to the one wanted.
+
+    Args:
+        design: whose widths are all scaled; the narrowest becomes a whole number.
+        size: what grows with the widths.
+        wanted: its value.
+    """
+    narrowest = min(design.stem_width, *(stage.width for stage in design.stages))
+
+    def scaled(width: int) -> Design:
+        return design.sized(width / narrowest, multiple=1)
+
+    width = 1
+    while size(scaled(width + 1)) < wanted:
+        width += 1
+    return min(scaled(width), scaled(width + 1), key=lambda one: abs(size(one) - wanted))
 
 
 def conv_pool_conv(*widths: int) -> Design:

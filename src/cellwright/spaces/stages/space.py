@@ -111,6 +111,16 @@ class Stages(ProductSpace):
         }
 
 
+def only(design: Design) -> StagesSection:
+    """Return the section whose space is the one design."""
+
+    def choices(of: Stage | Design) -> dict[str, tuple[Value, ...]]:
+        return {name: (getattr(of, name),) for name in _names(type(of))}
+
+    stages = tuple(map(choices, design.stages))
+    return StagesSection.model_validate({"kind": SPACE, **choices(design), "stages": stages})
+
+
 def _names(of: type[Stage] | type[Design]) -> list[str]:
     return [field.name for field in fields(of) if field.name != "stages"]
 

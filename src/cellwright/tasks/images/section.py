@@ -12,7 +12,19 @@ class ImagesSection(TaskSection):
 
     implementation = "cellwright.tasks.images.task:ImageClassification"
     objective = "accuracy"
-    hand_designed = ("resnet",)
+    hand_designed = (
+        "resnet",
+        "conv-pool-conv-24",
+        "conv-pool-conv-32",
+        "conv-pool-conv-48",
+        "conv-pool-conv-64",
+        "shallow-resnet",
+        "resnet-9",
+        "wide-resnet",
+        "mobilenet-v2",
+        "efficientnet-v2",
+        "convnext",
+    )
 
     task: Literal["images"] = "images"
     """The task that these keys are for, which follows from `data`."""

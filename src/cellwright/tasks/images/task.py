@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from cellwright.tasks.classification import CLASS_NAMES, Classification
 from cellwright.tasks.example_files import ARRAYS, array_examples, listed_files
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.files import FORMATS, ImageFiles
-from cellwright.tasks.images.resnet import ResNet, resnet_channels
 from cellwright.tasks.images.section import ImagesSection
 
 IMAGES = "images"
@@ -161,14 +160,6 @@ class ImageClassification(Classification):
             file, "PNG"
         )
         return file.getvalue()
-
-    def hand_designed(self, name: str, params: int) -> Mapping[str, Any]:
-        """Return the channels of a ResNet of about so many parameters."""
-        return {"channels": resnet_channels(self, params)}
-
-    def build_hand_designed(self, name: str, settings: Mapping[str, Any]) -> nn.Module:
-        """Return a ResNet."""
-        return ResNet(self, **settings)
 
 
 class Standardise(nn.Module):
