@@ -21,7 +21,7 @@ def evaluate(
     """Score every network on the test split.
 
     Args:
-        spec: the whole spec, as JSON.
+        spec: the whole spec, packed.
         workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
             spec's store by default.
         run_id: the run of the pipeline.

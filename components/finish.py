@@ -10,7 +10,7 @@ def finish(spec: str, run_id: str, status: dsl.PipelineTaskFinalStatus) -> None:
     """Tell how the pipeline ended, and delete what it left on the cluster if it did not end well.
 
     Args:
-        spec: the whole spec, as JSON.
+        spec: the whole spec, packed.
         run_id: the run of the pipeline.
         status: how it ended.
     """

@@ -16,7 +16,7 @@ def prepare(
     """Split and normalise the data.
 
     Args:
-        spec: the whole spec, as JSON.
+        spec: the whole spec, packed.
         workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
             spec's store by default.
         run_id: the run of the pipeline.

@@ -20,7 +20,7 @@ def register(
     """Log the run and its model to MLflow, register a version and give it an alias.
 
     Args:
-        spec: the whole spec, as JSON.
+        spec: the whole spec, packed.
         workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
             spec's store by default.
         run_id: the run of the pipeline.

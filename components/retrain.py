@@ -18,7 +18,7 @@ def retrain(
     """Train the found network from scratch and export it.
 
     Args:
-        spec: the whole spec, as JSON.
+        spec: the whole spec, packed.
         workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
             spec's store by default.
         run_id: the run of the pipeline.

@@ -19,7 +19,7 @@ from cellwright.files import link_tree, write_text
 from cellwright.report.lines import LineProgress
 from cellwright.report.mistakes import ending_in_words, naming
 from cellwright.results import EvaluationResult
-from cellwright.spec import parse_spec
+from cellwright.spec import unpack_spec
 from cellwright.step_list import STEPS
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run(
 
     Args:
         step: name of the step.
-        spec: the whole spec, as JSON.
+        spec: the whole spec, as `pack_spec` writes it.
         workspace: folder of finished and unfinished steps; by default the spec's store.
         run_id: the run of the pipeline.
         inputs: what the steps it reads made, by step name.
@@ -67,7 +67,7 @@ def run(
 
         declared = STEPS[step]
         place = Path(workspace or scratch)
-        completed = parse_spec(spec).completed(os.environ, kfp_run_id=None if workspace else run_id)
+        completed = unpack_spec(spec).completed(os.environ, kfp_run_id=None if workspace else run_id)
         loaded = owned(completed, run_id)
         folders = {name: Path(artifact.path) for name, artifact in inputs.items()}
         with naming(place):
@@ -100,7 +100,7 @@ def end(spec: str, run_id: str, state: str) -> None:
     progress.say(f"pipeline: {state.lower()}")
     if state in ("COMPLETE", "SUCCEEDED"):
         return
-    loaded = parse_spec(spec).completed(os.environ)
+    loaded = unpack_spec(spec).completed(os.environ)
     with _in_words(progress):
         from cellwright.steps.live import end_logged
         from cellwright.steps.stored import clean_up

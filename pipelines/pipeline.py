@@ -11,7 +11,7 @@ from kfp.dsl.base_component import BaseComponent
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.importing import load_object
-from cellwright.spec import SearchSpec
+from cellwright.spec import SearchSpec, pack_spec
 from cellwright.step_list import STEPS
 from cellwright_components.finish import finish
 from cellwright_pipelines.granting import grant
@@ -29,7 +29,7 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
     whole = spec  # what the pipeline calls `spec` is text that is not known yet
 
     @dsl.pipeline(name=spec.name, description=f"Neural architecture search: {spec.name}")
-    def pipeline(spec: str = spec.model_dump_json(by_alias=True), workspace: str = "") -> None:
+    def pipeline(spec: str = pack_spec(spec), workspace: str = "") -> None:
         run_id = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         common = {"spec": spec, "workspace": workspace, "run_id": run_id}
         tasks: dict[str, dsl.PipelineTask] = {}

@@ -6,7 +6,7 @@ from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConf
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from cellwright import __version__
-from cellwright.spec import load_spec, parse_spec
+from cellwright.spec import load_spec, unpack_spec
 from cellwright_pipelines import compile_pipeline
 
 STEPS = ["baselines", "evaluate", "prepare", "register", "retrain", "search"]
@@ -82,7 +82,7 @@ def test_every_step_is_begun_again_for_as_long_as_it_takes(documents):
 
 def test_the_whole_spec_travels_as_the_default_of_a_parameter(documents, spec):
     parameters = documents[0]["root"]["inputDefinitions"]["parameters"]
-    assert parse_spec(parameters["spec"]["defaultValue"]) == spec
+    assert unpack_spec(parameters["spec"]["defaultValue"]) == spec
     assert parameters["workspace"]["defaultValue"] == ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from kfp.local.config import LocalExecutionConfig
 
 from cellwright.errors import CellwrightError
-from cellwright.spec import parse_spec
+from cellwright.spec import Tracking, pack_spec, parse_spec, unpack_spec
 from cellwright_pipelines import local, run_locally
 from tests.pipelines.fake_steps import pipeline_saying
 
@@ -45,6 +45,21 @@ def test_the_steps_lines_reach_the_display_and_all_else_the_log(run, tmp_path, c
     log = (tmp_path / "fake" / "run.log").read_text()
     assert "words of a library" in log and "Executing task" in log
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_spec_arrives_as_it_was_sent(run):
+    """Written as JSON, the first of these ends kfp in a traceback, and the others arrive as something else."""
+    texts = [
+        "{{$}}",
+        "{{$.pipeline_job_uuid}}",
+        "{{=1+1}}",
+        "{{workflow.name}}",
+        "$(HOME) ${HOME} '\"\\ größe",
+    ]
+    tags = {str(number): text for number, text in enumerate(texts)}
+    spec = SPEC.model_copy(update={"tracking": Tracking(tags=tags)})
+    _, events = run(pack_spec(spec))
+    assert unpack_spec(str(events[0]).removeprefix("word: ")) == spec
 
 
 def test_a_run_leaves_nothing_of_itself_behind(run, tmp_path):

@@ -10,13 +10,14 @@ from cellwright.errors import DataError
 from cellwright.files import write_text
 from cellwright.report.lines import Message, Mistake, read_line
 from cellwright.report.page import evaluate_metrics, evaluate_page, html
-from cellwright.spec import parse_spec
+from cellwright.spec import Store, pack_spec, parse_spec
 from cellwright.steps import prepare
 from cellwright.stores import open_store
 from cellwright_components.running import end, publish_confusion, run
 from tests.report.results import EVALUATION
 
-SPEC = parse_spec('{"name": "fake", "data": {"source": "digits"}}').model_dump_json(by_alias=True)
+FAKE = parse_spec('{"name": "fake", "data": {"source": "digits"}}')
+SPEC = pack_spec(FAKE)
 
 
 @pytest.fixture
@@ -65,16 +66,26 @@ def test_in_a_store_the_artifact_tells_where_the_rest_is(first_step, tmp_path, c
         write_text(folder / "manifest.json", "{}")
 
     first_step(work)
-    spec = parse_spec(SPEC).model_dump(mode="json", by_alias=True)
-    spec["store"] = {"uri": str(tmp_path / "volume"), "claim": "volume"}
+    spec = FAKE.model_copy(update={"store": Store(uri=str(tmp_path / "volume"), claim="volume")})
     for name in ("first", "second"):
         output = artifact(tmp_path / name)
-        run("prepare", json.dumps(spec), "", name, inputs={}, output=output)
+        run("prepare", pack_spec(spec), "", name, inputs={}, output=output)
         assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["manifest.json", "step.json"]
         place = Path(output.metadata["place"])
         assert place.parent == tmp_path / "volume" / "steps"
         assert [path.read_text() for path in place.glob("*/data.txt")] == ["data"]
     assert printed(capfd) == [Message("at work"), Message("prepare: reusing what is there")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda word: word[:-4], lambda word: word.replace(".", ".e", 1), lambda word: "{}", lambda word: ""],
+)
+def test_a_spec_that_was_changed_on_its_way_is_refused(first_step, tmp_path, capfd, change):
+    with pytest.raises(SystemExit):
+        run("prepare", change(SPEC), str(tmp_path), "run", inputs={}, output=artifact(tmp_path / "output"))
+    (line,) = printed(capfd)
+    assert isinstance(line, Mistake) and "it was changed on its way" in line.text
 
 
 @pytest.mark.parametrize(
@@ -122,14 +133,13 @@ def test_scores_reach_the_page_of_kfp(tmp_path: Path):
 
 
 def test_the_end_frees_what_a_run_held_in_the_store(tmp_path: Path, capfd):
-    spec = parse_spec(SPEC).model_dump(mode="json", by_alias=True)
-    spec["store"] = {"uri": str(tmp_path), "claim": "volume"}
+    spec = pack_spec(FAKE.model_copy(update={"store": Store(uri=str(tmp_path), claim="volume")}))
     store = open_store(str(tmp_path))
     store.swap("leases/a", json.dumps({"owner": "run", "version": "1"}), None)
     for state in ("COMPLETE", "SUCCEEDED"):
-        end(json.dumps(spec), "run", state)
+        end(spec, "run", state)
     assert json.loads((tmp_path / "leases" / "a").read_text())["owner"] == "run"
-    end(json.dumps(spec), "run", "FAILED")
+    end(spec, "run", "FAILED")
     assert json.loads((tmp_path / "leases" / "a").read_text())["owner"] is None
     assert printed(capfd) == [
         Message("pipeline: complete"),

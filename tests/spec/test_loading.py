@@ -187,6 +187,24 @@ def test_relative_paths_count_from_the_spec(tmp_path: Path):
     assert spec.data.places == {"images": tmp_path / "x/i.gz", "labels": Path("/l.gz")}
 
 
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("store.uri", "store: {uri: 's3://bucket/$(AWS_SECRET_ACCESS_KEY)'}"),
+        ("store.secret_keys", "store: {uri: 's3://bucket/a', secret: a, secret_keys: ['{{a}}']}"),
+        ("runner.image", "runner: {kind: jobs, image: '${trialParameters.genotype}'}"),
+        ("resources.node_selector", "resources: {node_selector: {'{{workflow.name}}': a}}"),
+        ("resources.affinity", "resources: {affinity: {nodeAffinity: [{a: ['{{=1+1}}']}]}}"),
+        ("resources.tolerations.0.key", "resources: {tolerations: [{key: '$(A)'}]}"),
+        ("pipeline.service_account", "pipeline: {service_account: '{{a}}'}"),
+        ("tracking.secret", "tracking: {secret: '{{a}}'}"),
+    ],
+)
+def test_texts_that_a_cluster_would_replace_are_refused(tmp_path: Path, key: str, text: str):
+    with pytest.raises(SpecError, match=rf"{key}: must be without {{{{ \${{ \$\("):
+        load(tmp_path, f"name: a\ndata: {{source: digits}}\n{text}")
+
+
 def test_a_place_in_s3_is_no_path(tmp_path: Path):
     spec = load(
         tmp_path,

@@ -17,7 +17,7 @@ from cellwright.spec.estimators import (
 from cellwright.spec.explaining import mistakes
 from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STORES, STRATEGIES, TASKS
 from cellwright.spec.family import Family
-from cellwright.spec.loading import load_spec, parse_spec
+from cellwright.spec.loading import load_spec, pack_spec, parse_spec, unpack_spec
 from cellwright.spec.platform import Pipeline, Register, Resources, Toleration, Tracking, count_bytes
 from cellwright.spec.retrain import Baseline, Evaluate, Retrain
 from cellwright.spec.runner import RunnerSection
@@ -86,5 +86,7 @@ __all__ = [
     "count_bytes",
     "load_spec",
     "mistakes",
+    "pack_spec",
     "parse_spec",
+    "unpack_spec",
 ]

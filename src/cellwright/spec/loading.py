@@ -1,5 +1,7 @@
 """Reading a spec file, with every mistake named at once."""
 
+import base64
+import hashlib
 import json
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
@@ -79,6 +81,34 @@ def _decoded(content: bytes, path: Path) -> str:
 def parse_spec(text: str) -> SearchSpec:
     """Read a spec from the JSON that `SearchSpec.model_dump_json(by_alias=True)` gives."""
     return _validate(json.loads(text), "spec")
+
+
+def pack_spec(spec: SearchSpec) -> str:
+    """Return the spec as one word of `[A-Za-z0-9_=.-]`, in which no template language finds anything to replace.
+
+    It is `SHA256.BASE64`, of the UTF-8 of its JSON.
+    """
+    text = spec.model_dump_json(by_alias=True).encode()
+    return f"{hashlib.sha256(text).hexdigest()}.{base64.urlsafe_b64encode(text).decode()}"
+
+
+def unpack_spec(word: str) -> SearchSpec:
+    """Read what `pack_spec` wrote.
+
+    Raises:
+        SpecError: it is not what was written.
+    """
+    digest, _, encoded = word.strip().partition(".")
+    try:
+        text = base64.b64decode(encoded, altchars=b"-_", validate=True)
+    except ValueError:
+        text = b""
+    if (found := hashlib.sha256(text).hexdigest()) != digest:
+        raise SpecError(
+            f"spec: must be SHA256.BASE64 as `cellwright compile` writes it, got {word!r:.80}, whose content has the "
+            f"SHA-256 {found}: it was changed on its way"
+        )
+    return parse_spec(text.decode())
 
 
 def _validate(values: Any, origin: str) -> SearchSpec:

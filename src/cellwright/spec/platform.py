@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cellwright.credentials import MLFLOW_URI, split_login
 from cellwright.spec.form import Form
-from cellwright.spec.section import Section
+from cellwright.spec.section import DeployedSection, Section, without_templates
 from cellwright.step_list import STEPS
 
 _numbers_too = BeforeValidator(
@@ -65,7 +65,7 @@ class Tracking(Section):
     """Tracking URI; by default a SQLite database in the folder of runs."""
     experiment: str | None = None
     """Name of the MLflow experiment; the spec's name by default."""
-    secret: str | None = None
+    secret: Annotated[str, AfterValidator(without_templates)] | None = None
     """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     tags: dict[str, str] = {}
     """Tags for the MLflow run and the model version; the command line adds the commit of the spec's folder."""
@@ -97,7 +97,7 @@ def _is_not_of_the_system(priority_class: str) -> str:
     return priority_class
 
 
-class Toleration(Section):
+class Toleration(DeployedSection):
     """A Kubernetes toleration."""
 
     key: str
@@ -106,7 +106,7 @@ class Toleration(Section):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
 
-class Resources(Section):
+class Resources(DeployedSection):
     """What one step may use; on one machine, `cpu` bounds its threads."""
 
     profile: str | None = None
@@ -150,7 +150,7 @@ def _is_step(name: str) -> str:
 StepName = Annotated[str, AfterValidator(_is_step), Field(json_schema_extra={"enum": list(STEPS)})]
 
 
-class Pipeline(Section):
+class Pipeline(DeployedSection):
     """The steps as tasks of Kubeflow Pipelines."""
 
     image: str | None = None

@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Self
 from pydantic import Field
 
 from cellwright.spec.platform import Resources
-from cellwright.spec.section import Section
+from cellwright.spec.section import DeployedSection
 from cellwright.spec.strategy import PositiveFloat
 
 
-class RunnerSection(Section):
+class RunnerSection(DeployedSection):
     """What all runners share."""
 
     implementation: ClassVar[str]

@@ -1,9 +1,10 @@
 """What every section of a spec has in common."""
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, field_validator, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cellwright.credentials import has_credentials
@@ -62,6 +63,30 @@ def _with_rules(schema: Any) -> Any:
     }
 
 
+TEMPLATES = ("{{", "${", "$(")
+"""What begins the text that Kubeflow Pipelines, Argo, Katib and Kubernetes put something else in place of."""
+
+
+def without_templates(value: Any) -> Any:
+    """Refuse texts within the value in which a cluster would replace something."""
+    for text in _texts(value):
+        if any(sign in text for sign in TEMPLATES):
+            raise PydanticCustomError("templates", "must be without {signs}", {"signs": " ".join(TEMPLATES)})
+    return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for item in value.items():
+                yield from _texts(item)
+        case list() | tuple():
+            for member in value:
+                yield from _texts(member)
+
+
 class Section(BaseModel):
     """A frozen part of the spec that refuses unknown keys; field docstrings reach the JSON Schema.
 
@@ -114,3 +139,12 @@ class Section(BaseModel):
         """Return the import paths of the user's own code that the section names."""
         ours = f"{__name__.partition('.')[0]}."
         return tuple(path for path in self.code if not path.startswith(ours))
+
+
+class DeployedSection(Section):
+    """A section whose texts become part of what a cluster is given, beside the spec itself, which travels encoded."""
+
+    @field_validator("*")
+    @classmethod
+    def _is_taken_literally(cls, value: Any) -> Any:
+        return without_templates(value)

@@ -6,13 +6,13 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from cellwright.spec.form import HTTP_ADDRESS, IMPORT_PATH, Form
-from cellwright.spec.section import Section
+from cellwright.spec.section import DeployedSection
 
 BUILT_IN = r"(s3://[a-z0-9.-]+(/.*[^/])?|/.*[^/])"
 """Addresses of the stores that cellwright has."""
 
 
-class Store(Section):
+class Store(DeployedSection):
     """What the steps and trials of a cluster share: prepared data, requests, checkpoints and results."""
 
     uri: Annotated[str, Form(r"^([a-z][a-z0-9+.-]*://.+|/.*[^/])$", "s3://BUCKET/PREFIX or an absolute path")]
