@@ -18,3 +18,11 @@ class DivergedError(CellwrightError):
 
 class DataError(CellwrightError):
     """Data that cannot be read or used; the message names the file."""
+
+
+class BrokenFilesError(DataError):
+    """Data with files that cannot be used; the message names some of them, and `files` all, with the reasons."""
+
+    def __init__(self, message: str, files: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.files = files

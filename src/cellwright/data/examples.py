@@ -32,6 +32,8 @@ class Source:
     test: Examples | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the task must know beyond the arrays, such as the names of classes."""
+    skipped: tuple[str, ...] = ()
+    """Files that were left out, with the reasons."""
 
     def __post_init__(self) -> None:
         if self.test is None:

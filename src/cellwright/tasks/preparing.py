@@ -5,13 +5,18 @@ from pathlib import Path
 
 from cellwright.canonical import digest
 from cellwright.data.duplicates import Keys, example_keys, num_contradictions, repeated, require_own_test
-from cellwright.data.examples import Array, Examples
+from cellwright.data.examples import Array, Examples, Source
 from cellwright.data.manifest import MANIFEST, ArrayForm, DataManifest, Duplicates, SplitName
 from cellwright.data.reading import build_reader, describe_source
 from cellwright.data.shards import write_shard
 from cellwright.data.splitting import Part, split
+from cellwright.errors import BrokenFilesError, DataError
+from cellwright.files import write_text
 from cellwright.spec import DataSection, StoredData
 from cellwright.tasks.base import task_type
+
+BROKEN = "broken.txt"
+"""The file that lists what cannot be used, a line each with the reason."""
 
 
 def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> DataManifest:
@@ -29,7 +34,7 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
     """
     (folder / MANIFEST).unlink(missing_ok=True)
     kind = task_type(section.task)
-    source = build_reader(section).read(say)
+    source = _read(section, folder, say)
     kind.check(source, section)
     keys = {examples: example_keys(examples) for examples in (source.examples, source.test) if examples}
     if source.test and isinstance(section, StoredData):
@@ -55,6 +60,23 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
     manifest.save(folder)
     say("split into " + ", ".join(f"{size} {name}" for name, size in manifest.split_sizes.items()))
     return manifest
+
+
+def _read(section: DataSection, folder: Path, say: Callable[[str], None]) -> Source:
+    """Read the source; list the files that cannot be used."""
+    broken = folder / BROKEN
+    broken.unlink(missing_ok=True)
+    try:
+        source = build_reader(section).read(say)
+    except BrokenFilesError as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(broken, "".join(f"{file}\n" for file in error.files))
+        raise DataError(f"{error}; all are listed in {broken}") from error
+    if source.skipped:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(broken, "".join(f"{file}\n" for file in source.skipped))
+        say(f"{len(source.skipped)} files are left out, since they cannot be used; {broken} lists them")
+    return source
 
 
 def _form(array: Array) -> ArrayForm:

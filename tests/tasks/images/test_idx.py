@@ -75,7 +75,10 @@ def test_the_users_test_files_are_the_test_split(tmp_path):
         (b"\x1f\x8b" + bytes(99), "images: cannot be read: Unknown compression method"),
         (idx(LABELS), r"images: images must have 3 or 4 axes, got the shape \(20,\)"),
         (idx(IMAGES[:, :7]), "images: the sides of images must be at least 8, got 1×7×8"),
-        (idx(IMAGES[:19]), r"labels: there must be one label for each of 19 images, got .* \(20,\)"),
+        (
+            idx(IMAGES[:19]),
+            r"labels: there must be one label for each of 19 images, or one-hot rows, got .* \(20,\)",
+        ),
     ],
 )
 def test_refuses_images(tmp_path, images, message):

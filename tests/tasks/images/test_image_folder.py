@@ -11,7 +11,7 @@ from PIL import Image
 
 from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
-from cellwright.tasks.images.sources.folder import FolderSection, class_names
+from cellwright.tasks.images.sources.folder import FolderSection, class_files, class_names
 from cellwright.tasks.preparing import prepare
 
 RNG = np.random.default_rng(0)
@@ -114,15 +114,18 @@ def bomb(side: int = 10_000) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
+        (b"", "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF: it is empty"),
+        (
+            b"\0\0\0\x18ftypheic" + bytes(99),
+            "is HEIC or AVIF, which is not read: convert it, as magick mogrify",
+        ),
         (b"some text", "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
         (encoded(NOISE, "ppm"), "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
-        (bomb(), ".*could be decompression bomb"),
+        (bomb(), "has 10000×10000 pixels, and must have at most 25000000"),
         (bomb(5_001), "has 5001×5001 pixels, and must have at most 25000000"),
-        (encoded(NOISE.resize((10, 13))), "is 13×10, others are 12×10: set data.resize"),
         (
-            encoded(Image.new("I;16", (10, 12))),
-            r"pixels of more than 8 bits \(mode I;16\) need data.source npz",
+            encoded(Image.new("F", (10, 12)), "tiff"),
+            r"pixels of more than 16 bits \(mode F\) need data.source npz",
         ),
     ],
 )
@@ -132,22 +135,118 @@ def test_refuses_files_by_name(pets, content, message):
         prepared(pets)
 
 
-def test_names_five_mistakes_and_counts_the_others(pets):
-    for number in range(7):
-        (pets / "dogs" / f"note{number}").touch()
-    with pytest.raises(DataError, match=r"7 of 19 images.*dogs/note0.*dogs/note4.*; and 2 more$"):
+def test_names_a_file_of_another_size(pets):
+    (pets / "dogs" / "tall").write_bytes(encoded(NOISE.resize((10, 13))))
+    told = "1 of 13 images have another size: set data.resize: dogs/tall: is 13×10, others are 12×10"
+    with pytest.raises(DataError, match=told):
         prepared(pets)
+
+
+def test_names_five_mistakes_and_lists_all(pets):
+    names = [f"note{number}" for number in range(5)] + ["note5\n\x1b[31m", os.fsdecode(b"note6\xe9")]
+    for name in names:
+        (pets / "dogs" / name).touch()
+    told = r"7 of 19 images.*dogs/note0.*dogs/note4.*; and 2 more; data.on_broken: skip leaves them out; all are "
+    with pytest.raises(DataError, match=told) as caught:
+        prepared(pets)
+    listed = (pets.parent / "data" / "broken.txt").read_text().splitlines()
+    assert str(caught.value).endswith(f"listed in {pets.parent}/data/broken.txt")
+    assert [line.partition(": ")[0] for line in listed] == [
+        *(f"{pets}/dogs/note{number}" for number in range(5)),
+        rf"{pets}/dogs/note5\n\x1b[31m",
+        rf"{pets}/dogs/note6\udce9",
+    ]
+
+
+def test_broken_files_can_be_left_out_up_to_a_limit(pets):
+    whole = prepared(pets)
+    for number in range(3):
+        (pets / "cats" / f"0{number}.png").write_bytes(encoded(NOISE)[:70])
+    said: list[str] = []
+    data = prepared(pets, said, on_broken="skip", max_broken=0.2)
+    assert data.manifest.content_hash == whole.manifest.content_hash
+    list_of_all = pets.parent / "data" / "broken.txt"
+    assert f"3 files are left out, since they cannot be used; {list_of_all} lists them" in said
+    assert len(list_of_all.read_text().splitlines()) == 3
+    with pytest.raises(
+        DataError, match=r"3 of 15 .*; more than data.max_broken, 0.1, a share of 0.2; all are l"
+    ):
+        prepared(pets, on_broken="skip", max_broken=0.1)
+    for file in pets.glob("cats/0*"):
+        file.unlink()
+    prepared(pets)
+    assert not list_of_all.exists()
+
+
+def test_damage_that_loses_no_pixel_is_repaired(pets):
+    jpeg, png = encoded(NOISE.resize((64, 64)), "jpeg"), encoded(NOISE.resize((64, 64)))
+    assert jpeg.endswith(b"\xff\xd9")
+    text = b"tEXtparameters\0" + b"a" * 2_000_000
+    chunk = (len(text) - 4).to_bytes(4) + text
+    long, wrong = (png[:33] + chunk + crc + png[33:] for crc in (zlib.crc32(text).to_bytes(4), b"\0\0\0\0"))
+    for content, whole in ((jpeg[:-2], jpeg), (jpeg + b"\0trailing", jpeg), (long, png), (wrong, png)):
+        (pets / "file").write_bytes(content)
+        (pets / "whole").write_bytes(whole)
+        how = FolderSection(source="images", path=pets).image_files
+        np.testing.assert_array_equal(how.decode(pets / "file"), how.decode(pets / "whole"))
+    for content in (jpeg[:-40], encoded(NOISE.resize((64, 64)), "jpeg", progressive=True)[:-2]):
+        (pets / "file").write_bytes(content)
+        with pytest.raises(OSError, match="truncated"):
+            how.decode(pets / "file")
+
+
+def test_of_16_bits_the_higher_ones_are_kept(pets):
+    grey = np.arange(120, dtype=np.uint16).reshape(12, 10) * 500
+    for file_format in ("png", "tiff"):
+        (pets / "file").write_bytes(encoded(Image.fromarray(grey), file_format))
+        how = FolderSection(source="images", path=pets, channels="grey").image_files
+        np.testing.assert_array_equal(how.decode(pets / "file")[0], grey // 256)
+
+
+def test_what_people_have_in_folders_is_passed_over(pets):
+    before = prepared(pets).manifest.content_hash
+    for name in (
+        "README.md",
+        "labels.csv",
+        "Thumbs.db",
+        "cats/LICENSE.txt",
+        "cats/Thumbs.db",
+        "dogs/desktop.ini",
+    ):
+        (pets / name).write_bytes(b"x")
+    for name in ("__MACOSX/cats/._1.png", "cats/__MACOSX/1.png", "dogs/.thumbnails/1.png"):
+        (pets / name).parent.mkdir(parents=True)
+        (pets / name).write_bytes(b"x")
+    said: list[str] = []
+    assert prepared(pets, said).manifest.content_hash == before
+    assert (
+        f"{pets}: passed over cats/LICENSE.txt, README.md, labels.csv, which by their names are no images"
+        in said
+    )
+    names = [str(path.relative_to(pets)) for path in pets.rglob("*") if path.is_file()]
+    kept = [str(path.relative_to(pets)) for files in class_files(pets).values() for path in files]
+    assert sorted(class_names("s3://b/pets", names)) == sorted(kept)
+
+
+def test_images_may_be_in_folders_below_that_of_their_class(pets):
+    (pets / "cats/young/small").mkdir(parents=True)
+    (pets / "cats/1.tiff").rename(pets / "cats/young/small/1.tiff")
+    data = prepared(pets)
+    assert (sum(data.manifest.split_sizes.values()), data.manifest.task["class_names"]) == (
+        12,
+        ["cats", "dogs"],
+    )
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda pets: (pets / "birds").mkdir(), ": birds is empty"),
-        (lambda pets: (pets / "README").touch(), ": README is no folder"),
-        (lambda pets: (pets / "cats" / "young").mkdir(), ": cats/young is no file"),
-        (lambda pets: (pets / "cats" / "loop").symlink_to(pets), ": cats/loop is no file"),
-        (lambda pets: (pets / "cats" / "self").symlink_to("self"), ": cats/self is no file"),
-        (lambda pets: (pets / "all").symlink_to(pets), ": all/all is no file"),
+        (lambda pets: (pets / "birds").mkdir(), ": birds has no image"),
+        (lambda pets: (pets / "a.JPG").touch(), ": a.JPG is in no class's folder"),
+        (lambda pets: os.mkfifo(pets / "cats/pipe"), ": cats/pipe is no file"),
+        (lambda pets: (pets / "cats" / "loop").symlink_to(pets), ": cats/loop is a link to .*pets, which is a fold"),
+        (lambda pets: (pets / "cats" / "gone").symlink_to("no"), ": cats/gone is a link to no, which is not there"),
+        (lambda pets: (pets / "all").symlink_to(pets), ": all/all is a link to .*pets, which is a folder"),
         (lambda pets: (pets / "dogs").rename(pets.parent / "dogs"), "at least two classes, got only cats"),
     ],
 )  # fmt: skip
@@ -165,12 +264,22 @@ def test_refuses_folders_without_classes(tmp_path, folder):
         prepared(tmp_path / folder)
 
 
+def test_images_in_no_folder_are_told(tmp_path):
+    for number in range(3):
+        (tmp_path / f"cat.{number}.jpg").touch()
+    with pytest.raises(
+        DataError, match="holds 3 images and no folder: move the images of each class into a fo"
+    ):
+        prepared(tmp_path)
+
+
 def test_the_test_folder_has_the_same_classes(pets):
     for name in ("cats", "birds"):
         (pets.parent / "test" / name).mkdir(parents=True)
         (pets.parent / "test" / name / "1.png").write_bytes(encoded(NOISE))
     with pytest.raises(
-        DataError, match="test: the folders must be those of .*pets: dogs missing; birds unknown"
+        DataError,
+        match="test: the folders must be .*pets, but 'dogs' is missing and 'birds' is no class there",
     ):
         prepared(pets, test_path=pets.parent / "test")
 

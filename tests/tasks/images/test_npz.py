@@ -95,15 +95,20 @@ def test_the_users_test_set_is_the_test_split(tmp_path):
         (BYTES.transpose(1, 2, 3, 0), LABELS, "set data.layout: HWCN for 3 channels of 8×9, or NHWC for 20"),
         (BYTES.transpose(3, 1, 2, 0), LABELS, "set data.layout: CHWN for 3 channels of 8×9, or NHWC for 20"),
         (BYTES[..., :2], LABELS, "got 2, the shape (20, 8, 9, 2) read as NHWC"),
-        (BYTES[..., 0], np.arange(8) % 2, "one label for each of 20 images, got labels of the shape (8,)"),
-        (BYTES[:8], LABELS, "there must be one label for each of 8 images, got labels of the shape (20,)"),
+        (BYTES[..., 0], np.arange(8) % 2, "each of 20 images, or one-hot rows, got labels of the shape (8,)"),
+        (BYTES[:8], LABELS, "one label for each of 8 images, or one-hot rows, got labels of the shape (20,)"),
         (BYTES[0, 0], LABELS, "images must have 3 or 4 axes, got the shape (9, 3)"),
         (BYTES[:0], LABELS[:0], "there must be images, got the shape (0, 3, 8, 9)"),
         (FLOATS.astype(complex), LABELS, "pixels must be real numbers, got the dtype complex128"),
-        (FLOATS.astype(object), LABELS, "Object arrays cannot be loaded when allow_pickle=False"),
-        (BYTES, LABELS[:, None], "one label for each of 20 images, got labels of the shape (20, 1)"),
-        (BYTES, LABELS / 2, "labels out of range: they must be whole numbers, got float64"),
-        (BYTES, with_value(LABELS, 4, -1), "labels out of range: -1 at index 4; classes are numbered from 0"),
+        (FLOATS.astype(object), LABELS, "the array 'images' holds Python objects, which are not read: images of"),
+        (BYTES, LABELS.astype(object), "the array 'labels' holds Python objects"),
+        (BYTES, LABELS[:, None] + [0, 1], "for each of 20 images, or one-hot rows, got labels of the shape (20, 2)"),
+        (BYTES, LABELS / 2, "labels must be whole numbers, got 0.5 at index 1"),
+        (BYTES, np.where(LABELS, np.nan, 0), "labels must be whole numbers, got nan at index 1"),
+        (BYTES, LABELS * 1j, "labels must be whole numbers or text, got the dtype complex128"),
+        (BYTES, with_value(LABELS, 4, -1), "labels out of range: -1 at index 4; classes are numbered from 0 or 1"),
+        (BYTES, with_value(LABELS, 4, 255).astype(np.uint8), "labels out of range: 255 at index 4"),
+        (BYTES, LABELS.astype(np.uint64) - 2 * LABELS.astype(np.uint64), "range: 18446744073709551615 at index 1"),
         (BYTES, with_value(LABELS, 4, 2**40), "labels out of range: 1099511627776 at index 4"),
         (BYTES, LABELS * 2, "every class from 0 to 2 must occur, but none of the labels is 1"),
         (BYTES, LABELS * 0, "there must be at least two classes, got only 0"),
@@ -133,6 +138,90 @@ def test_refuses_test_sets_unlike_the_training_set(tmp_path, images, labels, mes
     )
     with pytest.raises(DataError, match=f"^{tmp_path}/test.npz: .*{message}"):
         prepared(section, tmp_path / "data")
+
+
+WORDS = np.array(["dog", "café 10", "café 2"])
+THREE = np.arange(20) % 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "settings", "names"),
+    [
+        (LABELS[:, None].astype(np.uint8), {}, ["0", "1"]),
+        (LABELS[None], {}, ["0", "1"]),
+        (LABELS.astype(np.float64), {}, ["0", "1"]),
+        (LABELS.astype(bool), {}, ["0", "1"]),
+        (LABELS[:, None].astype(bool), {"class_names": ["no", "yes"]}, ["no", "yes"]),
+        (np.eye(3)[THREE], {}, ["0", "1", "2"]),
+        (THREE + 1, {}, ["1", "2", "3"]),
+        (WORDS[THREE], {}, ["café 2", "café 10", "dog"]),
+        (np.char.encode(WORDS, "utf-8")[THREE], {}, ["café 2", "café 10", "dog"]),
+    ],
+)
+def test_labels_are_read_in_the_forms_that_people_have(tmp_path, labels, settings, names):
+    section = NpzSection(source="npz", path=saved(tmp_path / "all.npz", labels=labels), **settings)
+    data = prepared(section, tmp_path / "data")
+    assert data.manifest.task["class_names"] == names
+    wanted = np.argsort([2, 1, 0])[THREE] if "dog" in names else THREE if len(names) == 3 else LABELS
+    classes = {image.tobytes(): number for image, number in zip(BYTES, wanted, strict=True)}
+    for split in (data.train, data.validation, data.test):
+        for image, target in zip(split.inputs[0].permute(0, 2, 3, 1), split.targets, strict=True):
+            assert classes[image.contiguous().numpy().tobytes()] == target
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "message"),
+    [
+        (LABELS, ["a"], "data.class_names must have 2 names, for the labels 0 to 1, got 1"),
+        (WORDS[THREE], ["a", "b", "c"], "data.class_names must be left out, since the labels are names"),
+    ],
+)
+def test_names_of_classes_fit_the_labels(tmp_path, labels, names, message):
+    path = saved(tmp_path / "all.npz", labels=labels)
+    with pytest.raises(DataError, match=message):
+        prepared(NpzSection(source="npz", path=path, class_names=names), tmp_path / "data")
+
+
+@pytest.mark.parametrize("test", [LABELS[:8], np.full(8, "cow")])
+def test_the_labels_of_the_test_set_are_those_of_training(tmp_path, test):
+    section = NpzSection(
+        source="npz",
+        path=saved(tmp_path / "train.npz", labels=WORDS[THREE]),
+        test_path=saved(tmp_path / "test.npz", 255 - BYTES[:8], test),
+    )
+    with pytest.raises(DataError, match="test.npz: labels (must be as in|out of range: cow at index 0)"):
+        prepared(section, tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [("x_train", "y_train"), ("train_images", "train_labels"), ("X", "y")]
+)
+def test_usual_keys_are_found(tmp_path, images, labels):
+    arrays = {images: BYTES, labels: LABELS}
+    if "train" in images:
+        arrays |= {
+            images.replace("train", "test"): 255 - BYTES[:6],
+            labels.replace("train", "test"): LABELS[:6],
+        }
+    np.savez(tmp_path / "all.npz", **arrays)
+    said: list[str] = []
+    manifest = prepare(NpzSection(source="npz", path=tmp_path / "all.npz"), tmp_path / "data", said.append)
+    assert (
+        f"{tmp_path}/all.npz: images are {images} and labels {labels} (data.images_key, data.labels_key)"
+        in said
+    )
+    assert manifest.split_sizes["test"] == (6 if "train" in images else 4)
+
+
+def test_what_is_no_archive_of_images_and_labels_is_told(tmp_path):
+    np.save(tmp_path / "one.npy", BYTES)
+    np.savez(tmp_path / "other.npz", pictures=BYTES)
+    for name, told in (
+        ("one.npy", "is one .npy array, and must be an archive"),
+        ("other.npz", "'pictures': set data.i"),
+    ):
+        with pytest.raises(DataError, match=told):
+            prepared(NpzSection(source="npz", path=tmp_path / name), tmp_path / "data")
 
 
 def npz_bytes() -> bytes:

@@ -24,7 +24,6 @@ AXES: dict[Layout, tuple[int, int, int, int]] = {
 USUAL_CHANNELS = (1, 3, 4)
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 
 class ArraySection(StoredData, ClassifiedData):
@@ -33,6 +32,8 @@ class ArraySection(StoredData, ClassifiedData):
     layout: Layout | None = None
     """The order of the axes of four-dimensional images: examples N, height H, width W, channels C. NHWC by default,
     with 1, 3 or 4 channels; with another number of channels, the order is required."""
+    class_names: tuple[str, ...] | None = None
+    """What the classes are called whose labels are numbers, lowest first; the numbers by default."""
 
 
 def as_images(array: NDArray[Any], layout: Layout | None, origin: str) -> Pixels:
@@ -76,34 +77,6 @@ def as_images(array: NDArray[Any], layout: Layout | None, origin: str) -> Pixels
     return floats
 
 
-def as_labels(array: NDArray[Any], num_images: int, origin: str) -> Labels:
-    """Check that there is one label, a whole number from 0, for each image."""
-    if array.shape != (num_images,):
-        raise DataError(f"{origin}: there must be one label for each of {num_images} images, "
-                        f"got labels of the shape {array.shape}")  # fmt: skip
-    if array.dtype.kind not in "iu":
-        raise DataError(f"{origin}: labels out of range: they must be whole numbers, got {array.dtype}")
-    outside = np.flatnonzero((array < 0) | (array >= num_images))
-    if outside.size:
-        raise DataError(
-            f"{origin}: labels out of range: {array[outside[0]]} at index {outside[0]}; "
-            "classes are numbered from 0, and each must occur"
-        )
-    return array.astype(np.int64, copy=False)
-
-
-def numbered_classes(labels: Labels, origin: str) -> tuple[str, ...]:
-    """Name the classes by their numbers, from 0 to the highest label; each of them must occur."""
-    num_classes = int(labels.max()) + 1
-    absent = np.setdiff1d(np.arange(num_classes), labels)
-    if absent.size:
-        raise DataError(
-            f"{origin}: every class from 0 to {num_classes - 1} must occur, but none of the labels is "
-            f"{absent[0]}"
-        )
-    return tuple(map(str, range(num_classes)))
-
-
 def _layouts(array: NDArray[Any]) -> str:
     """Say which orders of the axes would give usual images, and what the default one gives."""
     fitting = []
@@ -114,7 +87,7 @@ def _layouts(array: NDArray[Any]) -> str:
     return ", or ".join(reversed(fitting))
 
 
-def labelled(origin: str, images: Pixels, labels: Labels) -> Examples:
+def labelled(origin: str, images: Pixels, labels: NDArray[np.int64]) -> Examples:
     """Return images and labels as examples."""
     return Examples(origin=origin, inputs={"images": images}, targets=labels)
 

@@ -1,21 +1,31 @@
 """How an image file becomes an input, in training and at prediction."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.results import Result
+from cellwright.tasks.images.repairing import repaired
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 MAX_PIXELS = 25_000_000
 """Of one image, which is held several times over while it is decoded."""
 
 
 class ImageFiles(Result):
-    """What is done with an image of 8 bits per channel, in this order; of an animation, with the first frame."""
+    """What is done with an image, in this order; of an animation or of several pages, with the first."""
 
+    depth: Literal["higher byte"] = "higher byte"
+    """What is kept of 16 bits."""
     orientation: Literal["exif"] = "exif"
     """Turned upright, as its EXIF says."""
     background: Literal["white"] = "white"
@@ -35,20 +45,36 @@ class ImageFiles(Result):
         return f"{'red, green and blue' if self.mode == 'RGB' else 'grey'} from 0 to 255"
 
     def decode(self, file: Path) -> NDArray[np.uint8]:
-        """Return the image (C, H, W)."""
+        """Return the image (C, H, W); raises nearly anything if the file is not one that can be used."""
+        content = file.read_bytes()
+        try:
+            return self._decoded(content)
+        except Exception:
+            versions = repaired(content)
+            with suppress(Exception):
+                first, *others = map(self._decoded, versions)
+                if all(np.array_equal(first, other) for other in others):
+                    return first
+            raise
+
+    def _decoded(self, content: bytes) -> NDArray[np.uint8]:
         from PIL import Image, ImageOps
 
-        with Image.open(file, formats=FORMATS) as stored:
+        with _of_any_size(), Image.open(BytesIO(content), formats=FORMATS) as stored:
             if stored.width * stored.height > MAX_PIXELS and self.resize:
                 stored.draft(None, self.resize[::-1])  # which JPEG alone can
             if stored.width * stored.height > MAX_PIXELS:
                 raise ValueError(
                     f"has {stored.width}×{stored.height} pixels, and must have at most {MAX_PIXELS}"
+                    + (
+                        ""
+                        if self.resize or stored.format != "JPEG"
+                        else "; with data.resize, JPEGs may have more"
+                    )
                 )
             stored.load()
-            if stored.mode.startswith(("I", "F")):
-                raise ValueError(f"pixels of more than 8 bits (mode {stored.mode}) need data.source npz")
-            image: Image.Image = ImageOps.exif_transpose(stored)
+            upright: Image.Image = ImageOps.exif_transpose(stored)
+            image = _of_8_bits(upright)
             if image.has_transparency_data:
                 white = Image.new("RGBA", image.size, self.background)
                 image = Image.alpha_composite(white, image.convert("RGBA"))
@@ -58,3 +84,35 @@ class ImageFiles(Result):
                 image = image.resize((width, height), Image.Resampling[self.filter])
             pixels: NDArray[Any] = np.atleast_3d(np.asarray(image))
         return pixels.transpose(2, 0, 1)
+
+
+def _of_8_bits(image: "Image") -> "Image":
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"pixels of more than 16 bits (mode {image.mode}) need data.source npz")
+    return image
+
+
+@contextmanager
+def _of_any_size() -> Iterator[None]:
+    """Let our own bound decide, which knows what is decoded at a smaller scale."""
+    from PIL import Image
+
+    bound = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = bound
+
+
+def unreadable(file: Path) -> str:
+    """Say what is wrong with a file that is in no format that is read."""
+    with file.open("rb") as opened:
+        start = opened.read(12)
+    if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
+        return "is HEIC or AVIF, which is not read: convert it, as magick mogrify -format jpg does"
+    return f"is no readable {', '.join(FORMATS)}" + ("" if start else ": it is empty")

@@ -1,7 +1,9 @@
 """A folder of images with a folder per class."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,14 +14,17 @@ from pydantic import Field
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import require_folder
-from cellwright.errors import DataError
+from cellwright.errors import BrokenFilesError, DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.images.arrays import as_images, classified, labelled
-from cellwright.tasks.images.files import FORMATS, ImageFiles
+from cellwright.tasks.images.files import ImageFiles, unreadable
 from cellwright.tasks.images.sources.folder_names import (
     alike_but_for_case,
+    escaped,
+    is_junk,
+    is_other,
     natural_order,
     normal,
     require_classes,
@@ -46,6 +51,11 @@ class FolderSection(StoredData, ClassifiedData):
     resize: tuple[Side, Side] | None = None
     """Height and width that every image is brought to; needed where sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
+    on_broken: Literal["refuse", "skip"] = "refuse"
+    """What to do with files that are no readable images: refuse the data, or leave them out. `broken.txt` in prepare's
+    folder lists them."""
+    max_broken: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Refuse the data even so if more than this share of the files cannot be read."""
 
     @property
     def image_files(self) -> ImageFiles:
@@ -61,21 +71,23 @@ class FolderReader(Reader):
     def read(self, say: Callable[[str], None]) -> Source:
         """Decode every image, and those of the test folder if there is one."""
         section = self.section
-        folder, how = Path(section.path), section.image_files
-        classes = class_files(folder)
+        folder = Path(section.path)
+        classes = class_files(folder, say)
         for names in alike_but_for_case(classes):
             say(f"{folder}: the classes {' and '.join(names)} differ by case alone")
-        examples, test = _read_folder(folder, classes, how, say), None
+        (examples, skipped), test = _read_folder(folder, classes, section, say), None
         if section.test_path:
             test_folder = Path(section.test_path)
-            test_classes = class_files(test_folder)
+            test_classes = class_files(test_folder, say)
             if test_classes.keys() != classes.keys():
                 raise DataError(
-                    f"{test_folder}: the folders must be those of {folder}: "
+                    f"{test_folder}: the folders must be those of {folder}, but "
                     + _differences(set(classes), set(test_classes))
                 )
-            test = _read_folder(test_folder, test_classes, how, say)
-        return classified(tuple(classes), examples, test, files=how)
+            test, more = _read_folder(test_folder, test_classes, section, say)
+            skipped += more
+        source = classified(tuple(classes), examples, test, files=section.image_files)
+        return replace(source, skipped=skipped)
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the images of all classes."""
@@ -92,106 +104,166 @@ class FolderReader(Reader):
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """List the folders of the classes, without hidden ones; their names are those of classes."""
+    """List the folders of the classes; their names are those of classes."""
     require_folder(folder)
     found = [path for path in _visible(folder) if path.is_dir()]
     require_classes(str(folder), [path.name for path in found])
     return found
 
 
-def class_files(folder: Path) -> dict[str, list[Path]]:
-    """List the files of each class, in the natural order of classes and the plain one of files, without hidden ones.
+def class_files(folder: Path, say: Callable[[str], None] = lambda fact: None) -> dict[str, list[Path]]:
+    """List the files of each class, also in folders below its own, in the natural order of classes.
 
-    Classes have the same names on all file systems: their form is Unicode's NFC.
+    Hidden files, what systems leave in folders, and files that by their names are no images are passed over. Classes
+    have the same names on all file systems: their form is Unicode's NFC.
     """
     try:
-        found = {path.name: _visible(path) for path in class_folders(folder)}
-        strays = [path for path in _visible(folder) if not path.is_dir()]
-        others = [path for files in found.values() for path in files if not path.is_file()]
+        found = {path.name: _members(path) for path in class_folders(folder)}
+        beside = [path for path in _visible(folder) if not path.is_dir()]
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    strays = [path for path in beside if not is_other(path.name, in_class=False)]
+    if strays and not found:
+        raise DataError(
+            f"{folder}: must hold a folder per class with its images, but holds {len(strays)} images and no folder: "
+            "move the images of each class into a folder with its name"
+        )
+    members = [path for files in found.values() for path in files]
+    images = {
+        name: [path for path in files if not is_other(path.name, in_class=True)]
+        for name, files in found.items()
+    }
     _refuse(
         f"{folder}: must hold a folder per class with nothing but images in it",
-        [f"{path.relative_to(folder)} is no folder" for path in strays]
-        + [f"{path.relative_to(folder)} is no file" for path in others]
-        + [f"{name} is empty" for name, files in found.items() if not files],
+        [f"{_name(path, folder)} is in no class's folder" for path in strays]
+        + [f"{_name(path, folder)} {_no_file(path)}" for path in members if not path.is_file()]
+        + [f"{escaped(name)} has no image" for name, files in images.items() if not files],
     )
     if not found:
         raise DataError(f"{folder}: must hold a folder per class, but holds none")
-    classes = {normal(name): files for name, files in found.items()}
+    others = [path for path in members if is_other(path.name, in_class=True)] + beside
+    if others:
+        names = ", ".join(_name(path, folder) for path in others[:NAMED_MISTAKES])
+        more = f" and {len(others) - NAMED_MISTAKES} more" if len(others) > NAMED_MISTAKES else ""
+        say(f"{folder}: passed over {names}{more}, which by their names are no images")
+    classes = {normal(name): files for name, files in images.items()}
     return {name: classes[name] for name in natural_order(classes)}
 
 
 def class_names(origin: str, names: Iterable[str]) -> list[str]:
-    """Return the names `CLASS/FILE` of a folder that is not on this machine, without hidden ones and empty folders."""
+    """Return the names `CLASS/…/FILE` of a folder that is not on this machine, without what is passed over."""
     parts = {name: name.split("/") for name in names if not name.endswith("/")}
-    visible = [name for name in parts if not any(part.startswith(".") for part in parts[name])]
+    visible = [name for name in parts if not any(map(is_junk, parts[name]))]
     require_classes(origin, {parts[name][0] for name in visible if len(parts[name]) > 1})
+    files = [name for name in visible if not is_other(name, in_class=len(parts[name]) > 1)]
     _refuse(
         f"{origin}: must hold a folder per class with nothing but images in it",
-        [f"{name} is not CLASS/FILE" for name in visible if len(parts[name]) != 2 or "" in parts[name]],
+        [f"{escaped(name)} is not CLASS/FILE" for name in files if len(parts[name]) < 2 or "" in parts[name]],
     )
-    return visible
+    return files
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if not is_junk(path.name))
+
+
+def _members(folder: Path) -> list[Path]:
+    """List what is in a class's folder and in those below it; a link to a folder is not followed."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if (path.is_symlink() or not path.is_dir()) and not any(map(is_junk, path.relative_to(folder).parts))
+    )
+
+
+def _name(path: Path, folder: Path) -> str:
+    return escaped(path.relative_to(folder))
+
+
+def _no_file(path: Path) -> str:
+    if not path.is_symlink():
+        return "is no file"
+    return (
+        f"is a link to {escaped(os.readlink(path))}, which is {'a folder' if path.is_dir() else 'not there'}"
+    )
 
 
 def _read_folder(
-    folder: Path, classes: dict[str, list[Path]], how: ImageFiles, say: Callable[[str], None]
-) -> Examples:
+    folder: Path, classes: dict[str, list[Path]], section: FolderSection, say: Callable[[str], None]
+) -> tuple[Examples, tuple[str, ...]]:
+    """Return the examples of a folder, and what was left out of it."""
     files = [file for members in classes.values() for file in members]
     labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
-    images = as_images(_decode_all(folder, files, how, say), "NCHW", str(folder))
-    return labelled(str(folder), images, labels)
+    images, broken = _decode_all(folder, files, section.image_files, say)
+    skipped = tuple(f"{escaped(files[index])}: {escaped(reason)}" for index, reason in broken.items())
+    what = f"{folder}: {len(broken)} of {len(files)} images cannot be used"
+    named = [f"{_name(files[index], folder)}: {reason}" for index, reason in broken.items()]
+    share = len(broken) / len(files)
+    if broken and section.on_broken == "refuse":
+        _refuse(what, named, BrokenFilesError, skipped, "; data.on_broken: skip leaves them out")
+    if share > section.max_broken:
+        bound = f"; more than data.max_broken, {section.max_broken:g}, a share of {share:.2g}"
+        _refuse(what, named, BrokenFilesError, skipped, bound)
+    kept = np.ones(len(files), bool)
+    kept[list(broken)] = False
+    used = as_images(images[kept] if broken else images, "NCHW", str(folder))
+    return labelled(str(folder), used, labels[kept]), skipped
 
 
 def _decode_all(
     folder: Path, files: Sequence[Path], how: ImageFiles, say: Callable[[str], None]
-) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Return the images (N, C, H, W), and by their indices why some of them are none."""
+    from PIL import UnidentifiedImageError
 
     images = np.empty((0, 0, 0, 0), np.uint8)
-    mistakes = []
+    broken: dict[int, str] = {}
+    unlike = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
         for index, file in enumerate(files):
             if index and index % PROGRESS_EVERY == 0:
                 say(f"{folder}: decoded {index} of {len(files)} images")
-            name = file.relative_to(folder)
             try:
                 pixels = how.decode(file)
             except UnidentifiedImageError:
-                mistakes.append(f"{name}: is no readable {', '.join(FORMATS)}")
+                broken[index] = unreadable(file)
                 continue
             except Exception as error:  # on broken bytes, decoders raise nearly anything
-                mistakes.append(f"{name}: {str(error) or type(error).__name__}")
+                broken[index] = escaped(str(error) or type(error).__name__)
                 continue
             if not images.size:
-                require_memory(f"{folder}: {len(files)} images of {name}'s size", len(files) * pixels.size)
+                what = f"{folder}: {len(files)} images of {_name(file, folder)}'s size"
+                require_memory(what, len(files) * pixels.size)
                 images = np.empty((len(files), *pixels.shape), np.uint8)
             if pixels.shape == images.shape[1:]:
                 images[index] = pixels
             else:
                 (_, height, width), (_, _, first_height, first_width) = pixels.shape, images.shape
-                mistakes.append(
-                    f"{name}: is {height}×{width}, others are {first_height}×{first_width}: set data.resize"
+                unlike.append(
+                    f"{_name(file, folder)}: is {height}×{width}, others are {first_height}×{first_width}"
                 )
-    _refuse(f"{folder}: {len(mistakes)} of {len(files)} images cannot be used", mistakes)
-    return images
+    _refuse(f"{folder}: {len(unlike)} of {len(files)} images have another size: set data.resize", unlike)
+    return images, broken
 
 
-def _refuse(what: str, mistakes: Sequence[str]) -> None:
-    """Raise DataError with the first mistakes and the number of the others, if there are any."""
+def _refuse(
+    what: str,
+    mistakes: Sequence[str],
+    error: Callable[..., DataError] = DataError,
+    details: tuple[str, ...] | None = None,
+    remedy: str = "",
+) -> None:
+    """Raise an error with the first mistakes and the number of the others, if there are any."""
     if mistakes:
         more = len(mistakes) - NAMED_MISTAKES
         named = [*mistakes[:NAMED_MISTAKES]] + ([f"and {more} more"] if more > 0 else [])
-        raise DataError(f"{what}: {'; '.join(named)}")
+        message = f"{what}: {'; '.join(named)}{remedy}"
+        raise error(message) if details is None else error(message, details)
 
 
 def _differences(wanted: set[str], got: set[str]) -> str:
-    missing, extra = sorted(wanted - got), sorted(got - wanted)
-    parts = [f"{', '.join(missing)} missing"] * bool(missing) + [f"{', '.join(extra)} unknown"] * bool(extra)
-    return "; ".join(parts)
+    missing, extra = (", ".join(map(repr, natural_order(names))) for names in (wanted - got, got - wanted))
+    return " and ".join(
+        [f"{missing} is missing"] * bool(missing) + [f"{extra} is no class there"] * bool(extra)
+    )

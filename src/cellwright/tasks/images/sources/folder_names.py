@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Collection, Iterable
 from itertools import groupby
+from pathlib import PurePath
 from unicodedata import normalize
 
 from cellwright.errors import DataError
@@ -16,6 +17,65 @@ SPLITS = {
 """What people call the parts of a split."""
 FILLERS = {"set", "data", "dataset", "split", "images", "imgs", "image", "img", "pictures", "photos", "seg"}
 """Words that say nothing beside those."""
+
+
+JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "lost+found"}
+"""What Windows, macOS and file servers leave in folders, beside hidden files."""
+IMAGES = {
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif"),
+}
+"""The ends of the names of images, if they have one."""
+OTHERS = {
+    *(
+        ".txt",
+        ".md",
+        ".rst",
+        ".csv",
+        ".tsv",
+        ".json",
+        ".jsonl",
+        ".xml",
+        ".html",
+        ".htm",
+        ".yaml",
+        ".yml",
+        ".ini",
+    ),
+    *(
+        ".db",
+        ".log",
+        ".pdf",
+        ".doc",
+        ".docx",
+        ".xls",
+        ".xlsx",
+        ".py",
+        ".ipynb",
+        ".zip",
+        ".gz",
+        ".tar",
+        ".mat",
+        ".npy",
+    ),
+}
+"""The ends of the names of files that are no images."""
+
+
+def is_junk(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or one that no person put there."""
+    return name.startswith(".") or name.casefold() in JUNK
+
+
+def is_other(name: str, *, in_class: bool) -> bool:
+    """Tell by its name whether a file is passed over: within a class what is surely no image, else what may be none."""
+    end = PurePath(name).suffix.casefold()
+    return end in OTHERS if in_class else end not in IMAGES
+
+
+def escaped(name: object) -> str:
+    """Return a name with what cannot be shown escaped: control characters, and bytes that are not UTF-8."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
 def natural_order(names: Iterable[str]) -> list[str]:

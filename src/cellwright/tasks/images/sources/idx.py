@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from cellwright.data import Examples, Reader, Source
+from cellwright.data import Reader, Source
 from cellwright.data.opening import open_file
 from cellwright.errors import DataError
 from cellwright.spec.place import Place
 from cellwright.tasks.images.arrays import (
     ArraySection,
     Layout,
+    Pixels,
     as_images,
-    as_labels,
     classified,
     labelled,
-    numbered_classes,
 )
+from cellwright.tasks.images.labels import Labels, number_classes, read_labels
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MAX_RATIO = 1032
@@ -64,20 +64,30 @@ class IdxReader(Reader):
     def read(self, say: Callable[[str], None]) -> Source:
         """Read the images and labels, and those of the test set if there is one."""
         section = self.section
-        examples = _read_pair(Path(section.images), Path(section.labels), section.layout)
-        test = None
+        origin, test_origin = str(section.labels), str(section.test_labels)
+        images, labels = _read_pair(Path(section.images), Path(section.labels), section.layout, say)
+        test_images, test_labels = None, None
         if section.test_images and section.test_labels:
-            test = _read_pair(Path(section.test_images), Path(section.test_labels), section.layout)
-        return classified(numbered_classes(examples.targets, str(section.labels)), examples, test)
+            test_images, test_labels = _read_pair(
+                Path(section.test_images), Path(section.test_labels), section.layout, say
+            )
+        names, targets, test_targets = number_classes(
+            labels, origin, section.class_names, test_labels, test_origin
+        )
+        test = None
+        if test_images is not None and test_targets is not None:
+            test = labelled(test_origin, test_images, test_targets)
+        return classified(names, labelled(origin, images, targets), test)
 
 
-def _read_pair(images_path: Path, labels_path: Path, layout: Layout | None) -> Examples:
+def _read_pair(
+    images_path: Path, labels_path: Path, layout: Layout | None, say: Callable[[str], None]
+) -> tuple[Pixels, Labels]:
     image_array, label_array = _read_array(images_path), _read_array(labels_path)
     if image_array.ndim == 1 and label_array.ndim > 1:
         raise DataError(f"{images_path}: holds labels, and {labels_path} images: exchange them in the spec")
     images = as_images(image_array, layout, str(images_path))
-    labels = as_labels(label_array, len(images), str(labels_path))
-    return labelled(str(labels_path), images, labels)
+    return images, read_labels(label_array, len(images), str(labels_path), say)
 
 
 def _read_array(path: Path) -> NDArray[np.uint8]:

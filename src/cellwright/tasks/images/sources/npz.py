@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,25 +11,32 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.data import Examples, Reader, Source
+from cellwright.data import Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file
-from cellwright.errors import DataError
+from cellwright.errors import CellwrightError, DataError
 from cellwright.spec.place import Place
-from cellwright.tasks.images.arrays import (
-    ArraySection,
-    as_images,
-    as_labels,
-    classified,
-    labelled,
-    numbered_classes,
-)
+from cellwright.tasks.images.arrays import ArraySection, Pixels, as_images, classified, labelled
+from cellwright.tasks.images.labels import Labels, number_classes, read_labels
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 """What reads the header of each version of NumPy's format; the third is for names of fields."""
+USUAL_KEYS = (
+    ("images", "labels"),
+    ("x_train", "y_train"),
+    ("X_train", "y_train"),
+    ("train_images", "train_labels"),
+    ("images", "targets"),
+    ("data", "labels"),
+    ("data", "target"),
+    ("x", "y"),
+    ("X", "y"),
+)
+"""What images and labels are called in archives: ours, Keras's, MedMNIST's, and others."""
+NPY_MAGIC = b"\x93NUMPY"
 
 
 class NpzSection(ArraySection):
@@ -46,8 +52,10 @@ class NpzSection(ArraySection):
     """The archive."""
     test_path: Place | None = None
     """An archive with the user's own test set, which may be the same archive with arrays of its own."""
-    images_key: str = "images"
-    labels_key: str = "labels"
+    images_key: str | None = None
+    """The array of images: images, or as Keras, MedMNIST and others call it, by default."""
+    labels_key: str | None = None
+    """The array of labels; by default the one that goes with the images."""
     test_images_key: str | None = None
     """The test set's images, in `test_path`, or in `path` if there is none. By default, x_test for x_train and the
     like where there is such an array, else `images_key`."""
@@ -69,16 +77,40 @@ class NpzReader(Reader):
     def read(self, say: Callable[[str], None]) -> Source:
         """Read the examples, and the test set if there is one."""
         section = self.section
+        place, test = section.test_place, None
         with _opened(Path(section.path)) as archive:
-            examples = _read(archive, section.images_key, section.labels_key, section)
-        test = None
-        if place := section.test_place:
-            with _opened(Path(place)) as archive:
-                images_key = section.test_images_key or _test_key(section.images_key, archive)
-                labels_key = section.test_labels_key or _test_key(section.labels_key, archive)
-                say(f"{place}: the test set is {images_key} and {labels_key}")
-                test = _read(archive, images_key, labels_key, section)
-        return classified(numbered_classes(examples.targets, examples.origin), examples, test)
+            images_key, labels_key = _keys(archive, section, say)
+            images, labels = _read(archive, images_key, labels_key, section, say)
+            has_test = _test_key(images_key, archive) != images_key
+            if place is None and section.images_key is None and has_test:
+                place = section.path
+        if place is None:
+            names, targets, _ = number_classes(labels, str(section.path), section.class_names)
+            return classified(names, labelled(str(section.path), images, targets))
+        with _opened(Path(place)) as archive:
+            images_key = section.test_images_key or _test_key(images_key, archive)
+            labels_key = section.test_labels_key or _test_key(labels_key, archive)
+            say(f"{place}: the test set is {images_key} and {labels_key}")
+            test_images, test_labels = _read(archive, images_key, labels_key, section, say)
+        names, targets, test_targets = number_classes(
+            labels, str(section.path), section.class_names, test_labels, str(place)
+        )
+        assert test_targets is not None
+        test = labelled(str(place), test_images, test_targets)
+        return classified(names, labelled(str(section.path), images, targets), test)
+
+
+def _keys(archive: "_Archive", section: NpzSection, say: Callable[[str], None]) -> tuple[str, str]:
+    """Return the keys of the images and labels: those of the section, or the first usual ones that are there."""
+    for images, labels in USUAL_KEYS:
+        pair = section.images_key or images, section.labels_key or labels
+        if all(key in archive.keys for key in pair):
+            if not (section.images_key and section.labels_key) and pair != USUAL_KEYS[0]:
+                say(
+                    f"{archive.path}: images are {pair[0]} and labels {pair[1]} (data.images_key, data.labels_key)"
+                )
+            return pair
+    return section.images_key or USUAL_KEYS[0][0], section.labels_key or USUAL_KEYS[0][1]
 
 
 def _test_key(key: str, archive: "_Archive") -> str:
@@ -92,14 +124,27 @@ def _test_key(key: str, archive: "_Archive") -> str:
 @contextmanager
 def _opened(path: Path) -> Iterator["_Archive"]:
     with open_file(path) as file:
+        if file.read(len(NPY_MAGIC)) == NPY_MAGIC:
+            raise DataError(
+                f"{path}: is one .npy array, and must be an archive of images and labels: make one with "
+                "numpy.savez('all.npz', images=..., labels=...)"
+            )
         if not zipfile.is_zipfile(file):
             raise DataError(f"{path}: is no .npz archive, or is truncated")
         file.seek(0)
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                yield _Archive(path, arrays)
-        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-            raise DataError(f"{path}: cannot be read: {error}") from error
+        with _explained(path), np.load(file, allow_pickle=False) as arrays:
+            yield _Archive(path, arrays)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Name the file where NumPy, zipfile and decompressors raise what they raise on bytes of any kind."""
+    try:
+        yield
+    except CellwrightError:
+        raise
+    except Exception as error:
+        raise DataError(f"{path}: cannot be read: {str(error) or type(error).__name__}") from error
 
 
 @dataclass(frozen=True)
@@ -114,7 +159,8 @@ class _Archive:
     def array(self, key: str) -> NDArray[Any]:
         if key not in self.keys:
             raise DataError(
-                f"{self.path}: has no array {key!r}, but {', '.join(map(repr, self.keys)) or 'none'}"
+                f"{self.path}: has no array {key!r}, but {', '.join(map(repr, self.keys)) or 'none'}: set "
+                "data.images_key and data.labels_key"
             )
         self._check_size(key)
         array: NDArray[Any] = self.arrays[key]
@@ -136,12 +182,19 @@ class _Archive:
                 raise DataError(f"{what} must be of version 1.0 or 2.0 of NumPy's format")
             shape, _, dtype = read_header(file)
             declared = file.tell() + math.prod(shape) * dtype.itemsize
-        if not dtype.hasobject and declared != member.file_size:
+        if dtype.hasobject:
+            raise DataError(
+                f"{what} holds Python objects, which are not read: images of different sizes need files and "
+                "data.source images, and labels .astype(int) or .astype(str)"
+            )
+        if declared != member.file_size:
             raise DataError(f"{what} must have the {declared} bytes of its header, got {member.file_size}")
         require_memory(what, member.file_size)
 
 
-def _read(archive: _Archive, images_key: str, labels_key: str, section: NpzSection) -> Examples:
+def _read(
+    archive: _Archive, images_key: str, labels_key: str, section: NpzSection, say: Callable[[str], None]
+) -> tuple[Pixels, Labels]:
     origin = str(archive.path)
     images = as_images(archive.array(images_key), section.layout, origin)
-    return labelled(origin, images, as_labels(archive.array(labels_key), len(images), origin))
+    return images, read_labels(archive.array(labels_key), len(images), origin, say)

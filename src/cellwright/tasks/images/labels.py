@@ -1,0 +1,130 @@
+"""Labels as people have them, brought to classes that are numbered from 0."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright.errors import DataError
+from cellwright.tasks.images.sources.folder_names import natural_order, normal
+
+Labels = NDArray[Any]
+"""(N,), whole numbers or text."""
+LARGEST_FLOAT = 2**53
+"""Up to which floats are exact."""
+
+
+def read_labels(array: NDArray[Any], num_images: int, origin: str, say: Callable[[str], None]) -> Labels:
+    """Return a label for each image: a whole number or a text.
+
+    Args:
+        array: the labels (N,), (N, 1) or (1, N), or one-hot rows (N, classes); numbers, truth values or text.
+        num_images: N.
+        origin: names the labels in messages.
+        say: is given what was read in another form than it is in.
+    """
+    if array.shape in ((num_images, 1), (1, num_images)):
+        array = array.reshape(-1)
+    elif array.ndim == 2 and len(array) == num_images and _is_one_hot(array):
+        say(f"{origin}: labels are one-hot, of {array.shape[1]} classes")
+        array = array.argmax(axis=1)
+    if array.shape != (num_images,):
+        raise DataError(
+            f"{origin}: there must be one label for each of {num_images} images, or one-hot rows, "
+            f"got labels of the shape {array.shape}"
+        )
+    match array.dtype.kind:
+        case "i" | "u" | "U":
+            return array
+        case "b":
+            return array.astype(np.int64)
+        case "S":
+            return np.char.decode(array, "utf-8", "backslashreplace")
+        case "f":
+            wrong = np.flatnonzero(~(np.abs(array) < LARGEST_FLOAT) | (array != np.rint(array)))
+            if wrong.size:
+                raise DataError(
+                    f"{origin}: labels must be whole numbers, got {array[wrong[0]]} at index {wrong[0]}"
+                )
+            return array.astype(np.int64)
+    raise DataError(f"{origin}: labels must be whole numbers or text, got the dtype {array.dtype}")
+
+
+def number_classes(
+    labels: Labels,
+    origin: str,
+    names: Sequence[str] | None,
+    test: Labels | None = None,
+    test_origin: str = "",
+) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64] | None]:
+    """Return what the classes are called, and the class of each example and of each of the test set, from 0.
+
+    Numbers begin at 0 or 1, and have no gaps. Texts are classes in natural order.
+
+    Args:
+        labels: as `read_labels` gives them.
+        origin: names them in messages.
+        names: of classes whose labels are numbers; the numbers if None.
+        test: those of the user's own test set, if there is one.
+        test_origin: names these in messages.
+    """
+    if labels.dtype.kind == "U":
+        classes = np.array(natural_order({normal(str(label)) for label in np.unique(labels)}))
+    else:
+        classes = _consecutive(labels, origin)
+    if names is not None and labels.dtype.kind == "U":
+        raise DataError(f"{origin}: data.class_names must be left out, since the labels are names themselves")
+    if names is not None and len(names) != len(classes):
+        raise DataError(
+            f"{origin}: data.class_names must have {len(classes)} names, for the labels {classes[0]} to "
+            f"{classes[-1]}, got {len(names)}"
+        )
+    called = tuple(map(str, names or classes))
+    found = None if test is None else _indices(test, classes, test_origin, origin)
+    return called, _indices(labels, classes, origin, origin), found
+
+
+def _consecutive(labels: Labels, origin: str) -> NDArray[Any]:
+    first = min(int(labels.min()), 1)
+    outside = np.flatnonzero((labels < 0) | (labels >= len(labels) + max(first, 0)))
+    if outside.size:
+        raise DataError(
+            f"{origin}: labels out of range: {labels[outside[0]]} at index {outside[0]}; "
+            "classes are numbered from 0 or 1, and each must occur"
+        )
+    last = int(labels.max())
+    absent = np.setdiff1d(np.arange(first, last + 1), labels)
+    if absent.size:
+        more = f", nor {absent.size - 1} others" if absent.size > 1 else ""
+        raise DataError(
+            f"{origin}: every class from {first} to {last} must occur, but none of the labels is "
+            f"{absent[0]}{more}"
+        )
+    return np.arange(first, last + 1)
+
+
+def _indices(labels: Labels, classes: NDArray[Any], origin: str, of: str) -> NDArray[np.int64]:
+    if (labels.dtype.kind == "U") != (classes.dtype.kind == "U"):
+        raise DataError(f"{origin}: labels must be as in {of}, {classes.dtype.name}, got {labels.dtype.name}")
+    if labels.dtype.kind == "U":
+        numbers = {name: number for number, name in enumerate(classes.tolist())}
+        indices = np.array([numbers.get(normal(str(label)), -1) for label in labels], np.int64)
+        rule = f"the classes {', '.join(map(repr, classes[:10].tolist()))}"
+    else:
+        inside = (labels >= classes[0]) & (labels <= classes[-1])
+        indices = np.where(inside, labels, classes[0] - 1).astype(np.int64) - classes[0]
+        rule = f"the classes {classes[0]} to {classes[-1]}"
+    wrong = np.flatnonzero(indices < 0)
+    if wrong.size:
+        raise DataError(
+            f"{origin}: labels out of range: {labels[wrong[0]]} at index {wrong[0]}; {of} has {rule}"
+        )
+    return indices
+
+
+def _is_one_hot(array: NDArray[Any]) -> bool:
+    """Tell whether each row has one 1 and otherwise zeros."""
+    if array.dtype.kind not in "biuf" or array.shape[1] < 2:
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
