@@ -251,7 +251,10 @@ def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, s
         assert evaluation.metrics["accuracy"] == fresh
 
 
-def test_a_space_without_a_feasible_member_says_so(spec: SearchSpec, setting):
+def test_a_space_without_a_feasible_member_says_so(
+    spec: SearchSpec, setting, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("cellwright.search.screening.SEARCHED", 30)
     screen = Screen([], bound(spec, Constraints(params=10, macs=1e9)), setting)
     with pytest.raises(CellwrightError, match=r"constraints.params must be reachable: .* has \d+, got 10"):
         screen.require_feasible(candidate_space(spec), random.Random(0))

@@ -148,7 +148,10 @@ def test_a_proposal_that_the_search_did_not_ask_for_is_refused(store, genotype, 
 
 def test_a_whole_one_shot_search_is_a_trial(store, tmp_path: Path):
     spec = spec_of(
-        strategy={"kind": "beta-darts"}, budget={"epochs": 1}, estimators=[{"kind": "short-training"}]
+        space={**SPEC["space"], "primitives": ["skip_connect", "sep_conv_3x3"]},
+        strategy={"kind": "beta-darts"},
+        budget={"epochs": 1},
+        estimators=[{"kind": "short-training"}],
     )
     ask(store, trial_place("one-shot", "4-0"), spec, tmp_path)
     evaluation = trial(store, "one-shot", tmp_path / "pod").run(Silent())
