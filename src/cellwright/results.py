@@ -214,6 +214,42 @@ class FrontMember(Result):
     """On validation, the mean over the fresh seeds that it was scored on."""
 
 
+class RacedNetwork(Result):
+    """One network of a race: a line of its leaderboard."""
+
+    name: str
+    genotype: GenotypeLine
+    step_ms: float
+    """What a training step costs, as measured or told before the race."""
+    epochs: float
+    """That the whole budget would be enough for."""
+    share: float
+    """Of the budget, that it had in the race."""
+    loss: float | None
+    """Of its averaged weights on validation, when it was compared last; None if it was not trained in the race."""
+    score: float | None
+    """The task's objective of these."""
+    p_better: float | None
+    """How probable it is that it would have ended better than the winner; None for that, or where nothing was
+    compared."""
+    outcome: str
+    """What became of it."""
+
+
+class RaceResult(Result):
+    """How a race ended, and how the winner's training is continued."""
+
+    sentence: str
+    """Why the winner is what it is."""
+    steps: int
+    """Training steps of the winner in all."""
+    done: int
+    """Those that it was trained for in the race."""
+    precision: Literal["float32", "bfloat16"]
+    leaderboard: tuple[RacedNetwork, ...]
+    """All that was tried, the winner first."""
+
+
 class SearchResult(Result):
     """What a search found."""
 
@@ -232,6 +268,8 @@ class SearchResult(Result):
     """Of epochs, or of the evaluations of a sampled search, each with the best score so far."""
     events: tuple[str, ...] = ()
     """What a guard or a budget did, in words."""
+    race: RaceResult | None = None
+    """None for other strategies."""
     front: tuple[FrontMember, ...] = ()
     """The finalists of a sampled search that nothing dominates, best by the first objective first."""
 

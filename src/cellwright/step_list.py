@@ -39,8 +39,8 @@ class Step:
     """Whether all processes run it together, or the first alone."""
     is_logged_live: bool = False
     """Whether MLflow shows its curves and trials while it works."""
-    needs_files: bool = True
-    """Whether the steps that read it need more than its JSON files."""
+    files: tuple[str, ...] | None = None
+    """The files that the steps which read it need beside those of JSON; None for all."""
 
 
 STEPS: Mapping[str, Step] = {
@@ -87,11 +87,11 @@ STEPS: Mapping[str, Step] = {
             metrics="cellwright.report.page:search_metrics",
             is_shared=True,
             is_logged_live=True,
-            needs_files=False,
+            files=("winner.safetensors",),
         ),
         Step(
             name="retrain",
-            help="""Train the found architecture from scratch.
+            help="""Train the found architecture from scratch, or continue the training of a race's winner.
 
             Uses the training and validation splits together. Leaves the weights as safetensors, and the model as ONNX
             and pt2, which are checked to give the same logits.""",

@@ -12,6 +12,7 @@ from cellwright.results import (
     EvaluationResult,
     Interval,
     ModelScore,
+    RaceResult,
     RegistrationResult,
     SearchResult,
 )
@@ -36,9 +37,11 @@ def summarise(
     return Group(*parts)
 
 
-def _search_lines(search: SearchResult) -> Iterator[Text]:
+def _search_lines(search: SearchResult) -> Iterator[RenderableType]:
     yield Text(search.genotype.to_line(), style="dim", no_wrap=True, overflow="ignore")
-    if search.epoch is None:
+    if search.race:
+        yield from _leaderboard(search.race)
+    elif search.epoch is None:
         yield Text(
             f"Best of {len(search.history)} evaluations, {search.seconds:.0f} s; metrics are means over fresh seeds "
             "on the validation split."
@@ -53,6 +56,30 @@ def _search_lines(search: SearchResult) -> Iterator[Text]:
             f"{search.score:.4f} there on the validation split."
         )
     yield from map(Text, search.events)
+
+
+def _leaderboard(race: RaceResult) -> Iterator[RenderableType]:
+    table = Table(
+        title="The race: averaged weights on the validation split, when they were compared last",
+        caption="P: the probability of ending better than the winner.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("network")
+    for title in ("ms/step", "budget", "loss", "score", "P"):
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for network in race.leaderboard:
+        table.add_row(
+            network.name,
+            f"{network.step_ms:.3g}",
+            f"{network.share:.1%}",
+            "" if network.loss is None else f"{network.loss:.4f}",
+            "" if network.score is None else f"{network.score:.4f}",
+            "" if network.p_better is None else f"{network.p_better:.2f}",
+            network.outcome,
+        )
+    yield table
 
 
 def _scores(evaluation: EvaluationResult, seed: int) -> Table:

@@ -16,6 +16,8 @@ from cellwright.spec import SearchSpec
 
 REQUEST, RESULT, FOUND = "trial.json", "result.json", "found.json"
 """What a trial finds in its folder, what one that ended well leaves there, and beside that a whole one-shot search."""
+START, SLICE = "start.safetensors", "slice.safetensors"
+"""In the folder of a slice of a race, the checkpoint that it resumes from, and the one that it leaves."""
 RUN = "run"
 """The file that tells the making of a step's folder from an earlier one under the same key."""
 Key = tuple[int, int]

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,8 +169,20 @@ class Exploration:
         folder = trial_folder(self.folder, evaluation.number, evaluation.repeat)
         folder.mkdir(exist_ok=True)
         with_curves = tuple(e for e in earlier if e.curve)
-        TrialRequest.of(self.spec, self.data, evaluation, with_curves).save(folder / REQUEST)
+        self.request(evaluation, with_curves, folder).save(folder / REQUEST)
         runner.start((evaluation.number, evaluation.repeat), folder, evaluation)
+
+    def request(self, evaluation: Evaluation, earlier: tuple[Evaluation, ...], folder: Path) -> TrialRequest:
+        """Return what the trial in the folder is asked, and put there what else it needs."""
+        return TrialRequest.of(self.spec, self.data, evaluation, earlier)
+
+    def keep(self, evaluation: Evaluation, folder: Path) -> None:  # noqa: B027 - most leave nothing
+        """Keep what a later trial needs of the one in the folder, before that is deleted."""
+
+    def show(self, evaluation: Evaluation, metrics: Mapping[str, float]) -> None:
+        """Show how far the search is, once a trial has ended."""
+        num_done = self._num_started - self._trials.num_running
+        self.progress.advance("search", num_done, self.spec.budget.evaluations, metrics)
 
     def _learn(self, ended: Iterable[tuple[Key, Evaluation]]) -> None:
         """Make known what trials found, to the search and to the strategy."""
@@ -186,6 +198,7 @@ class Exploration:
         folder = trial_folder(self.folder, *outcome.key)
         if outcome.failure is None:
             evaluation = without_incomparable(load_evaluation(folder / RESULT), self.strategy.objectives)
+            self.keep(evaluation, folder)
         else:
             evaluation = replace(self.evaluations[outcome.key], state="failed", reason=outcome.failure)
             self.progress.say(f"search: evaluation {evaluation.number} failed: {outcome.failure}")
@@ -200,9 +213,8 @@ class Exploration:
             if evaluation.state == "done"
             else {}
         )
-        total = self.spec.budget.evaluations
         if evaluation.repeat == 0:
-            self.progress.advance("search", self._num_started - self._trials.num_running, total, metrics)
+            self.show(evaluation, metrics)
 
     def _note_end(self, evaluation: Evaluation) -> None:
         failure = str(evaluation.reason) if evaluation.state == "failed" else None

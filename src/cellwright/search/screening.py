@@ -31,6 +31,7 @@ class Screen:
         self.spec = spec
         self.limits: dict[str, float] = spec.constraints.model_dump(exclude_none=True)
         self.setting = setting
+        self._costs: dict[Candidate, Mapping[str, float]] = {}
         self.objectives = build_objectives(spec.objectives)
 
     def look_at(self, evaluation: Evaluation, earlier: Sequence[Evaluation], *, seed: int) -> Evaluation:
@@ -97,8 +98,10 @@ class Screen:
 
     def _cost(self, candidate: Candidate) -> dict[str, float]:
         """Return what the candidate's final network costs."""
-        setting = replace(self.setting, final_space=self.spec.tuned(candidate.values).final_space)
-        return dict(measure_cost(candidate.genotype, setting))
+        if candidate not in self._costs:
+            setting = replace(self.setting, final_space=self.spec.tuned(candidate.values).final_space)
+            self._costs[candidate] = measure_cost(candidate.genotype, setting)
+        return dict(self._costs[candidate])
 
     def _excess(self, metrics: Mapping[str, float]) -> str | None:
         for name, limit in self.limits.items():

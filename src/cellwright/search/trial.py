@@ -13,6 +13,7 @@ from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import Result
 from cellwright.runners import FOUND, REQUEST, RESULT, Trials
+from cellwright.search.slices import Slice, train_slice
 from cellwright.search.supernet_training import train_supernet
 from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
@@ -33,6 +34,8 @@ class TrialRequest(Result):
     earlier: tuple[Evaluation, ...] = ()
     """What it may be compared with."""
     threads: int
+    slice: Slice | None = None
+    """How far the architecture is trained in a race."""
 
     @classmethod
     def of(
@@ -103,6 +106,10 @@ def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> E
 def _evaluate(
     spec: SearchSpec, request: TrialRequest, evaluation: Evaluation, folder: Path, progress: Progress
 ) -> Evaluation:
+    if request.slice:
+        return train_slice(
+            spec, request.slice, evaluation, PreparedData.open(Path(request.data)), folder, progress
+        )
     seed = trial_seed(spec, evaluation)
     setting = setting_of(
         spec.tuned(evaluation.candidate.values), PreparedData.open(Path(request.data)), best_device()

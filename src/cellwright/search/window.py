@@ -33,6 +33,11 @@ class Window(Generic[Found]):
         """Return how many have started and not ended."""
         return sum(key not in self._ended for key in self._open)
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether what all trials found has been given out."""
+        return not self._open
+
     def start(self, key: Key) -> None:
         """Add a trial that starts."""
         self._open.append(key)

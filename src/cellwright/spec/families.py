@@ -45,6 +45,7 @@ STRATEGIES = Family(
         "local-search": "cellwright.strategies.sampled.local_search:LocalSearchSection",
         "reinforce": "cellwright.strategies.sampled.reinforce:ReinforceSection",
         "predictor": "cellwright.strategies.sampled.predictor:PredictorSection",
+        "race": "cellwright.strategies.sampled.race:RaceSection",
         "nsga2": "cellwright.strategies.sampled.nsga2:Nsga2Section",
     },
     default="beta-darts",

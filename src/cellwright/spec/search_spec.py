@@ -47,7 +47,7 @@ class SearchSpec(Section):
     augment: Annotated[TaskSection, TASKS] = Field(default_factory=dict, validate_default=True)
     """Random changes to training examples, in the search and in the retraining alike; its keys are the task's."""
     space: Annotated[SpaceSection, SPACES] = Field(default_factory=SPACES.default)
-    strategy: Annotated[StrategySection, STRATEGIES] = Field(default_factory=STRATEGIES.default)
+    strategy: Annotated[StrategySection, STRATEGIES] = Field(default_factory=dict, validate_default=True)
     budget: Budget = Budget()
     estimators: tuple[Annotated[EstimatorSection, ESTIMATORS], ...] = Field(
         default_factory=lambda: (ESTIMATORS.default(),)
@@ -74,6 +74,13 @@ class SearchSpec(Section):
     """A file with resource profiles of the user's own: a mapping of names to what `resources` may hold."""
     pipeline: Pipeline = Pipeline()
 
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _usual_strategy(cls, value: Any, info: ValidationInfo) -> Any:
+        """Let the strategy be the space's usual one where none is named."""
+        usual = getattr(info.data.get("space"), "strategy", None)
+        return {"kind": usual} | value if usual and isinstance(value, dict) else value
+
     @field_validator("objectives", mode="before")
     @classmethod
     def _default_objective(cls, value: Any, info: ValidationInfo) -> Any:
@@ -85,8 +92,36 @@ class SearchSpec(Section):
         return [default | one if isinstance(one, dict) else one for one in value or ({},)]
 
     @model_validator(mode="after")
+    def _race_is_whole(self) -> Self:
+        if not self.strategy.continues:
+            if self.budget.seconds is not None:
+                raise ValueError(
+                    f"budget.minutes and budget.gpu_hours are for strategy.kind race, got {self.strategy.kind}; "
+                    "budget.max_seconds stops others"
+                )
+            return self
+        for name in ("objectives", "pick", "tune", "start"):
+            if getattr(self, name) != self._default(name):
+                raise ValueError(f"{name} must be left out: strategy.kind {self.strategy.kind} has none")
+        for section in self.estimators:
+            if section.runs_in_trials(is_remote=True) and section != ESTIMATORS.default():
+                raise ValueError(
+                    f"estimators must leave {section.kind} out: strategy.kind {self.strategy.kind} trains by itself"
+                )
+        if self.retrain.start is not None:
+            raise ValueError(
+                f"retrain.start must be left out: strategy.kind {self.strategy.kind} continues its own training"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_the_hand_designed_network(self) -> Self:
         known, baseline = self.augment.hand_designed, self.evaluate.baseline
+        if self.strategy.continues:
+            raced = {"random_architectures": 0, "hand_designed": None}
+            given = {name: getattr(baseline, name) for name in baseline.model_fields_set}
+            baseline = baseline.model_copy(update=raced | given)
+            object.__setattr__(self, "evaluate", self.evaluate.model_copy(update={"baseline": baseline}))
         if baseline.hand_designed is None or baseline.hand_designed in known:
             return self
         if "hand_designed" in baseline.model_fields_set:

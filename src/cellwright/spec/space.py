@@ -63,6 +63,9 @@ class SpaceSection(Section):
     has_supernet: ClassVar[bool] = True
     """Whether one network holds all its architectures, which one-shot search and `shared-weights` train."""
 
+    strategy: ClassVar[str | None] = None
+    """The kind of strategy that it is searched by if the spec names none; None for the usual one."""
+
     kind: str
 
     def resized(self, **sizes: int | None) -> Self:

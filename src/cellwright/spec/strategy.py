@@ -1,8 +1,8 @@
 """The `strategy` and `budget` sections: how architectures are found, and at what cost."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cellwright.spec.section import Section
 
@@ -19,6 +19,8 @@ class StrategySection(Section):
     """The import path of the strategy's class."""
     is_sampled: ClassVar[bool] = False
     """Whether architectures are evaluated one by one, rather than in one supernet."""
+    continues: ClassVar[bool] = False
+    """Whether it trains networks itself, in slices, and `retrain` continues with the best of them."""
 
     kind: str
 
@@ -112,5 +114,23 @@ class Budget(Section):
     """Best architectures of a sampled search that are scored again before one of them is called best."""
     fresh_seeds: int = Field(default=2, ge=1)
     """How often each finalist is scored again."""
+    minutes: PositiveFloat | None = None
+    """Time for search and final training together, at the speed of the device that was measured before: of a race, by
+    default 10. Its results do not depend on the clock."""
+    gpu_hours: PositiveFloat | None = None
+    """The same in hours, in place of minutes."""
     max_seconds: PositiveFloat | None = None
     """Wall time after which no further epoch or trial starts. Results then depend on the machine's speed."""
+
+    @model_validator(mode="after")
+    def _is_one_time(self) -> Self:
+        if self.minutes is not None and self.gpu_hours is not None:
+            raise ValueError(f"minutes must be left out where there are gpu_hours, got {self.minutes:g}")
+        return self
+
+    @property
+    def seconds(self) -> float | None:
+        """Return the time of search and final training together; None if it is not limited."""
+        if self.gpu_hours is not None:
+            return 3600 * self.gpu_hours
+        return None if self.minutes is None else 60 * self.minutes

@@ -12,7 +12,8 @@ from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.steps.starting_weights import started_from, starting_weights
 from cellwright.training import parallel
-from cellwright.training.networks import genotype_network, load_network, train_network
+from cellwright.training.course import WINNER, Course
+from cellwright.training.networks import continue_network, genotype_network, load_network, train_network
 
 CHECKED_EXAMPLES = 64
 
@@ -23,7 +24,12 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     found = SearchResult.load(inputs["search"] / SearchResult.FILE)
     spec = spec.tuned(found.tuned)
     config = genotype_network(spec, data.manifest, found.genotype)
-    train_network("found", config, data, spec, folder, progress, start=starting_weights(spec))
+    if found.race:
+        trained = inputs["search"] / WINNER if found.race.done else None
+        course = Course(steps=found.race.steps, cool_down=found.race.done, precision=found.race.precision)
+        continue_network("found", config, data, spec, course, trained, folder, progress)
+    else:
+        train_network("found", config, data, spec, folder, progress, start=starting_weights(spec))
     if not parallel.is_first():
         return
     write_text(folder / GENOTYPE, found.genotype.to_json())

@@ -1,5 +1,6 @@
 """`search`: from prepared data to a genotype."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from cellwright.results import GENOTYPE, SearchResult
 from cellwright.search.candidates import candidate_space
 from cellwright.search.journal import TUNING
 from cellwright.search.one_shot import one_shot_search
+from cellwright.search.racing import race_search
 from cellwright.search.sampled import sampled_search, tune
 from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
@@ -25,8 +27,7 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
             "a search with trials (of a sampled strategy, or to tune) must be started once, since it starts them "
             f"itself, got {parallel.count()} processes"
         )
-    find = sampled_search if spec.is_sampled else one_shot_search
-    result = find(spec, inputs["prepare"], folder, progress)
+    result = _kind_of_search(spec)(spec, inputs["prepare"], folder, progress)
     if not parallel.is_first():
         return
     if spec.tune and spec.tune.when == "after":
@@ -35,6 +36,12 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
         progress.say(f"search: {event}")
     write_text(folder / GENOTYPE, result.genotype.to_json())
     result.save(folder / SearchResult.FILE)
+
+
+def _kind_of_search(spec: SearchSpec) -> Callable[[SearchSpec, Path, Path, Progress], SearchResult]:
+    if spec.strategy.continues:
+        return race_search
+    return sampled_search if spec.is_sampled else one_shot_search
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:

@@ -86,6 +86,11 @@ def owned(spec: SearchSpec, owner: str) -> SearchSpec:
 
 def search_manifest(spec: SearchSpec) -> Mapping[str, Any]:
     """Return what a spec's search would create on a cluster; raises CellwrightError where it creates nothing."""
+    if spec.strategy.continues:
+        raise CellwrightError(
+            f"strategy.kind must not be {spec.strategy.kind} for a search that is created by hand: its trials continue "
+            "earlier ones"
+        )
     start = start_candidates(spec, candidate_space(spec)) if spec.is_sampled else ()
     return runner_class(spec.runner).manifest(spec, SearchSettings.of(spec, start))
 
@@ -131,5 +136,6 @@ def _fetch(store: Store, step: str, record_folder: Path, workspace: Path, progre
             f"{place}/{StepRecord.FILE} must have the seal {record.seal}, as the earlier step gave it on, and has "
             f"{stored.seal}: it was replaced"
         )
-    pull(store, place, stored, folder, wanted=(lambda name: True) if STEPS[step].needs_files else is_light)
+    files = STEPS[step].files
+    pull(store, place, stored, folder, wanted=lambda name: files is None or name in files or is_light(name))
     return folder

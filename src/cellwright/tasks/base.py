@@ -163,6 +163,11 @@ class Task(Result, ABC):
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean loss for targets as they are, or as `soft_targets` gives them."""
 
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each example (B,)."""
+        each = range(len(targets))
+        return torch.stack([self.loss(outputs[i : i + 1], targets[i : i + 1]) for i in each])
+
     def soft_targets(self, targets: Tensor) -> Tensor:
         """Return targets that can be averaged."""
         return targets

@@ -124,6 +124,10 @@ class Classification(Task, ABC):
         """Return the mean cross entropy."""
         return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
 
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the cross entropy of each example."""
+        return functional.cross_entropy(outputs, targets, reduction="none")
+
     def soft_targets(self, targets: Tensor) -> Tensor:
         """Return one-hot rows (B, classes)."""
         return functional.one_hot(targets, self.num_outputs).float()

@@ -1,5 +1,6 @@
 """Training one network into a folder, and finding it there again: what retrain, baselines and evaluate share."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -7,20 +8,26 @@ from torch import nn
 
 from cellwright.data import DataManifest
 from cellwright.data.prepared import PreparedData
+from cellwright.data.split import Split
+from cellwright.errors import DivergedError
+from cellwright.files import atomic_path
 from cellwright.genotype import Genotype
 from cellwright.nn.cost import count_macs, count_params
 from cellwright.nn.dropping import Droppable
 from cellwright.progress import Progress
-from cellwright.results import NETWORK, WEIGHTS, TrainingResult
+from cellwright.results import NETWORK, WEIGHTS, EpochRecord, TrainingResult, WeightsStart
 from cellwright.seeds import derive_seed
 from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig
 from cellwright.spec import SearchSpec
 from cellwright.tasks.base import read_task
 from cellwright.training import parallel
 from cellwright.training.checkpoint import CHECKPOINT, load_tensors, restore_module, save_tensors
+from cellwright.training.course import Course, CourseTraining
+from cellwright.training.leaving import STOPPED, leave_network
 from cellwright.training.precision import best_device
 from cellwright.training.retraining import Retraining
 from cellwright.training.starting_weights import StartingWeights
+from cellwright.training.stopping import leaving
 
 
 def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: Genotype) -> NetworkConfig:
@@ -62,21 +69,98 @@ def train_network(
     if spec.retrain.drop_path and not isinstance(network, Droppable):
         progress.say(f"train {name}: retrain.drop_path is not applied: the network has no paths to drop")
     training.run(f"train {name}", progress)
-    if not parallel.is_first():
+    if parallel.is_first():
+        _save(name, config, network, training, folder, taken)
+
+
+def start_course(
+    spec: SearchSpec, config: NetworkConfig, split: Split, course: Course, checkpoint: Path
+) -> CourseTraining:
+    """Return a training along a course, on the split's device; it resumes from the checkpoint if there is one."""
+    network = config.build(seed=derive_seed(spec.seed, "initial weights"))
+    return CourseTraining(
+        network.to(split.targets.device),
+        split,
+        spec.retrain,
+        spec.augment,
+        task=config.network.task,
+        seed=derive_seed(spec.seed, "retrain"),
+        checkpoint=checkpoint,
+        course=course,
+    )
+
+
+def continue_network(
+    name: str,
+    config: NetworkConfig,
+    data: PreparedData,
+    spec: SearchSpec,
+    course: Course,
+    trained: Path | None,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    """Train what a race has begun to train to its end, on train and validation; leave what `train_network` leaves.
+
+    Args:
+        name: of the network.
+        config: the network.
+        data: all of which but the test split is trained on from here on.
+        spec: the recipe.
+        course: how far, and from where on the learning rate falls.
+        trained: the checkpoint of the race; None where it trained nothing.
+        folder: to leave it in.
+        progress: told of each epoch.
+    """
+    if parallel.agreed((folder / TrainingResult.FILE).exists()):
         return
-    genotype = getattr(config.network, "genotype", None)
+    checkpoint = folder / CHECKPOINT
+    if trained and parallel.is_first() and not checkpoint.exists():
+        with atomic_path(checkpoint) as temporary:
+            shutil.copyfile(trained, temporary)
+    parallel.wait()
+    device = use_device(spec, parallel.local_count())
+    training = start_course(spec, config, data.train_and_validation().to(device), course, checkpoint)
+
+    def show(record: EpochRecord) -> None:
+        progress.advance(f"train {name}", training.steps, course.steps, record.metrics)
+
+    def leave() -> None:
+        if parallel.is_first():
+            leave_network(training.averaged(), config, data, folder, progress)
+
+    try:
+        with leaving(leave):
+            training.train_to(course.steps, show)
+        network = training.finished()
+    except DivergedError as error:
+        raise DivergedError(f"train {name}: {error}") from None
+    if parallel.is_first():
+        _save(name, config, network, training, folder)
+
+
+def _save(
+    name: str,
+    config: NetworkConfig,
+    network: nn.Module,
+    training: Retraining,
+    folder: Path,
+    start: WeightsStart | None = None,
+) -> None:
+    """Leave the description, the weights and the result in the folder, and no checkpoint."""
     config.save(folder / NETWORK)
     save_tensors(folder / WEIGHTS, network.state_dict())
     TrainingResult(
         name=name,
-        genotype=genotype,
+        genotype=getattr(config.network, "genotype", None),
         params=count_params(network),
         macs=count_macs(network, config.network.task.example(1)),
         seconds=training.seconds,
         history=tuple(training.history),
-        start=taken,
+        start=start,
     ).save(folder / TrainingResult.FILE)
     (folder / CHECKPOINT).unlink()
+    shutil.rmtree(folder / STOPPED, ignore_errors=True)
 
 
 def load_network(folder: Path) -> nn.Module:

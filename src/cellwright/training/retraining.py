@@ -71,6 +71,8 @@ class Retraining:
         self.average = {name: tensor.clone() for name, tensor in _averaged(network)}
         self.history: list[EpochRecord] = []
         self.seconds = 0.0
+        self.steps = 0
+        """How many were taken."""
         self._resume()
 
     def run(self, task: str, progress: Progress) -> nn.Module:
@@ -82,12 +84,20 @@ class Retraining:
         try:
             for record in self.epochs():
                 progress.advance(task, record.epoch, self.settings.epochs, record.metrics)
-            if self.settings.ema_decay is not None:
-                self.network.load_state_dict(self.average, strict=False)
-            outputs = predict(self.network.eval(), self.split[: self.batch_size])
-            require_finite(self.settings.epochs, {}, [outputs], of="outputs", lower=self._lower)
+            return self.finished()
         except DivergedError as error:
             raise DivergedError(f"{task}: {error}") from None
+
+    def finished(self) -> nn.Module:
+        """Return the network with its averaged weights, in eval mode; ends the training.
+
+        Raises:
+            DivergedError: its outputs are not finite.
+        """
+        if self.settings.ema_decay is not None:
+            self.network.load_state_dict(self.average, strict=False)
+        outputs = predict(self.network.eval(), self.split[: self.batch_size])
+        require_finite(len(self.history), {}, [outputs], of="outputs", lower=self._lower)
         return self.network
 
     def epochs(
@@ -124,26 +134,50 @@ class Retraining:
         for index, (inputs, targets) in enumerate(batches):
             step = (epoch - 1) * self.steps_per_epoch + index
             self._set_learning_rate(step)
-            with torch.no_grad():
-                inputs = self.task.augment(inputs, self.augment, rng)
-                soft_targets = self.task.soft_targets(targets)
-                inputs, soft_targets = mix_up(inputs, soft_targets, self.settings.mixup, rng)
-                kept = self._kept_paths(epoch, len(targets), dropping)
-            loss, outputs = self._loss(inputs, soft_targets, kept)
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            parallel.average_gradients(self.network.parameters())
-            if self.settings.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-            self.optimizer.step()
-            self._update_average(step)
-            losses.append(loss.detach())
-            score.add(parallel.gather(outputs.detach(), len(targets)), targets)
+            share = epoch / self.settings.epochs
+            loss, outputs = self._train_batch(inputs, targets, step, share, rng, dropping)
+            losses.append(loss)
+            score.add(outputs, targets)
         return {
             "train_loss": parallel.mean(torch.stack(losses).mean()).item(),
             f"train_{self.task.objective}": score.value(),
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
+
+    def _train_batch(
+        self,
+        inputs: Inputs,
+        targets: Tensor,
+        step: int,
+        share: float,
+        rng: torch.Generator,
+        dropping: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """Take a step at the rate that is set; return the loss and the outputs, without gradients.
+
+        Args:
+            inputs: of the batch.
+            targets: of the batch.
+            step: how many were taken before.
+            share: of the training that is over, by which paths are dropped more often.
+            rng: of the augmentation.
+            dropping: of the paths that are dropped.
+        """
+        with torch.no_grad():
+            inputs = self.task.augment(inputs, self.augment, rng)
+            soft_targets = self.task.soft_targets(targets)
+            inputs, soft_targets = mix_up(inputs, soft_targets, self.settings.mixup, rng)
+            kept = self._kept_paths(share, len(targets), dropping)
+        loss, outputs = self._loss(inputs, soft_targets, kept)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        parallel.average_gradients(self.network.parameters())
+        if self.settings.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        self.optimizer.step()
+        self._update_average(step)
+        self.steps += 1
+        return loss.detach(), parallel.gather(outputs.detach(), len(targets))
 
     def _loss(self, inputs: Inputs, targets: Tensor, kept: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the loss and the outputs, of several processes each those of its share."""
@@ -166,11 +200,11 @@ class Retraining:
         for group in self.optimizer.param_groups:
             group["lr"] = factor * self.settings.learning_rate
 
-    def _kept_paths(self, epoch: int, batch_size: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def _kept_paths(self, share: float, batch_size: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         """Draw which paths the network keeps, where it has any to drop."""
         if not isinstance(self.network, Droppable) or self.settings.drop_path == 0:
             return {}
-        rate = self.settings.drop_path * epoch / self.settings.epochs
+        rate = self.settings.drop_path * share
         return {"kept_PB": kept_paths(self.network.num_paths, batch_size, rate, rng)}
 
     @torch.no_grad()
@@ -188,7 +222,11 @@ class Retraining:
             prefixed("network", self.network.state_dict())
             | prefixed("optimizer", optimizer_tensors(self.optimizer))
             | prefixed("average", self.average),
-            {"history": [record.model_dump() for record in self.history], "seconds": self.seconds},
+            {
+                "history": [record.model_dump() for record in self.history],
+                "seconds": self.seconds,
+                "steps": self.steps,
+            },
         )
 
     def _resume(self) -> None:
@@ -202,6 +240,7 @@ class Retraining:
             self.average[name].copy_(tensor)
         self.history = [EpochRecord.model_validate(record) for record in facts["history"]]
         self.seconds = facts["seconds"]
+        self.steps = facts["steps"]
 
 
 def _averaged(network: nn.Module) -> list[tuple[str, Tensor]]:

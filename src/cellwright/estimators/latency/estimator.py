@@ -148,7 +148,7 @@ def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
     small_P = np.array(["@" in name for name in names])
     told = {penalty: _told_by_others(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
     penalty = min(told, key=lambda each: float(np.mean((times_N / told[each] - 1) ** 2)))
-    constant, costs_P = _solve(counts_NP, times_N, small_P, penalty)
+    constant, costs_P = solve(counts_NP, times_N, small_P, penalty)
     excess_NR = times_NR / told[penalty][:, None] - 1
     return LatencyTable(
         constant=constant,
@@ -163,13 +163,16 @@ def _told_by_others(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty
     told_N = np.empty_like(times_N)
     for fold in range(FOLDS):
         tested_N = np.arange(len(times_N)) % FOLDS == fold
-        constant, costs_P = _solve(counts_NP[~tested_N], times_N[~tested_N], small_P, penalty)
+        constant, costs_P = solve(counts_NP[~tested_N], times_N[~tested_N], small_P, penalty)
         told_N[tested_N] = constant + counts_NP[tested_N] @ costs_P
     return told_N.clip(min=times_N.min() / 2)
 
 
-def _solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> tuple[float, Floats]:
-    """Return the constant and the costs that minimise Σ (relative error)² + penalty · N · Σ (cost / mean time)²."""
+def solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> tuple[float, Floats]:
+    """Fit times, none of whose parts is negative.
+
+    Return the constant and the costs that minimise Σ (relative error)² + penalty · N · Σ (cost / mean time)².
+    """
     size, mean = len(times_N), float(times_N.mean())
     rows = np.column_stack([np.ones(size), counts_NP]) / times_N[:, None]
     weights = np.concatenate([[0.0], np.where(small_P, 1.0, 0.1)])

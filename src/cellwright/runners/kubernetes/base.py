@@ -19,6 +19,7 @@ from cellwright.runners.base import (
     FOUND,
     REQUEST,
     RESULT,
+    SLICE,
     Finding,
     Key,
     Outcome,
@@ -101,7 +102,9 @@ class KubernetesRunner(Runner):
     ) -> Iterable[Finding]:
         """Return, one by one, what the search needs on the cluster and whether it is there."""
         assert isinstance(spec.runner, ClusterSection)
-        algorithm = f"{ALGORITHMS}{spec.strategy.kind}" if cls.with_katib else None
+        algorithm = (
+            f"{ALGORITHMS}{spec.strategy.kind}" if cls.with_katib and not spec.strategy.continues else None
+        )
         cluster = Cluster(spec.runner.namespace, say, seconds=COMMAND_SECONDS)
         return preflight(cluster, TrialPods.of(spec), algorithm=algorithm, katib_namespace=katib_namespace)
 
@@ -172,7 +175,13 @@ class KubernetesRunner(Runner):
             if record is None:
                 failure = f"ended well, and left no {FolderRecord.FILE} in {self.place(key)} of the store"
                 return Outcome(key=key, seconds=outcome.seconds, failure=failure)
-            pull(self.store, self.place(key), record, running.folder, wanted=(RESULT, FOUND).__contains__)
+            pull(
+                self.store,
+                self.place(key),
+                record,
+                running.folder,
+                wanted=(RESULT, FOUND, SLICE).__contains__,
+            )
             return outcome
         return Outcome(key=key, seconds=outcome.seconds, failure=running.cause or outcome.failure)
 

@@ -153,6 +153,17 @@ SMALL: dict[str, Design] = {
     ),
 }
 
+RACED = (
+    "conv-pool-conv-32",
+    "shallow-resnet",
+    "resnet-9",
+    "resnet",
+    "efficientnet-v2",
+    "mobilenet-v2",
+    "convnext",
+)
+"""One of each kind, the best known for short trainings first."""
+
 HALVINGS: Mapping[Stem, int] = {"conv2": 0, "conv3": 0, "conv3-2": 1, "patch2": 1, "conv7-4": 2, "patch4": 2}
 """How often stems halve the sides."""
 

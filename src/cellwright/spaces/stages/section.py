@@ -69,6 +69,7 @@ class StagesSection(SpaceSection):
 
     implementation = "cellwright.spaces.stages.space:Stages"
     networks = "cellwright.spaces.stages.networks:StagesNetworks"
+    strategy = "race"
     has_supernet = False
 
     kind: Literal["stages"]

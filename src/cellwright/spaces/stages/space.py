@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -18,6 +19,7 @@ from cellwright.spaces.stages.design import (
     spell_values,
     stage_names,
 )
+from cellwright.spaces.stages.members import RACED, small
 from cellwright.spaces.stages.section import StagesSection
 
 
@@ -81,6 +83,14 @@ class Stages(ProductSpace):
     def isomorphism_key(self, genotype: Genotype) -> str:
         """Return one text for all genotypes that build the same network."""
         return Design.of(genotype).essence.genotype.to_line()
+
+    def hand_designed(self, side: int, factor: float) -> Mapping[str, Genotype]:
+        """Return one network of each kind that people know, without those whose parts the space lacks."""
+        found = {}
+        for name in RACED:
+            with suppress(GenotypeError):
+                found[name] = self.nearest(small(side)[name].sized(factor).genotype)
+        return found
 
     def nearest(self, genotype: Genotype) -> Genotype:
         """Return the genotype with each number brought to the nearest one that there is to choose from.

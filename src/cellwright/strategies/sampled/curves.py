@@ -22,6 +22,8 @@ class Curve:
     floor: float
     scale: float
     exponent: float
+    error: float = 0.0
+    """Root mean square of the relative errors of the fit."""
 
     def at(self, share: float) -> float:
         """Return the loss once this share of the budget is spent."""
@@ -43,15 +45,15 @@ def fit_curves(points: Mapping[K, Sequence[tuple[float, float]]]) -> dict[K, Cur
             raise ValueError(f"a curve must have at least {SHORTEST} points, got {len(series)} for {key}")
 
     def misfit(exponent: float) -> float:
-        errors = sum(_fit(series, exponent)[1] for series in points.values())
+        errors = sum(len(series) * _fit(series, exponent).error ** 2 for series in points.values())
         return float(errors + (DOUBT * np.log(exponent / USUAL)) ** 2)
 
     exponent = min(EXPONENTS, key=misfit)
-    return {key: _fit(series, exponent)[0] for key, series in points.items()}
+    return {key: _fit(series, exponent) for key, series in points.items()}
 
 
-def _fit(series: Sequence[tuple[float, float]], exponent: float) -> tuple[Curve, float]:
-    """Return the curve of that exponent and the sum of its squared relative errors; neither part is negative."""
+def _fit(series: Sequence[tuple[float, float]], exponent: float) -> Curve:
+    """Return the curve of that exponent that fits best; neither of its parts is negative."""
     shares, losses = np.array(series).T
     falling = shares**-exponent
     rows = np.column_stack([np.ones_like(falling), falling]) / losses[:, None]
@@ -60,5 +62,5 @@ def _fit(series: Sequence[tuple[float, float]], exponent: float) -> tuple[Curve,
         alone = int(parts.argmax())
         parts = np.zeros(2)
         parts[alone] = rows[:, alone].sum() / (rows[:, alone] ** 2).sum()
-    error = float(((rows @ parts - 1) ** 2).sum())
-    return Curve(floor=float(parts[0]), scale=float(parts[1]), exponent=exponent), error
+    error = float(np.sqrt(((rows @ parts - 1) ** 2).mean()))
+    return Curve(floor=float(parts[0]), scale=float(parts[1]), exponent=exponent, error=error)

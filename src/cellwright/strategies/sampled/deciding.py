@@ -55,7 +55,7 @@ def compare(
     """Return what the challenger gains over the leader at the end.
 
     The difference today is paired, example by example; the curves say how it changes. Its variance is that of the
-    examples, of the seeds and of the extrapolation.
+    examples, of the seeds, of the extrapolation, and of the losses about curves that do not fit them.
 
     Args:
         challenger: its loss on each example.
@@ -72,6 +72,7 @@ def compare(
         float(saved.var(ddof=1)) / len(saved)
         + 2 * (SEED_SPREAD * final) ** 2
         + (EXTRAPOLATION_SPREAD * (improving + others) / 2) ** 2
+        + sum((curve.error * curve.at(now)) ** 2 for curve in curves)
     )
     estimate = float(saved.mean()) + improving - others
     return Posterior.of(estimate, variance, prior_mean * final, PRIOR_SPREAD * final)

@@ -28,13 +28,16 @@ class RaceSection(SampledSection):
 
     implementation = "cellwright.strategies.sampled.race:Race"
 
+    continues = True
+
     kind: Literal["race"]
     scheduler: None = None
     """None: a race decides itself how long each network is trained."""
     entrants: int = Field(default=4, ge=1)
     """Networks that start."""
     first_slice: Share = 0.005
-    """Share of the budget that each has had when they are first compared."""
+    """Share of the budget that each has had when it is first scored, or more where that is too short to learn
+    anything."""
     lock: Share = 0.6
     """Share of the budget after which the leader wins, whatever is known."""
     accept: float = Field(default=0.8, ge=0.5, lt=1)
@@ -88,12 +91,19 @@ class Race(Suggesting):
         settings: its section.
         entrants: who starts, the best known one first: it leads until another is shown to be better.
         objectives: the first is what people read; losses decide.
+        first: the share of the budget of the first round; that of the settings by default.
     """
 
     def __init__(
-        self, settings: RaceSection, entrants: Sequence[Entrant], objectives: Sequence[Objective]
+        self,
+        settings: RaceSection,
+        entrants: Sequence[Entrant],
+        objectives: Sequence[Objective],
+        *,
+        first: float | None = None,
     ) -> None:
         super().__init__(objectives)
+        self.first = first or settings.first_slice
         self.settings = settings
         self.entrants = tuple(entrants)
         self._slices: dict[tuple[Candidate, int], Evaluation] = {}
@@ -108,7 +118,11 @@ class Race(Suggesting):
 
     def share(self, num_rounds: int) -> float:
         """Return the share of the budget that an entrant has had after so many rounds."""
-        return self.settings.first_slice * GROWTH ** (num_rounds - 1) if num_rounds else 0.0
+        return self.first * GROWTH ** (num_rounds - 1) if num_rounds else 0.0
+
+    def round_of(self, share: float) -> int:
+        """Return the round after which an entrant has had this share of the budget, counted from 1."""
+        return next(number for number in itertools.count(1) if self.share(number) >= share)
 
     def slice(self, entrant: Entrant, number: int) -> Evaluation | None:
         """Return the entrant's slice of that round, counted from 1, if it is known."""
@@ -141,8 +155,7 @@ class Race(Suggesting):
         return None
 
     def _take_in(self, evaluation: Evaluation) -> None:
-        number = next(n for n in itertools.count(1) if self.share(n) >= evaluation.fidelity.epochs)
-        self._slices[evaluation.candidate, number] = evaluation
+        self._slices[evaluation.candidate, self.round_of(evaluation.fidelity.epochs)] = evaluation
 
     def _without_failed(self, now: Standing) -> Standing:
         """Return the standing after another round, without those that could not be trained."""

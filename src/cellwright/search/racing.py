@@ -1,0 +1,428 @@
+"""A race, from the spec to the winner's checkpoint: prices, a plan, slices of training, and the choice."""
+
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+
+from cellwright.candidate import Candidate
+from cellwright.data.prepared import PreparedData
+from cellwright.errors import CellwrightError
+from cellwright.estimators.base import Setting, build_estimator
+from cellwright.evaluation import Evaluation, Suggestion, build_objectives
+from cellwright.files import atomic_path
+from cellwright.genotype import Genotype, GenotypeLine
+from cellwright.progress import Progress
+from cellwright.results import RacedNetwork, RaceResult, Result, SearchResult
+from cellwright.runners import SLICE, START, Runner, runner_class
+from cellwright.search.exploring import Exploration
+from cellwright.search.in_this_process import InThisProcess
+from cellwright.search.journal import history_of
+from cellwright.search.pricing import FORWARD, SHARE, Prices, Pricing, clock_of, features_of
+from cellwright.search.screening import Screen
+from cellwright.search.slices import NUM_SELECTION, Slice
+from cellwright.search.trial import TrialRequest, setting_of, trials_of
+from cellwright.seeds import derive_seed
+from cellwright.spaces import build_space
+from cellwright.spec import SearchSpec
+from cellwright.strategies.sampled.curves import SHORTEST
+from cellwright.strategies.sampled.race import GROWTH, Entrant, Race, RaceSection, Standing, entrants_of
+from cellwright.training.course import WINNER, Course
+from cellwright.training.leaving import STOPPED, leave_network
+from cellwright.training.networks import genotype_network, start_course, use_device
+from cellwright.training.stopping import leaving
+
+DEFAULT_SECONDS = 600.0
+FACTORS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+"""By which hand-designed networks may be wider than they were designed."""
+NARROWER = 0.5
+"""The factor at which each is measured too, as far as the time for that lasts: two sizes show what width costs."""
+USUAL_EPOCHS, USUAL_STEPS = 12, 2000
+"""Training at which networks as they were designed are of the right size, by the larger of the two. With more time,
+width and epochs both grow."""
+FEWEST_STEPS = 100
+"""After which averaged weights, and their norms' statistics, are worth a score."""
+MOST_ON_LOSERS = 0.2
+"""Share of the budget that the first decision may cost at most; of fewer networks it costs less."""
+KEPT = "slices"
+"""The folder, in that of the search, of the checkpoints that slices left."""
+
+
+class PlannedNetwork(Result):
+    """One network of a plan."""
+
+    name: str
+    genotype: GenotypeLine
+    step_seconds: float
+    check_seconds: float
+    """What scoring its averaged weights costs."""
+    steps: int
+    """That the whole budget is enough for."""
+    epochs: float
+
+
+class Plan(Result):
+    """`plan.json`: what a race will do; all that follows depends on this and never on the clock."""
+
+    FILE = "plan.json"
+
+    seconds: float
+    """The budget, less what measuring prices took of it."""
+    prices: Prices
+    first_share: float
+    """Of the budget, that each network has had when it is first scored."""
+    networks: tuple[PlannedNetwork, ...]
+    """The best known one first."""
+
+    def network(self, candidate: Candidate) -> PlannedNetwork:
+        """Return the network of a candidate."""
+        return next(n for n in self.networks if n.genotype == candidate.genotype)
+
+    def steps(self, candidate: Candidate, share: float, checks: int) -> int:
+        """Return the steps that a share of the budget is enough for, with so many checks."""
+        network = self.network(candidate)
+        left = share * self.seconds - checks * network.check_seconds
+        return max(1, min(network.steps, int(left / network.step_seconds)))
+
+
+def race_search(
+    spec: SearchSpec,
+    data: Path,
+    folder: Path,
+    progress: Progress,
+) -> SearchResult:
+    """Race the hand-designed networks of the space, and leave the winner's checkpoint in the folder.
+
+    Args:
+        spec: with a race as its strategy.
+        data: the folder of prepared data.
+        folder: where the plan, the journal and the checkpoints are; a race that was killed resumes there.
+        progress: told the plan, and of each slice.
+
+    Raises:
+        CellwrightError: the space knows no hand-designed networks, none keeps the constraints, or none could be
+            trained.
+    """
+    assert isinstance(spec.strategy, RaceSection)
+    if not (folder / Plan.FILE).exists():
+        _plan(spec, data, folder, progress).save(folder / Plan.FILE)
+    plan = Plan.load(folder / Plan.FILE)
+    objectives = build_objectives(spec.objectives)
+    race = Race(spec.strategy, _entrants(spec.strategy, plan), objectives, first=plan.first_share)
+    for line in _announce(plan, race):
+        progress.say(line)
+    (folder / KEPT).mkdir(exist_ok=True)
+    setting = setting_of(spec, PreparedData.open(data), use_device(spec))
+    racing = _Racing(
+        spec,
+        race,
+        Screen((), spec, setting),
+        runner=_runner(spec, data, folder, progress),
+        data=data,
+        folder=folder,
+        progress=progress,
+    )
+    racing.plan = plan
+    try:
+        with leaving(partial(racing.leave, setting)):
+            racing.explore()
+    finally:
+        racing.close()
+    now = race.standing()
+    if now.rounds and not any(e.state == "done" for e in racing.done):
+        raise CellwrightError("race: no network could be trained")
+    result = _result(plan, race, now, min(NUM_SELECTION, len(setting.validation)))
+    if result.done:
+        last = race.slice(now.leader, now.rounds)
+        assert last is not None
+        with atomic_path(folder / WINNER) as temporary:
+            shutil.copyfile(racing.checkpoint_of(last.candidate), temporary)
+    for used in (KEPT, STOPPED):
+        shutil.rmtree(folder / used, ignore_errors=True)
+    return SearchResult(
+        genotype=now.leader.candidate.genotype,
+        score=result.leaderboard[0].score,
+        seconds=racing.seconds,
+        history=history_of(racing.done, objectives[0]),
+        events=(result.sentence,),
+        race=result,
+    )
+
+
+def _runner(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Runner:
+    """Return the spec's runner, or one without processes where slices on this machine need none of their own."""
+    limits = {name: limit for name, limit in spec.runner.limits.items() if name != "parallel"}
+    if spec.runner.is_remote or spec.runner.parallel > 1 or any(limits.values()):
+        return runner_class(spec.runner).of(spec, trials_of(spec, data, folder, progress))
+    return InThisProcess()
+
+
+class _Racing(Exploration):
+    """The loop of a race: each slice of a network resumes from the checkpoint of the one before."""
+
+    plan: Plan
+    strategy: Race
+
+    def explore(self) -> None:
+        """Train slices until the race is over."""
+        while True:
+            self._learn(self._trials.make_room())
+            if suggestions := self.strategy.suggest(1):
+                self._begin(suggestions[0].running)
+            elif self._trials.is_empty:
+                return
+            else:
+                self._learn(self._trials.drain())
+
+    def checkpoint_of(self, candidate: Candidate) -> Path:
+        """Return where the network's latest checkpoint is kept."""
+        return self.folder / KEPT / f"{candidate.genotype.digest}.safetensors"
+
+    def leave(self, setting: Setting) -> None:
+        """Export the averaged weights of the network that leads, as of its last slice."""
+        leader = self.strategy.standing().leader.candidate
+        network = self.plan.network(leader)
+        slices = [trial / SLICE for trial in self.folder.glob("trial-*")]
+        for checkpoint in (self.checkpoint_of(leader), *slices):
+            if not checkpoint.exists():
+                continue
+            course = Course(steps=network.steps, cool_down=network.steps, precision="float32")
+            data = PreparedData.open(self.data)
+            config = genotype_network(self.spec, data.manifest, leader.genotype)
+            with suppress(RuntimeError):  # of another network
+                training = start_course(self.spec, config, setting.train, course, checkpoint)
+                leave_network(training.averaged(), config, data, self.folder, self.progress)
+                return
+        self.progress.say("stopped before anything was trained; the same command resumes")
+
+    def request(self, evaluation: Evaluation, earlier: tuple[Evaluation, ...], folder: Path) -> TrialRequest:
+        """Return the request of a slice, and put the checkpoint that it resumes from into its folder."""
+        share, candidate = evaluation.fidelity.epochs, evaluation.candidate
+        kept = self.checkpoint_of(candidate)
+        if kept.exists() and not (folder / START).exists():
+            with atomic_path(folder / START) as temporary:
+                shutil.copyfile(kept, temporary)
+        network = self.plan.network(candidate)
+        course = Course(steps=network.steps, cool_down=network.steps, precision=self.plan.prices.precision)
+        steps = self.plan.steps(candidate, share, self.strategy.round_of(share))
+        request = super().request(evaluation, (), folder)
+        return request.model_copy(update={"slice": Slice(course=course, steps=steps)})
+
+    def keep(self, evaluation: Evaluation, folder: Path) -> None:
+        """Keep the checkpoint for the network's next slice."""
+        if (folder / SLICE).exists():
+            os.replace(folder / SLICE, self.checkpoint_of(evaluation.candidate))
+
+    def show(self, evaluation: Evaluation, metrics: Mapping[str, float]) -> None:
+        """Show how much of the budget is spent, and the minutes that are left of it with the final training."""
+        spent = self.strategy.spent(self.strategy.standing())
+        left = (1 - spent) * self.plan.seconds / 60
+        self.progress.advance("race", round(100 * spent), 100, {**metrics, "minutes_left": left})
+
+
+def _plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Plan:
+    """Measure prices and size the networks."""
+    section, seconds = spec.strategy, spec.budget.seconds or DEFAULT_SECONDS
+    assert isinstance(section, RaceSection)
+    setting = setting_of(spec, PreparedData.open(data), use_device(spec))
+    space, side = build_space(spec.space), min(setting.task.map_shape[1:])
+    designs = space.hand_designed(side, 1.0)
+    if not designs:
+        raise CellwrightError(
+            f"strategy.kind race needs a space that knows hand-designed networks, such as stages, got {space.name}"
+        )
+    fits = _Limits(spec, setting, folder, progress)
+    pricing = Pricing(setting, SHARE * seconds, clock_of(setting.device))
+    batch_size = min(spec.retrain.batch_size, len(setting.train))
+    per_epoch = (len(setting.train) + len(setting.validation)) // batch_size
+    checks = FORWARD * min(NUM_SELECTION, len(setting.validation)) / batch_size
+    available = (1 - SHARE) * seconds
+    pricing.choose_precision(next(iter(designs.values())))
+    narrower = space.hand_designed(side, NARROWER)
+    for name, design in islice(designs.items(), section.entrants):
+        pricing.measure(design)
+        pricing.measure(narrower[name])
+    planned: list[PlannedNetwork] = []
+    for name, design in designs.items():
+        price = partial(_price, prices=pricing.prices(), like=design, setting=setting)
+        usual = (USUAL_EPOCHS * max(USUAL_EPOCHS, USUAL_STEPS / per_epoch)) ** 0.5 * per_epoch
+        widths = {factor: space.hand_designed(side, factor)[name] for factor in FACTORS}
+        possible = {factor: genotype for factor, genotype in widths.items() if fits(genotype)}
+        if not possible:
+            progress.say(f"race: {name} keeps the constraints at no width")
+            continue
+        factor = _best_factor(
+            {f: available / price(g) for f, g in possible.items()}, available / price(design), usual
+        )
+        step = price(possible[factor])
+        planned.append(
+            PlannedNetwork(
+                name=name if factor == 1 else f"{name} × {factor:g}",
+                genotype=possible[factor],
+                step_seconds=step,
+                check_seconds=checks * step,
+                steps=max(1, int(available / step)),
+                epochs=available / step / per_epoch,
+            )
+        )
+        if len(planned) == section.entrants or planned[0].epochs < section.fewest_epochs:
+            break
+    if not planned:
+        raise CellwrightError("constraints must be kept by a hand-designed network at some width; none does")
+    longest = max(network.step_seconds for network in planned)
+    return Plan(
+        seconds=available,
+        prices=pricing.prices(),
+        first_share=min(1.0, max(section.first_slice, FEWEST_STEPS * longest / available)),
+        networks=tuple(planned),
+    )
+
+
+class _Limits:
+    """Tells whether a genotype keeps the spec's constraints."""
+
+    def __init__(self, spec: SearchSpec, setting: Setting, folder: Path, progress: Progress) -> None:
+        seed = derive_seed(spec.seed, "estimators")
+        cheap = [section for section in spec.estimators if section is not spec.trial_estimator]
+        chain = [(build_estimator(section, setting, seed=seed), 1.0) for section in cheap]
+        for estimator, _ in chain:
+            estimator.prepare(folder, progress)
+        self.screen = Screen(chain, spec, setting)
+
+    def __call__(self, genotype: Genotype) -> bool:
+        if not self.screen.limits:
+            return True
+        evaluation = Suggestion(number=0, candidate=Candidate(genotype=genotype)).running
+        return self.screen.look_at(evaluation, (), seed=0).state == "running"
+
+
+def _best_factor(steps: Mapping[float, float], designed: float, usual: float) -> float:
+    """Return the factor with the number of steps nearest to where such networks do best.
+
+    Args:
+        steps: that the budget is enough for, by factor.
+        designed: the same for the network as it was designed.
+        usual: that which is right for the network as it was designed.
+    """
+    wanted = (usual * designed) ** 0.5
+    return min(steps, key=lambda factor: abs(math.log(steps[factor] / wanted)))
+
+
+def _price(genotype: Genotype, *, prices: Prices, like: Genotype, setting: Setting) -> float:
+    """Return the seconds of a step: as measured, or as the fit tells, corrected by its error for one like it."""
+    if (known := prices.seconds.get(genotype.to_line())) is not None:
+        return known
+    told = prices.told(features_of(genotype, setting))
+    measured = prices.seconds.get(like.to_line())
+    return told if measured is None else told * measured / prices.told(features_of(like, setting))
+
+
+def _entrants(section: RaceSection, plan: Plan) -> list[Entrant]:
+    """Return those that the budget is enough to compare."""
+    each = plan.first_share * GROWTH ** (SHORTEST - 1)
+    count = 1 + int(MOST_ON_LOSERS / each) if plan.networks[0].epochs >= section.fewest_epochs else 1
+    return entrants_of(
+        (network.name, Candidate(genotype=network.genotype)) for network in plan.networks[:count]
+    )
+
+
+def _announce(plan: Plan, race: Race) -> Iterator[str]:
+    """Yield the plan in words: what will be tried, how long it takes, and when it ends."""
+    ends = datetime.now() + timedelta(seconds=plan.seconds)
+    yield (
+        f"race: {plan.seconds / 60:.3g} minutes of training in {plan.prices.precision}, to about {ends:%H:%M} from a "
+        "new start; steps cost what was measured before"
+    )
+    for network in plan.networks:
+        yield (
+            f"race: {network.name}: {1e3 * network.step_seconds:.3g} ms a step, {network.epochs:.3g} epochs if it gets "
+            "the whole budget"
+        )
+    if len(race.entrants) == 1:
+        yield f"race: nothing else is tried: {race.entrants[0].name} has the whole budget"
+    else:
+        yield (
+            f"race: all start, those that will not win are dropped, and the choice falls by "
+            f"{race.settings.lock:.0%} of the budget"
+        )
+
+
+def _result(plan: Plan, race: Race, now: Standing, num_examples: int) -> RaceResult:
+    winner = now.leader
+    own = race.share(now.rounds)
+    done = plan.steps(winner.candidate, own, now.rounds) if now.rounds else 0
+    network = plan.network(winner.candidate)
+    left = (1 - race.spent(now)) * plan.seconds
+    board = sorted(
+        (_raced(plan, race, now, entrant) for entrant in race.entrants),
+        key=lambda line: (line.name != winner.name, -(line.p_better or 0)),
+    )
+    return RaceResult(
+        sentence=_sentence(race, now, board, num_examples, 1 - race.spent(now) + own, network),
+        steps=done + max(1, int(left / network.step_seconds)),
+        done=done,
+        precision="bfloat16" if plan.prices.precision == "bfloat16" else "float32",
+        leaderboard=tuple(board),
+    )
+
+
+def _raced(plan: Plan, race: Race, now: Standing, entrant: Entrant) -> RacedNetwork:
+    network = plan.network(entrant.candidate)
+    rounds = now.dropped.get(entrant.name, now.rounds)
+    last = race.slice(entrant, rounds)
+    known = last if last and last.state == "done" else None
+    posterior = now.posteriors.get(entrant.name) if entrant is not now.leader else None
+    if entrant is now.leader:
+        outcome = "won"
+    elif last and not known:
+        outcome = f"failed: {last.reason}"
+    else:
+        outcome = f"dropped after {race.share(rounds):.1%} of the budget"
+    return RacedNetwork(
+        name=entrant.name,
+        genotype=entrant.candidate.genotype,
+        step_ms=1e3 * network.step_seconds,
+        epochs=network.epochs,
+        share=race.share(rounds),
+        loss=fmean(known.losses) if known else None,
+        score=known.metrics[race.objectives[0].metric] if known else None,
+        p_better=posterior.p_better if posterior else None,
+        outcome=outcome,
+    )
+
+
+def _sentence(
+    race: Race,
+    now: Standing,
+    board: Sequence[RacedNetwork],
+    num_examples: int,
+    share: float,
+    network: PlannedNetwork,
+) -> str:
+    """Return in one sentence why the winner is what it is."""
+    base, winner, others = race.entrants[0], now.leader, board[1:]
+    images = f"{num_examples:,} validation examples"
+    if not others:
+        return (
+            f"nothing was compared with {winner.name}, which has the whole budget: {network.steps:,} steps, or "
+            f"{network.epochs:.3g} epochs, are too few for a race"
+        )
+    if winner is not base:
+        known = now.posteriors.get(base.name)
+        return (
+            f"chosen over {base.name} (P = {1 - known.p_better:.2f}, {images})"
+            if known
+            else (f"chosen since {base.name} could not be trained")
+        )
+    nearest = others[0]
+    p = "" if nearest.p_better is None else f" (P = {nearest.p_better:.2f}, {images})"
+    return (
+        f"nothing was shown to beat {winner.name}, which is trained with {share:.0%} of the budget; the nearest was "
+        f"{nearest.name}{p}"
+    )

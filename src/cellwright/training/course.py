@@ -1,0 +1,146 @@
+"""Training in parts: at a constant rate for as long as nothing is decided, and then, once, down to 0.
+
+What was trained while searching is so the first part of the final training: https://arxiv.org/abs/2405.18392.
+"""
+
+import copy
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cellwright.data.split import Split
+from cellwright.results import EpochRecord, Result
+from cellwright.spec import Retrain, TaskSection
+from cellwright.spec.strategy import Precision
+from cellwright.tasks.base import Task
+from cellwright.training import parallel
+from cellwright.training.diverging import require_finite
+from cellwright.training.randomness import generator
+from cellwright.training.retraining import Retraining, predict
+from cellwright.training.stopping import Stopped, undivided
+
+WINNER = "winner.safetensors"
+"""The checkpoint, in the folder of a search, that the final training continues from."""
+SAVE_SECONDS = 10.0
+"""Between checkpoints: what a kill may cost."""
+LONGEST_WARM_UP = 50
+"""Steps."""
+
+
+class Course(Result):
+    """How the learning rate changes over a training, whose length is known from the start or only in its course."""
+
+    steps: int
+    """In all, if nothing else is trained with the same budget."""
+    cool_down: int
+    """The step from which the rate falls in a straight line, to 0 at the last; `steps` for a constant rate."""
+    precision: Precision
+
+    def warm_up(self, settings: Retrain) -> int:
+        """Return the steps in which the rate rises to its peak."""
+        return min(LONGEST_WARM_UP, round(settings.warmup * self.steps))
+
+    def rate(self, step: int, settings: Retrain) -> float:
+        """Return the learning rate of a step, counted from 0, as a share of its peak."""
+        rising = (step + 1) / (self.warm_up(settings) + 1)
+        falling = (self.steps - step) / max(1, self.steps - self.cool_down)
+        return max(0.0, min(1.0, rising, falling))
+
+    def constant(self) -> "Course":
+        """Return the course as it is before anything is decided."""
+        return self.model_copy(update={"cool_down": self.steps})
+
+
+class CourseTraining(Retraining):
+    """Trains a network step by step along a course; its checkpoint may be of an earlier part, on another split.
+
+    The arguments are those of `Retraining`, and the course in place of the settings' epochs and precision.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        split: Split,
+        settings: Retrain,
+        augment: TaskSection,
+        *,
+        task: Task,
+        seed: int,
+        checkpoint: Path,
+        course: Course,
+    ) -> None:
+        self.course = course
+        settings = settings.model_copy(update={"precision": course.precision})
+        super().__init__(network, split, settings, augment, task=task, seed=seed, checkpoint=checkpoint)
+
+    def train_to(self, steps: int, watch: Callable[[EpochRecord], None] = lambda record: None) -> None:
+        """Train until so many steps are taken in all; tell after each epoch, and save a checkpoint now and then.
+
+        Asked to end, the process saves one too.
+
+        Raises:
+            DivergedError: a loss or weights are not finite.
+        """
+        try:
+            self._train_to(steps, watch)
+        except Stopped:
+            self._save()
+            raise
+
+    def _train_to(self, steps: int, watch: Callable[[EpochRecord], None]) -> None:
+        saved = time.monotonic()
+        while self.steps < steps:
+            began = time.monotonic()
+            epoch, index = divmod(self.steps, self.steps_per_epoch)
+            losses = self.take(min(steps - self.steps, self.steps_per_epoch - index))
+            metrics = {
+                "train_loss": parallel.mean(torch.stack(losses).mean()).item(),
+                "learning_rate": self.optimizer.param_groups[0]["lr"],
+            }
+            require_finite(epoch + 1, metrics, self.network.state_dict().values(), lower=self._lower)
+            self.seconds += parallel.agreed(time.monotonic() - began)
+            self.history.append(EpochRecord(epoch=len(self.history) + 1, metrics=metrics))
+            late = time.monotonic() - saved > SAVE_SECONDS
+            if parallel.is_first() and (late or self.steps >= steps):
+                self._save()
+                saved = time.monotonic()
+            watch(self.history[-1])
+
+    def take(self, count: int) -> list[Tensor]:
+        """Take so many steps, at most to the end of the epoch; return their losses."""
+        epoch, index = divmod(self.steps, self.steps_per_epoch)
+        self.network.train()
+        batches = self.split.batches(self.batch_size, seed=self.seed, epoch=epoch + 1)
+        losses = []
+        for batch in itertools.islice(batches, index, index + count):
+            with undivided():
+                losses.append(self._take_step(*batch))
+        return losses
+
+    def _take_step(self, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.course.rate(self.steps, self.settings) * self.settings.learning_rate
+        loss, _ = self._train_batch(
+            inputs,
+            targets,
+            self.steps,
+            self.steps / self.course.steps,
+            generator(self.seed, "augment", self.steps, device=self.device),
+            generator(self.seed, "drop-path", self.steps, device=self.device),
+        )
+        return loss
+
+    def outputs(self, split: Split) -> Tensor:
+        """Return the outputs of the averaged weights for a split; the training may continue."""
+        return predict(self.averaged(), split)
+
+    def averaged(self) -> nn.Module:
+        """Return a copy of the network with the averaged weights, in eval mode; the training may continue."""
+        network = copy.deepcopy(self.network)
+        if self.settings.ema_decay is not None:
+            network.load_state_dict(self.average, strict=False)
+        return network.eval()

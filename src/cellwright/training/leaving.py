@@ -1,0 +1,34 @@
+"""What a training that is asked to end leaves: the network so far, as files that can be used."""
+
+from pathlib import Path
+
+from torch import nn
+
+from cellwright.data.prepared import PreparedData
+from cellwright.files import write_text
+from cellwright.nn.export import export_onnx
+from cellwright.progress import Progress
+from cellwright.results import GENOTYPE, NETWORK, ONNX, WEIGHTS, ModelInfo
+from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig
+from cellwright.training.checkpoint import save_tensors
+
+STOPPED = "stopped"
+"""The folder, in that of a step, of the network that was best when the step was asked to end."""
+EXAMPLES = 64
+
+
+def leave_network(
+    network: nn.Module, config: NetworkConfig, data: PreparedData, folder: Path, progress: Progress
+) -> None:
+    """Write the network, on any device and in eval mode, into the folder `stopped` of the step's."""
+    place = folder / STOPPED
+    place.mkdir(exist_ok=True)
+    assert isinstance(config.network, GenotypeNetworkConfig)
+    network = network.cpu()
+    info = config.network.task.model_info(data.manifest.inputs, config.network.genotype)
+    info.save(place / ModelInfo.FILE)
+    config.save(place / NETWORK)
+    write_text(place / GENOTYPE, config.network.genotype.to_json())
+    save_tensors(place / WEIGHTS, network.state_dict())
+    export_onnx(network, data.train[:EXAMPLES].inputs, place / ONNX, info)
+    progress.say(f"stopped: the network so far is {place / ONNX}; the same command resumes")

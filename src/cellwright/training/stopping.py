@@ -1,0 +1,59 @@
+"""Stopping in order: a process that is asked to end (SIGTERM) first leaves what it has."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+CODE = 128 + signal.SIGTERM
+
+
+class Stopped(SystemExit):
+    """The process was asked to end; it ends with the code that shells expect."""
+
+    def __init__(self) -> None:
+        super().__init__(CODE)
+
+
+_busy = False
+_asked = False
+
+
+@contextmanager
+def leaving(leave: Callable[[], None]) -> Iterator[None]:
+    """Call `leave` if the process is asked to end in the block, and end; outside the main thread do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    global _asked
+    _asked = False
+    before = signal.signal(signal.SIGTERM, _ask)
+    try:
+        yield
+    except Stopped:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        leave()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def undivided() -> Iterator[None]:
+    """Let the block, such as a training step, end before the process does."""
+    global _busy
+    _busy = True
+    try:
+        yield
+    finally:
+        _busy = False
+    if _asked:
+        raise Stopped
+
+
+def _ask(number: int, frame: FrameType | None) -> None:
+    global _asked
+    _asked = True
+    if not _busy:
+        raise Stopped

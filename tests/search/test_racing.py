@@ -1,0 +1,202 @@
+"""Races between small networks, from the spec to the winner's trained network."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from onnxruntime import InferenceSession
+
+from cellwright.data.prepared import PreparedData
+from cellwright.nn.cost import count_params
+from cellwright.progress import Silent
+from cellwright.results import ONNX, SearchResult, TrainingResult
+from cellwright.search.pricing import Prices
+from cellwright.search.racing import Plan, PlannedNetwork, race_search
+from cellwright.spaces import build_space
+from cellwright.spec import SearchSpec
+from cellwright.step_list import STEPS
+from cellwright.steps.running import run_step
+from cellwright.training.checkpoint import load_tensors
+from cellwright.training.course import WINNER, Course
+from cellwright.training.leaving import STOPPED
+from cellwright.training.networks import continue_network, genotype_network, load_network
+
+SPEC = SearchSpec.model_validate(
+    {
+        "name": "small",
+        "data": {"source": "digits", "limit": 300},
+        "augment": {"shift": 0, "rotate": 0, "scale": 0},
+        "space": {"kind": "stages"},
+        "strategy": {"kind": "race", "fewest_epochs": 1},
+        "retrain": {"batch_size": 32},
+        "resources": {"cpu": 1},
+    }
+)
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from cellwright.progress import Silent
+from cellwright.search.racing import race_search
+from cellwright.spec import parse_spec
+
+class Killing(Silent):
+    def advance(self, task, done, total, metrics):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+race_search(parse_spec(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), Killing())
+"""
+
+
+class Stopping(Silent):
+    """Asks the process to end after so many slices."""
+
+    def __init__(self, slices: int) -> None:
+        self.left = slices
+
+    def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def plan(num_networks: int) -> Plan:
+    """Return a stored plan: prices of a second a step, and a budget of 400."""
+    designs = list(build_space(SPEC.space).hand_designed(8, 0.35).items())[:num_networks]
+    return Plan(
+        seconds=400,
+        prices=Prices(precision="float32", seconds={}, constant=1.0, parts=(0.0, 0.0, 0.0)),
+        first_share=0.03,
+        networks=tuple(
+            PlannedNetwork(
+                name=name, genotype=genotype, step_seconds=1, check_seconds=1, steps=400, epochs=57
+            )
+            for name, genotype in designs
+        ),
+    )
+
+
+@dataclass
+class Raced:
+    data: Path
+    folder: Path
+    result: SearchResult
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> Raced:
+    workspace = tmp_path_factory.mktemp("race")
+    data = run_step(STEPS["prepare"], SPEC, {}, workspace, Silent())
+    folder = workspace / "search"
+    folder.mkdir()
+    plan(3).save(folder / Plan.FILE)
+    return Raced(data, folder, race_search(SPEC, data, folder, Silent()))
+
+
+def test_the_leaderboard_lists_all_and_says_why_the_first_won(raced: Raced) -> None:
+    race = raced.result.race
+    assert race is not None
+    winner, *others = race.leaderboard
+    assert winner.outcome == "won"
+    assert raced.result.genotype == winner.genotype
+    assert len(others) == 2
+    assert all(other.outcome.startswith("dropped after") for other in others)
+    assert all(other.p_better is not None and other.p_better < 0.5 for other in others)
+    assert race.sentence.startswith(("chosen over", "nothing was shown to beat"))
+    assert "75 validation examples" in race.sentence
+    assert raced.result.events == (race.sentence,)
+
+
+def test_the_winner_gets_what_the_others_left(raced: Raced) -> None:
+    race = raced.result.race
+    assert race is not None
+    on_others = sum(network.share for network in race.leaderboard[1:])
+    assert race.steps < 400 * (1 - on_others)
+    assert race.steps > 400 * (1 - on_others) - 20  # checks
+    assert race.done < 0.6 * 400
+
+
+def test_a_race_killed_at_any_moment_ends_the_same(raced: Raced, tmp_path: Path) -> None:
+    plan(3).save(tmp_path / Plan.FILE)
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        SPEC.model_dump_json(by_alias=True),
+        str(raced.data),
+        str(tmp_path),
+    ]
+    killed = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=200)
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(SystemExit) as stopped:
+        race_search(SPEC, raced.data, tmp_path, Stopping(3))
+    assert stopped.value.code == 128 + signal.SIGTERM
+    (images,) = PreparedData.open(raced.data).test.inputs
+    session = InferenceSession(tmp_path / STOPPED / ONNX)
+    (logits,) = session.run(None, {session.get_inputs()[0].name: images[:5].numpy()})
+    assert logits.shape == (5, 10)
+    again = race_search(SPEC, raced.data, tmp_path, Silent())
+    assert again.race == raced.result.race
+    assert again.history == raced.result.history
+    assert not (tmp_path / STOPPED).exists()
+    tensors, whole = (load_tensors(folder / WINNER)[0] for folder in (tmp_path, raced.folder))
+    assert tensors.keys() == whole.keys()
+    assert all(torch.equal(tensors[name], whole[name]) for name in whole)
+
+
+def test_the_winners_training_is_continued(raced: Raced, tmp_path: Path) -> None:
+    data, race = PreparedData.open(raced.data), raced.result.race
+    assert race is not None
+    config = genotype_network(SPEC, data.manifest, raced.result.genotype)
+    course = Course(steps=race.steps, cool_down=race.done, precision=race.precision)
+    continue_network("found", config, data, SPEC, course, raced.folder / WINNER, tmp_path, Silent())
+    history = TrainingResult.load(tmp_path / TrainingResult.FILE).history
+    assert history[0].metrics["train_loss"] > history[-1].metrics["train_loss"]
+    assert history[-1].metrics["learning_rate"] == pytest.approx(
+        SPEC.retrain.learning_rate / (race.steps - race.done)
+    )
+    assert load_network(tmp_path) is not None
+
+
+def test_one_network_has_the_whole_budget_and_nothing_is_trained(raced: Raced, tmp_path: Path) -> None:
+    plan(1).save(tmp_path / Plan.FILE)
+    result = race_search(SPEC, raced.data, tmp_path, Silent())
+    assert result.race is not None
+    assert (result.race.done, result.race.steps) == (0, 400)
+    assert "nothing was compared" in result.race.sentence
+    assert not (tmp_path / WINNER).exists()
+
+
+def test_a_plan_keeps_constraints_and_the_budget(raced: Raced, tmp_path: Path) -> None:
+    update = {
+        "constraints": {"params": 60_000},
+        "budget": {"minutes": 0.5},
+        "strategy": {"kind": "race", "entrants": 2},
+    }
+    spec = SearchSpec.model_validate({**SPEC.model_dump(by_alias=True), **update})
+    lines: list[str] = []
+
+    class Said(Silent):
+        def say(self, message: str) -> None:
+            lines.append(message)
+            if "minutes of training" in message:
+                raise KeyboardInterrupt  # the plan is there; the race is not what this is about
+
+    with pytest.raises(KeyboardInterrupt):
+        race_search(spec, raced.data, tmp_path, Said())
+    made = Plan.load(tmp_path / Plan.FILE)
+    manifest = PreparedData.open(raced.data).manifest
+    assert made.seconds == pytest.approx(0.98 * 30)
+    for network in made.networks:
+        built = genotype_network(spec, manifest, network.genotype).build(seed=0)
+        assert count_params(built) <= 60_000
+        assert network.steps == int(made.seconds / network.step_seconds)
+        assert math.isclose(network.epochs * (300 // 32), network.steps, rel_tol=0.01)
