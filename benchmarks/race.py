@@ -1,0 +1,182 @@
+"""How well a race does within a budget, next to the best hand-designed networks with all of it.
+
+A cell is a race on Fashion-MNIST with a budget and a seed, in CPU seconds of one thread, which prices, race and final
+training share. It is compared with the networks of `benchmarks.hand_designed`, which have the same data, recipe and
+budget. A finished cell is a line of the results; a command that was killed resumes.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
+from benchmarks.hand_designed import AUGMENT, LABEL_SMOOTHING, LEARNING_RATE, NUM_IMAGES, WARM_UP
+from benchmarks.hand_designed import RESULTS as HAND_DESIGNED
+from benchmarks.hand_table import Outcome as HandDesigned
+from benchmarks.outcomes import append_outcome, load_outcomes, markdown
+from cellwright.data.prepared import PreparedData
+from cellwright.files import write_text
+from cellwright.progress import Silent
+from cellwright.results import RacedNetwork, Result, SearchResult, TrainingResult
+from cellwright.spec import SearchSpec
+from cellwright.steps.running import run_until
+from cellwright.training.course import WINNER, Course
+from cellwright.training.networks import continue_network, genotype_network, load_network
+from cellwright.training.retraining import predict
+
+DATA = "Fashion-MNIST"
+BUDGETS, SEEDS = (90.0, 480.0), (0, 1, 2)
+WORKSPACE = Path("runs/race")
+RESULTS = Path("docs/benchmarks/race.jsonl")
+
+
+class Outcome(Result):
+    """A finished cell."""
+
+    seconds: float
+    seed: int
+    test_accuracy: float
+    cpu_seconds: float
+    """That prices, race and training took."""
+    steps: int
+    """Training steps of the winner."""
+    precision: str
+    sentence: str
+    leaderboard: tuple[RacedNetwork, ...]
+
+
+def spec_of(seconds: float, seed: int, fashion: Path) -> SearchSpec:
+    return SearchSpec.model_validate(
+        {
+            "name": "race",
+            "seed": seed,
+            "data": fashion_data(fashion) | {"limit": NUM_IMAGES},
+            "augment": AUGMENT.model_dump(),
+            "space": {"kind": "stages"},
+            "strategy": {"kind": "race"},
+            "budget": {"minutes": seconds / 60},
+            "retrain": {
+                "learning_rate": LEARNING_RATE,
+                "warmup": WARM_UP,
+                "label_smoothing": LABEL_SMOOTHING,
+                "drop_path": 0,
+            },
+            "resources": {"cpu": 1},
+        }
+    )
+
+
+def run_cell(seconds: float, seed: int, fashion: Path) -> Outcome:
+    spec = spec_of(seconds, seed, fashion)
+    prepared = run_until("prepare", spec, WORKSPACE, Silent())["prepare"]
+    began = time.process_time()
+    search = run_until("search", spec, WORKSPACE, Silent())["search"]
+    found = SearchResult.load(search / SearchResult.FILE)
+    assert found.race is not None
+    data, race = PreparedData.open(prepared), found.race
+    config = genotype_network(spec, data.manifest, found.genotype)
+    course = Course(steps=race.steps, cool_down=race.done, precision=race.precision)
+    folder = WORKSPACE / f"trained-{search.name}"
+    folder.mkdir(exist_ok=True)
+    trained = search / WINNER if race.done else None
+    if not (folder / TrainingResult.FILE).exists():
+        continue_network("found", config, data, spec, course, trained, folder, Silent())
+    used = time.process_time() - began
+    right = predict(load_network(folder), data.test).argmax(dim=1) == data.test.targets
+    return Outcome(
+        seconds=seconds,
+        seed=seed,
+        test_accuracy=right.double().mean().item(),
+        cpu_seconds=used,
+        steps=race.steps,
+        precision=race.precision,
+        sentence=race.sentence,
+        leaderboard=race.leaderboard,
+    )
+
+
+def report(outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigned]) -> str:
+    """Return the page."""
+    rows = [["test accuracy, %", *(f"{seconds:g} s" for seconds in BUDGETS)], ["---", "--:", "--:"]]
+    raced = [_spell([o.test_accuracy for o in outcomes if o.seconds == seconds]) for seconds in BUDGETS]
+    rows.append(["**race**", *raced])
+    shapes = dict.fromkeys(run.shape for run in by_hand if run.data == DATA)
+    for shape in shapes:
+        cells = []
+        for seconds in BUDGETS:
+            runs = [r for r in by_hand if (r.data, r.shape, r.seconds) == (DATA, shape, seconds)]
+            formats = {
+                r.precision: [s.test_accuracy for s in runs if s.precision == r.precision] for r in runs
+            }
+            cells.append(_spell(max(formats.values(), key=statistics.mean, default=[])))
+        rows.append([shape, *cells])
+    parts = [
+        "# A race next to networks designed by hand\n",
+        f"{DATA}, {NUM_IMAGES:,} training images, all 10,000 test images. The budget is CPU seconds of one thread. A "
+        "race has its prices, its comparisons\nand the final training in it; a hand-designed network is trained with "
+        "all of it ([how](hand_designed.md)), in its better number format. Mean ±\nstandard deviation over seeds, the "
+        "number of seeds in brackets.\n",
+        markdown(rows),
+    ]
+    for outcome in outcomes:
+        lines = [["network", "ms/step", "epochs", "share of the budget", "loss", "P", "outcome"]]
+        lines.append(["---", "--:", "--:", "--:", "--:", "--:", "---"])
+        lines += [
+            [
+                network.name,
+                f"{network.step_ms:.1f}",
+                f"{network.epochs:.1f}",
+                f"{network.share:.1%}",
+                "" if network.loss is None else f"{network.loss:.4f}",
+                "" if network.p_better is None else f"{network.p_better:.2f}",
+                network.outcome,
+            ]
+            for network in outcome.leaderboard
+        ]
+        parts.append(
+            f"## {outcome.seconds:g} s, seed {outcome.seed}: {100 * outcome.test_accuracy:.2f} %\n\n"
+            f"{outcome.sentence}. {outcome.steps:,} steps in {outcome.precision}; {outcome.cpu_seconds:.0f} CPU "
+            f"seconds.\n\n{markdown(lines)}"
+        )
+    parts.append(
+        "`python -m benchmarks.race` makes this page, and resumes with the cells that are missing.\n"
+    )
+    return "\n".join(parts)
+
+
+def _spell(scores: Sequence[float]) -> str:
+    percents = [100 * score for score in scores]
+    if not percents:
+        return ""
+    spread = f" ± {statistics.stdev(percents):.2f}" if len(percents) > 1 else ""
+    return f"{statistics.mean(percents):.2f}{spread} ({len(percents)})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--fashion", type=Path, default=DEFAULT_FOLDER, help="where Fashion-MNIST is, or is put"
+    )
+    parser.add_argument("--seconds", type=float, nargs="+", default=BUDGETS, help="budgets")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    WORKSPACE.mkdir(parents=True, exist_ok=True)
+    for seconds in given.seconds:
+        for seed in given.seeds:
+            done = load_outcomes(given.results, Outcome)
+            if not any((outcome.seconds, outcome.seed) == (seconds, seed) for outcome in done):
+                append_outcome(given.results, run_cell(seconds, seed, given.fashion))
+            page = report(load_outcomes(given.results, Outcome), load_outcomes(HAND_DESIGNED, HandDesigned))
+            write_text(given.results.with_suffix(".md"), page)
+
+
+if __name__ == "__main__":
+    main()
