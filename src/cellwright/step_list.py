@@ -91,7 +91,7 @@ STEPS: Mapping[str, Step] = {
         ),
         Step(
             name="retrain",
-            help="""Train the found architecture from scratch, or continue the training of a race's winner.
+            help="""Train the found architecture from scratch, or continue what a race began.
 
             Uses the training and validation splits together. Leaves the weights as safetensors, and the model as ONNX
             and pt2, which are checked to give the same logits.""",
