@@ -1,28 +1,99 @@
-"""What a spec must say for its pipeline to run on several machines."""
+"""What a spec must say for its pipeline to run on several machines, and what must answer there."""
 
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cellwright.errors import CellwrightError
-from cellwright.spec import SearchSpec
+from cellwright.spec import SearchSpec, StoredData
+from cellwright.stores import NoCredentials, store_of
+from cellwright.tracking import UnknownHost, check_server, is_server
+
+STORE_SECONDS = 2.0
+"""How long the store may refuse."""
+OWN = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+"""Names by which every machine means itself."""
 
 
 def check_for_cluster(spec: SearchSpec) -> None:
     """Require what steps on several machines need.
 
     Raises:
-        CellwrightError: names what is missing.
+        CellwrightError: names all that is missing.
     """
+    if found := list(cluster_mistakes(spec)):
+        raise CellwrightError("\n".join(found))
+
+
+def check_before(spec: SearchSpec, say: Callable[[str], None]) -> None:
+    """Require all that a run on a cluster needs and that can be seen from here; create a bucket that is missing.
+
+    Args:
+        spec: what is to run.
+        say: told what could not be looked at.
+
+    Raises:
+        CellwrightError: names all that is wrong.
+    """
+    if found := [*cluster_mistakes(spec), *server_mistakes(spec, say, create=True)]:
+        raise CellwrightError("\n".join(found))
+
+
+def cluster_mistakes(spec: SearchSpec) -> Iterator[str]:
+    """Yield what steps on several machines would lack, as far as the spec alone tells."""
     if spec.store is None:
-        raise CellwrightError("store is required: steps on a cluster share it")
-    if not (spec.tracking.uri or "").startswith(("http://", "https://")):
-        raise CellwrightError(
+        yield "store is required: steps on a cluster share it"
+    if not is_server(spec.tracking.uri or ""):
+        yield (
             "tracking.uri must be the http(s) address of an MLflow server that steps on other machines reach, got "
             f"{spec.tracking.uri}"
         )
+    addresses = {
+        "tracking.uri": spec.tracking.uri,
+        "store.endpoint": spec.store.endpoint if spec.store else None,
+    }
+    if isinstance(spec.data, StoredData):
+        addresses["data.endpoint"] = spec.data.endpoint
+    for key, address in addresses.items():
+        if address and urlsplit(address).hostname in OWN:
+            yield f"{key} must be an address that pods reach: {address} is each pod's own"
     for path in (place for place in spec.data.places.values() if isinstance(place, Path)):
-        on_volume = spec.store.claim is not None and path.is_relative_to(spec.store.uri)
+        on_volume = spec.store and spec.store.claim is not None and path.is_relative_to(spec.store.uri)
         if path.exists() and not on_volume:
-            raise CellwrightError(
+            yield (
                 f"data: {path} is on this machine, and steps run on others: put it into a bucket (s3://BUCKET/KEY), or "
                 "on the volume of store.claim"
             )
+
+
+def server_mistakes(spec: SearchSpec, say: Callable[[str], None], *, create: bool) -> Iterator[str]:
+    """Yield what is wrong with the store and the MLflow server, as far as they answer here.
+
+    Args:
+        spec: names them.
+        say: told what is not looked at, since only pods know its address or have its keys.
+        create: whether to create the bucket if it is missing.
+    """
+    if spec.store is not None and spec.store.claim is None:
+        try:
+            store_of(spec.store, say=lambda text: None, seconds=STORE_SECONDS).ensure(create=create)
+        except NoCredentials:
+            say(f"store: {spec.store.uri} is not looked at: there are no keys for S3 here")
+        except CellwrightError as error:
+            if "Could not connect" in str(error) and not _own_endpoint():
+                say(f"store: {spec.store.uri} is not looked at: {spec.store.endpoint} does not answer here")
+            else:
+                yield f"store: {error}"
+    uri = spec.completed(os.environ).tracking.uri or ""
+    if is_server(uri):
+        try:
+            check_server(uri)
+        except UnknownHost:
+            say(f"tracking: {uri} is not looked at: its host is not known here")
+        except CellwrightError as error:
+            yield str(error)
+
+
+def _own_endpoint() -> bool:
+    return any(name in os.environ for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))

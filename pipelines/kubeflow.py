@@ -20,7 +20,7 @@ from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry, status_may_pass
 from cellwright.runners.kubernetes.api import load_kubeconfig
 from cellwright.spec import SearchSpec
-from cellwright_pipelines.checking import check_for_cluster
+from cellwright_pipelines.checking import check_before
 from cellwright_pipelines.cron import Timetable
 from cellwright_pipelines.pipeline import compile_pipeline
 from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, read_run, read_schedule
@@ -64,7 +64,7 @@ class _Client(kfp.Client):  # type: ignore[misc]
             health = json.loads(response.data)
         except ValueError:
             health = None
-        if not isinstance(health, dict) or not health.keys() <= {"multi_user", "multiUser"}:
+        if not isinstance(health, dict) or not health.keys() & {"multi_user", "multiUser"}:
             kind = response.headers.get("content-type", "something without a type")
             raise CellwrightError(
                 f"the address must be that of the API of Kubeflow Pipelines, but what answers at {HEALTH} is {kind}: "
@@ -105,7 +105,7 @@ class Kubeflow:
 
     def submit(self, spec: SearchSpec, name: str) -> str:
         """Upload the spec's pipeline as a version, unless it is there, start a run and return its id."""
-        check_for_cluster(spec)
+        check_before(spec, self.say)
         pipeline_id, version_id = self._upload(spec)
         return self._start(spec.name, name, pipeline_id, version_id, spec.pipeline.service_account)
 
@@ -162,7 +162,7 @@ class Kubeflow:
 
         No run that was missed is made up for, and none begins while the last one is running.
         """
-        check_for_cluster(spec)
+        check_before(spec, self.say)
         pipeline_id, version_id = self._upload(spec)
         same, others = None, []
         for known in self.schedules(spec.name):

@@ -1,16 +1,12 @@
 """What answers is not what was expected: commands about clusters end in one line."""
 
-import http.server
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import kubernetes
 import pytest
 
 from cellwright.retrying import Retry
 from cellwright.runners.kubernetes import api
 from cellwright_pipelines import kubeflow
+from tests.answering import HEALTHY, Answer, answering
 
 COMMANDS = (
     ("runs",),
@@ -28,28 +24,6 @@ KUBECONFIG = (
     "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\n"
     "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]\nusers: [{name: a, user: {token: x}}]\n"
 )
-
-
-@contextmanager
-def answering(content_type: str, body: bytes) -> Iterator[str]:
-    """A server that gives one answer to everything."""
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("content-type", content_type)
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_DELETE = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def assert_one_line(result, *parts: str) -> None:
@@ -78,10 +52,15 @@ def test_what_is_no_address_is_refused(cellwright, host):
 
 @pytest.mark.parametrize(
     ("content_type", "body"),
-    [("text/html", b"<html>log in</html>"), ("application/json", b'{"status": "ok"}'), ("text/plain", b"")],
+    [
+        ("text/html", b"<html>log in</html>"),
+        ("application/json", b'{"status": "ok"}'),
+        ("text/plain", b""),
+        ("application/json", b"{}"),
+    ],
 )
 def test_another_service_in_the_place_of_kubeflow_is_told(cellwright, content_type, body):
-    with answering(content_type, body) as host:
+    with answering(lambda *_: Answer(body, content_type)) as host:
         for command in (("runs",), ("stop", "abc")):
             result = cellwright(*command, "--host", host)
             assert_one_line(result, host, "must be that of the API of Kubeflow Pipelines", content_type)
@@ -89,7 +68,7 @@ def test_another_service_in_the_place_of_kubeflow_is_told(cellwright, content_ty
 
 @pytest.mark.parametrize("command", [("status", "abc"), ("stop", "abc"), ("logs", "abc", "search")])
 def test_an_answer_without_its_ids_is_refused(cellwright, command):
-    with answering("application/json", b"{}") as host:
+    with answering(lambda *_: Answer(HEALTHY)) as host:
         assert_one_line(cellwright(*command, "--host", host), "must have run_id")
 
 

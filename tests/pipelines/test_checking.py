@@ -45,3 +45,25 @@ def test_data_of_this_machine_is_refused_unless_it_is_on_the_volume(tmp_path: Pa
     with pytest.raises(CellwrightError, match="digits.npz is on this machine, and steps run on others"):
         check(data=data)
     check(data=data, store={"uri": str(tmp_path), "claim": "volume"})
+
+
+@pytest.mark.parametrize(
+    ("sections", "line"),
+    [
+        ({"tracking": {"uri": "http://localhost:5000"}}, "tracking.uri must be an address that pods reach"),
+        (
+            {"store": {"uri": "s3://bucket/a", "endpoint": "http://127.0.0.1:9000"}},
+            "store.endpoint must be an address that pods reach",
+        ),
+    ],
+)
+def test_an_address_that_is_each_pods_own_is_refused(sections, line):
+    with pytest.raises(CellwrightError, match=line):
+        check(**sections)
+
+
+def test_all_mistakes_are_named_at_once(tmp_path):
+    (tmp_path / "digits.npz").write_bytes(b"")
+    with pytest.raises(CellwrightError) as caught:
+        check(store=None, tracking={}, data={"source": "npz", "path": tmp_path / "digits.npz"})
+    assert len(str(caught.value).splitlines()) == 3

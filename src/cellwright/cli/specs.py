@@ -27,15 +27,22 @@ def add_to(app: typer.Typer) -> None:
 def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
     """Check a spec, that its files are there, and that what it imports can be.
 
-    Names every mistake at once, each with its place in the file, its value and the rule it breaks.
+    Names every mistake at once, each with its place in the file, its value and the rule it breaks. Of a spec for a
+    cluster, which has a section pipeline, also asks the store and the MLflow server, where they can be reached.
     """
     from cellwright.errors import SpecError
     from cellwright.importing import load_object
     from cellwright.spaces import build_space
 
     loaded = load(spec, overrides)
-    if missing := list(_missing(loaded.data)):
-        raise SpecError("\n".join(f"{spec}: data.{mistake}" for mistake in missing))
+    mistakes = [f"data.{mistake}" for mistake in _missing(loaded.data)]
+    if "pipeline" in loaded.model_fields_set and (loaded.store is not None or loaded.runner.is_remote):
+        from cellwright_pipelines.checking import cluster_mistakes, server_mistakes
+
+        mistakes += cluster_mistakes(loaded)
+        mistakes += server_mistakes(loaded, lambda text: typer.echo(text, err=True), create=False)
+    if mistakes:
+        raise SpecError("\n".join(f"{spec}: {mistake}" for mistake in mistakes))
     for path in loaded.imports:
         load_object(path)
     build_space(loaded.space)
@@ -83,6 +90,12 @@ def compile_spec(
     from cellwright_pipelines import compile_pipeline
 
     loaded = load(spec, overrides)
+    for key, place in loaded.data.places.items():
+        if isinstance(place, Path) and place.exists():
+            typer.echo(
+                f"warning: data.{key}: {place} is on this machine, and steps on a cluster run on others",
+                err=True,
+            )
     with naming(output):
         compile_pipeline(loaded, output)
     typer.echo(f"wrote the pipeline {loaded.name} to {output}")

@@ -12,6 +12,9 @@ from cellwright.cli import processes
 if TYPE_CHECKING:
     from cellwright.spec import SearchSpec
 
+SERVER_SECONDS = 5.0
+"""How long an MLflow server may be away before a command that registers begins."""
+
 
 @contextmanager
 def opened(spec: "SearchSpec", runs: Path, *, fresh: bool = False, registers: bool = False) -> Iterator[Path]:
@@ -68,7 +71,7 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
     """Refuse, before anything is made, a folder that something of the user's is in the way of."""
     from cellwright.errors import CellwrightError
     from cellwright.folders import check_apart, check_ours, check_workspace
-    from cellwright.tracking import artifacts_beside, check_database
+    from cellwright.tracking import artifacts_beside, check_database, check_server, is_server, mlflow_retry
     from cellwright.tracking.uri import default_tracking_uri
 
     data = {f"data.{key}": place for key, place in spec.data.places.items() if isinstance(place, Path)}
@@ -82,6 +85,8 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
     if registers:
         uri = spec.completed(os.environ).tracking.uri or default_tracking_uri(workspace)
         check_database(uri)
+        if is_server(uri):
+            mlflow_retry(seconds=SERVER_SECONDS)(check_server, uri)
         if (artifacts := artifacts_beside(uri)) is not None:
             check_apart(artifacts, data)
             check_ours(artifacts, "artifacts")

@@ -42,6 +42,8 @@ def count_bytes(memory: str) -> int:
     return int(int(number) * _FACTORS[unit])
 
 
+MLFLOW_NAME_LENGTH = 256
+
 KFP_RUN_TAG = "kfp.run_id"
 """The tag that tells which run of Kubeflow Pipelines it was."""
 
@@ -51,10 +53,23 @@ def count_cpus(cpu: str) -> float:
     return float(cpu[:-1]) / 1000 if cpu.endswith("m") else float(cpu)
 
 
+def _is_mlflow_name(name: str) -> str:
+    """Refuse what MLflow would refuse after all the work, or its database would."""
+    if not name.strip() or name == "." or name.startswith("..") or len(name) > MLFLOW_NAME_LENGTH:
+        raise ValueError(
+            f"must be 1 to {MLFLOW_NAME_LENGTH} characters that MLflow takes: not blank, not '.', and not beginning "
+            f"with '..', got {name:.40}{'…' * (len(name) > 40)} ({len(name)} characters)"
+        )
+    return name
+
+
 class Register(Section):
     """Where the model goes."""
 
-    name: Annotated[str, Form(r"^[^/:]+$", "a name without / and :")] | None = None
+    name: (
+        Annotated[str, Form(r"^[^/:?]+$", "a name without /, : and ?"), AfterValidator(_is_mlflow_name)]
+        | None
+    ) = None
     """Name of the registered model; the spec's name by default."""
 
 
@@ -63,7 +78,7 @@ class Tracking(Section):
 
     uri: Annotated[str, Form(r"^(sqlite:.*|\S*)$", "an address without spaces")] | None = None
     """Tracking URI; by default a SQLite database in the folder of runs."""
-    experiment: str | None = None
+    experiment: Annotated[str, AfterValidator(_is_mlflow_name)] | None = None
     """Name of the MLflow experiment; the spec's name by default."""
     secret: Annotated[str, AfterValidator(without_templates)] | None = None
     """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""

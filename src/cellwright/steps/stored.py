@@ -44,6 +44,7 @@ def run_stored_step(
         owner: the run of the pipeline; another attempt of it takes over at once.
     """
     store = spec_store(spec)
+    store.ensure()
 
     def say(text: str) -> None:
         progress.say(f"{step.name}: {text}")

@@ -31,6 +31,16 @@ class Store(ABC):
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of every file below the folder, by its name within, whatever that is."""
 
+    def ensure(self, *, create: bool = True) -> None:  # noqa: B027 - most are there, or made as they are written
+        """Make sure that the store can be used, such as that its bucket exists.
+
+        Args:
+            create: whether to make what is missing.
+
+        Raises:
+            CellwrightError: it is not there; names the command that makes it.
+        """
+
     @abstractmethod
     def put(self, path: Path, name: str) -> None:
         """Store a file, in place of what had that name."""

@@ -9,6 +9,7 @@ from typing import Self
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
 from cellwright.stores.base import Store
 from cellwright.stores.client import connect, in_words, list_below, split_uri
@@ -52,6 +53,38 @@ class S3Store(Store):
     ) -> Self:
         """Return the store at `s3://BUCKET/PREFIX`."""
         return cls(uri, endpoint=endpoint, say=say, seconds=SECONDS if seconds is None else seconds)
+
+    def ensure(self, *, create: bool = True) -> None:
+        """Create the bucket unless it is there; one that this identity may not look at passes."""
+        with self._in_words():
+            try:
+                self.retry(partial(self.client.head_bucket, Bucket=self.bucket))
+            except ClientError as error:
+                if status_of(error) == 403:
+                    return
+                if status_of(error) != 404:
+                    raise
+            else:
+                return
+            refusal = self._create_bucket() if create else "does not"
+        if refusal is not None:
+            endpoint = self.client.meta.endpoint_url
+            raise CellwrightError(
+                f"{self._uri('')}: the bucket {self.bucket} must exist at {endpoint}, and {refusal}: "
+                f"`aws s3 mb s3://{self.bucket} --endpoint-url {endpoint}` creates it"
+            )
+
+    def _create_bucket(self) -> str | None:
+        """Create the bucket; return why that is refused, if it is."""
+        region = self.client.meta.region_name
+        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        try:
+            self.retry(partial(self.client.create_bucket, Bucket=self.bucket, **place))
+        except ClientError as error:
+            code = error.response["Error"].get("Code")
+            if code != "BucketAlreadyOwnedByYou":  # another process was faster
+                return f"these keys may not create it ({code})"
+        return None
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of every object below the folder, by its name within."""

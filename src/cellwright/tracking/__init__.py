@@ -7,6 +7,7 @@ imported when the first `MlflowTracker` is made.
 from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.record import RegisteredModel, RunRecord, Status, TrialRecord
 from cellwright.tracking.retrying import MlflowAway, mlflow_retry
+from cellwright.tracking.server import UnknownHost, check_server
 from cellwright.tracking.tracker import (
     MlflowTracker,
     download_model_file,
@@ -26,8 +27,10 @@ __all__ = [
     "Status",
     "Target",
     "TrialRecord",
+    "UnknownHost",
     "artifacts_beside",
     "check_database",
+    "check_server",
     "download_model_file",
     "is_server",
     "mlflow_retry",
