@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter
 
 from cellwright.candidate import Candidate, CandidateLine
-from cellwright.files import write_text
+from cellwright.errors import CellwrightError
+from cellwright.files import reason_of, write_text
 from cellwright.spec import ObjectiveSection
 
 State = Literal["running", "done", "failed", "infeasible", "pruned"]
@@ -118,5 +119,8 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
 
 
 def load_evaluation(path: Path) -> Evaluation:
-    """Read what `save_evaluation` wrote."""
-    return EvaluationLine.validate_json(path.read_bytes())
+    """Read what `save_evaluation` wrote; raises CellwrightError naming the file."""
+    try:
+        return EvaluationLine.validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CellwrightError(f"{path} must hold an evaluation: {reason_of(error)}") from error

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from cellwright.errors import CellwrightError
 
@@ -108,9 +108,17 @@ def model_json(path: Path, model: BaseModel) -> str:
         type(model).model_validate_json(text)
     except ValueError as error:
         raise CellwrightError(
-            f"{path}: this {type(model).__name__} could not be read again: {error}"
+            f"{path}: this {type(model).__name__} could not be read again: {reason_of(error)}"
         ) from error
     return text
+
+
+def reason_of(error: Exception) -> str:
+    """Return in one line why something could not be read."""
+    if isinstance(error, ValidationError):
+        found = ((".".join(map(str, details["loc"])), details["msg"]) for details in error.errors())
+        return "; ".join(f"{place}: {message}" if place else message for place, message in found)
+    return " ".join(str(error).split())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cellwright.errors import CellwrightError
-from cellwright.files import file_digest, files_below, model_json, write_model, write_text
+from cellwright.files import file_digest, files_below, model_json, reason_of, write_model, write_text
 from cellwright.genotype import GenotypeLine
 
 GENOTYPE = "genotype.json"
@@ -40,7 +40,7 @@ class Result(BaseModel):
         try:
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise CellwrightError(f"{path} must hold a {cls.__name__}: {error}") from error
+            raise CellwrightError(f"{path} must hold a {cls.__name__}: {reason_of(error)}") from error
 
 
 UNSEALED = "0" * 64
@@ -143,7 +143,7 @@ class FolderRecord(Result):
         try:
             return cls.parse(path.read_bytes(), str(path))
         except OSError as error:
-            raise CellwrightError(f"{path} must hold a {cls.__name__}: {error}") from error
+            raise CellwrightError(f"{path} must hold a {cls.__name__}: {reason_of(error)}") from error
 
     @classmethod
     def parse(cls, content: bytes, place: str) -> Self:
@@ -151,7 +151,7 @@ class FolderRecord(Result):
         try:
             record = cls.model_validate_json(content)
         except ValueError as error:
-            raise CellwrightError(f"{place} must hold a {cls.__name__}: {error}") from error
+            raise CellwrightError(f"{place} must hold a {cls.__name__}: {reason_of(error)}") from error
         seal = record.seal.encode()
         if hashlib.sha256(content.replace(seal, UNSEALED.encode(), 1)).hexdigest() != record.seal:
             raise CellwrightError(

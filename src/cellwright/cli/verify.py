@@ -3,14 +3,11 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cellwright.cli import options
-
-if TYPE_CHECKING:
-    from cellwright.steps.verifying import Verified
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,15 +45,17 @@ def verify(
     Of a run and a store, checks each finished step, the chain of inputs from the data to the registered version, and
     the trials; of a model, its files. Names each file that was changed, lost or added, and then exits with 1.
     """
-    from cellwright.steps.verifying import verify_registered, verify_store, verify_workspace
-
     path = Path(thing)
     if thing.startswith("models:/"):
+        from cellwright.tracking import verify_model
         from cellwright.tracking.uri import default_tracking_uri
 
         uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(runs / "any")
-        _report([verify_registered(uri, thing)])
-    elif "://" in thing or (path / "steps").is_dir():
+        _report([(thing, *verify_model(uri, thing))])
+        return
+    from cellwright.steps.verifying import verify_store, verify_workspace
+
+    if "://" in thing or (path / "steps").is_dir():
         from cellwright.stores import open_store
 
         place = thing if "://" in thing else str(path.resolve())
@@ -69,16 +68,17 @@ def verify(
         _report(verify_workspace(path))
 
 
-def _report(found: Iterable["Verified"]) -> None:
-    """Print what was verified, line by line; exit with 1 if anything is wrong."""
+def _report(found: Iterable[tuple[str, int, tuple[str, ...]]]) -> None:
+    """Print what was verified: place, number of files, mistakes. Exit with 1 if there are any of these."""
     from cellwright.errors import CellwrightError
+    from cellwright.report.terminal import visible
 
-    mistakes = 0
-    for verified in found:
-        if not verified.mistakes:
-            typer.echo(f"ok       {verified.place}: {verified.num_files} files")
-        for mistake in verified.mistakes:
-            mistakes += 1
-            typer.echo(f"damaged  {mistake}")
-    if mistakes:
-        raise CellwrightError(f"{mistakes} of the things above must be what was recorded, and are not")
+    count = 0
+    for place, num_files, mistakes in found:
+        if not mistakes:
+            typer.echo(visible(f"ok       {place}: {num_files} files"))
+        for mistake in mistakes:
+            count += 1
+            typer.echo(visible(f"damaged  {mistake}"))
+    if count:
+        raise CellwrightError(f"{count} of the things above must be what was recorded, and are not")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, EvaluationLine, Objective
+from cellwright.files import reason_of
 from cellwright.results import EpochRecord
 
 EVALUATIONS = "evaluations.jsonl"
@@ -31,7 +32,7 @@ def read_evaluations(path: Path) -> Entries:
             evaluation = EvaluationLine.validate_json(_unsealed(line))
         except ValueError as error:
             raise CellwrightError(
-                f"{path}: line {number} must be an evaluation with its CRC-32, and is damaged: {error}"
+                f"{path}: line {number} must be an evaluation with its CRC-32, and is damaged: {reason_of(error)}"
             ) from error
         entries[evaluation.number, evaluation.repeat] = evaluation
     return entries

@@ -2,9 +2,9 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from cellwright.errors import CellwrightError
 from cellwright.files import files_below
@@ -12,11 +12,10 @@ from cellwright.results import FileRecord, FolderRecord, RegistrationResult, Ste
 from cellwright.runners import step_place
 from cellwright.steps.register import RETRAIN_TAG
 from cellwright.stores import Store, finished
-from cellwright.tracking import recorded_tags, verify_model
+from cellwright.tracking import recorded_tags
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """What one finished folder, or one model, turned out to be."""
 
     place: str
@@ -80,12 +79,6 @@ def verify_store(store: Store) -> Iterator[Verified]:
             yield Verified(
                 place=folder, num_files=len(trial.files), mistakes=tuple(_stored(store, folder, trial))
             )
-
-
-def verify_registered(uri: str, address: str) -> Verified:
-    """Verify the files of a registered model; raises CellwrightError where there is none."""
-    num_files, mistakes = verify_model(uri, address)
-    return Verified(place=address, num_files=num_files, mistakes=mistakes)
 
 
 Record = StepRecord | str

@@ -21,7 +21,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, Field
 
 from cellwright.errors import CellwrightError
-from cellwright.files import files_below, write_text
+from cellwright.files import files_below, reason_of, write_text
 from cellwright.results import ATTEMPT, FileRecord, FolderRecord, different, new_attempt
 from cellwright.stores.base import Store
 from cellwright.stores.names import checked
@@ -201,7 +201,7 @@ class _Listing(BaseModel):
         try:
             listing = cls.model_validate_json(text)
         except ValueError as error:
-            raise CellwrightError(f"{place} must list an attempt's files: {error}") from error
+            raise CellwrightError(f"{place} must list an attempt's files: {reason_of(error)}") from error
         if listing.text() != text:
             raise CellwrightError(f"{place} must have the SHA-256 that is its seal: the file is damaged")
         return listing

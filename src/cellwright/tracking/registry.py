@@ -23,7 +23,7 @@ def find_version(client: MlflowClient, address: str) -> ModelVersion:
     """Return the version that `models:/NAME@ALIAS` or `models:/NAME/VERSION` names now."""
     parts = ADDRESS.fullmatch(address)
     if parts is None:
-        raise ValueError(f"address must be models:/NAME@ALIAS or models:/NAME/VERSION, got {address}")
+        raise CellwrightError(f"address must be models:/NAME@ALIAS or models:/NAME/VERSION, got {address}")
     if parts["alias"]:
         return client.get_model_version_by_alias(parts["name"], parts["alias"])
     return client.get_model_version(parts["name"], parts["version"])
