@@ -105,9 +105,9 @@ def full_disk(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["run", "prepare"])
-def test_a_full_disk_is_named(full_disk, spec, command):
-    result = subprocess.run([CELLWRIGHT, command, spec, "--runs", full_disk], capture_output=True, text=True)
-    assert result.returncode == 1
+def test_a_full_disk_is_named(cellwright, full_disk, spec, command):
+    result = cellwright(command, spec, "--runs", full_disk)
+    assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"error: cannot write {full_disk}")
     assert line.endswith(": No space left on device")

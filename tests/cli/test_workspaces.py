@@ -110,26 +110,21 @@ def test_fresh_keeps_the_search_that_it_starts_from(cellwright, spec, tmp_path):
     assert (tmp_path / "runs/tiny/search-old").exists()
 
 
-def test_fresh_is_refused_while_a_search_is_at_work(tmp_path):
+def test_fresh_is_refused_while_a_search_is_at_work(cellwright, tmp_path):
     (tmp_path / "search.yaml").write_text(SEARCH)
     command = [CELLWRIGHT, "search", "search.yaml"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as search:
         assert search.stdout is not None
         assert any('task="search"' in line for line in search.stdout)
         before = set(files(tmp_path / "runs"))
-        fresh = subprocess.run(
-            [CELLWRIGHT, "prepare", "search.yaml", "--fresh"], cwd=tmp_path, capture_output=True, text=True
-        )
+        fresh = cellwright("prepare", "search.yaml", "--fresh")
         search.kill()
-    assert fresh.returncode == 1
+    assert fresh.exit_code == 1
     (line,) = fresh.stderr.splitlines()
     assert line.startswith(f"error: --fresh must have runs/tiny to itself: process {search.pid} on ")
     assert " is running search-" in line
     assert before <= set(files(tmp_path / "runs"))
-    again = subprocess.run(
-        [CELLWRIGHT, "prepare", "search.yaml", "--fresh"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert again.returncode == 0
+    assert cellwright("prepare", "search.yaml", "--fresh").exit_code == 0
     assert not list((tmp_path / "runs/tiny").glob("search-*"))
 
 
