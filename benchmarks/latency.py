@@ -19,12 +19,10 @@ from cellwright.progress import Silent
 from cellwright.spaces import build_space
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.networks import build_network
-from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 from cellwright.training.precision import channels_last
 
-TASK = ImageClassification(
-    map_shape=(3, 32, 32), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
-)
+TASK = numbered_images((3, 32, 32), 10)
 SIZE = DartsSection()
 SPACE = build_space(SIZE)
 RESULT = Path("docs/benchmarks/latency.md")

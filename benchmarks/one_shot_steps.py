@@ -31,7 +31,7 @@ from cellwright.spec import STRATEGIES, Budget, OneShotSection
 from cellwright.strategies.one_shot.base import OneShotStrategy, SearchData, build_strategy
 from cellwright.strategies.one_shot.differentiable import Differentiable
 from cellwright.tasks.images.section import ImagesSection
-from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 
 TEXTBOOK = "textbook bilevel"
 CONTENDERS: dict[str, tuple[dict[str, object] | None, float | None, float | None]] = {
@@ -61,9 +61,7 @@ class Setting:
         self.channels, self.num_cells, self.num_nodes = channels, num_cells, num_nodes
         self.batch_size = batch_size
         self.space = Darts(primitives=DARTS_PRIMITIVES, num_nodes=num_nodes)
-        self.task = ImageClassification(
-            map_shape=(3, side, side), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
-        )
+        self.task = numbered_images((3, side, side), 10)
         rng = torch.Generator().manual_seed(0)
         splits = [
             Split((torch.randn(batch_size, 3, side, side, generator=rng),), torch.arange(batch_size) % 10)

@@ -20,7 +20,7 @@ from cellwright.spaces.darts.section import DARTS_PRIMITIVES
 from cellwright.spaces.darts.space import Darts
 from cellwright.spec import Retrain
 from cellwright.tasks.images.section import ImagesSection
-from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 from cellwright.training.retraining import Retraining
 
 NUM_CELLS, CHANNELS, BATCH_SIZE, NUM_BATCHES = 8, 16, 16, 4
@@ -30,9 +30,7 @@ def contenders(genotype: Genotype, checkpoint: Path) -> dict[str, Callable[[], o
     """Return what trains an epoch, by name."""
     images = torch.randn(BATCH_SIZE * NUM_BATCHES, 3, 32, 32)
     split = Split((images,), torch.arange(len(images)) % 10)
-    task = ImageClassification(
-        map_shape=(3, 32, 32), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
-    )
+    task = numbered_images((3, 32, 32), 10)
     ours = Retraining(
         Network(task, genotype, num_cells=NUM_CELLS, channels=CHANNELS),
         split,

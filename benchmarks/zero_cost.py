@@ -27,12 +27,10 @@ from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spaces.networks import trace_genotype
 from cellwright.spec import Retrain
 from cellwright.tasks.images.section import ImagesSection
-from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
-TASK = ImageClassification(
-    map_shape=(3, 32, 32), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
-)
+TASK = numbered_images((3, 32, 32), 10)
 SIZE = NasBench201Section(kind="nasbench201")
 RESULT = Path("docs/benchmarks/zero_cost.md")
 

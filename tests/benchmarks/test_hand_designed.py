@@ -23,7 +23,7 @@ from cellwright.progress import Silent
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
-from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 
 SHORT, LONG = BUDGETS
 FASHION = DATA[0]
@@ -81,13 +81,7 @@ def test_averages_of_a_short_training_forget_the_initial_weights(noise: Path):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("image_shape", [(1, 28, 28), (3, 32, 32)])
 def test_each_shape_takes_the_images_of_both_data_sets(shape: str, image_shape: tuple[int, int, int]):
-    channels = image_shape[0]
-    task = ImageClassification(
-        map_shape=image_shape,
-        class_names=tuple(map(str, range(10))),
-        mean=(128.0,) * channels,
-        std=(64.0,) * channels,
-    )
+    task = numbered_images(image_shape, 10, mean=128.0, std=64.0)
     with torch.inference_mode():
         assert build_shape(shape, task).eval()(torch.zeros(2, *image_shape)).shape == (2, 10)
 

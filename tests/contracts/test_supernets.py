@@ -15,6 +15,7 @@ from cellwright.spaces.networks import build_network, build_supernet
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.spec import SpaceSection
 from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 from tests.contracts.sections import SECTIONS
 
 
@@ -152,13 +153,7 @@ def test_initial_weights_follow_from_the_seed(space_section: SpaceSection, tiny_
 
 @pytest.mark.parametrize("image_shape", [(1, 8, 8), (3, 9, 13), (4, 32, 32)])
 def test_any_image_fits(space_section: SpaceSection, image_shape: tuple[int, int, int]):
-    channels = image_shape[0]
-    task = ImageClassification(
-        map_shape=image_shape,
-        class_names=tuple(map(str, range(4))),
-        mean=(0,) * channels,
-        std=(1,) * channels,
-    )
+    task = numbered_images(image_shape, 4)
     supernet = build_supernet(space_section, task).double()
     x_BCHW = images(0, image_shape)
     assert supernet((x_BCHW,), uniform(supernet.space)).shape == (5, 4)

@@ -13,7 +13,7 @@ from cellwright.spaces.darts.supernet import DartsSupernet, EdgeWeights, Partial
 from cellwright.spaces.nasbench201.networks import PartialBenchmarkCell
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spaces.networks import build_supernet
-from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 from tests.spaces.darts.textbook import textbook_cell
 
 
@@ -32,13 +32,7 @@ def test_a_partial_cell_mixes_a_share_of_the_channels_and_passes_the_rest_on(red
 
 @pytest.mark.parametrize("image_shape", [(1, 8, 8), (3, 9, 13)])
 def test_partial_channels_fit_any_image(tiny_space: Darts, image_shape: tuple[int, int, int]):
-    channels = image_shape[0]
-    task = ImageClassification(
-        map_shape=image_shape,
-        class_names=tuple(map(str, range(4))),
-        mean=(0,) * channels,
-        std=(1,) * channels,
-    )
+    task = numbered_images(image_shape, 4)
     supernet = DartsSupernet(task, tiny_space, num_cells=5, channels=4, channel_fraction=0.25)
     mixture = {kind: torch.full((len(tiny_space.edges), 4), 0.25) for kind in tiny_space.cell_kinds}
     assert supernet((torch.zeros(2, *image_shape),), mixture).shape == (2, 4)
@@ -66,9 +60,7 @@ def test_a_partial_benchmark_cell_does_too():
 
 
 def test_other_spaces_mix_all_channels():
-    task = ImageClassification(
-        map_shape=(1, 8, 8), class_names=tuple(map(str, range(4))), mean=(0,), std=(1,)
-    )
+    task = numbered_images((1, 8, 8), 4)
     section = ChainSection(
         kind="chain", primitives=("nor_conv_1x1", "nor_conv_3x3"), widths=(50, 100), num_layers=2, channels=8
     )

@@ -7,15 +7,13 @@ from cellwright.nn.cost import count_macs, count_params
 from cellwright.spaces import CELL
 from cellwright.spaces.nasbench201.networks import NasBench201Network
 from cellwright.spaces.nasbench201.space import NasBench201
-from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 
 IMAGE = (torch.zeros(1, 3, 32, 32),)
 
 
 def network(cell: str, num_classes: int) -> NasBench201Network:
-    task = ImageClassification(
-        map_shape=(3, 32, 32), class_names=tuple(map(str, range(num_classes))), mean=(0,) * 3, std=(1,) * 3
-    )
+    task = numbered_images((3, 32, 32), num_classes)
     genotype = NasBench201().genotype({CELL: [int(choice) for choice in cell]})
     return NasBench201Network(task, genotype, num_cells=5, channels=16)
 

@@ -18,13 +18,12 @@ from cellwright.spaces.stages.networks import StagesNetwork
 from cellwright.spaces.stages.section import StagesSection
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 from tests.spaces.stages import handwritten
 
 SECTION = StagesSection(kind="stages")
 SIDE = 16
-TASK = ImageClassification(
-    map_shape=(3, SIDE, SIDE), class_names=tuple(map(str, range(10))), mean=(0.0,) * 3, std=(1.0,) * 3
-)
+TASK = numbered_images((3, SIDE, SIDE), 10)
 
 
 @pytest.mark.parametrize("name", members.SMALL)

@@ -12,6 +12,7 @@ from cellwright.spaces.stages.design import Design
 from cellwright.spaces.stages.members import PUBLISHED
 from cellwright.spaces.stages.networks import StagesNetwork
 from cellwright.tasks.images.task import ImageClassification
+from cellwright.testing.images import numbered_images
 
 IN_TIMM = {
     "ResNet-18": ("resnet18", 11_689_512),
@@ -27,12 +28,7 @@ IN_TIMM = {
 
 
 def task(side: int, num_classes: int) -> ImageClassification:
-    return ImageClassification(
-        map_shape=(3, side, side),
-        class_names=tuple(map(str, range(num_classes))),
-        mean=(0.0,) * 3,
-        std=(1.0,) * 3,
-    )
+    return numbered_images((3, side, side), num_classes)
 
 
 @pytest.mark.parametrize("name", IN_TIMM)

@@ -68,7 +68,7 @@ class Drnas(Differentiable):
         return super().state() | prefixed("averages", self.averages)
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go back to what `state` returned."""
+        """Restore what `state` returned."""
         super().restore(state)
         for group, average in unprefixed("averages", state).items():
             self.averages[group].copy_(average)
