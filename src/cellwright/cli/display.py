@@ -29,7 +29,7 @@ def progress_display() -> Iterator[Progress]:
         with LiveProgress(console) as live:
             yield live
     else:
-        yield LineProgress(sys.stdout)
+        yield LineProgress(sys.stdout, digits=4)
 
 
 def print_run(latest: LatestRun, workspace: Path) -> None:

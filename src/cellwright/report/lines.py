@@ -91,10 +91,16 @@ def last_mistake(log: str) -> str | None:
 
 
 class LineProgress:
-    """Writes every event as a line, at once."""
+    """Writes every event as a line, at once.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: where to.
+        digits: of metrics that are no whole numbers, for people; all by default.
+    """
+
+    def __init__(self, stream: TextIO, digits: int | None = None) -> None:
         self._stream = stream
+        self._digits = digits
 
     def say(self, message: str) -> None:
         """Tell one fact worth a line."""
@@ -106,6 +112,11 @@ class LineProgress:
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Tell how far the task is."""
+        if self._digits is not None:
+            metrics = {
+                name: value if float(value).is_integer() else float(f"{value:.{self._digits}g}")
+                for name, value in metrics.items()
+            }
         self._write(Advance(task, done, total, metrics))
 
     def _write(self, event: Event) -> None:

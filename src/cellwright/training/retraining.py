@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cellwright.data.split import Inputs, Split
 from cellwright.errors import DivergedError
 from cellwright.nn.dropping import Droppable, kept_paths
-from cellwright.progress import Progress
+from cellwright.progress import EpochProgress, Progress, Silent
 from cellwright.results import EpochRecord
 from cellwright.spec import Retrain, TaskSection
 from cellwright.tasks.base import Task
@@ -73,6 +73,7 @@ class Retraining:
         self.seconds = 0.0
         self.steps = 0
         """How many were taken."""
+        self.within = self._progress_within(Silent(), "train")
         self._resume()
 
     def run(self, task: str, progress: Progress) -> nn.Module:
@@ -81,6 +82,8 @@ class Retraining:
         Raises:
             DivergedError: an epoch's loss or weights, or outputs of the end, are not finite; names the task.
         """
+        self.within = self._progress_within(progress, task)
+        self.within.plan(len(self.history), len(self.split))
         try:
             for record in self.epochs():
                 progress.advance(task, record.epoch, self.settings.epochs, record.metrics)
@@ -120,6 +123,9 @@ class Retraining:
                 self._save()
             yield self.history[-1]
 
+    def _progress_within(self, progress: Progress, task: str) -> EpochProgress:
+        return EpochProgress(progress, task, epochs=self.settings.epochs, batches=self.steps_per_epoch)
+
     @property
     def _lower(self) -> str:
         return f"retrain.learning_rate, {self.settings.learning_rate:g}"
@@ -138,6 +144,7 @@ class Retraining:
             loss, outputs = self._train_batch(inputs, targets, step, share, rng, dropping)
             losses.append(loss)
             score.add(outputs, targets)
+            self.within.step(epoch, index + 1)
         return {
             "train_loss": parallel.mean(torch.stack(losses).mean()).item(),
             f"train_{self.task.objective}": score.value(),

@@ -16,7 +16,7 @@ from cellwright.data.split import Batch, Split
 from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
 from cellwright.importing import load_class
-from cellwright.progress import Progress
+from cellwright.progress import EpochProgress, Progress, Silent
 from cellwright.results import EpochRecord, SearchResult
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.spec import Budget, OneShotSection, Precision, TaskSection
@@ -152,6 +152,7 @@ class OneShotStrategy(ABC):
             # The fused optimizer cannot start momenta one by one, as weights are first reached by a sampled path.
             for weight in self.weights:
                 self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        self.within = self._progress_within(Silent())
         self.begin()
         self.begin_epoch(1)
 
@@ -271,6 +272,9 @@ class OneShotStrategy(ABC):
 
     def _train(self, journal: SearchRecord, checkpoint: Path, progress: Progress) -> None:
         total, limit = self.budget.epochs, self.budget.max_seconds
+        self.within = self._progress_within(progress)
+        if not journal.is_over and len(journal.history) < total:
+            self.within.plan(len(journal.history), len(self.data.train))
         for epoch in range(len(journal.history) + 1, total + 1):
             if journal.is_over:
                 return
@@ -308,13 +312,18 @@ class OneShotStrategy(ABC):
         self.supernet.train()
         self.begin_epoch(epoch)
         losses, score = [], self.task.running_score(self.device)
-        for batch in self.training_batches(epoch):
+        for number, batch in enumerate(self.training_batches(epoch), start=1):
             loss, outputs = self.step(batch)
             losses.append(loss)
             score.add(parallel.gather(outputs, len(batch[1])), batch[1])
+            self.within.step(epoch, number)
         train_loss = parallel.mean(torch.stack(losses).mean())
         metrics = {"train_loss": train_loss.item(), f"train_{self.task.objective}": score.value()}
         return metrics | self.end_epoch(epoch)
+
+    def _progress_within(self, progress: Progress) -> EpochProgress:
+        batches = len(self.data.train) // self.batch_size
+        return EpochProgress(progress, "search", epochs=self.budget.epochs, batches=batches)
 
     def set_learning_rate(self, rate: float) -> None:
         """Give the weights' optimizer the rate."""
