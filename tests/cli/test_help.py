@@ -11,6 +11,7 @@ from cellwright.cli.app import app
 WORK = ["--fresh", "--runs", "--set", "SPEC"]
 KUBEFLOW = ["--ca-file", "--host", "--insecure-http", "--namespace", "--token-file"]
 COMMANDS = {
+    "init": ["--output", "-o", "DATA"],
     "run": WORK,
     "prepare": WORK,
     "search": WORK,

@@ -24,6 +24,7 @@ from cellwright.cli import (
     runs,
     show,
     specs,
+    starting,
     streams,
     trial,
     verify,
@@ -87,6 +88,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+starting.add_to(app)
 runs.add_to(app)
 specs.add_to(app)
 show.add_to(app)

@@ -31,7 +31,7 @@ def run(
     runs: options.Runs = options.RUNS,
     fresh: options.Fresh = False,
 ) -> None:
-    """Do everything, from the data to a registered model.
+    """Do everything, from the data to a registered model. SPEC may be data: see `init`.
 
     Runs the Kubeflow pipeline on this machine, each step as a process, and ends with a table of what was
     found and how it compares. Finished steps are reused, and a search or training that was stopped
@@ -45,6 +45,13 @@ def run(
             f"run must be started once, since it starts its steps itself, got {processes.count()} processes; "
             "torchrun can start a single step, such as search"
         )
+    if spec.is_dir() or spec.suffix == ".npz":
+        from cellwright.cli.starting import spec_file, write_spec
+
+        data, spec = spec, spec_file(spec)
+        if not spec.exists():
+            write_spec(data, spec)
+        print(f"{data}: running {spec}")
     loaded = load(spec, overrides)
     with opened(loaded, runs, fresh=fresh, registers=True) as workspace:
         with progress_display() as progress:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,19 @@ Contents = Mapping[str, Mapping[str, Any]]
 """For each key of the section that says where something is: what tells one state of each file there from another."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """How data of an unknown kind could be read."""
+
+    keys: Mapping[str, Any]
+    """Of the `data` section, with their values."""
+    remarks: tuple[str, ...]
+    """What people should know, a line each."""
+    num_examples: int
+    shape: tuple[int, ...]
+    """Of one example."""
+
+
 class Reader(ABC):
     """Reads one kind of source; each section names its reader.
 
@@ -25,6 +39,15 @@ class Reader(ABC):
 
     def __init__(self, section: Any) -> None:
         self.section = section
+
+    @classmethod
+    def suggest(cls, path: Path) -> Suggestion | None:
+        """Return how what lies at the path could be read, without reading all of it; None if not by this reader.
+
+        Raises:
+            DataError: it is data for this reader, but something is wrong with it.
+        """
+        return None
 
     @abstractmethod
     def read(self, say: Callable[[str], None]) -> Source:
@@ -58,6 +81,15 @@ class Reader(ABC):
 def build_reader(section: DataSection) -> Reader:
     """Return what reads the section's examples."""
     return load_class(section.reader, Reader)(section)  # type: ignore[type-abstract]
+
+
+def suggest_data(path: Path, sections: Mapping[str, type[DataSection]]) -> tuple[str, Suggestion] | None:
+    """Return the first of the sources, by kind, that can read what lies at the path, and how; None if none can."""
+    for kind, section in sections.items():
+        reader = load_class(section.reader, Reader)  # type: ignore[type-abstract]
+        if (found := reader.suggest(path)) is not None:
+            return kind, found
+    return None
 
 
 def describe_source(section: DataSection) -> str:

@@ -2,10 +2,10 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from pydantic import Field
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import require_folder
+from cellwright.data.reading import Suggestion
 from cellwright.errors import BrokenFilesError, DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.images.arrays import as_images, classified, labelled
-from cellwright.tasks.images.files import ImageFiles, unreadable
+from cellwright.tasks.images.files import FORMATS, ImageFiles, unreadable
 from cellwright.tasks.images.sources.folder_names import (
     alike_but_for_case,
     escaped,
@@ -27,11 +28,17 @@ from cellwright.tasks.images.sources.folder_names import (
     is_other,
     natural_order,
     normal,
+    part_of_split,
     require_classes,
 )
 
 NAMED_MISTAKES = 5
 PROGRESS_EVERY = 2000
+LOOKED_AT = 300
+"""Images whose headers are read for a suggestion."""
+LARGEST_AS_IT_IS, USUAL_SIDE = 96, 64
+"""Pixels."""
+GREY_MODES = {"1", "L", "LA", "I;16"}
 
 Side = Annotated[int, Field(ge=8, le=1024)]
 
@@ -68,6 +75,37 @@ class FolderReader(Reader):
 
     section: FolderSection
 
+    @classmethod
+    def suggest(cls, path: Path) -> Suggestion | None:
+        """Look at the folders of classes, or of the parts of a split, and at the sizes of some of the images."""
+        if not path.is_dir():
+            return None
+        parts = {part_of_split(child.name): child for child in _visible(path) if child.is_dir()}
+        keys: dict[str, Any] = {"path": path}
+        if "train" in parts and len(parts) > 1:
+            keys = {"path": parts["train"]}
+            if test := parts.get("test", parts.get("validation")):
+                keys["test_path"] = test
+        remarks: list[str] = []
+        classes = class_files(keys["path"], remarks.append)
+        files = [file for members in classes.values() for file in members]
+        sizes, modes = _seen(files)
+        (height, width), is_grey = _common_size(sizes), modes <= GREY_MODES
+        if len(set(sizes)) > 1 or (height, width) != sizes[0]:
+            keys["resize"] = [height, width]
+        if is_grey:
+            keys["channels"] = "grey"
+        counts = {name: len(members) for name, members in classes.items()}
+        remarks.append(
+            f"{len(files)} images of {len(classes)} classes, {_balance(counts)}; {_spelled(sizes)}"
+        )
+        return Suggestion(
+            keys=keys,
+            remarks=tuple(remarks),
+            num_examples=len(files),
+            shape=(1 if is_grey else 3, height, width),
+        )
+
     def read(self, say: Callable[[str], None]) -> Source:
         """Decode every image, and those of the test folder if there is one."""
         section = self.section
@@ -101,6 +139,47 @@ class FolderReader(Reader):
         """Require a folder per class."""
         super().check(key, path)
         class_folders(path)
+
+
+def _seen(files: Sequence[Path]) -> tuple[list[tuple[int, int]], set[str]]:
+    """Return height and width of some of the images, evenly over all, and their modes; only headers are read."""
+    from PIL import Image, UnidentifiedImageError
+
+    sizes, modes = [], set()
+    for file in files[:: max(1, len(files) // LOOKED_AT)]:
+        try:
+            with Image.open(file, formats=FORMATS) as image:
+                sizes.append((image.height, image.width))
+                modes.add(image.mode)
+        except (OSError, UnidentifiedImageError, ValueError):
+            continue
+    if not sizes:
+        raise DataError(f"{files[0].parent}: holds no readable {', '.join(FORMATS)}")
+    return sizes, modes
+
+
+def _common_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return what a search on a small machine can afford: the images' own size up to 96, else their shape at 64."""
+    height, width = (int(np.median(sides)) for sides in zip(*sizes, strict=True))
+    longer = max(height, width)
+    if longer <= LARGEST_AS_IT_IS and len(set(sizes)) == 1:
+        return height, width
+    scale = min(1.0, USUAL_SIDE / longer)
+    return tuple(max(8, 8 * round(side * scale / 8)) for side in (height, width))  # type: ignore[return-value]
+
+
+def _balance(counts: Mapping[str, int]) -> str:
+    least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    if counts[least] == counts[most]:
+        return f"{counts[least]} of each"
+    return f"from {counts[least]} of {escaped(least)} to {counts[most]} of {escaped(most)}"
+
+
+def _spelled(sizes: Sequence[tuple[int, int]]) -> str:
+    smallest, largest = min(sizes), max(sizes)
+    if smallest == largest:
+        return f"all of those looked at are {smallest[0]}×{smallest[1]}"
+    return f"sizes from {smallest[0]}×{smallest[1]} to {largest[0]}×{largest[1]}"
 
 
 def class_folders(folder: Path) -> list[Path]:

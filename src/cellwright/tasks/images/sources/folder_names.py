@@ -99,9 +99,9 @@ def require_classes(origin: str, names: Collection[str]) -> None:
             raise DataError(
                 f"{origin}: the name of a class must be UTF-8, got the folder {os.fsencode(name)!r}"
             )
-    parts = {role: [name for name in natural_order(names) if _role(name) == role] for role in SPLITS}
+    parts = {role: [name for name in natural_order(names) if part_of_split(name) == role] for role in SPLITS}
     roles = {role: found[0] for role, found in parts.items() if found}
-    are_all = all(map(_role, names))
+    are_all = all(map(part_of_split, names))
     if ("train" in roles and len(roles) > 1) or (are_all and (len(roles) > 1 or len(names) == 1)):
         places = {"path": roles.get("train"), "test_path": roles.get("test")}
         lines = " and ".join(f"data.{key}: {origin}/{name}" for key, name in places.items() if name)
@@ -134,7 +134,7 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _role(name: str) -> str | None:
+def part_of_split(name: str) -> str | None:
     """Return which part of a split a folder of that name is, if any."""
     words = [word for word in re.findall("[a-z]+", name.casefold()) if word not in FILLERS]
     return next((role for role, synonyms in SPLITS.items() if len(words) == 1 and words[0] in synonyms), None)

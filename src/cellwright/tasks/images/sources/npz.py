@@ -2,7 +2,7 @@
 
 import math
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cellwright.data import Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file
+from cellwright.data.reading import Suggestion
 from cellwright.errors import CellwrightError, DataError
 from cellwright.spec.place import Place
 from cellwright.tasks.images.arrays import ArraySection, Pixels, as_images, classified, labelled
@@ -74,6 +75,22 @@ class NpzReader(Reader):
 
     section: NpzSection
 
+    @classmethod
+    def suggest(cls, path: Path) -> Suggestion | None:
+        """Find the images among the arrays: by the usual names, else the one with most numbers, and its labels."""
+        if path.suffix.casefold() != ".npz":
+            return None
+        with _opened(path) as archive:
+            shapes = {key: archive.array(key).shape for key in archive.keys}
+        usual = next((pair for pair in USUAL_KEYS if all(key in shapes for key in pair)), None)
+        images_key, labels_key = usual or _largest(shapes, path)
+        keys: dict[str, Any] = {"path": path}
+        if usual is None:
+            keys |= {"images_key": images_key, "labels_key": labels_key}
+        count, *shape = shapes[images_key]
+        remark = f"{count} images of {'×'.join(map(str, shape))} in {images_key!r}, labels in {labels_key!r}"
+        return Suggestion(keys=keys, remarks=(remark,), num_examples=count, shape=tuple(shape))
+
     def read(self, say: Callable[[str], None]) -> Source:
         """Read the examples, and the test set if there is one."""
         section = self.section
@@ -98,6 +115,18 @@ class NpzReader(Reader):
         assert test_targets is not None
         test = labelled(str(place), test_images, test_targets)
         return classified(names, labelled(str(section.path), images, targets), test)
+
+
+def _largest(shapes: Mapping[str, tuple[int, ...]], path: Path) -> tuple[str, str]:
+    """Return the key of the largest array, and that of the smallest one with as many examples."""
+    images = max(shapes, key=lambda key: math.prod(shapes[key]), default="")
+    others = [key for key, shape in shapes.items() if key != images and shape[:1] == shapes[images][:1]]
+    if not others:
+        named = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+        raise DataError(
+            f"{path}: must hold an array of images and one of labels for as many, got {named or 'none'}"
+        )
+    return images, min(others, key=lambda key: math.prod(shapes[key]))
 
 
 def _keys(archive: "_Archive", section: NpzSection, say: Callable[[str], None]) -> tuple[str, str]:

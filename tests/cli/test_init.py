@@ -1,0 +1,65 @@
+"""`cellwright init`: data is looked at, and a spec is written that is valid."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellwright.spec import load_spec
+
+
+def photos(folder: Path, *, sizes=((16, 16),), mode="RGB", classes=("blue", "red shoes")) -> Path:
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new(mode, sizes[number % len(sizes)]).save(folder / name / f"{number}.png")
+    return folder
+
+
+def written(cellwright, data: Path) -> tuple:
+    done = cellwright("init", data, "-o", "new.yaml")
+    assert done.exit_code == 0, done.output
+    return load_spec(Path("new.yaml")), Path("new.yaml").read_text()
+
+
+def test_small_images_of_one_size_stay_as_they_are(cellwright, tmp_path: Path):
+    spec, text = written(cellwright, photos(tmp_path / "My Photos"))
+    assert (spec.name, spec.data.source, spec.data.path) == ("my-photos", "images", tmp_path / "My Photos")
+    assert (spec.data.resize, spec.data.channels, spec.strategy.kind) == (None, "rgb", "race")
+    assert "# 8 images of 2 classes, 4 of each; all of those looked at are 16×16" in text
+
+
+def test_large_and_mixed_ones_get_a_size_of_their_shape(cellwright, tmp_path: Path):
+    spec, _ = written(cellwright, photos(tmp_path / "x", sizes=((400, 300), (800, 600)), mode="L"))
+    assert (spec.data.resize, spec.data.channels) == ((48, 64), "grey")
+
+
+@pytest.mark.parametrize("test", ("test", "val"))
+def test_parts_of_a_split_are_recognised(cellwright, tmp_path: Path, test):
+    for part in ("train", test):
+        photos(tmp_path / "x" / part)
+    spec, _ = written(cellwright, tmp_path / "x")
+    assert (spec.data.path, spec.data.test_path) == (tmp_path / "x/train", tmp_path / "x" / test)
+
+
+def test_arrays_of_any_name_are_found(cellwright, tmp_path: Path):
+    np.savez(tmp_path / "x.npz", which=np.arange(6) % 2, pics=np.zeros((6, 9, 9), np.uint8))
+    spec, _ = written(cellwright, tmp_path / "x.npz")
+    assert (spec.data.images_key, spec.data.labels_key) == ("pics", "which")
+
+
+def test_names_of_classes_stay_in_their_comment(cellwright, tmp_path: Path):
+    spec, text = written(cellwright, photos(tmp_path / "x", classes=("a\nname: b", "c")))
+    assert spec.name == "x"
+    assert "\nname: b" not in text
+
+
+def test_what_is_no_data_and_what_is_there_is_refused(cellwright, tmp_path: Path):
+    (tmp_path / "x.txt").write_text("x")
+    done = cellwright("init", tmp_path / "x.txt")
+    assert done.exit_code == 1 and "must be a folder with a folder of images per class" in done.stderr
+    data = photos(tmp_path / "y")
+    assert cellwright("init", data).exit_code == 0
+    again = cellwright("init", data)
+    assert again.exit_code == 1 and "y.yaml exists, and is not written over" in again.stderr
