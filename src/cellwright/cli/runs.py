@@ -31,11 +31,12 @@ def run(
     runs: options.Runs = options.RUNS,
     fresh: options.Fresh = False,
 ) -> None:
-    """Do everything, from the data to a registered model. SPEC may be data: see `init`.
+    """Do everything, from the data to a registered model.
 
     Runs the Kubeflow pipeline on this machine, each step as a process, and ends with a table of what was
     found and how it compares. Finished steps are reused, and a search or training that was stopped
-    resumes at its last epoch. All output is also in run.log in the spec's folder.
+    resumes at its last epoch. All output is also in run.log in the spec's folder. SPEC may also be data, for which
+    a spec is written first, as `init` does.
     """
     from cellwright.cli.display import progress_display
     from cellwright.errors import CellwrightError
