@@ -45,9 +45,11 @@ def print_run(latest: LatestRun, workspace: Path) -> None:
         )
     )
     if registration:
-        from cellwright.tracking import ui_command
+        from cellwright.tracking import follow_move, present_uri, ui_command
 
-        print(visible(f"MLflow's page: {ui_command(registration.tracking_uri)}"))
+        uri = present_uri(registration.tracking_uri, workspace)
+        follow_move(uri)
+        print(visible(f"MLflow's page: {ui_command(uri)}"))
 
 
 def print_rich(renderable: RenderableType) -> None:

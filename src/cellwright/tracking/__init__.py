@@ -15,7 +15,14 @@ from cellwright.tracking.tracker import (
     recorded_tags,
     verify_model,
 )
-from cellwright.tracking.uri import artifacts_beside, check_database, is_server, ui_command
+from cellwright.tracking.uri import (
+    artifacts_beside,
+    check_database,
+    follow_move,
+    is_server,
+    present_uri,
+    ui_command,
+)
 
 __all__ = [
     "LiveLogging",
@@ -32,9 +39,11 @@ __all__ = [
     "check_database",
     "check_server",
     "download_model_file",
+    "follow_move",
     "is_server",
     "mlflow_retry",
     "model_version",
+    "present_uri",
     "recorded_tags",
     "ui_command",
     "verify_model",

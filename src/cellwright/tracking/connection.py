@@ -43,7 +43,7 @@ from cellwright.errors import CellwrightError  # noqa: E402
 from cellwright.folders import make_ours  # noqa: E402
 from cellwright.retrying import status_may_pass  # noqa: E402
 from cellwright.tracking.retrying import MlflowAway  # noqa: E402
-from cellwright.tracking.uri import artifacts_beside, check_database, is_server, sqlite_path  # noqa: E402
+from cellwright.tracking.uri import artifacts_beside, check_database, follow_move, is_server, sqlite_path  # noqa: E402
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
@@ -135,6 +135,7 @@ def connect(uri: str) -> MlflowClient:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
             database.execute("PRAGMA schema_version")
         check_database(uri)
+        follow_move(uri)
     elif is_server(uri):
         _probe(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)

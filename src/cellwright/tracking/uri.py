@@ -3,9 +3,9 @@
 import shlex
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from cellwright.credentials import without_credentials
 from cellwright.errors import CellwrightError
@@ -18,6 +18,16 @@ QUIET_SERVER = "MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION
 def default_tracking_uri(workspace: Path) -> str:
     """Return the SQLite database that all workspaces of a folder of runs share."""
     return f"sqlite:///{workspace.parent.resolve() / 'mlflow.db'}"
+
+
+def present_uri(recorded: str, workspace: Path) -> str:
+    """Return where a run's database is now: beside its workspace, if both were moved or copied since."""
+    path, here = sqlite_path(recorded), default_tracking_uri(workspace)
+    beside = sqlite_path(here)
+    if path is None or beside is None or path == beside or not beside.exists():
+        return recorded
+    has_moved = path.name == beside.name and path.parent.name == beside.parent.name
+    return here if has_moved or not path.exists() else recorded
 
 
 def is_server(uri: str) -> bool:
@@ -36,6 +46,41 @@ def artifacts_beside(uri: str) -> Path | None:
     """Return the folder of artifacts that belongs to a SQLite database, None for a server."""
     path = sqlite_path(uri)
     return path.parent / ARTIFACTS if path else None
+
+
+_PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Where MLflow's database has addresses of artifacts, which are absolute."""
+
+
+def follow_move(uri: str) -> None:
+    """Let a SQLite database name the artifacts beside it again, after both were moved or copied together."""
+    path, artifacts = sqlite_path(uri), artifacts_beside(uri)
+    if path is None or artifacts is None or not (path.exists() and artifacts.is_dir()):
+        return
+    here = artifacts.as_uri()
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
+        known = [place for (place,) in database.execute("SELECT artifact_location FROM experiments") if place]
+        for there in {place for place in known if place.endswith(f"/{ARTIFACTS}")} - {here}:
+            below = f"{there}/"
+            runs = database.execute(
+                "SELECT artifact_uri FROM runs WHERE substr(artifact_uri, 1, ?) = ?", (len(below), below)
+            )
+            names = (unquote(run.removeprefix(below)).partition("/")[0] for (run,) in runs)
+            if not any((artifacts / name).exists() for name in names):
+                continue  # another's artifacts, or of a run without files
+            with database:
+                for table, column in _PLACES:
+                    database.execute(
+                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                        f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                        (here, len(there) + 1, there, len(below), below),
+                    )
 
 
 def check_database(uri: str) -> None:
