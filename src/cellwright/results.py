@@ -81,6 +81,8 @@ class ModelInfo(Result):
     genotype: GenotypeLine
     inputs: tuple[InputInfo, ...]
     """In the order in which the model takes them."""
+    columns: tuple[InputInfo, ...] = ()
+    """What `model.onnx` and MLflow's model take in place of the inputs, by name: columns as people have them."""
     output: OutputInfo
     class_names: tuple[str, ...] | None = None
     """In the order of the output's columns; None where the task has no classes."""
@@ -88,6 +90,11 @@ class ModelInfo(Result):
     """How an input is made from a file, in order; None where the data's source holds arrays."""
     task: dict[str, Any]
     """What networks know of the data."""
+
+    @property
+    def raw_inputs(self) -> tuple[InputInfo, ...]:
+        """Return what `model.onnx` takes."""
+        return self.columns or self.inputs
 
 
 class EpochRecord(Result):
@@ -352,9 +359,10 @@ class ModelScore(Result):
     genotype: GenotypeLine | None
     metrics: dict[str, Score]
     """By name, the task's objective first."""
-    params: int
-    macs: int
-    latency: tuple[Latency, ...]
+    params: int | None = None
+    macs: int | None = None
+    latency: tuple[Latency, ...] = ()
+    """Sizes and times are those of networks; rivals of another family have none."""
 
 
 class Comparison(Result):
@@ -388,6 +396,11 @@ class EvaluationResult(Result):
     """Of the found network."""
     confusion: Confusion | None = None
     """Of the found network, where the task has classes."""
+
+    @property
+    def winner(self) -> ModelScore:
+        """Return what is best by the objective; of equals, the found network."""
+        return max((self.found, *self.baselines), key=lambda score: score.metrics[self.objective].value)
 
 
 class RegistrationResult(Result):

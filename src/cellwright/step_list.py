@@ -110,7 +110,7 @@ STEPS: Mapping[str, Step] = {
             help="""Train what the found architecture is compared with.
 
             Random architectures of the same space and a hand-designed network, trained in the same way and as
-            long.""",
+            long, and models of another family, fitted on the same data.""",
             run="cellwright.steps.baselines:baselines",
             artifact="models",
             inputs=("prepare", "search"),

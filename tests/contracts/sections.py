@@ -2,6 +2,7 @@
 
 from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.darts.section import DartsSection
+from cellwright.spaces.dense.section import DenseSection
 from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.stages.section import StageChoices, StagesSection
 from cellwright.spec import SPACES, SpaceSection
@@ -32,6 +33,9 @@ SECTIONS: dict[str, SpaceSection] = {
             StageChoices(width=(4, 8), kernel=(3, 5), group=(0, 4)),
             StageChoices(width=(8, 12), depth=(0, 1, 2), expansion=(1, 2.5)),
         ),
+    ),
+    "dense": DenseSection(
+        kind="dense", embeddings=("plain",), widths=(50, 100), num_layers=2, channels=8, members=3
     ),
     "darts-own-primitive": DartsSection(
         primitives=("skip_connect", "my_package.ops:squeeze_excite"), num_nodes=1, num_cells=3, channels=4

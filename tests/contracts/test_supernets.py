@@ -154,8 +154,8 @@ def test_initial_weights_follow_from_the_seed(space_section: SpaceSection, tiny_
 @pytest.mark.parametrize("image_shape", [(1, 8, 8), (3, 9, 13), (4, 32, 32)])
 def test_any_image_fits(space_section: SpaceSection, image_shape: tuple[int, int, int]):
     task = numbered_images(image_shape, 4)
-    supernet = build_supernet(space_section, task).double()
+    supernet = build_supernet(space_section, task).double().eval()
     x_BCHW = images(0, image_shape)
     assert supernet((x_BCHW,), uniform(supernet.space)).shape == (5, 4)
     genotype = supernet.space.sample(random.Random(0))
-    assert supernet.network(genotype).double()(x_BCHW).shape == (5, 4)
+    assert supernet.network(genotype).double().eval()(x_BCHW).shape == (5, 4)

@@ -8,7 +8,7 @@ from PIL import Image
 from cellwright.testing import SourceContract, TaskContract
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-KINDS = ["digits", "npz", "npz-float", "idx", "images", "spectra"]
+KINDS = ["digits", "npz", "npz-float", "idx", "images", "spectra", "table", "table-numbers"]
 
 
 def idx(path: Path, array: np.ndarray) -> Path:
@@ -40,6 +40,17 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
                 (folder / f"class{label}").mkdir(exist_ok=True)
                 Image.fromarray(pixels).save(folder / f"class{label}" / f"{index}.png")
             return {"source": "images", "path": folder, "channels": "grey"}
+        case "table":
+            return {"source": "table", "path": EXAMPLES / "deliveries.csv", "target": "late"}
+        case "table-numbers":
+            return {
+                "source": "table",
+                "path": EXAMPLES / "deliveries.csv",
+                "target": "distance_km",
+                "predict": "number",
+                "log": True,
+                "group_by": "driver",
+            }
         case _:
             return {"source": "my_package.spectra_section:SpectraSection", "path": EXAMPLES / "spectra.csv"}
 

@@ -34,6 +34,17 @@ class Source:
     """What the task must know beyond the arrays, such as the names of classes."""
     skipped: tuple[str, ...] = ()
     """Files that were left out, with the reasons."""
+    assigned: Array | None = None
+    """The split of each example, as a name; None where the splits are to be drawn."""
+    groups: Array | None = None
+    """What each example belongs to, (N,): no group is drawn into two splits."""
+    times: Array | None = None
+    """When each example was, (N,): later splits have later examples."""
+
+    @property
+    def is_divided(self) -> bool:
+        """Tell whether splits follow from something else than chance."""
+        return any(part is not None for part in (self.assigned, self.groups, self.times))
 
     def __post_init__(self) -> None:
         if self.test is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,12 @@ Indices = NDArray[np.int64]
 Strata = NDArray[np.int64]
 """A number for each example; of each number every split gets its share."""
 
+Holdout = tuple[Indices, Indices]
+"""The indices to hold out and those of the rest, each sorted."""
+
 BLOCK = 64
+TRIES = 32
+"""Draws of groups, of which the one is taken that divides the strata best."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +50,30 @@ class Part:
 
 
 def split(source: Source, section: DataSection, strata: Strata) -> dict[SplitName, Part]:
-    """Divide the examples, with at least one of each stratum in each split.
+    """Divide the examples: as the source says, by groups, by time, or with some of each stratum in each split.
 
     The test split depends on neither `limit` nor `validation_fraction`.
+
+    Raises:
+        DataError: there are too few groups or times, or a split that the source says has no example.
     """
     rng = np.random.default_rng(section.split_seed)
     examples = source.examples
     pool: Indices = np.arange(len(examples))
+
+    def held_out(pool: Indices, fraction: float, keep: int) -> Holdout:
+        if source.groups is not None:
+            return hold_out_groups(source.groups[pool], strata[pool], fraction, keep, rng)
+        if source.times is not None:
+            return hold_out_latest(source.times[pool], fraction)
+        return hold_out(strata[pool], fraction, keep, rng)
+
+    if source.assigned is not None:
+        return _assigned(source, section)
     if source.test:
         test = Part(source.test, np.arange(len(source.test)))
     else:
-        held, pool = hold_out(strata, section.test_fraction, 2, rng)
+        held, pool = held_out(pool, section.test_fraction, 2)
         test = Part(examples, held)
     if section.limit is not None:
         num_strata = len(np.unique(strata))
@@ -65,7 +84,7 @@ def split(source: Source, section: DataSection, strata: Strata) -> dict[SplitNam
                 f"groups of targets, got {section.limit}"
             )
         pool = pool[draw_evenly(strata[pool], section.limit, rng)]
-    validation, train = hold_out(strata[pool], section.validation_fraction, 1, rng)
+    validation, train = held_out(pool, section.validation_fraction, 1)
     return {
         "train": Part(examples, pool[train]),
         "validation": Part(examples, pool[validation]),
@@ -73,7 +92,59 @@ def split(source: Source, section: DataSection, strata: Strata) -> dict[SplitNam
     }
 
 
-def hold_out(strata: Strata, fraction: float, keep: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
+def _assigned(source: Source, section: DataSection) -> dict[SplitName, Part]:
+    """Return the splits that the source says; its own test set, if it has one, is the test split."""
+    names = get_args(SplitName)
+    assert source.assigned is not None
+    parts = {name: Part(source.examples, np.flatnonzero(source.assigned == name)) for name in names}
+    if source.test:
+        parts["test"] = Part(source.test, np.arange(len(source.test)))
+    for name, part in parts.items():
+        if not len(part):
+            raise DataError(f"{source.examples.origin}: every split must have examples, but {name} has none")
+    if section.limit is not None:
+        raise DataError(f"data.limit must be left out where the data says its splits, got {section.limit}")
+    return parts
+
+
+def hold_out_groups(
+    groups: Array, strata: Strata, fraction: float, keep: int, rng: np.random.Generator
+) -> Holdout:
+    """Hold out whole groups of about the fraction of the examples, with the strata divided as well as can be.
+
+    Raises:
+        DataError: at least `keep` groups must be left beside one that is held out.
+    """
+    names, numbers = np.unique(groups, return_inverse=True)
+    if len(names) < keep + 1:
+        raise DataError(f"there must be at least {keep + 1} groups to divide, got {len(names)}")
+    sizes, wanted = np.bincount(numbers), fraction * np.bincount(strata)
+    best, least = np.zeros(len(groups), bool), np.inf
+    for _ in range(TRIES):
+        order = rng.permutation(len(names))
+        count = 1 + np.searchsorted(np.cumsum(sizes[order])[: len(names) - keep], fraction * len(groups))
+        held = np.isin(numbers, order[: min(count, len(names) - keep)])
+        distance = np.abs(np.bincount(strata[held], minlength=len(wanted)) - wanted).sum()
+        if distance < least:
+            best, least = held, distance
+    return np.flatnonzero(best), np.flatnonzero(~best)
+
+
+def hold_out_latest(times: Array, fraction: float) -> Holdout:
+    """Hold out the latest examples, about the fraction of all; those of one time stay together.
+
+    Raises:
+        DataError: all are of one time.
+    """
+    moments, numbers = np.unique(times, return_inverse=True)
+    if len(moments) < 2:
+        raise DataError(f"there must be examples of different times to divide them, got only {moments[0]}")
+    earlier = np.cumsum(np.bincount(numbers)) / len(times)
+    first = int(np.clip(np.abs(earlier - (1 - fraction)).argmin() + 1, 1, len(moments) - 1))
+    return np.flatnonzero(numbers >= first), np.flatnonzero(numbers < first)
+
+
+def hold_out(strata: Strata, fraction: float, keep: int, rng: np.random.Generator) -> Holdout:
     """Return the indices to hold out and those of the rest, each sorted.
 
     Of each stratum the fraction is held out, rounded by largest remainder so that the total is right, but

@@ -3,19 +3,25 @@
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
 from cellwright.results import ModelInfo
 
-OPSET = 20
+if TYPE_CHECKING:
+    import onnx
+
+OPSET, ML_OPSET = 20, 3
+PREFIX = "network/"
 TOLERANCE = 1e-4
 """How far outputs may be from the network's; of outputs above 1, as a share of the largest."""
 
@@ -47,6 +53,18 @@ def _as_in_training(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float32) if is_number else tensor
 
 
+class Front(ABC):
+    """What brings inputs as people have them to a network's tensors: the first part of an ONNX graph."""
+
+    @abstractmethod
+    def raw(self, inputs: Sequence[Tensor]) -> Mapping[str, NDArray[Any]]:
+        """Return what the graph takes, by name, for which the network would be given these tensors."""
+
+    @abstractmethod
+    def nodes(self, prefix: str) -> tuple[list["onnx.ValueInfoProto"], list["onnx.NodeProto"]]:
+        """Return the graph's inputs and nodes; of these the last give the network's inputs, named after a prefix."""
+
+
 def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: ModelInfo) -> None:
     """Write the network as an ExportedProgram with a dynamic batch, and check its outputs.
 
@@ -66,7 +84,9 @@ def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: M
     _check(network, torch.export.load(path).module(), inputs, path)
 
 
-def export_onnx(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: ModelInfo) -> None:
+def export_onnx(
+    network: nn.Module, inputs: Sequence[Tensor], path: Path, info: ModelInfo, front: Front | None = None
+) -> None:
     """Write the network as ONNX with a dynamic batch, and check its outputs.
 
     Args:
@@ -75,6 +95,7 @@ def export_onnx(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: 
         path: the `.onnx` file.
         info: what its inputs and its output are called, and what the file says about itself in its metadata: all of
             it as JSON in `cellwright`, and the most wanted in `class_names` and `input_shapes`.
+        front: what comes before the network, where the inputs are not tensors as people have them.
     """
     import onnxruntime
 
@@ -96,17 +117,35 @@ def export_onnx(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: 
     program.model.metadata_props.update(_onnx_metadata(info))
     with atomic_path(path) as temporary:
         program.save(temporary, external_data=False)
+        if front is not None:
+            temporary.write_bytes(_prepended(front, temporary).SerializeToString())
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(*batch: Tensor) -> Tensor:
-        arrays = (tensor.numpy() for tensor in batch)
-        return torch.from_numpy(session.run(None, dict(zip(input_names, arrays, strict=True)))[0])
+        arrays = dict(zip(input_names, (tensor.numpy() for tensor in batch), strict=True))
+        return torch.from_numpy(session.run(None, front.raw(batch) if front else arrays)[0])
 
     _check(network, run, inputs, path)
 
 
+def _prepended(front: Front, path: Path) -> "onnx.ModelProto":
+    """Return the model with the front before it; all names but those of its outputs get a prefix."""
+    import onnx.compose
+
+    model = onnx.compose.add_prefix(onnx.load(path), PREFIX, rename_outputs=False)
+    inputs, nodes = front.nodes(PREFIX)
+    graph, network = model.graph, list(model.graph.node)
+    del graph.input[:], graph.node[:]
+    graph.input.extend(inputs)
+    graph.node.extend([*nodes, *network])
+    if all(opset.domain != "ai.onnx.ml" for opset in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", ML_OPSET))
+    onnx.checker.check_model(model)
+    return model
+
+
 def _onnx_metadata(info: ModelInfo) -> dict[str, str]:
-    parts: dict[str, Any] = {"input_shapes": {x.name: x.shape for x in info.inputs}}
+    parts: dict[str, Any] = {"input_shapes": {x.name: x.shape for x in info.raw_inputs}}
     if info.class_names:
         parts["class_names"] = info.class_names
     texts = {name: json.dumps(part, ensure_ascii=False) for name, part in parts.items()}

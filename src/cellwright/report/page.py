@@ -68,7 +68,7 @@ def evaluate_metrics(folder: Path) -> dict[str, float]:
         **{
             f"{score.name}_test_{result.objective}": score.metrics[result.objective].value for score in scores
         },
-        **{f"{score.name}_params": score.params for score in scores},
+        **{f"{score.name}_params": score.params for score in scores if score.params is not None},
     }
 
 

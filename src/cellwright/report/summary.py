@@ -30,7 +30,7 @@ def summarise(
     if search:
         parts += [draw_cells(search.genotype), *_search_lines(search)]
     if evaluation:
-        parts += [Text(), _scores(evaluation, seed), *_difference_lines(evaluation)]
+        parts += [Text(), _winner_line(evaluation), _scores(evaluation, seed), *_difference_lines(evaluation)]
     if registration:
         name, version, alias = registration.name, registration.version, registration.alias
         parts += [Text(), Text(f"Registered as {name} version {version}, alias {alias}: {registration.uri}")]
@@ -80,6 +80,13 @@ def _leaderboard(race: RaceResult) -> Iterator[RenderableType]:
             network.outcome,
         )
     yield table
+
+
+def _winner_line(evaluation: EvaluationResult) -> Text:
+    """Say what is best, also where it is not the found network."""
+    winner, objective = evaluation.winner, evaluation.objective
+    what = "the found network" if winner is evaluation.found else f"{winner.name}, not the found network"
+    return Text(f"Best by {objective}: {what}, {winner.metrics[objective].value:.4f}")
 
 
 def _scores(evaluation: EvaluationResult, seed: int) -> Table:
@@ -142,8 +149,10 @@ def _spell_interval(interval: Interval, form: str) -> str:
     return f"[{interval.low:{form}}, {interval.high:{form}}]"
 
 
-def count(number: float) -> str:
-    """Return a count with three digits and its unit."""
+def count(number: float | None) -> str:
+    """Return a count with three digits and its unit; nothing for what has none."""
+    if number is None:
+        return ""
     for unit in ("", " k", " M", " G"):
         if number < 999.5:
             return f"{number:.3g}{unit}"

@@ -36,6 +36,11 @@ class DataSection(Section):
     """What to do with an example that is in two splits: report it, or drop it from the training side."""
 
     @property
+    def task_kind(self) -> str:
+        """Return what it is for, where that depends on its keys; by default `task`."""
+        return self.task
+
+    @property
     def places(self) -> dict[str, str | Path]:
         """Return the files and folders that the source reads, by key."""
         return {key: place for key in self.PLACES if (place := getattr(self, key)) is not None}

@@ -15,10 +15,19 @@ SOURCES = Family(
         "npz": "cellwright.tasks.images.sources.npz:NpzSection",
         "idx": "cellwright.tasks.images.sources.idx:IdxSection",
         "images": "cellwright.tasks.images.sources.folder:FolderSection",
+        "table": "cellwright.tasks.tables.sources.table:TableSection",
     },
     tag="source",
 )
-TASKS = TaskFamily(TaskSection, {"images": "cellwright.tasks.images.section:ImagesSection"}, sources=SOURCES)
+TASKS = TaskFamily(
+    TaskSection,
+    {
+        "images": "cellwright.tasks.images.section:ImagesSection",
+        "table-classification": "cellwright.tasks.tables.section:ClassesSection",
+        "table-regression": "cellwright.tasks.tables.section:NumbersSection",
+    },
+    sources=SOURCES,
+)
 SPACES = Family(
     SpaceSection,
     {
@@ -26,6 +35,7 @@ SPACES = Family(
         "nasbench201": "cellwright.spaces.nasbench201.section:NasBench201Section",
         "chain": "cellwright.spaces.chain.section:ChainSection",
         "stages": "cellwright.spaces.stages.section:StagesSection",
+        "dense": "cellwright.spaces.dense.section:DenseSection",
     },
     default="darts",
 )

@@ -57,6 +57,9 @@ class Baseline(Section):
     """One of the task's hand-designed networks, with about as many parameters as the found one; null for none. For
     images it is `resnet` by default, and may be `conv-pool-conv-32`, `wide-resnet`, `mobilenet-v2` or another small
     network of the space `stages`; other tasks have their own, the first of which is the default."""
+    classical: tuple[str, ...] | None = None
+    """The task's rivals of another family, fitted on the same data: for tables `boosted-trees` and `linear`, for images
+    none. By default all that the task has."""
 
 
 class Evaluate(Section):

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from cellwright.canonical import digest
+from cellwright.errors import CellwrightError
 from cellwright.spec.data import DataSection
 from cellwright.spec.estimators import (
     COSTS,
@@ -28,6 +30,9 @@ from cellwright.spec.store import Store
 from cellwright.spec.strategy import Budget, StrategySection
 from cellwright.spec.task import TaskSection
 from cellwright.spec.tune import Hyperparameters, Tune
+
+OF_SEARCH = ("strategy", "budget", "estimators", "tune")
+"""The sections that go together: what searches, and how."""
 
 
 class SearchSpec(Section):
@@ -74,6 +79,29 @@ class SearchSpec(Section):
     """A file with resource profiles of the user's own: a mapping of names to what `resources` may hold."""
     pipeline: Pipeline = Pipeline()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults_of_the_task(cls, values: Any) -> Any:
+        """Fill in what the spec leaves out and its task has a default for.
+
+        A strategy of the user's own leaves out the defaults of what goes with a strategy.
+        """
+        if not isinstance(values, Mapping):
+            return values
+        try:
+            task = TASKS.section_type(SOURCES.validate(values.get("data")).task_kind)
+        except (CellwrightError, PydanticCustomError, PydanticKnownError, ValueError):
+            return values  # what is wrong is reported where the data is read
+        of_search = {} if "strategy" in values else {name: task.defaults.get(name) for name in OF_SEARCH}
+        given = {name: value for name, value in of_search.items() if value is not None}
+        if "space" in task.defaults:
+            given["space"] = task.defaults["space"]
+        filled = {**given, **values}
+        retrain = values.get("retrain", {})
+        if isinstance(retrain, Mapping) and "retrain" in task.defaults:
+            filled["retrain"] = {**task.defaults["retrain"], **retrain}
+        return filled
+
     @field_validator("strategy", mode="before")
     @classmethod
     def _usual_strategy(cls, value: Any, info: ValidationInfo) -> Any:
@@ -112,6 +140,19 @@ class SearchSpec(Section):
             raise ValueError(
                 f"retrain.start must be left out: strategy.kind {self.strategy.kind} continues its own training"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_rivals(self) -> Self:
+        known, baseline = self.augment.classical, self.evaluate.baseline
+        for name in baseline.classical or ():
+            if name not in known:
+                raise ValueError(
+                    f"evaluate.baseline.classical must be among {', '.join(known) or 'none'}, got {name!r}"
+                )
+        if baseline.classical is None:
+            default = baseline.model_copy(update={"classical": known})
+            object.__setattr__(self, "evaluate", self.evaluate.model_copy(update={"baseline": default}))
         return self
 
     @model_validator(mode="after")

@@ -22,6 +22,10 @@ class TaskSection(Section):
     hand_designed: ClassVar[tuple[str, ...]] = ()
     """The names of the hand-designed networks that the task brings along, the first by default."""
 
+    classical: ClassVar[tuple[str, ...]] = ()
+    """The names of the rivals of another family that the task can fit, the first by default."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """What other sections of the spec are where the spec leaves them out; of `retrain`, single keys."""
     IMPLIED = ("task",)
 
     task: str
@@ -60,12 +64,12 @@ class TaskFamily(Family[TaskSection]):
             return None
         if not isinstance(value, Mapping | self.base):
             raise PydanticCustomError("mapping", "must be a mapping of keys to values")
-        if isinstance(value, Mapping) and value.get("task", data.task) != data.task:
+        if isinstance(value, Mapping) and value.get("task", data.task_kind) != data.task_kind:
             raise PydanticCustomError(
                 "another_task",
-                f"task must be omitted, or be that of the data, {data.task}, got {value['task']!r}",
+                f"task must be omitted, or be that of the data, {data.task_kind}, got {value['task']!r}",
             )
-        return self.section_type(data.task).model_validate(value)
+        return self.section_type(data.task_kind).model_validate(value)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

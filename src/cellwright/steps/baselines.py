@@ -14,16 +14,30 @@ from cellwright.spaces.building import NetworkConfig, hand_designed_network
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.base import read_task
+from cellwright.tasks.rivals import Rival, RivalResult
+from cellwright.training import parallel
 from cellwright.training.networks import genotype_network, train_network
 
 
 def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    """Train random architectures, and a hand-designed network of the found one's size, a folder for each."""
+    """Train random architectures and a hand-designed network of the found one's size, and fit rivals, a folder each."""
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / SearchResult.FILE)
     spec = spec.tuned(found.tuned)
     for name, config in _configs(spec, data, found):
         train_network(name, config, data, spec, folder / name, progress)
+    if not parallel.is_first():
+        return
+    for name in spec.evaluate.baseline.classical or ():
+        if not (folder / name / RivalResult.FILE).exists():
+            progress.say(f"baselines: fitting {name}")
+            Rival.fit(
+                name,
+                read_task(data.manifest.task),
+                data.train_and_validation(),
+                folder / name,
+                seed=derive_seed(spec.seed, "rival"),
+            )
 
 
 def _configs(

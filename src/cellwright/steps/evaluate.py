@@ -14,6 +14,7 @@ from cellwright.results import OUTPUTS, Comparison, EvaluationResult, Latency, M
 from cellwright.spec import Evaluate, SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.base import Task, read_task
+from cellwright.tasks.rivals import Rival, RivalResult
 from cellwright.training.checkpoint import save_tensors
 from cellwright.training.networks import load_network, use_device
 from cellwright.training.precision import channels_last
@@ -35,6 +36,15 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         )
         scores.append(score)
         outputs[score.name] = of_network
+    for path in sorted(path.parent for path in inputs["baselines"].glob(f"*/{RivalResult.FILE}")):
+        rival = Rival.load(path, task)
+        of_rival = rival.predict(tuple(tensor.cpu() for tensor in test.inputs))
+        metrics = task.scores(of_rival, test.targets.cpu())
+        progress.say(
+            f"evaluate: {rival.name}: {metrics[task.objective].value:.4f} on {len(test)} test examples"
+        )
+        scores.append(ModelScore(name=rival.name, genotype=None, metrics=metrics))
+        outputs[rival.name] = of_rival
     targets = test.targets.cpu()
     found, *others = scores
     EvaluationResult(

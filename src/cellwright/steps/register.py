@@ -6,9 +6,13 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from cellwright.canonical import digest
 from cellwright.data.manifest import MANIFEST
 from cellwright.data.prepared import PreparedData
+from cellwright.data.split import Inputs as Examples
 from cellwright.files import write_text
 from cellwright.progress import Progress
 from cellwright.report.writing import REPORT, report_html
@@ -28,7 +32,8 @@ from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.steps.record import run_key, run_record
 from cellwright.stores import LEASES, leased, store_of
-from cellwright.tracking import MlflowTracker, RunRecord, mlflow_retry
+from cellwright.tasks.base import Task, read_task
+from cellwright.tracking import ColumnsModel, MlflowTracker, RunRecord, mlflow_retry
 from cellwright.tracking.uri import default_tracking_uri
 from cellwright.training.networks import load_network
 
@@ -52,22 +57,23 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         retry=mlflow_retry(seconds=SECONDS, say=lambda message: progress.say(f"register: {message}")),
     )
     mlflow_run_id = tracker.log_run(record, status="RUNNING")
+    network, examples = load_network(inputs["retrain"]), data.train[:EXAMPLES].inputs
     progress.say(f"register: logged to {uri}")
     with _alone(spec, uri, record.key, progress):
         model = tracker.register_model(
             mlflow_run_id=mlflow_run_id,
             name=spec.model_name,
-            model=load_network(inputs["retrain"]),
-            inputs={
-                name: array.numpy()
-                for name, array in zip(data.manifest.inputs, data.train[:EXAMPLES].inputs, strict=True)
-            },
+            model=network,
+            inputs={name: array.numpy() for name, array in zip(data.manifest.inputs, examples, strict=True)},
             metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
             tags={**record.tags, RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal},
             extra_files={
                 name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ModelInfo.FILE)
             },
             key=record.key,
+            columns=_columns_model(
+                read_task(data.manifest.task), network, examples, inputs["retrain"] / ONNX
+            ),
         )
     tracker.log_run(replace(record, artifacts={}), status="FINISHED")
     RegistrationResult(
@@ -86,6 +92,16 @@ def _alone(spec: SearchSpec, uri: str, owner: str, progress: Progress) -> Abstra
         return nullcontext()
     name = f"{LEASES}/register-{digest([uri, spec.model_name])}"
     return leased(store_of(spec.store), name, owner, lambda text: progress.say(f"register: {text}"))
+
+
+def _columns_model(task: Task, network: nn.Module, examples: Examples, onnx: Path) -> ColumnsModel | None:
+    """Return the model of named columns, where people have those."""
+    front = task.front()
+    if front is None:
+        return None
+    with torch.inference_mode():
+        outputs = network(*examples)
+    return ColumnsModel(onnx=onnx, example=front.raw(examples), predictions=task.predictions(outputs))
 
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
@@ -130,8 +146,7 @@ def _score_metrics(score: ModelScore) -> dict[str, float]:
     return {
         **{f"test_{name}": metric.value for name, metric in score.metrics.items()},
         **bounds,
-        "params": score.params,
-        "macs": score.macs,
+        **{name: size for name, size in (("params", score.params), ("macs", score.macs)) if size is not None},
         **{f"latency_ms_batch_{timed.batch_size}": timed.median_ms for timed in score.latency},
     }
 

@@ -39,7 +39,7 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     info = task.model_info(data.manifest.inputs, found.genotype)
     info.save(folder / ModelInfo.FILE)
     export_pt2(network, examples, folder / PT2, info)
-    export_onnx(network, examples, folder / ONNX, info)
+    export_onnx(network, examples, folder / ONNX, info, task.front())
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:

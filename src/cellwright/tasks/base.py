@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import torch
+from numpy.typing import NDArray
 from pydantic import PlainValidator, SerializeAsAny
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from cellwright.data.splitting import Part, Strata
 from cellwright.errors import DataError
 from cellwright.genotype import Genotype
 from cellwright.importing import load_class
+from cellwright.nn.export import Front
 from cellwright.results import (
     Confusion,
     InputInfo,
@@ -59,6 +61,9 @@ class Task(Result, ABC):
     output_meaning: ClassVar[str]
     """What the output is, for people who have an export."""
 
+    embeddings: ClassVar[tuple[str, ...]] = ("plain",)
+    """The ways that the task has to bring raw inputs to a feature map, the first by default."""
+
     kind: str
     """The task's name in the spec's families, or the import path of its section."""
     input_names: tuple[str, ...]
@@ -88,6 +93,14 @@ class Task(Result, ABC):
     @classmethod
     def check_splits(cls, source: Source, parts: Mapping[SplitName, Part]) -> None:
         """Raise DataError where a split, with duplicates dropped, cannot be used."""
+
+    def warnings(self, source: Source, parts: Mapping[SplitName, Part]) -> Iterator[str]:
+        """Yield what people should know of how inputs and targets belong together, such as leaks, a line each."""
+        yield from ()
+
+    def encode(self, source: Source, part: Part) -> Part:
+        """Return the part as it is kept, where that is not as the source has it."""
+        return part
 
     @property
     def objective(self) -> str:
@@ -147,9 +160,17 @@ class Task(Result, ABC):
         """Return what an output (…) says of its example, as JSON, the most important first."""
         return {self.output_name: output.tolist()}
 
+    def front(self) -> Front | None:
+        """Return what brings inputs as people have them to those of networks, where tensors cannot hold them."""
+        return None
+
     @abstractmethod
     def adapter(self) -> nn.Module:
         """Return the module that brings raw inputs to a feature map of `map_shape`; it is part of what is exported."""
+
+    def embedding(self, name: str) -> nn.Module:
+        """Return the adapter of one of `embeddings`."""
+        return self.adapter()
 
     def head(self, num_features: int) -> nn.Module:
         """Return the module that brings features (B, F) to outputs."""
@@ -160,8 +181,19 @@ class Task(Result, ABC):
         """Return inputs of zeros, as loops give them to networks."""
 
     @abstractmethod
+    def combine(self, outputs: Tensor) -> Tensor:
+        """Return the outputs (B, …) of an ensemble, from those (B, M, …) of its members."""
+
+    @abstractmethod
+    def predictions(self, outputs: Tensor) -> list[str | float]:
+        """Return what outputs (B, …) predict, as people name it."""
+
+    @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean loss for targets as they are, or as `soft_targets` gives them."""
+        """Return the mean loss for targets as they are, or as `soft_targets` gives them.
+
+        Outputs (B, M, …) are those of members that learn side by side, each on its own.
+        """
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each example (B,)."""
@@ -223,6 +255,22 @@ class Task(Result, ABC):
     def build_hand_designed(self, name: str, settings: Mapping[str, Any]) -> nn.Module:
         """Return a hand-designed network with new weights."""
         raise NotImplementedError(f"{self.kind} has no network {name!r}")
+
+    def rival(self, name: str, *, seed: int) -> Any:
+        """Return a model of scikit-learn that is not fitted, by its name in the section's `classical`."""
+        raise NotImplementedError(f"{self.kind} has no rival {name!r}")
+
+    def rival_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
+        """Return what a rival reads of inputs, (N, F)."""
+        raise NotImplementedError(f"{self.kind} has no rival {name!r}")
+
+    @abstractmethod
+    def rival_targets(self, targets: Tensor) -> NDArray[Any]:
+        """Return what a rival learns to predict."""
+
+    @abstractmethod
+    def rival_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
+        """Return a fitted rival's predictions as networks give them."""
 
 
 def read_task(value: Any) -> Task:

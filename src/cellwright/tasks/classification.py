@@ -1,11 +1,13 @@
 """Tasks whose target is one of several classes."""
 
+import math
 from abc import ABC
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,10 +20,9 @@ from cellwright.results import Confusion, Interval, ModelInfo, Score, ScoreTable
 from cellwright.spec import DataSection
 from cellwright.tasks.base import RunningScore, Task
 from cellwright.tasks.classified_data import ClassifiedData
+from cellwright.tasks.facts import CLASS_NAMES
 from cellwright.tasks.scoring import paired_difference, wilson_interval
 
-CLASS_NAMES = "class_names"
-"""The fact of a source that names its classes."""
 IMBALANCE = 20
 """How many times as many examples as the rarest class the most frequent one may have without a remark."""
 
@@ -29,7 +30,14 @@ IMBALANCE = 20
 class Classification(Task, ABC):
     """Targets are class numbers, int64; outputs are logits (B, classes). A source says what its classes are called."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "calibration_error")
+    metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "auc",
+        "log_loss",
+        "calibration_error",
+    )
     output_name: ClassVar[str] = "logits"
     output_meaning: ClassVar[str] = (
         "a logit for each class, in the order of class_names; softmax gives probabilities"
@@ -122,11 +130,22 @@ class Classification(Task, ABC):
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean cross entropy."""
+        if outputs.ndim == 3:
+            targets = targets.repeat_interleave(outputs.shape[1], dim=0)
+            outputs = outputs.flatten(0, 1)
         return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the cross entropy of each example."""
         return functional.cross_entropy(outputs, targets, reduction="none")
+
+    def combine(self, outputs: Tensor) -> Tensor:
+        """Return logits of the members' mean probabilities."""
+        return outputs.log_softmax(dim=-1).logsumexp(dim=1) - math.log(outputs.shape[1])
+
+    def predictions(self, outputs: Tensor) -> list[str | float]:
+        """Return the names of the likeliest classes."""
+        return [self.class_names[number] for number in outputs.argmax(dim=1).tolist()]
 
     def soft_targets(self, targets: Tensor) -> Tensor:
         """Return one-hot rows (B, classes)."""
@@ -134,22 +153,29 @@ class Classification(Task, ABC):
 
     def running_score(self, device: torch.device) -> RunningScore:
         """Return the accuracy, counted."""
-        return _RunningAccuracy(device)
+        return _RunningAccuracy(self, device)
 
     def score(self, outputs: Tensor, targets: Tensor) -> float:
         """Return the accuracy."""
         return accuracy(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Score]:
-        """Return the accuracy with Wilson's interval, the mean over classes, and the expected calibration error."""
-        successes = int((outputs.argmax(dim=1) == targets).sum())
+        """Return the accuracy with Wilson's interval, and what else tells how good labels and probabilities are."""
+        predicted, probabilities = outputs.argmax(dim=1), outputs.double().softmax(dim=1)
+        successes = int((predicted == targets).sum())
         return {
             "accuracy": Score(
                 value=successes / len(targets), interval=wilson_interval(successes, len(targets))
             ),
-            "balanced_accuracy": Score(value=balanced_accuracy(outputs.argmax(dim=1), targets)),
+            "balanced_accuracy": Score(value=balanced_accuracy(predicted, targets)),
+            "macro_f1": Score(value=macro_f1(predicted, targets)),
+            "auc": Score(value=area_under_curve(probabilities, targets)),
+            "log_loss": Score(
+                value=functional.nll_loss(outputs.double().log_softmax(dim=1), targets).item(),
+                direction="minimize",
+            ),
             "calibration_error": Score(
-                value=calibration_error(outputs.softmax(dim=1), targets), direction="minimize"
+                value=calibration_error(probabilities.float(), targets), direction="minimize"
             ),
         }
 
@@ -178,13 +204,27 @@ class Classification(Task, ABC):
         counts = confusion_matrix(outputs.argmax(dim=1), targets, self.num_outputs).tolist()
         return Confusion(names=self.class_names, counts=tuple(map(tuple, counts)))
 
+    def rival_targets(self, targets: Tensor) -> NDArray[Any]:
+        """Return the class numbers."""
+        return targets.numpy()
+
+    def rival_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
+        """Return logarithms of probabilities, or what the rival decides by, (N, classes)."""
+        if hasattr(estimator, "predict_proba"):
+            return np.asarray(np.log(np.clip(estimator.predict_proba(features), 1e-12, None)))
+        scores = np.asarray(estimator.decision_function(features))
+        return scores if scores.ndim == 2 else np.stack((-scores, scores), axis=1)
+
 
 class _RunningAccuracy(RunningScore):
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, task: Classification, device: torch.device) -> None:
+        self.task = task
         self.correct = torch.zeros((), device=device)
         self.seen = 0
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
+        if outputs.ndim == 3:
+            outputs = self.task.combine(outputs)
         self.correct += (outputs.argmax(dim=1) == targets).sum()
         self.seen += len(targets)
 
@@ -204,6 +244,27 @@ def balanced_accuracy(predicted_N: Tensor, labels_N: Tensor) -> float:
     correct = torch.bincount(labels_N[predicted_N == labels_N], minlength=len(counts))
     present = counts > 0
     return (correct[present].double() / counts[present]).mean().item()
+
+
+def macro_f1(predicted_N: Tensor, labels_N: Tensor) -> float:
+    """Return the mean of the F1 scores of the classes that there are or are predicted."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels_N, predicted_N, average="macro", zero_division=0))
+
+
+def area_under_curve(probabilities_NK: Tensor, labels_N: Tensor) -> float:
+    """Return the area under the ROC curve of each class against the rest, the mean; NaN where there is one class."""
+    from scipy.stats import rankdata
+
+    counts = torch.bincount(labels_N, minlength=probabilities_NK.shape[1]).double()
+    others = len(labels_N) - counts
+    ranks_NK = torch.from_numpy(rankdata(probabilities_NK.numpy(), axis=0))
+    sums = torch.zeros(len(counts), dtype=torch.double)
+    sums.index_add_(0, labels_N, ranks_NK.gather(1, labels_N[:, None])[:, 0])
+    known = (counts > 0) & (others > 0)
+    areas = (sums - counts * (counts + 1) / 2)[known] / (counts * others)[known]
+    return areas.mean().item()
 
 
 def calibration_error(probabilities_NK: Tensor, labels_N: Tensor, num_bins: int = 15) -> float:

@@ -33,7 +33,7 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
         DataError: the source cannot be read or used; names the file and the rule.
     """
     (folder / MANIFEST).unlink(missing_ok=True)
-    kind = task_type(section.task)
+    kind = task_type(section.task_kind)
     source = _read(section, folder, say)
     kind.check(source, section)
     keys = {examples: example_keys(examples) for examples in (source.examples, source.test) if examples}
@@ -41,16 +41,17 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
         require_own_test(section, source.examples, source.test, keys)
     parts = split(source, section, kind.strata(source))
     parts, duplicates = _without_duplicates(parts, keys, section, say)
-    if duplicates.dropped:
+    if duplicates.dropped or source.is_divided:
         kind.check_splits(source, parts)
-    task = kind.of(section.task, source, parts["train"])
+    task = kind.of(section.task_kind, source, parts["train"])
     say(f"{describe_source(section)}: {len(source.examples)} examples; {task.summary}")
-    for remark in kind.remarks(source):
+    for remark in (*kind.remarks(source), *task.warnings(source, parts)):
         say(remark)
+    parts = {name: task.encode(source, part) for name, part in parts.items()}
     hashes = {name: write_shard(folder, name, part) for name, part in parts.items()}
     manifest = DataManifest(
         task=task.model_dump(mode="json"),
-        inputs={name: _form(source.examples.inputs[name]) for name in task.input_names},
+        inputs={name: _form(parts["train"].examples.inputs[name]) for name in task.input_names},
         targets=_form(source.examples.targets),
         split_sizes={name: len(part) for name, part in parts.items()},
         duplicates=duplicates,

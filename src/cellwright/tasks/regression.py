@@ -16,10 +16,15 @@ from cellwright.errors import DataError
 from cellwright.results import Interval, Score, ScoreTable
 from cellwright.spec import DataSection
 from cellwright.tasks.base import RunningScore, Task
+from cellwright.tasks.facts import LOG
 
 Floats = NDArray[np.float64]
 
 NUM_STRATA = 10
+MOST_RESAMPLED = 4_000_000
+"""Numbers that resampling holds at once."""
+MOST_LOG = 80.0
+"""What logarithms of outputs are kept within, so that they are neither 0 nor infinite in float32."""
 RESAMPLES = 2000
 """Of the examples, for intervals."""
 
@@ -34,6 +39,15 @@ class Regression(Task, ABC):
     target_mean: float
     target_std: float
     """Of the training split: heads work on standardised targets, and undo it."""
+    log: bool = False
+    """Whether networks learn the logarithm of the targets. Mean and deviation, loss and R² are then of the logarithms;
+    outputs and the other metrics are in the targets' unit."""
+
+    @classmethod
+    def statistics(cls, targets: NDArray[Any], *, log: bool = False) -> dict[str, Any]:
+        """Return what of a task's fields follows from the targets of the training split."""
+        values = np.log(targets.astype(np.float64)) if log else targets.astype(np.float64)
+        return {"target_mean": float(values.mean()), "target_std": float(values.std()) or 1.0, "log": log}
 
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:
@@ -43,6 +57,11 @@ class Regression(Task, ABC):
             if broken.size:
                 raise DataError(
                     f"{examples.origin}: targets must be finite, got {examples.targets[broken[0]]} at index {broken[0]}"
+                )
+            low = examples.targets.min()
+            if source.facts.get(LOG) and low <= 0:
+                raise DataError(
+                    f"{examples.origin}: targets must be above 0 for their logarithm, got {low:g}"
                 )
         if np.ptp(source.examples.targets) == 0:
             raise DataError(f"{source.examples.origin}: targets must differ, and all are the same")
@@ -62,7 +81,7 @@ class Regression(Task, ABC):
 
     def head(self, num_features: int) -> nn.Module:
         """Return a linear layer whose output is brought to the targets' unit."""
-        return _Head(num_features, self.target_mean, self.target_std)
+        return _Head(num_features, self)
 
     def answer(self, output: Tensor) -> dict[str, Any]:
         """Return the predicted number."""
@@ -70,29 +89,46 @@ class Regression(Task, ABC):
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean square error of standardised values; there are no labels to smooth."""
+        outputs, targets = self.scaled(outputs), self.scaled(targets)
+        if outputs.ndim == 2:
+            targets = targets[:, None].expand_as(outputs)
         return functional.mse_loss(outputs / self.target_std, targets / self.target_std)
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """Return what networks learn: the values, or their logarithms."""
+        return values.log() if self.log else values
+
+    def combine(self, outputs: Tensor) -> Tensor:
+        """Return the members' mean, on the scale that they learn on."""
+        mean = self.scaled(outputs).mean(dim=1)
+        return mean.exp() if self.log else mean
+
+    def predictions(self, outputs: Tensor) -> list[str | float]:
+        """Return the outputs."""
+        return list(outputs.tolist())
 
     def running_score(self, device: torch.device) -> RunningScore:
         """Return the coefficient of determination, from sums."""
-        return _RunningR2(device, self.target_mean)
+        return _RunningR2(self, device)
 
     def score(self, outputs: Tensor, targets: Tensor) -> float:
         """Return the coefficient of determination, R²: 1 is perfect, 0 as good as the mean."""
-        return float(_r2(_floats(outputs), _floats(targets)))
+        return float(_r2(self._floats(outputs), self._floats(targets)))
 
     def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Score]:
         """Return R² with a bootstrap interval, and the root mean square and mean absolute errors."""
         predicted, true = _floats(outputs), _floats(targets)
         errors = np.abs(predicted - true)
+        scaled = self._floats(outputs), self._floats(targets)
         return {
-            "r2": Score(value=float(_r2(predicted, true)), interval=_interval(_r2, predicted, true)),
+            "r2": Score(value=float(_r2(*scaled)), interval=_interval(_r2, *scaled)),
             "rmse": Score(value=float(np.sqrt(np.mean(errors**2))), direction="minimize"),
             "mae": Score(value=float(errors.mean()), direction="minimize"),
         }
 
     def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
         """Return by how much R² is larger, with a bootstrap interval over the same examples."""
-        predicted, other, true = map(_floats, (outputs, others, targets))
+        predicted, other, true = map(self._floats, (outputs, others, targets))
         interval = _interval(_difference, predicted, other, true)
         return float(_difference(predicted, other, true)), interval
 
@@ -103,28 +139,44 @@ class Regression(Task, ABC):
         rows = tuple((f"{share:.0%}", float(np.quantile(residuals, share))) for share in shares)
         return (ScoreTable(title="residuals", columns=("quantile", "predicted less true"), rows=rows),)
 
+    def rival_targets(self, targets: Tensor) -> NDArray[Any]:
+        """Return the targets, or their logarithms."""
+        return self.scaled(targets.double()).numpy()
+
+    def rival_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
+        """Return predictions in the targets' unit."""
+        values = np.asarray(estimator.predict(features))
+        return np.exp(values) if self.log else values
+
+    def _floats(self, values: Tensor) -> Floats:
+        return _floats(self.scaled(values.double()))
+
 
 class _Head(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, num_features: int, mean: float, std: float) -> None:
+    def __init__(self, num_features: int, task: Regression) -> None:
         super().__init__()
         self.linear = nn.Linear(num_features, 1)
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("std", torch.tensor(std))
+        self.log = task.log
+        self.register_buffer("mean", torch.tensor(task.target_mean))
+        self.register_buffer("std", torch.tensor(task.target_std))
 
     def forward(self, features_BF: Tensor) -> Tensor:
         values: Tensor = self.linear(features_BF).squeeze(1) * self.std + self.mean
-        return values
+        return values.clamp(-MOST_LOG, MOST_LOG).exp() if self.log else values
 
 
 class _RunningR2(RunningScore):
-    def __init__(self, device: torch.device, mean: float) -> None:
+    def __init__(self, task: Regression, device: torch.device) -> None:
         self.sums = torch.zeros(3, dtype=torch.float64, device=device)
-        self.mean, self.seen = mean, 0
+        self.task, self.mean, self.seen = task, task.target_mean, 0
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
+        if outputs.ndim == 2:
+            outputs = self.task.combine(outputs)
+        outputs, targets = self.task.scaled(outputs), self.task.scaled(targets)
         centred, errors = targets.double() - self.mean, (outputs - targets).double()
         self.sums += torch.stack((errors.square().sum(), centred.sum(), centred.square().sum()))
         self.seen += len(targets)
@@ -155,6 +207,13 @@ def _interval(statistic: Callable[..., Floats], *arrays: Floats) -> Interval:
     from scipy.stats import bootstrap
 
     found = bootstrap(
-        arrays, statistic, paired=True, vectorized=True, n_resamples=RESAMPLES, method="percentile", rng=0
+        arrays,
+        statistic,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=max(1, MOST_RESAMPLED // len(arrays[0])),
+        method="percentile",
+        rng=0,
     ).confidence_interval
     return Interval(low=float(found.low), high=float(found.high))

@@ -5,7 +5,7 @@ imported when the first `MlflowTracker` is made.
 """
 
 from cellwright.tracking.live import LiveLogging, Pace, Target
-from cellwright.tracking.record import RegisteredModel, RunRecord, Status, TrialRecord
+from cellwright.tracking.record import ColumnsModel, RegisteredModel, RunRecord, Status, TrialRecord
 from cellwright.tracking.retrying import MlflowAway, mlflow_retry
 from cellwright.tracking.server import UnknownHost, check_server
 from cellwright.tracking.tracker import (
@@ -25,6 +25,7 @@ from cellwright.tracking.uri import (
 )
 
 __all__ = [
+    "ColumnsModel",
     "LiveLogging",
     "MlflowAway",
     "MlflowTracker",

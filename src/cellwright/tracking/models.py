@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
+    from cellwright.tracking.record import ColumnsModel
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
@@ -45,10 +47,11 @@ def log_model(
     inputs: "Mapping[str, npt.NDArray[Any]]",
     metadata: Mapping[str, Any],
     extra_files: Mapping[str, Path],
+    columns: "ColumnsModel | None" = None,
 ) -> str:
     """Return the id of the run's LoggedModel, which holds all files when its status is READY."""
     with quiet():
-        from cellwright.tracking.saving import save_model
+        from cellwright.tracking.saving import save_columns_model, save_model
 
     run = client.get_run(run_id)
     logged = _find_or_create(client, run, key)
@@ -60,7 +63,10 @@ def log_model(
         client.log_batch(run_id, metrics=_final_metrics(client, run, model_id))
         with tempfile.TemporaryDirectory(prefix="cellwright-") as name:
             folder = Path(name) / "model"
-            save_model(folder, logged, model, inputs, metadata, extra_files)
+            if columns is None:
+                save_model(folder, logged, model, inputs, metadata, extra_files)
+            else:
+                save_columns_model(folder, logged, columns, metadata, extra_files)
             client.set_logged_model_tags(model_id, {FILES_TAG: canonical_json(digests(folder))})
             client.log_model_artifacts(model_id, str(folder))
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)

@@ -4,7 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 KEY_TAG = "cellwright.run"
 """Tag of MLflow runs, logged models and model versions that holds the key of the pipeline run."""
@@ -81,3 +84,19 @@ def require_key(key: str) -> None:
     """Refuse a key that an MLflow search filter could not hold."""
     if not KEY_PATTERN.fullmatch(key):
         raise ValueError(f"key must match {KEY_PATTERN.pattern}, got {key!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnsModel:
+    """A model that takes named columns rather than one array, as ONNX that takes each by its name."""
+
+    onnx: Path
+    example: "Mapping[str, npt.NDArray[Any]]"
+    """A few rows: a one-dimensional array for each column, of numbers or of texts."""
+    predictions: Sequence[str | float]
+    """What the model must predict for them: names of classes, or numbers."""
+
+    @property
+    def has_classes(self) -> bool:
+        """Tell whether predictions are names of classes."""
+        return isinstance(self.predictions[0], str)

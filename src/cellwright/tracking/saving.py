@@ -3,6 +3,7 @@
 import copy
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -12,15 +13,17 @@ import mlflow.pyfunc
 import mlflow.pytorch
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from mlflow.entities import LoggedModel
-from mlflow.models import Model, infer_signature
+from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.types import ColSpec, Schema
 from packaging.version import Version
 
 from cellwright.errors import CellwrightError
 from cellwright.nn.export import RawInputs
 from cellwright.results import PT2
-from cellwright.tracking.record import EXTRA_FILES
+from cellwright.tracking.record import EXTRA_FILES, ColumnsModel
 from cellwright.tracking.staging import staged
 
 Array = npt.NDArray[Any]
@@ -28,6 +31,8 @@ Arrays = Mapping[str, Array]
 """The inputs of a batch by name, in the order in which the network takes them."""
 
 SEVERAL_INPUTS = Path(__file__).with_name("several_inputs.py")
+COLUMN_TYPES = {"f": "double", "O": "string", "i": "datetime"}
+"""MLflow's name for the type of a column, by the kind of NumPy's."""
 
 
 class _OneInput(torch.nn.Module):
@@ -109,7 +114,62 @@ def _save_with_several_inputs(
         )
 
 
-def _compare(folder: Path, network: torch.nn.Module, inputs: Arrays) -> None:
+def save_columns_model(
+    folder: Path,
+    logged: LoggedModel,
+    columns: ColumnsModel,
+    metadata: Mapping[str, Any],
+    extra_files: Mapping[str, Path],
+) -> None:
+    """Write the files of `logged`, a model of named columns that runs ONNX, load it as a user would, and compare."""
+    example = pd.DataFrame({name: _series(values) for name, values in columns.example.items()})
+    schema = Schema(
+        [ColSpec(COLUMN_TYPES[values.dtype.kind], name) for name, values in columns.example.items()]
+    )
+    outputs = Schema([ColSpec("string" if columns.has_classes else "double", "prediction")])
+    packages = ("mlflow", "numpy", "onnxruntime", "pandas")
+    described = Model(
+        artifact_path=logged.artifact_location,
+        model_uuid=logged.model_id,
+        model_id=logged.model_id,
+        run_id=logged.source_run_id,
+        metadata=dict(metadata),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice to who writes models for MLflow
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(Path(__file__).with_name("columns_model.py")),
+            artifacts={"model": str(columns.onnx.resolve())},
+            mlflow_model=described,
+            signature=ModelSignature(inputs=schema, outputs=outputs),
+            pip_requirements=[f"{package}=={_public(package)}" for package in packages],
+        )
+    for name, source in extra_files.items():
+        (folder / EXTRA_FILES).mkdir(exist_ok=True)
+        shutil.copyfile(source, folder / EXTRA_FILES / name)
+    saved = mlflow.pyfunc.load_model(str(folder))
+    for batch in (example, example[:1]):
+        found = saved.predict(batch).to_numpy(object)
+        expected = columns.predictions[: len(batch)]
+        if not all(map(_equal, found[:, 0], expected)):
+            raise CellwrightError(
+                f"the exported model must predict {list(expected)}, got {list(found[:, 0])}"
+            )
+
+
+def _series(values: npt.NDArray[Any]) -> pd.Series:
+    """Return a column as people have it; whole numbers are dates, in seconds since 1970."""
+    return pd.Series(values.view("datetime64[s]") if values.dtype.kind == "i" else values)
+
+
+def _equal(found: Any, expected: Any) -> bool:
+    if isinstance(expected, str):
+        return bool(found == expected)
+    return bool(np.allclose(found, expected, rtol=1e-3, atol=1e-4, equal_nan=True))
+
+
+def _compare(folder: Path, network: RawInputs, inputs: Arrays) -> None:
     saved = mlflow.pyfunc.load_model(str(folder))
     for size in (None, 1):
         batch = {name: array[:size] for name, array in inputs.items()}

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellwright.retrying import Retry
-from cellwright.tracking.record import EXTRA_FILES, RegisteredModel, RunRecord, Status, require_key
+from cellwright.tracking.record import (
+    EXTRA_FILES,
+    ColumnsModel,
+    RegisteredModel,
+    RunRecord,
+    Status,
+    require_key,
+)
 from cellwright.tracking.retrying import SHORT, mlflow_retry
 
 if TYPE_CHECKING:
@@ -183,6 +190,7 @@ class MlflowTracker:
         tags: Mapping[str, str],
         extra_files: Mapping[str, Path],
         key: str,
+        columns: ColumnsModel | None = None,
     ) -> RegisteredModel:
         """Log the model with its run and make it a version in the registry.
 
@@ -202,6 +210,7 @@ class MlflowTracker:
             tags: Tags of the version.
             extra_files: File name to the local file that is kept under it in the model's `extra_files`.
             key: The `RunRecord.key`; a second call with it returns the version of the first.
+            columns: What is saved in place of `model` where people have columns, and not one array.
         """
         from cellwright.tracking import connection, models
 
@@ -218,7 +227,7 @@ class MlflowTracker:
             version = models.find_version(self._client, name, key)
             if version is None:
                 model_id = models.log_model(
-                    self._client, mlflow_run_id, key, model, inputs, metadata, extra_files
+                    self._client, mlflow_run_id, key, model, inputs, metadata, extra_files, columns
                 )
                 version = models.create_version(self._client, model_id, name, key, tags)
             models.show_version(self._client, self._experiment_id, key, version)

@@ -110,7 +110,7 @@ def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]
                 *(f"{score.metrics[name].value:.4g}" for name in metrics if name != objective),
                 count(score.params),
                 count(score.macs),
-                *(f"{latency.median_ms:.2f}" for latency in score.latency),
+                *([f"{latency.median_ms:.2f}" for latency in score.latency] or [""] * len(sizes)),
             ]
         )
     names = [name.replace("_", " ") for name in (objective, *(name for name in metrics if name != objective))]
@@ -131,13 +131,16 @@ def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]
         marked=next(index for index, score in enumerate(board) if score is evaluation.found),
     )
     drawn = []
-    costs = [("parameters", {score.name: float(score.params) for score in board})]
+    networks = [score for score in board if score.params is not None]
+    costs = [("parameters", {score.name: float(score.params or 0) for score in networks})]
     if sizes:
-        costs.append((f"ms, batch {sizes[0]}", {score.name: score.latency[0].median_ms for score in board}))
+        costs.append(
+            (f"ms, batch {sizes[0]}", {score.name: score.latency[0].median_ms for score in networks})
+        )
     for what, cost in costs:
-        points = {score.name: [(cost[score.name], score.metrics[objective].value)] for score in board}
+        points = {score.name: [(cost[score.name], score.metrics[objective].value)] for score in networks}
         title = f"{names[0]} against {what}"
-        front = _front([points[score.name][0] for score in board])
+        front = _front([points[score.name][0] for score in networks])
         drawn.append(
             Figure(
                 svg=figures.scatter(points, what, names[0], title, front=front),

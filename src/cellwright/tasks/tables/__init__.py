@@ -1,0 +1,1 @@
+"""Tables: rows of numbers, categories and dates, of which a class or a number is predicted."""

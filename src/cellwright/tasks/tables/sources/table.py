@@ -1,0 +1,304 @@
+"""Tables in files: csv and parquet."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from cellwright.data import Examples, Reader, Source
+from cellwright.data.examples import Array
+from cellwright.data.memory import require_memory
+from cellwright.data.opening import open_file
+from cellwright.errors import DataError
+from cellwright.spec.data import StoredData
+from cellwright.spec.place import Place
+from cellwright.tasks.classified_data import ClassifiedData
+from cellwright.tasks.facts import CLASS_NAMES, LOG
+from cellwright.tasks.tables.columns import (
+    FIRST_LEVEL,
+    INPUT_NAMES,
+    Column,
+    Kind,
+    codes_of,
+    dates_of,
+    infer_kind,
+    levels_of,
+    numbers_of,
+)
+
+COLUMNS, LEVELS, MISSING_TEXTS = "columns", "levels", "missing"
+"""The facts of a source: its columns, for each category the texts that its codes stand for, and what is missing."""
+SUFFIXES = (".csv", ".tsv", ".parquet")
+MOST_CLASSES = 1000
+RESERVED = {"logits", "values"}
+"""What exports call their output."""
+SPLITS = ("train", "validation", "test")
+
+
+class TableSection(ClassifiedData, StoredData):
+    """A csv or parquet file, or a folder of them that have the same columns; a row is an example."""
+
+    reader = "cellwright.tasks.tables.sources.table:TableReader"
+    task = "table-classification"
+    FOLDERS: ClassVar[tuple[str, ...]] = ()
+
+    source: Literal["table"]
+    path: Place
+    """The file, or a folder of files. A csv file begins with the names of its columns."""
+    test_path: Place | None = None
+    """The user's own test set, with the same columns."""
+    target: str
+    """The column to predict."""
+    predict: Literal["class", "number"] = "class"
+    """What the target is."""
+    log: bool = False
+    """Whether to learn the logarithm of a number; for amounts, whose errors matter in percent."""
+    types: dict[str, Literal["number", "category", "date", "ignore"]] = {}
+    """The types of columns, where they are not to be inferred."""
+    missing: tuple[str, ...] = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
+    """Texts of a csv file that stand for a missing value."""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """What separates the values of a csv file; in a .tsv file it is a tab."""
+    group_by: str | None = None
+    """A column, such as a customer: rows of one group are never in two splits. It is not read by networks."""
+    time: str | None = None
+    """A column of dates or numbers by which to split: the test split has the latest rows."""
+    split: str | None = None
+    """A column that says train, validation or test. It is not read by networks."""
+
+    @property
+    def task_kind(self) -> str:
+        """Return the task that the target makes it."""
+        return "table-classification" if self.predict == "class" else "table-regression"
+
+
+class TableReader(Reader):
+    """Reads tables with pandas; nothing is unpickled."""
+
+    section: TableSection
+
+    def files(self, folder: Path) -> Iterable[Path]:
+        """Return the tables of a folder."""
+        return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+
+    def read(self, say: Callable[[str], None]) -> Source:
+        """Read the table, infer the types of its columns, and make arrays of them."""
+        section = self.section
+        table, origin = self._table(Path(section.path)), str(section.path)
+        test = self._table(Path(section.test_path)) if section.test_path else None
+        self._check_names(table, origin)
+        table = self._with_target(table, origin, say)
+        columns = self._columns(table, say)
+        levels = {c.name: levels_of(table[c.name]) for c in columns if c.kind == "category"}
+        targets, facts = self._targets(table, origin)
+        return Source(
+            examples=Examples(
+                origin=origin, inputs=inputs_of(table, columns, levels, origin), targets=targets
+            ),
+            test=None if test is None else self._test(test, table, columns, levels, facts, say),
+            facts={COLUMNS: columns, LEVELS: levels, MISSING_TEXTS: section.missing, **facts},
+            assigned=self._assigned(table, origin),
+            groups=None
+            if section.group_by is None
+            else codes_of(table[g := section.group_by], levels_of(table[g])),
+            times=None if section.time is None else _moments(table[section.time], origin),
+        )
+
+    def _table(self, path: Path) -> Any:
+        import pandas as pd
+
+        if path.is_dir():
+            parts = [self._file(file) for file in self.files(path)]
+            if not parts:
+                raise DataError(f"{path}: must have at least one file of {', '.join(SUFFIXES)}, and has none")
+            for part in parts[1:]:
+                _require_columns(part, parts[0], f"{path}: every file", "the first")
+            return pd.concat(parts, ignore_index=True)
+        return self._file(path)
+
+    def _file(self, path: Path) -> Any:
+        return read_table(path, delimiter=self.section.delimiter, missing=self.section.missing)
+
+    def _check_names(self, table: Any, origin: str) -> None:
+        names = list(map(str, table.columns))
+        table.columns = names
+        if reserved := set(names) & RESERVED:
+            raise DataError(f"{origin}: no column may be called {min(reserved)!r}, as the model's output is")
+        repeated = {name for name in names if names.count(name) > 1}
+        if repeated:
+            raise DataError(
+                f"{origin}: columns must have different names, but {min(repeated)!r} is there twice"
+            )
+        section = self.section
+        asked = {
+            "target": section.target,
+            "group_by": section.group_by,
+            "time": section.time,
+            "split": section.split,
+        }
+        for key, name in (*asked.items(), *((f"types.{name}", name) for name in section.types)):
+            if name is not None and name not in names:
+                raise DataError(
+                    f"{origin}: data.{key} must be one of its columns, {', '.join(names)}, got {name!r}"
+                )
+
+    def _with_target(self, table: Any, origin: str, say: Callable[[str], None]) -> Any:
+        known = table[self.section.target].notna()
+        if not known.any():
+            raise DataError(f"{origin}: column {self.section.target!r} must have values, and has none")
+        if not known.all():
+            say(f"{(~known).sum()} rows without a value of {self.section.target} are left out")
+        return table[known].reset_index(drop=True)
+
+    def _columns(self, table: Any, say: Callable[[str], None]) -> tuple[Column, ...]:
+        section, columns = self.section, []
+        for name in table.columns:
+            if name in (section.target, section.group_by, section.split):
+                continue
+            given = section.types.get(name)
+            kind, words = infer_kind(name, table[name]) if given is None else (given, f"{given}, as given")
+            missing = table[name].isna().mean()
+            say(f"column {name}: {words}" + (f", {missing:.1%} missing" if missing else ""))
+            if kind is not None and kind != "ignore":
+                columns.append(Column(name=name, kind=kind))
+        if not columns:
+            raise DataError(f"{section.path}: at least one column beside the target must say something")
+        return tuple(columns)
+
+    def _targets(self, table: Any, origin: str) -> tuple[Array, Mapping[str, Any]]:
+        values = table[self.section.target]
+        if self.section.predict == "number":
+            return numbers_of(values, origin), {LOG: self.section.log}
+        names = levels_of(values)
+        if len(names) > min(MOST_CLASSES, max(2, len(values) // 3)):
+            raise DataError(
+                f"{origin}: column {values.name!r} has {len(names)} different values in {len(values)} rows, too many "
+                "for classes: set data.predict: number, or another data.target"
+            )
+        return codes_of(values, names) - FIRST_LEVEL, {CLASS_NAMES: tuple(names)}
+
+    def _test(
+        self,
+        test: Any,
+        table: Any,
+        columns: tuple[Column, ...],
+        levels: Mapping[str, list[str]],
+        facts: Mapping[str, Any],
+        say: Callable[[str], None],
+    ) -> Examples:
+        origin = str(self.section.test_path)
+        test.columns = list(map(str, test.columns))
+        _require_columns(test, table, f"{origin}: the test set", str(self.section.path))
+        test = self._with_target(test, origin, say)
+        values = test[self.section.target]
+        if names := facts.get(CLASS_NAMES):
+            targets: Array = codes_of(values, list(names)) - FIRST_LEVEL
+            if (targets < 0).any():
+                unseen = values[targets < 0].iloc[0]
+                raise DataError(
+                    f"{origin}: classes must be among {', '.join(names)}, as in {self.section.path}, got {unseen!r}"
+                )
+        else:
+            targets = numbers_of(values, origin)
+        for name, known in levels.items():
+            if unknown := sorted(set(levels_of(test[name])) - set(known)):
+                say(
+                    f"column {name}: {len(unknown)} levels of the test set are unknown, such as {unknown[0]!r}"
+                )
+        return Examples(origin=origin, inputs=inputs_of(test, columns, levels, origin), targets=targets)
+
+    def _assigned(self, table: Any, origin: str) -> Array | None:
+        if self.section.split is None:
+            return None
+        values = table[self.section.split].astype(str)
+        broken = ~values.isin(SPLITS)
+        if broken.any():
+            raise DataError(
+                f"{origin}: column {self.section.split!r} must be one of {', '.join(SPLITS)}, "
+                f"got {values[broken].iloc[0]!r}"
+            )
+        return np.asarray(values.to_numpy(str))
+
+
+def _without_categories(column: Any) -> Any:
+    """Return a column of pandas' own categories as what it holds."""
+    return column.astype(object) if column.dtype == "category" else column
+
+
+def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> Any:
+    """Return the data frame of a csv, tsv or parquet file; values of a csv file are texts.
+
+    Args:
+        path: the file.
+        delimiter: what separates values in a csv file.
+        missing: texts that stand for a missing value.
+
+    Raises:
+        DataError: it cannot be read, or has no rows.
+    """
+    import pandas as pd
+
+    def stripped(column: Any) -> Any:
+        texts = column.astype(object).str.strip()
+        return texts.where(~texts.isin(missing), None)
+
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(f"{path}: must be one of {', '.join(SUFFIXES)}")
+    with open_file(path) as file:
+        require_memory(str(path), 4 * path.stat().st_size)
+        try:
+            if suffix == ".parquet":
+                table = pd.read_parquet(file).apply(_without_categories)
+            else:
+                table = pd.read_csv(
+                    file,
+                    sep="\t" if suffix == ".tsv" else delimiter,
+                    dtype=str,
+                    keep_default_na=False,
+                    na_values=[],
+                    skipinitialspace=True,
+                    encoding="utf-8-sig",
+                    index_col=False,
+                ).apply(stripped)
+        except (OSError, ValueError, ImportError, pd.errors.ParserError) as error:
+            reason = str(error).strip().replace("\n", " ")
+            raise DataError(f"{path}: cannot be read as a table: {reason}") from error
+    if table.empty:
+        raise DataError(f"{path}: must have rows, and has none")
+    return table
+
+
+def inputs_of(
+    table: Any, columns: tuple[Column, ...], levels: Mapping[str, Sequence[str]], origin: str
+) -> dict[str, Array]:
+    """Return an array (N, columns) for each kind that there is; codes are those of the levels."""
+
+    def values(column: Column) -> Array:
+        match column.kind:
+            case "number":
+                return numbers_of(table[column.name], origin)
+            case "date":
+                return dates_of(table[column.name], origin)
+            case "category":
+                return codes_of(table[column.name], levels[column.name])
+
+    kinds: tuple[Kind, ...] = ("number", "category", "date")
+    parts = {kind: [values(column) for column in columns if column.kind == kind] for kind in kinds}
+    return {INPUT_NAMES[kind]: np.stack(arrays, axis=1) for kind, arrays in parts.items() if arrays}
+
+
+def _moments(values: Any, origin: str) -> Array:
+    """Return a column by which to split as numbers that are all there."""
+    if values.isna().any():
+        raise DataError(f"{origin}: column {values.name!r} must have a value in every row to split by it")
+    kind, _ = infer_kind(str(values.name), values)
+    return dates_of(values, origin) if kind == "date" else numbers_of(values, origin).astype(np.float64)
+
+
+def _require_columns(table: Any, wanted: Any, what: str, origin: str) -> None:
+    absent = sorted(set(map(str, wanted.columns)) - set(map(str, table.columns)))
+    if absent:
+        raise DataError(f"{what} must have the columns of {origin}, but {absent[0]!r} is not there")

@@ -1,0 +1,112 @@
+"""A table, from its spec to models that predict from columns where there is no cellwright."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cellwright.progress import Silent
+from cellwright.results import EvaluationResult, ModelInfo, RegistrationResult, SearchResult
+from cellwright.spec import load_spec
+from cellwright.steps.running import run_until
+from cellwright.tasks.base import read_task
+from cellwright.tasks.rivals import RivalResult
+from tests.without import without
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+QUICK = (
+    "runner={kind: 'my_package.runners:InProcessSection'}",
+    "estimators=[{kind: short-training, epochs: 1}]",
+    "budget={evaluations: 2, finalists: 1, fresh_seeds: 1}",
+    "space.members=2",
+    "space.channels=8",
+    "retrain.epochs=3",
+    "evaluate.latency_repeats=5",
+)
+ROWS = pd.DataFrame(
+    {
+        "distance_km": [12.5, np.nan, np.nan],
+        "weight_kg": [3.0, 8.25, np.nan],
+        "service": ["express", "drone", None],
+        "ordered": pd.to_datetime(["2024-02-04T10:59:30", "2031-01-01T00:00:00", None]),
+    }
+)
+"""One row that is whole, one with a level that training has not seen, and one in which all is missing."""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        spec = load_spec(EXAMPLES / "table.yaml", QUICK)
+        return run_until("register", spec, tmp_path_factory.mktemp("runs"), Silent())
+    finally:
+        sys.path.remove(str(EXAMPLES))
+
+
+def test_architecture_and_hyperparameters_are_searched_together(done: Mapping[str, Path]):
+    found = SearchResult.load(done["search"] / "search.json")
+    assert found.genotype.space == "dense"
+    assert set(found.tuned) == {"retrain.learning_rate", "retrain.weight_decay", "augment.blank"}
+
+
+def test_rivals_of_another_family_are_among_the_baselines(done: Mapping[str, Path]):
+    evaluation = EvaluationResult.load(done["evaluate"] / "evaluation.json")
+    assert [score.name for score in evaluation.baselines] == ["mlp", "random-0", "boosted-trees", "linear"]
+    assert {comparison.baseline for comparison in evaluation.comparisons} >= {"boosted-trees", "linear"}
+    assert (done["baselines"] / "linear" / RivalResult.FILE).exists()
+    scores = {s.name: s.metrics["accuracy"].value for s in (evaluation.found, *evaluation.baselines)}
+    assert scores[evaluation.winner.name] == max(scores.values())
+
+
+def test_models_predict_from_columns_without_cellwright(done: Mapping[str, Path], tmp_path: Path):
+    registered = RegistrationResult.load(done["register"] / "registered.json")
+    ROWS.to_parquet(tmp_path / "rows.parquet")
+    script = f"""{without("cellwright", "my_package")}
+import json, mlflow, numpy, onnxruntime, pandas
+rows = pandas.read_parquet({str(tmp_path / "rows.parquet")!r})
+mlflow.set_tracking_uri({registered.tracking_uri!r})
+model = mlflow.pyfunc.load_model({registered.uri!r})
+print(json.dumps(model.metadata.signature.inputs.input_names()))
+predicted = model.predict(rows)
+print(predicted.to_json(orient="records"))
+session = onnxruntime.InferenceSession({str(done["retrain"] / "model.onnx")!r})
+seconds = rows["ordered"].to_numpy("datetime64[s]").view(numpy.int64)
+feeds = {{
+    "distance_km": rows["distance_km"].to_numpy(), "weight_kg": rows["weight_kg"].to_numpy(),
+    "service": numpy.array(["express", "drone", ""], object), "ordered": seconds,
+}}
+print(json.dumps(session.run(None, feeds)[0].tolist()))
+feeds["service"][2] = "?"
+print(json.dumps(session.run(None, feeds)[0].tolist()))
+"""
+    command = [sys.executable, "-I", "-W", "ignore", "-c", script]
+    loaded = subprocess.run(command, check=True, timeout=200, stdout=subprocess.PIPE, text=True)
+    names, predicted, logits, other_spelling = map(json.loads, loaded.stdout.splitlines()[-4:])
+    assert names == list(ROWS.columns)
+    assert [row["prediction"] in ("no", "yes") for row in predicted] == [True] * 3
+    for row, pair in zip(predicted, logits, strict=True):
+        shares = np.exp(pair) / np.exp(pair).sum()
+        assert [row["probability of no"], row["probability of yes"]] == pytest.approx(shares, abs=1e-5)
+    assert other_spelling == logits
+
+
+def test_onnx_gives_what_was_evaluated(done: Mapping[str, Path]):
+    import onnxruntime
+
+    test = load_file(done["prepare"] / "test.safetensors")
+    info = ModelInfo.load(done["retrain"] / "model_info.json")
+    task: Any = read_task(info.task)
+    inputs = tuple(test[f"inputs/{name}"] for name in task.input_names)
+    session = onnxruntime.InferenceSession(done["retrain"] / "model.onnx")
+    logits = session.run(None, dict(task.front().raw(inputs)))[0]
+    expected = load_file(done["evaluate"] / "outputs.safetensors")["found"]
+    torch.testing.assert_close(torch.from_numpy(logits), expected, atol=1e-4, rtol=0)
