@@ -71,10 +71,30 @@ def of_r(name: str, **keys: Any) -> Callable[[Path], dict[str, Any]]:
     return section
 
 
+def of_archive(name: str, **keys: Any) -> Callable[[Path], dict[str, Any]]:
+    """Return what gives the data section of a data set of the UCR and UEA archives, with its official test set."""
+
+    def section(folder: Path) -> dict[str, Any]:
+        paths = {}
+        for key, part in (("path", "TRAIN"), ("test_path", "TEST")):
+            paths[key] = folder / f"{name}_{part}.ts"
+            text = wheel("aeon", folder).read(f"aeon/datasets/data/{name}/{name}_{part}.ts").decode()
+            write_text(paths[key], text)
+        return {"source": "series", **paths, **keys}
+
+    return section
+
+
 DATA: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "adult": adult,
     "diamonds": of_r("ggplot2/diamonds", target="price", predict="number", log=True),
     "credit": of_r("modeldata/credit_data", target="Status"),
+    "gun-point": of_archive("GunPoint"),
+    "italy-power-demand": of_archive("ItalyPowerDemand"),
+    "japanese-vowels": of_archive("JapaneseVowels"),
+    "arrow-head": of_archive("ArrowHead"),
+    "osu-leaf": of_archive("OSULeaf"),
+    "covid": of_archive("Covid3Month", predict="number"),
 }
 SETTINGS: Mapping[str, Mapping[str, Any]] = {}
 """What of a spec is not as its task has it by default."""

@@ -3,6 +3,7 @@
 from cellwright.spaces.chain.section import ChainSection
 from cellwright.spaces.darts.section import DartsSection
 from cellwright.spaces.dense.section import DenseSection
+from cellwright.spaces.kernels.section import KernelsSection
 from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.stages.section import StageChoices, StagesSection
 from cellwright.spec import SPACES, SpaceSection
@@ -34,6 +35,7 @@ SECTIONS: dict[str, SpaceSection] = {
             StageChoices(width=(8, 12), depth=(0, 1, 2), expansion=(1, 2.5)),
         ),
     ),
+    "kernels": KernelsSection(kind="kernels", sizes=(1, 3, 5), dilations=(1, 2), num_blocks=2, channels=4),
     "dense": DenseSection(
         kind="dense", embeddings=("plain",), widths=(50, 100), num_layers=2, channels=8, members=3
     ),

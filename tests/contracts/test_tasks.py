@@ -8,7 +8,18 @@ from PIL import Image
 from cellwright.testing import SourceContract, TaskContract
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-KINDS = ["digits", "npz", "npz-float", "idx", "images", "spectra", "table", "table-numbers"]
+KINDS = [
+    "digits",
+    "npz",
+    "npz-float",
+    "idx",
+    "images",
+    "spectra",
+    "table",
+    "table-numbers",
+    "series",
+    "series-numbers",
+]
 
 
 def idx(path: Path, array: np.ndarray) -> Path:
@@ -40,6 +51,11 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
                 (folder / f"class{label}").mkdir(exist_ok=True)
                 Image.fromarray(pixels).save(folder / f"class{label}" / f"{index}.png")
             return {"source": "images", "path": folder, "channels": "grey"}
+        case "series":
+            return {"source": "series", "path": EXAMPLES / "bearings.npz"}
+        case "series-numbers":
+            np.savez(folder / "a.npz", x=rng.normal(size=(60, 2, 20)), y=rng.normal(size=60))
+            return {"source": "series", "path": folder / "a.npz", "predict": "number"}
         case "table":
             return {"source": "table", "path": EXAMPLES / "deliveries.csv", "target": "late"}
         case "table-numbers":

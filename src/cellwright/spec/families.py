@@ -16,6 +16,7 @@ SOURCES = Family(
         "idx": "cellwright.tasks.images.sources.idx:IdxSection",
         "images": "cellwright.tasks.images.sources.folder:FolderSection",
         "table": "cellwright.tasks.tables.sources.table:TableSection",
+        "series": "cellwright.tasks.series.sources.series:SeriesSection",
     },
     tag="source",
 )
@@ -25,6 +26,8 @@ TASKS = TaskFamily(
         "images": "cellwright.tasks.images.section:ImagesSection",
         "table-classification": "cellwright.tasks.tables.section:ClassesSection",
         "table-regression": "cellwright.tasks.tables.section:NumbersSection",
+        "series-classification": "cellwright.tasks.series.section:SeriesClassesSection",
+        "series-regression": "cellwright.tasks.series.section:SeriesNumbersSection",
     },
     sources=SOURCES,
 )
@@ -36,6 +39,7 @@ SPACES = Family(
         "chain": "cellwright.spaces.chain.section:ChainSection",
         "stages": "cellwright.spaces.stages.section:StagesSection",
         "dense": "cellwright.spaces.dense.section:DenseSection",
+        "kernels": "cellwright.spaces.kernels.section:KernelsSection",
     },
     default="darts",
 )

@@ -1,0 +1,1 @@
+"""The space of kernels and dilations, for series."""
