@@ -79,7 +79,7 @@ def server_mistakes(spec: SearchSpec, say: Callable[[str], None], *, create: boo
         try:
             store_of(spec.store, say=lambda text: None, seconds=STORE_SECONDS).ensure(create=create)
         except NoCredentials:
-            say(f"store: {spec.store.uri} is not looked at: there are no keys for S3 here")
+            say(f"store: {spec.store.uri} is not checked: there are no keys for S3 here")
         except CellwrightError as error:
             if "Could not connect" in str(error) and not _own_endpoint():
                 say(f"store: {spec.store.uri} is not looked at: {spec.store.endpoint} does not answer here")

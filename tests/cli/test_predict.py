@@ -68,7 +68,7 @@ def test_labels_and_probabilities_are_told_and_a_broken_file_gets_a_line(place: 
     (place / "broken.jpg").write_bytes(b"no picture")
     done = cellwright("predict", place / "retrain", place / "broken.jpg", place / "photos", "--json")
     assert done.exit_code == 1
-    assert "broken.jpg: is no readable PNG" in done.stderr
+    assert "broken.jpg: is not a readable PNG" in done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["file"] for answer in answers] == [
         str(place / "photos" / name / f"{number}.png") for name in CLASSES for number in range(6)

@@ -287,7 +287,7 @@ def test_without_keys_validate_says_what_it_has_not_seen(s3, tmp_path: Path, mon
     spec = write_spec(tmp_path / "spec.yaml", "npz", {"path": f"s3://{BUCKET}/x"})
     result = CliRunner().invoke(app, ["validate", str(spec)])
     assert result.exit_code == 0
-    assert "data.path: s3://cellwright-data/x is not looked at: there are no keys" in result.stderr
+    assert "data.path: s3://cellwright-data/x is not checked: there are no keys" in result.stderr
 
 
 def test_errors_in_the_data_name_the_object(put, tmp_path: Path):

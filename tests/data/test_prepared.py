@@ -76,5 +76,5 @@ def test_refuses_shards_of_other_data(folder):
 @pytest.mark.parametrize("text", ["", "{}", '{"num_classes": "many"}'])
 def test_refuses_invalid_manifests(folder, text):
     (folder / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match="manifest.json: is no manifest of prepared data: "):
+    with pytest.raises(DataError, match="manifest.json: is not a manifest of prepared data: "):
         PreparedData.open(folder)

@@ -157,7 +157,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             "name: a\ndata: {source: idx, images: i, labels: l, test_images: t}",
             ["data: test_images and test_labels"],
         ),
-        ("name: a\nname: b\n", ["search.yaml:2:1: not valid YAML: the key 'name' must stand once"]),
+        ("name: a\nname: b\n", ["search.yaml:2:1: not valid YAML: duplicate key 'name'"]),
         ("name: [", ["search.yaml:1:8: not valid YAML"]),
         ("just words", ["a spec must be a mapping"]),
     ],

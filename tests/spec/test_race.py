@@ -50,7 +50,7 @@ def test_a_budget_is_minutes_or_hours(budget: dict[str, float], seconds: float |
         ({"objectives": [{"metric": "params"}]}, "objectives must be left out: strategy.kind race has none"),
         (
             {"estimators": [{"kind": "short-training", "epochs": 3}]},
-            "estimators must leave short-training out: strategy.kind race trains by itself",
+            "estimators must omit short-training: strategy.kind race trains by itself",
         ),
         ({"retrain": {"start": "models:/race@champion"}}, "retrain.start must be left out"),
         ({"strategy": {"kind": "race", "scheduler": {"kind": "asha"}}}, "scheduler"),

@@ -65,7 +65,7 @@ def test_plain_words_are_read_by_the_core_schema(text: str, value: object):
             "1:1: a key must be a word, not a list or mapping; is this a template that was not filled in?",
         ),
         ("? [a]\n: 1", "1:3: a key must be a word"),
-        ("a: 1\na: 2", "2:1: not valid YAML: the key 'a' must stand once"),
+        ("a: 1\na: 2", "2:1: not valid YAML: duplicate key 'a'"),
         ("!!timestamp x", "1:1: not valid YAML: could not determine a constructor"),
         ("!!python/name:os.system x", "1:1: not valid YAML: could not determine a constructor"),
         ("!!int x", " not valid YAML: "),

@@ -69,7 +69,7 @@ def _missing(section: "DataSection") -> Iterator[str]:
         try:
             reader.require_below(uri) if key in section.FOLDERS else reader.find(uri)
         except NoCredentials:
-            typer.echo(f"data.{key}: {uri} is not looked at: there are no keys for S3 here", err=True)
+            typer.echo(f"data.{key}: {uri} is not checked: there are no keys for S3 here", err=True)
         except CellwrightError as error:
             yield f"{key}: {error}"
 

@@ -79,9 +79,7 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
     starts = {"start.search": spec.start.search, "retrain.start": spec.retrain.start}
     for key, place in starts.items():
         if fresh and isinstance(place, Path) and place.resolve().is_relative_to(workspace.resolve()):
-            raise CellwrightError(
-                f"--fresh must not delete {key}, got {place}: leave --fresh out, or move it"
-            )
+            raise CellwrightError(f"--fresh must not delete {key}, got {place}: omit --fresh, or move it")
     if registers:
         uri = spec.completed(os.environ).tracking.uri or default_tracking_uri(workspace)
         check_database(uri)

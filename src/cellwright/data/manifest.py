@@ -69,4 +69,4 @@ class DataManifest(BaseModel):
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}; is the data prepared?") from error
         except ValidationError as error:
-            raise DataError(f"{path}: is no manifest of prepared data: {error}") from error
+            raise DataError(f"{path}: is not a manifest of prepared data: {error}") from error

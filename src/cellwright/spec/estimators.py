@@ -81,7 +81,7 @@ class WeightedPick(Section):
 
     kind: Literal["weighted"]
     weights: dict[str, PositiveFloat] = Field(min_length=1)
-    """By metric; an objective that is left out counts nothing."""
+    """By metric; an omitted objective has weight 0."""
 
 
 AnyPick = Annotated[BestPick | KneePick | WithinPick | WeightedPick, Field(discriminator="kind")]

@@ -186,5 +186,5 @@ def _apply(values: dict[str, Any], override: str) -> None:
             values[parent] = {}
         values = values[parent]
         if not isinstance(values, dict):
-            raise SpecError(f"--set {override}: {parent} is no mapping")
+            raise SpecError(f"--set {override}: {parent} is not a mapping")
     values[last] = load_yaml(text, f"--set {override}")

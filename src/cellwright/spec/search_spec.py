@@ -50,14 +50,14 @@ class SearchSpec(Section):
     """All randomness of the search and of the retraining follows from it."""
     data: Annotated[DataSection, SOURCES]
     augment: Annotated[TaskSection, TASKS] = Field(default_factory=dict, validate_default=True)
-    """Random changes to training examples, in the search and in the retraining alike; its keys are the task's."""
+    """Random changes to training examples, in both the search and the retraining; its keys are the task's."""
     space: Annotated[SpaceSection, SPACES] = Field(default_factory=SPACES.default)
     strategy: Annotated[StrategySection, STRATEGIES] = Field(default_factory=dict, validate_default=True)
     budget: Budget = Budget()
     estimators: tuple[Annotated[EstimatorSection, ESTIMATORS], ...] = Field(
         default_factory=lambda: (ESTIMATORS.default(),)
     )
-    """What scores the architectures of a sampled search; each sees what the one before let through."""
+    """What scores the architectures of a sampled search; each sees what the one before passed."""
     objectives: tuple[ObjectiveSection, ...] = Field(
         default_factory=tuple, min_length=1, validate_default=True
     )
@@ -134,7 +134,7 @@ class SearchSpec(Section):
         for section in self.estimators:
             if section.runs_in_trials(is_remote=True) and section != ESTIMATORS.default():
                 raise ValueError(
-                    f"estimators must leave {section.kind} out: strategy.kind {self.strategy.kind} trains by itself"
+                    f"estimators must omit {section.kind}: strategy.kind {self.strategy.kind} trains by itself"
                 )
         if self.retrain.start is not None:
             raise ValueError(

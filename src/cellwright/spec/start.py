@@ -15,11 +15,11 @@ ModelAddress = Annotated[
 
 
 class Start(Section):
-    """What is known before: architectures that are tried first, or the alphas that a one-shot search begins with."""
+    """What is known from earlier runs: architectures to try first, or the alphas that a one-shot search starts from."""
 
     search: Path | None = None
     """The folder of an earlier search step, perhaps on other data. A sampled search tries its best architectures, best
-    first; a one-shot search with alphas begins with those that the earlier one ended with."""
+    first; a one-shot search with alphas starts from its last ones."""
     model: ModelAddress | None = None
     """A registered model, whose architecture is tried before those of an earlier search."""
     genotypes: tuple[str, ...] = ()

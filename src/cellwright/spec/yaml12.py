@@ -112,7 +112,7 @@ class _Loader(yaml.SafeLoader):
                 )
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value!r} must stand once", problem_mark=key.start_mark
+                    problem=f"duplicate key {key.value!r}", problem_mark=key.start_mark
                 )
             if node.flow_style and before and {before.tag, key.tag} <= {_INT, _FLOAT} and value.tag == _NULL:
                 raise _UnclearError(

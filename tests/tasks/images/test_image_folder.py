@@ -114,13 +114,13 @@ def bomb(side: int = 10_000) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF: it is empty"),
+        (b"", "is not a readable PNG, JPEG, BMP, GIF, WEBP, TIFF: it is empty"),
         (
             b"\0\0\0\x18ftypheic" + bytes(99),
             "is HEIC or AVIF, which is not read: convert it, as magick mogrify",
         ),
-        (b"some text", "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
-        (encoded(NOISE, "ppm"), "is no readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
+        (b"some text", "is not a readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
+        (encoded(NOISE, "ppm"), "is not a readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
         (bomb(), "has 10000×10000 pixels, and must have at most 25000000"),
         (bomb(5_001), "has 5001×5001 pixels, and must have at most 25000000"),
         (
@@ -220,7 +220,7 @@ def test_what_people_have_in_folders_is_passed_over(pets):
     said: list[str] = []
     assert prepared(pets, said).manifest.content_hash == before
     assert (
-        f"{pets}: passed over cats/LICENSE.txt, README.md, labels.csv, which by their names are no images"
+        f"{pets}: passed over cats/LICENSE.txt, README.md, labels.csv, which by their names are not images"
         in said
     )
     names = [str(path.relative_to(pets)) for path in pets.rglob("*") if path.is_file()]

@@ -248,8 +248,8 @@ def zip_of_absurd_header() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda: b"no archive", "is no .npz archive, or is truncated"),
-        (lambda: npz_bytes()[:-100], "is no .npz archive, or is truncated"),
+        (lambda: b"no archive", "is not an .npz archive, or is truncated"),
+        (lambda: npz_bytes()[:-100], "is not an .npz archive, or is truncated"),
         (corrupted_zip, "cannot be read: Bad CRC-32"),
         (
             zip_of_absurd_header,

@@ -29,11 +29,11 @@ class ClusterSection(RunnerSection):
     stall_seconds: PositiveFloat = 900
     """How long nothing at all may happen before the search gives up and says what it waits for."""
     keep_seconds: int = Field(default=3600, ge=0)
-    """How long finished Jobs stay to be looked at."""
+    """How long finished Jobs are kept."""
     labels: dict[str, str] = {}
     """Labels of Experiments, Jobs and pods beside those that say which search they belong to."""
     delete_on_cancel: bool = True
-    """Whether an interrupted search takes its trials along; otherwise they go on, and the next attempt finds them."""
+    """Whether an interrupted search ends its trials; otherwise they continue, and the next attempt finds them."""
 
     def owned_by(self, owner: str) -> Self:
         """Return the section with a label for all that the run creates."""

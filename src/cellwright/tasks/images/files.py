@@ -115,4 +115,4 @@ def unreadable(file: Path) -> str:
         start = opened.read(12)
     if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
         return "is HEIC or AVIF, which is not read: convert it, as magick mogrify -format jpg does"
-    return f"is no readable {', '.join(FORMATS)}" + ("" if start else ": it is empty")
+    return f"is not a readable {', '.join(FORMATS)}" + ("" if start else ": it is empty")

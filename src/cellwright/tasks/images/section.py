@@ -8,7 +8,7 @@ from cellwright.spec.task import TaskSection
 
 
 class ImagesSection(TaskSection):
-    """Random changes to training images that leave their label true; none mirrors unless asked."""
+    """Random changes to training images that leave their label true; none mirrors by default."""
 
     implementation = "cellwright.tasks.images.task:ImageClassification"
     objective = "accuracy"

@@ -93,7 +93,7 @@ class ImageClassification(Classification):
         try:
             pixels = how.decode(file)
         except OSError as error:
-            rule = error.strerror or f"is no readable {', '.join(FORMATS)}"
+            rule = error.strerror or f"is not a readable {', '.join(FORMATS)}"
             raise DataError(f"{file}: {rule}") from error
         except Exception as error:  # on broken bytes, decoders raise nearly anything
             raise DataError(f"{file}: {str(error) or type(error).__name__}") from error

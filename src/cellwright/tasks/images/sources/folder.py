@@ -224,7 +224,7 @@ def class_files(folder: Path, say: Callable[[str], None] = lambda fact: None) ->
     if others:
         names = ", ".join(_name(path, folder) for path in others[:NAMED_MISTAKES])
         more = f" and {len(others) - NAMED_MISTAKES} more" if len(others) > NAMED_MISTAKES else ""
-        say(f"{folder}: passed over {names}{more}, which by their names are no images")
+        say(f"{folder}: passed over {names}{more}, which by their names are not images")
     classes = {normal(name): files for name, files in images.items()}
     return {name: classes[name] for name in natural_order(classes)}
 

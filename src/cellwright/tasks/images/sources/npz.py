@@ -159,7 +159,7 @@ def _opened(path: Path) -> Iterator["_Archive"]:
                 "numpy.savez('all.npz', images=..., labels=...)"
             )
         if not zipfile.is_zipfile(file):
-            raise DataError(f"{path}: is no .npz archive, or is truncated")
+            raise DataError(f"{path}: is not an .npz archive, or is truncated")
         file.seek(0)
         with _explained(path), np.load(file, allow_pickle=False) as arrays:
             yield _Archive(path, arrays)
