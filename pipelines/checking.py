@@ -72,7 +72,7 @@ def server_mistakes(spec: SearchSpec, say: Callable[[str], None], *, create: boo
 
     Args:
         spec: names them.
-        say: told what is not looked at, since only pods know its address or have its keys.
+        say: is given what is not checked, since only pods know its address or have its keys.
         create: whether to create the bucket if it is missing.
     """
     if spec.store is not None and spec.store.claim is None:
@@ -82,7 +82,7 @@ def server_mistakes(spec: SearchSpec, say: Callable[[str], None], *, create: boo
             say(f"store: {spec.store.uri} is not checked: there are no keys for S3 here")
         except CellwrightError as error:
             if "Could not connect" in str(error) and not _own_endpoint():
-                say(f"store: {spec.store.uri} is not looked at: {spec.store.endpoint} does not answer here")
+                say(f"store: {spec.store.uri} is not checked: {spec.store.endpoint} does not answer here")
             else:
                 yield f"store: {error}"
     uri = spec.completed(os.environ).tracking.uri or ""
@@ -90,7 +90,7 @@ def server_mistakes(spec: SearchSpec, say: Callable[[str], None], *, create: boo
         try:
             check_server(uri)
         except UnknownHost:
-            say(f"tracking: {uri} is not looked at: its host is not known here")
+            say(f"tracking: {uri} is not checked: its host is not known here")
         except CellwrightError as error:
             yield str(error)
 

@@ -104,8 +104,8 @@ def test_what_only_pods_reach_is_said_and_no_mistake(cellwright, monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     result = cellwright("validate", EXAMPLE)
     assert result.exit_code == 0, result.stderr
-    assert "store: s3://cellwright/digits-katib is not looked at" in result.stderr
-    assert "tracking: http://mlflow.cellwright-system:5000 is not looked at" in result.stderr
+    assert "store: s3://cellwright/digits-katib is not checked" in result.stderr
+    assert "tracking: http://mlflow.cellwright-system:5000 is not checked" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "register"])
