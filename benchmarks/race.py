@@ -117,10 +117,10 @@ def report(outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigned]) -> str:
         rows.append([shape, *cells])
     parts = [
         "# A race next to networks designed by hand\n",
-        f"{DATA}, {NUM_IMAGES:,} training images, all 10,000 test images. The budget is CPU seconds of one thread. A "
-        "race has its prices, its comparisons\nand the final training in it; a hand-designed network is trained with "
-        "all of it ([how](hand_designed.md)), in its better number format. Mean ±\nstandard deviation over seeds, the "
-        "number of seeds in brackets.\n",
+        f"{len(outcomes)} of {len(BUDGETS) * len(SEEDS)} races are done. {DATA}, {NUM_IMAGES:,} training images, all "
+        "10,000 test images.\nThe budget is CPU seconds of one thread. A race has its prices, its comparisons and the "
+        "final training in\nit; a hand-designed network is trained with all of it ([how](hand_designed.md)), in its "
+        "better number\nformat. Mean ± standard deviation over seeds, the number of seeds in brackets.\n",
         markdown(rows),
     ]
     for outcome in outcomes:

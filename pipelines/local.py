@@ -6,12 +6,16 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
+import psutil
 from kfp import local
 from kfp.local import subprocess_task_handler
 from kfp.local.config import LocalExecutionConfig
@@ -26,6 +30,9 @@ from cellwright.step_list import STEPS
 from cellwright_pipelines.pipeline import build_pipeline
 
 _LOG = "run.log"
+STOP_SECONDS = 60.0
+"""That a step may take to end when it is asked to."""
+SHELLS = ("sh", "bash", "dash")
 _INDENT = "    "
 
 
@@ -54,11 +61,45 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
         output = stack.enter_context(contextlib.closing(_Output(log, progress)))
         stack.enter_context(_kfp_local(root))
         try:
-            with contextlib.redirect_stdout(output):
+            with contextlib.redirect_stdout(output), passing_on_sigterm():
                 pipeline(workspace=str(workspace))
         except RuntimeError:
             raise _reason(output, workspace, _finished(root, workspace)) from None
         return _finished(root, workspace)
+
+
+@contextlib.contextmanager
+def passing_on_sigterm(seconds: float = STOP_SECONDS) -> Iterator[None]:
+    """Let the step that runs end first if this process is asked to end: it may leave what it has so far."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        steps = list(_first_beyond_shells(psutil.Process()))
+        for step in steps:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                step.terminate()
+        psutil.wait_procs(steps, timeout=seconds)
+        if callable(before):
+            before(number, frame)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _first_beyond_shells(process: psutil.Process) -> Iterator[psutil.Process]:
+    """Yield the child processes that are no shells, and those of shells, which would not wait for them."""
+    for child in process.children():
+        if child.name() in SHELLS:
+            yield from _first_beyond_shells(child)
+        else:
+            yield child
 
 
 class _Output(io.TextIOBase):

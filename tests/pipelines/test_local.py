@@ -163,3 +163,22 @@ def is_running(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+def test_a_request_to_end_reaches_the_step_and_waits_for_it(tmp_path):
+    program = """
+import signal, subprocess, sys
+from cellwright_pipelines.local import passing_on_sigterm
+step = "import signal, sys, time, pathlib; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.3), " \\
+       "pathlib.Path(sys.argv[1]).write_text('left'), sys.exit(0))); print('ready', flush=True); time.sleep(60)"
+with passing_on_sigterm():
+    subprocess.run(["sh", "-c", f'{sys.executable} -c "{step}" {sys.argv[1]}; true'])
+"""
+    left = tmp_path / "left"
+    command = [sys.executable, "-c", program, str(left)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert left.read_text() == "left"
