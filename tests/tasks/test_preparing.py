@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from cellwright.data import Duplicates
 from cellwright.data.manifest import ArrayForm
@@ -169,3 +170,22 @@ def test_classes_of_very_different_sizes_are_told(tmp_path, npz, frequent, is_to
     prepare(npz(RNG.integers(0, 256, (frequent + 5, 8, 8), np.uint8), labels), tmp_path / "data", said.append)
     told = f"class '1' has 5 examples and class '0' {frequent}: accuracy says little about rare classes"
     assert any(told in line for line in said) == is_told
+
+
+def test_balanced_weights_make_classes_count_alike_in_the_loss(tmp_path):
+    labels = np.repeat([0, 1], [90, 10])
+    images = np.random.default_rng(0).integers(0, 256, (100, 8, 8), np.uint8)
+    np.savez(tmp_path / "all.npz", images=images, labels=labels)
+    section = NpzSection(source="npz", path=tmp_path / "all.npz", class_weights="balanced")
+    prepare(section, tmp_path / "data", lambda fact: None)
+    data = PreparedData.open(tmp_path / "data")
+    task = read_task(data.manifest.task)
+    targets = data.train.targets
+    logits = torch.randn(len(targets), 2, generator=torch.Generator().manual_seed(0))
+    losses = task.losses(logits, targets)
+    by_class = torch.stack([losses[targets == number].mean() for number in (0, 1)])
+    torch.testing.assert_close(task.loss(logits, targets), by_class.mean())
+    torch.testing.assert_close(task.loss(logits, task.soft_targets(targets)), by_class.mean())
+    smooth = task.loss(logits, targets, label_smoothing=0.1)
+    torch.testing.assert_close(smooth, task.loss(logits, task.soft_targets(targets), label_smoothing=0.1))
+    assert read_task(task.model_dump(mode="json")) == task

@@ -76,6 +76,10 @@ class Task(Result, ABC):
     def of(cls, kind: str, source: Source, train: Part) -> Self:
         """Return the task of a source; statistics are those of the training split alone."""
 
+    def weighted(self, section: DataSection, train: Part) -> Self:
+        """Return the task with how much the section says that examples count; most sections do not say."""
+        return self
+
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:
         """Raise DataError, naming the rule, where a source's targets cannot be used."""

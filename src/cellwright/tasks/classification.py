@@ -3,7 +3,7 @@
 import math
 from abc import ABC
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -44,6 +44,16 @@ class Classification(Task, ABC):
     )
 
     class_names: tuple[str, ...]
+    class_weights: tuple[float, ...] | None = None
+    """How much an example of each class counts in the loss; 1 on average over the training split."""
+
+    def weighted(self, section: DataSection, train: Part) -> Self:
+        """Return the task with weights that fall with the frequency of a class, if they are to be balanced."""
+        if not isinstance(section, ClassifiedData) or section.class_weights == "none":
+            return self
+        counts = np.bincount(train.targets, minlength=self.num_outputs)
+        weights = len(train) / (self.num_outputs * counts)
+        return self.model_copy(update={"class_weights": tuple(weights.tolist())})
 
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:
@@ -93,7 +103,8 @@ class Classification(Task, ABC):
         if counts[most] > IMBALANCE * counts[least]:
             yield (
                 f"class {names[least]!r} has {counts[least]} examples and class {names[most]!r} {counts[most]}: "
-                "accuracy says little about rare classes; look at balanced_accuracy and the scores of each class"
+                "accuracy says little about rare classes; look at balanced_accuracy and the scores of each class, "
+                "or set data.class_weights: balanced"
             )
 
     @classmethod
@@ -129,11 +140,19 @@ class Classification(Task, ABC):
         return {"label": label, "probability": probabilities[label], "probabilities": probabilities}
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean cross entropy."""
+        """Return the mean cross entropy, of each example times the weight of its class."""
         if outputs.ndim == 3:
             targets = targets.repeat_interleave(outputs.shape[1], dim=0)
             outputs = outputs.flatten(0, 1)
-        return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
+        if self.class_weights is None:
+            return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
+        weights_K = outputs.new_tensor(self.class_weights, dtype=torch.float32)
+        is_soft = targets.is_floating_point()
+        weights_B = targets @ weights_K.to(targets.dtype) if is_soft else weights_K[targets]
+        losses_B = functional.cross_entropy(
+            outputs, targets, label_smoothing=label_smoothing, reduction="none"
+        )
+        return (weights_B * losses_B).mean()
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the cross entropy of each example."""

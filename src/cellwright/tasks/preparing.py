@@ -43,7 +43,7 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
     parts, duplicates = _without_duplicates(parts, keys, section, say)
     if duplicates.dropped or source.is_divided:
         kind.check_splits(source, parts)
-    task = kind.of(section.task_kind, source, parts["train"])
+    task = kind.of(section.task_kind, source, parts["train"]).weighted(section, parts["train"])
     say(f"{describe_source(section)}: {len(source.examples)} examples; {task.summary}")
     for remark in (*kind.remarks(source), *task.warnings(source, parts)):
         say(remark)
