@@ -78,7 +78,7 @@ class Plan(Result):
     first_share: float
     """Of the budget, that each network has had when it is first scored."""
     networks: tuple[PlannedNetwork, ...]
-    """The best known one first."""
+    """Those that start, the best known one first."""
 
     def network(self, candidate: Candidate) -> PlannedNetwork:
         """Return the network of a candidate."""
@@ -114,7 +114,8 @@ def race_search(
         _plan(spec, data, folder, progress).save(folder / Plan.FILE)
     plan = Plan.load(folder / Plan.FILE)
     objectives = build_objectives(spec.objectives)
-    race = Race(spec.strategy, _entrants(spec.strategy, plan), objectives, first=plan.first_share)
+    entrants = entrants_of((network.name, Candidate(genotype=network.genotype)) for network in plan.networks)
+    race = Race(spec.strategy, entrants, objectives, first=plan.first_share)
     for line in _announce(plan, race):
         progress.say(line)
     (folder / KEPT).mkdir(exist_ok=True)
@@ -275,13 +276,19 @@ def _plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Pla
             break
     if not planned:
         raise CellwrightError("constraints must be kept by a hand-designed network at some width; none does")
-    longest = max(network.step_seconds for network in planned)
-    return Plan(
-        seconds=available,
-        prices=pricing.prices(),
-        first_share=min(1.0, max(section.first_slice, FEWEST_STEPS * longest / available)),
-        networks=tuple(planned),
-    )
+    if planned[0].epochs < section.fewest_epochs:
+        planned = planned[:1]
+    while (share := _first_share(section, planned, available)) is None:
+        planned.pop()
+    return Plan(seconds=available, prices=pricing.prices(), first_share=share, networks=tuple(planned))
+
+
+def _first_share(section: RaceSection, networks: Sequence[PlannedNetwork], seconds: float) -> float | None:
+    """Return the share of the budget that each needs before its score is worth something; None if that is too much."""
+    longest = max(network.step_seconds for network in networks)
+    share = max(section.first_slice, FEWEST_STEPS * longest / seconds)
+    on_losers = (len(networks) - 1) * share * GROWTH ** (SHORTEST - 1)
+    return min(1.0, share) if on_losers <= MOST_ON_LOSERS else None
 
 
 class _Limits:
@@ -321,15 +328,6 @@ def _price(genotype: Genotype, *, prices: Prices, like: Genotype, setting: Setti
     told = prices.told(features_of(genotype, setting))
     measured = prices.seconds.get(like.to_line())
     return told if measured is None else told * measured / prices.told(features_of(like, setting))
-
-
-def _entrants(section: RaceSection, plan: Plan) -> list[Entrant]:
-    """Return those that the budget is enough to compare."""
-    each = plan.first_share * GROWTH ** (SHORTEST - 1)
-    count = 1 + int(MOST_ON_LOSERS / each) if plan.networks[0].epochs >= section.fewest_epochs else 1
-    return entrants_of(
-        (network.name, Candidate(genotype=network.genotype)) for network in plan.networks[:count]
-    )
 
 
 def _announce(plan: Plan, race: Race) -> Iterator[str]:
