@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from cellwright.report.summary import summarise
-from cellwright.results import Comparison, Interval
+from cellwright.results import Comparison, Interval, RacedNetwork, RaceResult
 from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
 
 
@@ -27,6 +27,36 @@ def test_every_number_says_what_it_was_measured_on():
         "Registered as digits version 3, alias challenger: models:/digits@challenger",
     ):
         assert part in text
+
+
+def test_a_race_lists_all_that_was_tried_and_says_why_the_winner_won():
+    line = RacedNetwork(
+        name="resnet",
+        genotype=SEARCH.genotype,
+        step_ms=12.3,
+        epochs=40,
+        share=0.042,
+        loss=0.31,
+        score=0.91,
+        p_better=None,
+        outcome="won",
+    )
+    other = line.model_copy(
+        update={"name": "plain", "p_better": 0.07, "outcome": "dropped after 4.2% of the budget"}
+    )
+    race = RaceResult(
+        sentence="chosen over plain (P = 0.93, 2,000 validation examples)",
+        steps=900,
+        done=40,
+        precision="float32",
+        leaderboard=(line, other),
+    )
+    text = shown(search=SEARCH.model_copy(update={"race": race, "epoch": None, "events": (race.sentence,)}))
+    rows = {row[0]: row[1:] for line in text.splitlines() if (row := cells(line))}
+    assert rows["resnet"] == ["12.3", "4.2%", "0.3100", "0.9100", "", "won"]
+    assert rows["plain"][4:] == ["0.07", "dropped after 4.2% of the budget"]
+    assert race.sentence in text
+    assert "fresh seeds" not in text
 
 
 def test_each_network_has_a_row():
