@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright.report.lines import Advance, LineProgress, Message, Mistake, read_line, write_line
+from cellwright.report.lines import (
+    Advance,
+    LineProgress,
+    Message,
+    Mistake,
+    messages_of,
+    read_line,
+    write_line,
+)
 
 texts = st.text(st.characters(codec=None))
 metric_names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.|/-]*", fullmatch=True)
@@ -81,3 +89,9 @@ def test_progress_is_written_line_by_line():
         Advance("search", 1, 2, {"loss": 0.25}),
         Mistake("wrong"),
     ]
+
+
+def test_a_steps_messages_are_found_in_its_log():
+    said = ["evaluate: found: 0.97", "other: no", "evaluate: found: 0.97", "evaluate: resnet: 0.95"]
+    log = "\n".join(["time=1 a line of KFP's", *(write_line(Message(text)) for text in said)])
+    assert messages_of(log, "evaluate") == ["evaluate: found: 0.97", "evaluate: resnet: 0.95"]

@@ -59,7 +59,8 @@ def submit(
     """Run the pipeline of a spec on Kubeflow Pipelines.
 
     Uploads it as a version, unless that is there, starts a run and follows it: each step's state, the log of one
-    that failed, and a link to the run's page. Ends with 1 if the run does not succeed.
+    that failed, and a link to the run's page. Ends with the scores of all networks and the model's address, or with
+    1 if the run does not succeed.
     """
     loaded = load(spec, overrides)
     kubeflow = connect()
@@ -248,6 +249,7 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
                 told[step] = line
                 typer.echo(f"{step}: {line}")
     if run.state == "SUCCEEDED":
+        _conclude(kubeflow, run)
         typer.echo(f"succeeded: {run.name}")
         return
     if run.state == "CANCELED":
@@ -258,6 +260,16 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
         if state.state == "FAILED"
     ]
     raise CellwrightError("\n".join([f"run {run_id} {run.state.lower()}", *reasons]))
+
+
+def _conclude(kubeflow: "Kubeflow", run: "PipelineRun") -> None:
+    """Print the scores of all networks, and where the model is, as the steps' logs have them."""
+    from cellwright.report.lines import messages_of
+    from cellwright.report.terminal import visible
+
+    for step in ("evaluate", "register"):
+        for message in messages_of(_log(kubeflow, run, step), step):
+            typer.echo(visible(message))
 
 
 def _trouble(pods: "StepPods", step: str) -> str | None:

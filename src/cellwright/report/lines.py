@@ -90,6 +90,12 @@ def last_mistake(log: str) -> str | None:
     return mistakes[-1] if mistakes else None
 
 
+def messages_of(log: str, step: str) -> list[str]:
+    """Return what a log says in a step's name, each once, in order."""
+    said = (event.text for event in map(read_line, log.splitlines()) if isinstance(event, Message))
+    return list(dict.fromkeys(text for text in said if text.startswith(f"{step}: ")))
+
+
 class LineProgress:
     """Writes every event as a line, at once.
 

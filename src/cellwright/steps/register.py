@@ -76,6 +76,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
             ),
         )
     tracker.log_run(replace(record, artifacts={}), status="FINISHED")
+    progress.say(f"register: the model is {model.uri}, version {model.version}, at {uri}")
     RegistrationResult(
         name=model.name,
         version=model.version,
