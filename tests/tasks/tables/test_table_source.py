@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from cellwright.data import DataManifest
 from cellwright.data.prepared import PreparedData
 from cellwright.data.reading import build_reader
 from cellwright.errors import DataError
+from cellwright.genotype import Genotype
 from cellwright.spec import SOURCES
 from cellwright.tasks.base import read_task
 from cellwright.tasks.preparing import prepare
@@ -139,6 +141,24 @@ def test_leaks_are_reported(tmp_path: Path):
     _, facts = prepared(tmp_path, rows, split="split", group_by="owner")
     assert any(fact.startswith("leak? column code alone predicts the target: 1.0000") for fact in facts)
     assert "leak: 3 groups are in train and in test" in facts
+
+
+def test_rows_to_predict_are_read_as_training_data_was(tmp_path: Path):
+    rows = table(split=["train"] * 30 + ["validation"] * 10 + ["test"] * 20)
+    rows.loc[50, "colour"] = "mauve"
+    rows.loc[51, ["amount", "colour", "day"]] = None
+    manifest, _ = prepared(tmp_path, rows, split="split")
+    task: Any = read_task(manifest.task)
+    info = task.model_info(manifest.inputs, Genotype(space="none", cells={}))
+    file = written(tmp_path, rows[40:].drop(columns=["y", "split"]), "new.csv")
+    names, inputs = zip(*task.examples_in(file, info), strict=True)
+    assert names[0] == f"{file}[0]" and len(names) == 20
+    for ours, theirs in zip(
+        zip(*inputs, strict=True), PreparedData.open(tmp_path / "data").test.inputs, strict=True
+    ):
+        assert torch.cat(ours).nan_to_num(7).equal(theirs.nan_to_num(7))
+    with pytest.raises(DataError, match="must have the column 'colour', got amount, day"):
+        list(task.examples_in(written(tmp_path, rows[["amount", "day"]], "new.csv"), info))
 
 
 GOOD = table()
