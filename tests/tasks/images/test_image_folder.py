@@ -264,6 +264,24 @@ def test_refuses_folders_without_classes(tmp_path, folder):
         prepared(tmp_path / folder)
 
 
+def test_the_users_validation_set_is_the_validation_split(tmp_path):
+    paths = {
+        key: with_classes(tmp_path / key, "cats", "dogs") for key in ("path", "validation_path", "test_path")
+    }
+    for number, folder in enumerate(paths.values()):
+        for index, file in enumerate(sorted(folder.rglob("*.png"))[number:]):
+            file.write_bytes(encoded(Image.new("RGB", (8, 8), (number, index, 7))))
+        for file in sorted(folder.rglob("*.png"))[:number]:
+            file.unlink()
+    prepare(FolderSection(source="images", **paths), tmp_path / "data", lambda fact: None)
+    data = PreparedData.open(tmp_path / "data")
+    assert data.manifest.split_sizes == {"train": 10, "validation": 9, "test": 8}
+    for number, split in enumerate((data.train, data.validation, data.test)):
+        assert set(split.inputs[0][:, 0].unique().tolist()) == {number}
+    with pytest.raises(ValueError, match="test_path must be given where validation_path is"):
+        FolderSection(source="images", path=tmp_path, validation_path=tmp_path)
+
+
 def test_images_in_no_folder_are_told(tmp_path):
     for number in range(3):
         (tmp_path / f"cat.{number}.jpg").touch()
@@ -330,8 +348,8 @@ def test_tells_of_names_that_differ_by_case_alone(tmp_path):
     [
         (["train", "test"], "train and test are parts of a split: set data.path: {0}/train and data.test_path: "
                             "{0}/test"),
-        (["Train", "VALID", "Test"], "Train, VALID and Test are parts of a split: set data.path: {0}/Train and "
-                                     "data.test_path: {0}/Test; data.validation_fraction of data.path"),
+        (["Train", "VALID", "Test"], "Train, VALID and Test are parts of a split: set data.path: {0}/Train, "
+                                     "data.validation_path: {0}/VALID and data.test_path: {0}/Test"),
         (["training_set", "test-set", "extra"], "training_set and test-set are parts of a split"),
         (["seg_train", "seg_test", "seg_pred"], "seg_train and seg_test are parts of a split"),
         (["train2017", "val2017"], "set data.path: {0}/train2017; data.validation_fraction"),

@@ -5,11 +5,11 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
@@ -46,7 +46,8 @@ Side = Annotated[int, Field(ge=8, le=1024)]
 class FolderSection(StoredData, ClassifiedData):
     """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
 
-    FOLDERS = ("path", "test_path")
+    PLACES = ("path", "validation_path", "test_path")
+    FOLDERS = PLACES
     reader = "cellwright.tasks.images.sources.folder:FolderReader"
     task = "images"
 
@@ -55,6 +56,9 @@ class FolderSection(StoredData, ClassifiedData):
     """The folder whose folders are the classes."""
     test_path: Place | None = None
     """A folder of the same form with the user's own test set."""
+    validation_path: Place | None = None
+    """A folder of the same form with the user's own validation set, given together with `test_path`; then nothing is
+    drawn from `path`, which is the training set."""
     resize: tuple[Side, Side] | None = None
     """Height and width that every image is brought to; needed where sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
@@ -63,6 +67,12 @@ class FolderSection(StoredData, ClassifiedData):
     folder lists them."""
     max_broken: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Refuse the data even so if more than this share of the files cannot be read."""
+
+    @model_validator(mode="after")
+    def _validation_comes_with_a_test_set(self) -> Self:
+        if self.validation_path and not self.test_path:
+            raise ValueError("test_path must be given where validation_path is")
+        return self
 
     @property
     def image_files(self) -> ImageFiles:
@@ -86,6 +96,8 @@ class FolderReader(Reader):
             keys = {"path": parts["train"]}
             if test := parts.get("test", parts.get("validation")):
                 keys["test_path"] = test
+            if "test" in parts and "validation" in parts:
+                keys["validation_path"] = parts["validation"]
         remarks: list[str] = []
         classes = class_files(keys["path"], remarks.append)
         files = [file for members in classes.values() for file in members]
@@ -113,19 +125,27 @@ class FolderReader(Reader):
         classes = class_files(folder, say)
         for names in alike_but_for_case(classes):
             say(f"{folder}: the classes {' and '.join(names)} differ by case alone")
-        (examples, skipped), test = _read_folder(folder, classes, section, say), None
-        if section.test_path:
-            test_folder = Path(section.test_path)
-            test_classes = class_files(test_folder, say)
-            if test_classes.keys() != classes.keys():
+        examples, skipped = _read_folder(folder, classes, section, say)
+        others: dict[str, Examples] = {}
+        for key, place in section.places.items():
+            if key == "path":
+                continue
+            other = Path(place)
+            other_classes = class_files(other, say)
+            if other_classes.keys() != classes.keys():
                 raise DataError(
-                    f"{test_folder}: the folders must be those of {folder}, but "
-                    + _differences(set(classes), set(test_classes))
+                    f"{other}: the folders must be those of {folder}, but "
+                    + _differences(set(classes), set(other_classes))
                 )
-            test, more = _read_folder(test_folder, test_classes, section, say)
+            others[key], more = _read_folder(other, other_classes, section, say)
             skipped += more
+        assigned = None
+        if validation := others.get("validation_path"):
+            assigned = np.repeat(["train", "validation"], [len(examples), len(validation)])
+            examples = _joined(examples, validation)
+        test = others.get("test_path")
         source = classified(tuple(classes), examples, test, files=section.image_files)
-        return replace(source, skipped=skipped)
+        return replace(source, skipped=skipped, assigned=assigned)
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the images of all classes."""
@@ -287,6 +307,14 @@ def _read_folder(
     kept[list(broken)] = False
     used = as_images(images[kept] if broken else images, "NCHW", str(folder))
     return labelled(str(folder), used, labels[kept]), skipped
+
+
+def _joined(examples: Examples, validation: Examples) -> Examples:
+    """Return the examples of both, which must be alike."""
+    Source(examples=examples, test=validation)  # which compares them
+    inputs = {name: np.concatenate([ours, validation.inputs[name]]) for name, ours in examples.inputs.items()}
+    targets = np.concatenate([examples.targets, validation.targets])
+    return Examples(origin=examples.origin, inputs=inputs, targets=targets)
 
 
 def _decode_all(

@@ -103,12 +103,18 @@ def require_classes(origin: str, names: Collection[str]) -> None:
     roles = {role: found[0] for role, found in parts.items() if found}
     are_all = all(map(part_of_split, names))
     if ("train" in roles and len(roles) > 1) or (are_all and (len(roles) > 1 or len(names) == 1)):
-        places = {"path": roles.get("train"), "test_path": roles.get("test")}
-        lines = " and ".join(f"data.{key}: {origin}/{name}" for key, name in places.items() if name)
-        rest = "; data.validation_fraction of data.path is for validation" if "validation" in roles else ""
+        has_all = len(roles) == len(SPLITS)
+        places = {
+            "path": roles.get("train"),
+            "validation_path": roles.get("validation") if has_all else None,
+            "test_path": roles.get("test"),
+        }
+        lines = _listed(f"data.{key}: {origin}/{name}" for key, name in places.items() if name)
+        own = "validation" in roles and not has_all
+        rest = "; data.validation_fraction of data.path is for validation" if own else ""
         raise DataError(
             f"{origin}: must hold a folder per class, but {_listed(roles.values())} "
-            f"{'are parts' if len(roles) > 1 else 'is a part'} of a split: set {lines or 'data.path'}{rest}"
+            f"{'are parts' if len(roles) > 1 else 'is a part'} of a split: set {lines}{rest}"
         )
     for name, same in groupby(sorted(names, key=normal), normal):
         if len(forms := list(same)) > 1:
@@ -141,5 +147,5 @@ def part_of_split(name: str) -> str | None:
 
 
 def _listed(names: Iterable[str]) -> str:
-    *others, last = names
+    *others, last = list(names) or ["data.path"]
     return f"{', '.join(others)} and {last}" if others else last
