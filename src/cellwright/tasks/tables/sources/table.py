@@ -46,7 +46,7 @@ class TableSection(ClassifiedData, StoredData):
 
     source: Literal["table"]
     path: Place
-    """The file, or a folder of files. A csv file begins with the names of its columns."""
+    """The file, or a folder of files on this machine. A csv file begins with the names of its columns."""
     test_path: Place | None = None
     """The user's own test set, with the same columns."""
     target: str
