@@ -130,3 +130,11 @@ def test_submit_creates_the_bucket_or_names_the_command(cellwright, spec, server
         assert "may not create it (AccessDenied): `aws s3 mb s3://denied --endpoint-url" in result.stderr
         spec.write_text(text % "new")
         assert "aws s3 mb" not in cellwright("submit", spec, "--host", host).stderr
+
+
+@pytest.mark.parametrize("name", ["what?", "a%20b"])
+def test_a_folder_that_mlflows_address_cannot_spell_is_told_before_the_work(cellwright, spec, name):
+    result = cellwright("run", spec, "--runs", name)
+    assert result.exit_code == 1
+    assert "folder without ? and %XX in its path" in result.stderr and name in result.stderr
+    assert result.stdout == ""

@@ -1,5 +1,6 @@
 """Tracking URIs: where their files are, and how they are shown."""
 
+import re
 import shlex
 import sqlite3
 import sys
@@ -18,6 +19,18 @@ QUIET_SERVER = "MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION
 def default_tracking_uri(workspace: Path) -> str:
     """Return the SQLite database that all workspaces of a folder of runs share."""
     return f"sqlite:///{workspace.parent.resolve() / 'mlflow.db'}"
+
+
+def check_spelling(uri: str) -> None:
+    """Refuse a SQLite database in a folder whose name an address cannot spell: MLflow would open another.
+
+    Raises:
+        CellwrightError: names the folder.
+    """
+    if uri.startswith("sqlite:///") and re.search(r"[?]|%[0-9A-Fa-f]{2}", uri):
+        raise CellwrightError(
+            f"MLflow's database must be in a folder without ? and %XX in its path, got {uri}: choose one with --runs"
+        )
 
 
 def present_uri(recorded: str, workspace: Path) -> str:
