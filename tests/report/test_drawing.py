@@ -1,5 +1,8 @@
+from rich.console import Console
+
 from cellwright.genotype import Cell, Edge
-from cellwright.report.drawing import draw_cell
+from cellwright.report.drawing import draw_cell, draw_genotype
+from cellwright.spaces.stages.members import PUBLISHED
 
 
 def test_a_cell_shows_what_each_node_sums():
@@ -34,3 +37,15 @@ def test_a_node_shows_its_width():
 
 def test_a_cell_without_edges_is_drawn():
     assert draw_cell(Cell(num_inputs=1, nodes=())).plain == ""
+
+
+def test_a_network_of_stages_is_a_table_of_stages():
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(draw_genotype(PUBLISHED["MobileNetV3-L"].genotype))
+    lines = [" ".join(line.split()) for line in capture.get().splitlines()]
+    assert "stem conv3-2 16 1/2" in lines
+    assert "stage 1 mbconv 3×3 1 16 1/2" in lines
+    assert "stage 4 mbconv 5×5 3 40 1/8 ×3 inside, squeeze-excitation 0.25" in lines
+    assert "last convolution 1×1 960 1/32" in lines
+    assert "head average pooling hard-swish, then 1280 hidden units" in lines

@@ -1,6 +1,7 @@
 """The command that shows an architecture or a run."""
 
 import json
+from os.path import exists, isdir  # Path raises where a line is too long for a name
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,7 @@ def show(
     from cellwright.results import SearchResult
 
     path = Path(thing)
-    if path.suffix in (".yaml", ".yml") or (path.is_dir() and not (path / SearchResult.FILE).exists()):
+    if path.suffix in (".yaml", ".yml") or (isdir(path) and not (path / SearchResult.FILE).exists()):
         _show_run(named(thing, runs))
     else:
         _show_genotype(_read_genotype(path, thing))
@@ -51,9 +52,9 @@ def _show_run(workspace: Path) -> None:
 
 def _show_genotype(genotype: "Genotype") -> None:
     from cellwright.cli.display import print_rich
-    from cellwright.report.drawing import draw_cells
+    from cellwright.report.drawing import draw_genotype
 
-    print_rich(draw_cells(genotype))
+    print_rich(draw_genotype(genotype))
     typer.echo(f"line    {genotype.to_line()}\ndigest  {genotype.digest}")
 
 
@@ -63,9 +64,9 @@ def _read_genotype(path: Path, thing: str) -> "Genotype":
     from cellwright.genotype import Genotype
     from cellwright.results import SearchResult
 
-    if path.is_dir():
+    if isdir(path):
         path /= SearchResult.FILE
-    elif not path.exists():
+    elif not exists(path):
         if path.suffix == ".json" or "/" in thing:
             raise CellwrightError(f"{path} must exist, and does not")
         return Genotype.from_line(thing)

@@ -6,6 +6,13 @@ from rich.panel import Panel
 from rich.text import Text
 
 from cellwright.genotype import Cell, Genotype
+from cellwright.report.stages import draw_stages
+from cellwright.spaces.stages.design import SPACE
+
+
+def draw_genotype(genotype: Genotype) -> RenderableType:
+    """Draw a network of stages as a table, and of another space each cell in a frame."""
+    return draw_stages(genotype) if genotype.space == SPACE else draw_cells(genotype)
 
 
 def draw_cells(genotype: Genotype) -> RenderableType:

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cellwright.report.drawing import draw_cells
+from cellwright.report.drawing import draw_genotype
 from cellwright.results import (
     Comparison,
     EvaluationResult,
@@ -28,7 +28,7 @@ def summarise(
     """Compose what there is of a run: found cells, scores, differences, and the registered version."""
     parts: list[RenderableType] = []
     if search:
-        parts += [draw_cells(search.genotype), *_search_lines(search)]
+        parts += [draw_genotype(search.genotype), *_search_lines(search)]
     if evaluation:
         parts += [Text(), _winner_line(evaluation), _scores(evaluation, seed), *_difference_lines(evaluation)]
     if registration:

@@ -1,0 +1,57 @@
+"""Drawing networks of stages with letters."""
+
+from rich import box
+from rich.table import Table
+
+from cellwright.genotype import Genotype
+from cellwright.spaces.stages.design import EXPANDING, OWN_HALVING, Design, Stage
+
+STEM_SIDES = {"conv3-2": 2, "patch2": 2, "conv7-4": 4, "patch4": 4}
+"""What a stem divides the sides by, where it does."""
+
+
+def draw_stages(genotype: Genotype) -> Table:
+    """Draw a row for the stem, for each stage and for the head, with channels and sides of what each gives.
+
+    Sides are as a share of the image's, since a genotype is for images of any size.
+    """
+    design = Design.of(genotype).essence
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "block", "kernel"):
+        table.add_column(name)
+    for name in ("depth", "channels", "sides"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    sides = STEM_SIDES.get(design.stem, 1)
+    seen = "" if design.resolution == 100 else f"sees {design.resolution} % of the sides"
+    table.add_row("stem", design.stem, "", "", str(design.stem_width), _share(sides), seen)
+    for index, stage in enumerate(design.stages, start=1):
+        sides *= stage.stride
+        kernel = f"{stage.kernel}×{stage.kernel}"
+        extras = ", ".join(_extras(stage, design))
+        table.add_row(
+            f"stage {index}", stage.block, kernel, str(stage.depth), str(stage.width), _share(sides), extras
+        )
+    if design.last:
+        table.add_row("last", "convolution", "1×1", "", str(design.last), _share(sides), "")
+    hidden = f", then {design.hidden} hidden units" if design.hidden else ""
+    table.add_row("head", f"{design.pooling} pooling", "", "", "", "", f"{design.activation}{hidden}")
+    return table
+
+
+def _extras(stage: Stage, design: Design) -> list[str]:
+    """Return what else there is to say of a stage."""
+    extras = []
+    if stage.stride == 2 and stage.block not in OWN_HALVING and design.halving != "stride":
+        extras.append(f"halved by {design.halving} pooling")
+    if stage.block in EXPANDING and stage.expansion > 1:
+        extras.append(f"{'÷' if stage.block == 'bottleneck' else '×'}{stage.expansion:g} inside")
+    if stage.squeeze:
+        extras.append(f"squeeze-excitation {stage.squeeze:g}")
+    if stage.group:
+        extras.append(f"groups of {stage.group}")
+    return extras
+
+
+def _share(divisor: int) -> str:
+    return "1" if divisor == 1 else f"1/{divisor}"
