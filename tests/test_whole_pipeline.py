@@ -116,9 +116,10 @@ def test_what_the_predict_page_says_loads_the_model_and_its_classes(undisturbed:
     """The README's lines are the first of them."""
     folder, _ = undisturbed
     readme, page = ((ROOT / name).read_text() for name in ("README.md", "docs/predict.md"))
-    code = re.search(r"```python\n(import mlflow\n.*?)```", page, re.DOTALL)[1]
-    lines = re.findall(r"^      (mlflow\..*)$", readme, re.MULTILINE)
-    assert lines and all(line in code for line in lines)
+    code = re.search(r"```python\n(import os\n\nimport mlflow\n.*?)```", page, re.DOTALL)[1]
+    lines = re.findall(r"^      ((?:mlflow\.|os\.environ).*)$", readme, re.MULTILINE)
+    assert len(lines) == 3 and all(line in code for line in lines)
+    assert 'os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"' in code
     done = subprocess.run(
         [sys.executable, "-I", "-W", "ignore", "-c", code.replace("shoes", "small") + TELL],
         cwd=folder, capture_output=True, text=True, timeout=120,
