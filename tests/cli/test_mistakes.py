@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cellwright.spaces.stages.members import PUBLISHED
 from cellwright.steps import running
 
 CELLWRIGHT = Path(sys.executable).with_name("cellwright")
@@ -125,6 +126,12 @@ def test_a_full_disk_is_named(cellwright, full_disk, spec, command):
 )
 def test_what_cannot_be_shown_is_named(cellwright, spec, thing, line):
     assert_fails_with(cellwright("show", thing), line)
+
+
+def test_a_line_that_is_too_long_for_a_file_name_is_shown(cellwright):
+    result = cellwright("show", PUBLISHED["MobileNetV3-L"].genotype.to_line())
+    assert result.exit_code == 0
+    assert "stage 9" in result.stdout
 
 
 @pytest.mark.parametrize("text", ["{", '{"genotype": 3}', '{"space": "darts"}', "[]"])
