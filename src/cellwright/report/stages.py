@@ -1,5 +1,7 @@
 """Drawing networks of stages with letters."""
 
+from collections.abc import Iterator
+
 from rich import box
 from rich.table import Table
 
@@ -10,33 +12,38 @@ STEM_SIDES = {"conv3-2": 2, "patch2": 2, "conv7-4": 4, "patch4": 4}
 """What a stem divides the sides by, where it does."""
 
 
+COLUMNS = ("", "block", "kernel", "depth", "channels", "sides", "more")
+NUMBERS = ("depth", "channels", "sides")
+
+
 def draw_stages(genotype: Genotype) -> Table:
-    """Draw a row for the stem, for each stage and for the head, with channels and sides of what each gives.
+    """Draw the rows as a table."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in COLUMNS:
+        table.add_column("" if name == "more" else name, justify="right" if name in NUMBERS else "left")
+    for row in rows(genotype):
+        table.add_row(*row)
+    return table
+
+
+def rows(genotype: Genotype) -> Iterator[tuple[str, ...]]:
+    """Yield a row for the stem, for each stage and for the head, with channels and sides of what each gives.
 
     Sides are as a share of the image's, since a genotype is for images of any size.
     """
     design = Design.of(genotype).essence
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("", "block", "kernel"):
-        table.add_column(name)
-    for name in ("depth", "channels", "sides"):
-        table.add_column(name, justify="right")
-    table.add_column("")
     sides = STEM_SIDES.get(design.stem, 1)
     seen = "" if design.resolution == 100 else f"sees {design.resolution} % of the sides"
-    table.add_row("stem", design.stem, "", "", str(design.stem_width), _share(sides), seen)
+    yield "stem", design.stem, "", "", str(design.stem_width), _share(sides), seen
     for index, stage in enumerate(design.stages, start=1):
         sides *= stage.stride
         kernel = f"{stage.kernel}×{stage.kernel}"
         extras = ", ".join(_extras(stage, design))
-        table.add_row(
-            f"stage {index}", stage.block, kernel, str(stage.depth), str(stage.width), _share(sides), extras
-        )
+        yield f"stage {index}", stage.block, kernel, str(stage.depth), str(stage.width), _share(sides), extras
     if design.last:
-        table.add_row("last", "convolution", "1×1", "", str(design.last), _share(sides), "")
+        yield "last", "convolution", "1×1", "", str(design.last), _share(sides), ""
     hidden = f", then {design.hidden} hidden units" if design.hidden else ""
-    table.add_row("head", f"{design.pooling} pooling", "", "", "", "", f"{design.activation}{hidden}")
-    return table
+    yield "head", f"{design.pooling} pooling", "", "", "", "", f"{design.activation}{hidden}"
 
 
 def _extras(stage: Stage, design: Design) -> list[str]:

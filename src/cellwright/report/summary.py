@@ -40,7 +40,7 @@ def summarise(
 def _search_lines(search: SearchResult) -> Iterator[RenderableType]:
     yield Text(search.genotype.to_line(), style="dim", no_wrap=True, overflow="ignore")
     if search.race:
-        yield from _leaderboard(search.race)
+        yield _leaderboard(search.race)
     elif search.epoch is None:
         yield Text(
             f"Best of {len(search.history)} evaluations, {search.seconds:.0f} s; metrics are means over fresh seeds "
@@ -58,19 +58,15 @@ def _search_lines(search: SearchResult) -> Iterator[RenderableType]:
     yield from map(Text, search.events)
 
 
-def _leaderboard(race: RaceResult) -> Iterator[RenderableType]:
-    table = Table(
-        title="The race: averaged weights on the validation split, when they were compared last",
-        caption="P: the probability of ending better than the winner.",
-        title_justify="left",
-        caption_justify="left",
-    )
-    table.add_column("network")
-    for title in ("ms/step", "budget", "loss", "score", "P"):
-        table.add_column(title, justify="right")
-    table.add_column("")
+RACE_COLUMNS = ("network", "ms/step", "budget", "loss", "score", "P", "outcome")
+RACE_TITLE = "The race: averaged weights on the validation split, when they were compared last"
+RACE_CAPTION = "P: the probability of ending better than the winner."
+
+
+def race_rows(race: RaceResult) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each network of a race, the winner first."""
     for network in race.leaderboard:
-        table.add_row(
+        yield (
             network.name,
             f"{network.step_ms:.3g}",
             f"{network.share:.1%}",
@@ -79,7 +75,16 @@ def _leaderboard(race: RaceResult) -> Iterator[RenderableType]:
             "" if network.p_better is None else f"{network.p_better:.2f}",
             network.outcome,
         )
-    yield table
+
+
+def _leaderboard(race: RaceResult) -> Table:
+    table = Table(title=RACE_TITLE, caption=RACE_CAPTION, title_justify="left", caption_justify="left")
+    for title in RACE_COLUMNS:
+        words = title in ("network", "outcome")
+        table.add_column("" if title == "outcome" else title, justify="left" if words else "right")
+    for row in race_rows(race):
+        table.add_row(*row)
+    return table
 
 
 def _winner_line(evaluation: EvaluationResult) -> Text:

@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
+from cellwright.genotype import Genotype
+from cellwright.report import stages
 from cellwright.report.html import cells, figures
 from cellwright.report.run_report import RunReport
-from cellwright.report.summary import count
+from cellwright.report.summary import RACE_CAPTION, RACE_COLUMNS, RACE_TITLE, count, race_rows
 from cellwright.results import EpochRecord, EvaluationResult, ScoreTable, SearchResult
+from cellwright.spaces.stages.design import SPACE
 
 MOST_CLASSES = 40
 """Of a confusion matrix that is shown whole."""
@@ -160,18 +163,28 @@ def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _architecture(search: SearchResult) -> Iterator[Part]:
-    yield Part(
+    if search.genotype.space == SPACE:
+        rows = list(stages.rows(search.genotype))
+        yield Part(
+            kind="table", caption="Stages; sides are shares of the image's", columns=stages.COLUMNS, rows=rows
+        )
+    else:
+        yield _cells(search.genotype)
+    yield Part(kind="text", text=search.genotype.to_line())
+    if search.tuned:
+        yield _pairs("Hyperparameters that were found", search.tuned)
+
+
+def _cells(genotype: Genotype) -> Part:
+    return Part(
         kind="figures",
         figures=[
             Figure(
                 svg=cells.draw(cell, f"The found {name}"), caption=name if name == "cell" else f"{name} cell"
             )
-            for name, cell in search.genotype.cells.items()
+            for name, cell in genotype.cells.items()
         ],
     )
-    yield Part(kind="text", text=search.genotype.to_line())
-    if search.tuned:
-        yield _pairs("Hyperparameters that were found", search.tuned)
 
 
 def _search(search: SearchResult) -> Iterator[Part]:
@@ -180,6 +193,14 @@ def _search(search: SearchResult) -> Iterator[Part]:
     number = len(search.history)
     yield Part(kind="text", text=f"{number} {what}{'s' * (number != 1)} in {search.seconds:.0f} s.")
     yield from (Part(kind="text", text=event) for event in search.events)
+    if search.race:
+        yield Part(
+            kind="table",
+            caption=f"{RACE_TITLE}. {RACE_CAPTION}",
+            columns=RACE_COLUMNS,
+            rows=list(race_rows(search.race)),
+            marked=0,
+        )
     drawn = []
     best = {name.removeprefix("best_"): name for name in _names(search.history) if name.startswith("best_")}
     for name, column in best.items():
