@@ -4,6 +4,7 @@ import pytest
 
 import cellwright_pipelines
 from cellwright.folders import claimed
+from cellwright.report import writing
 from cellwright.report.lines import LineProgress
 from cellwright.steps import running
 from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
@@ -28,6 +29,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(cellwright_pipelines, "run_locally", leave_results)
     monkeypatch.setattr(running, "run_until", leave_search)
+    monkeypatch.setattr(writing, "write_report", lambda workspace: workspace / writing.REPORT)
     return calls
 
 
@@ -67,7 +69,7 @@ def test_fresh_deletes_what_the_spec_left_and_nothing_else(cellwright, spec, ask
 
 
 def test_a_finished_run_is_shown_by_its_folder_and_by_its_spec(cellwright, spec, asked):
-    ended = cellwright("run", spec).stdout
+    ended = cellwright("run", spec).stdout.removesuffix("Report: runs/tiny/report.html\n")
     assert cellwright("show", "runs/tiny").stdout == ended
     assert cellwright("show", spec).stdout == ended
 
