@@ -168,7 +168,7 @@ class Healthy(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(b'{"multi_user": false}')
 
     def log_message(self, *words: object) -> None:
         pass
