@@ -193,9 +193,11 @@ def test_killed_five_times_it_ends_where_an_undisturbed_run_does(
 ):
     """Also proves that two runs of one spec and seed are alike, bit for bit; and so is what MLflow has of them.
 
-    The server is away until the registration has begun to wait for it. The login in its address is left nowhere: in no
-    file of the run or of MLflow, no line, no process's arguments.
+    The server answers when a run starts, or that would be refused, and is then away until the registration has begun to
+    wait for it. The login in its address is left nowhere: in no file of the run or of MLflow, no line, no process's
+    arguments.
     """
+    server.start()
     address = server.address.replace("://", f"://alice:{CANARY}@")
     environment = os.environ | {"MLFLOW_TRACKING_URI": address}
     rng = random.Random(0)
@@ -216,6 +218,8 @@ def test_killed_five_times_it_ends_where_an_undisturbed_run_does(
         assert last.stdout
         said, arguments = [], set[Path]()
         for line in last.stdout:
+            if not said:
+                server.kill()
             said.append(line)
             arguments |= {path for path in Path("/proc").glob("[0-9]*/cmdline") if CANARY in _text(path)}
             if "register: MLflow at" in line and "waiting for it" in line:
