@@ -7,6 +7,8 @@ from cellwright.spec import Resources, SearchSpec
 
 FINISH = Resources(cpu="500m", memory="1Gi")
 """The exit handler's profile: it does nothing but delete."""
+USER = 1000
+"""Of the image."""
 TRACKING_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 LONGEST_RETRYING = "31536000s"
 """Argo counts this from the first attempt's start, and begins no attempt after it; KFP calls it the longest wait."""
@@ -21,6 +23,8 @@ def grant(task: dsl.PipelineTask, spec: SearchSpec) -> None:
     task.set_caching_options(False)
     _give_profile(task, resources)
     kubernetes.add_pod_label(task, STEP, task.name)
+    kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
+    kubernetes.empty_dir_mount(task, "scratch", "/tmp", size_limit=resources.scratch)
     kubernetes.set_timeout(task, spec.pipeline.max_seconds)
     task.set_retry(
         num_retries=spec.pipeline.spot_retries if resources.spot else spec.pipeline.retries,

@@ -55,6 +55,25 @@ def test_pods_are_restricted(objects):
             assert "memory" in container["resources"]["limits"], container["name"]
 
 
+def test_no_volume_fills_a_nodes_disk(objects):
+    for owner, template in pod_templates(objects):
+        for volume in template["spec"]["volumes"]:
+            assert "emptyDir" not in volume or "sizeLimit" in volume["emptyDir"], key(owner)
+
+
+def test_what_searches_take_together_is_bounded():
+    objects = from_files(MANIFESTS / "base")
+    [quota] = of_kind(objects, "ResourceQuota")
+    amounts = ("cpu", "memory", "ephemeral-storage")
+    bounded = {f"{what}.{name}" for what in ("requests", "limits") for name in amounts}
+    bounded |= {f"count/{each}" for each in ("jobs.batch", "experiments.kubeflow.org", "trials.kubeflow.org")}
+    assert bounded | {"pods", "count/secrets", "count/configmaps"} <= quota["spec"]["hard"].keys()
+    [limits] = of_kind(objects, "LimitRange")
+    [container] = limits["spec"]["limits"]
+    for what in ("defaultRequest", "default", "max"):
+        assert container[what].keys() == set(amounts)
+
+
 def test_only_who_talks_to_kubernetes_has_a_token_for_it(objects):
     bound = {
         subject["name"] for binding in of_kind(objects, "RoleBinding") for subject in binding["subjects"]

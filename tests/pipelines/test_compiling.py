@@ -119,6 +119,16 @@ def test_every_task_has_the_selector_and_tolerations(documents):
         assert (spot.key, spot.operator, spot.value, spot.effect) == ("spot", "Exists", "", "")
 
 
+def test_every_task_is_without_root_and_its_disk_is_bounded(documents):
+    executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for executor in executors.values():
+        config = json_format.ParseDict(executor, KubernetesExecutorConfig())
+        context = config.security_context
+        assert (context.run_as_user, context.run_as_group, context.run_as_non_root) == (1000, 1000, True)
+        [volume] = config.empty_dir_mounts
+        assert (volume.mount_path, volume.size_limit) == ("/tmp", "10Gi")
+
+
 def test_no_step_installs_packages_when_it_starts(compiled):
     assert "pip install" not in compiled.read_text()
 

@@ -131,6 +131,8 @@ class Resources(DeployedSection):
     cpu_request: Cpu | None = None
     """CPUs of a node that are reserved; all of `cpu` by default."""
     memory: Memory = "2Gi"
+    scratch: Memory = "10Gi"
+    """Disk of a pod, for prepared data, checkpoints and models: a pod that uses more is evicted."""
     gpus: int = Field(default=0, ge=0)
     gpu_resource: str = "nvidia.com/gpu"
     """Name of the extended resource that stands for a GPU."""

@@ -12,6 +12,7 @@ from cellwright.spec import Resources, Store
 PROFILE = {
     "cpu": "2",
     "memory": "4Gi",
+    "scratch": "30Gi",
     "gpus": 1,
     "node_selector": {"cloud.google.com/gke-accelerator": "nvidia-tesla-t4"},
     "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
@@ -37,8 +38,9 @@ def job_of(profile: dict[str, Any], store: dict[str, Any] | None = None, **runne
 def test_the_whole_profile_reaches_the_pod():
     job = job_of(PROFILE)
     pod = job["spec"]["template"]["spec"]
-    amounts = {"cpu": "2", "memory": "4Gi", "nvidia.com/gpu": "1"}
+    amounts = {"cpu": "2", "memory": "4Gi", "ephemeral-storage": "30Gi", "nvidia.com/gpu": "1"}
     assert pod["containers"][0]["resources"] == {"limits": amounts, "requests": amounts}
+    assert pod["volumes"] == [{"name": "scratch", "emptyDir": {"sizeLimit": "30Gi"}}]
     assert pod["nodeSelector"] == PROFILE["node_selector"]
     assert pod["tolerations"] == PROFILE["tolerations"]
     assert pod["affinity"] == PROFILE["affinity"]
@@ -53,7 +55,11 @@ def test_the_whole_profile_reaches_the_pod():
 
 def test_the_runner_may_have_a_profile_of_its_own():
     pod = job_of(PROFILE, resources={"cpu": "500m"})["spec"]["template"]["spec"]
-    assert pod["containers"][0]["resources"]["limits"] == {"cpu": "500m", "memory": "2Gi"}
+    assert pod["containers"][0]["resources"]["limits"] == {
+        "cpu": "500m",
+        "memory": "2Gi",
+        "ephemeral-storage": "10Gi",
+    }
     assert "nodeSelector" not in pod
 
 
@@ -69,14 +75,50 @@ def test_a_pod_needs_no_privilege():
     }
 
 
-def test_keys_come_from_a_secret_and_a_volume_from_its_claim():
+def test_two_keys_come_from_a_secret_and_a_volume_from_its_claim():
     store = {"uri": "s3://bucket", "endpoint": "http://s3:9000", "secret": "keys"}
     container = job_of({}, store)["spec"]["template"]["spec"]["containers"][0]
-    assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
+    assert "envFrom" not in container
+    assert [each for each in container["env"] if "valueFrom" in each] == [
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": "keys", "key": key}}}
+        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    ]
     assert {"name": "AWS_ENDPOINT_URL", "value": "http://s3:9000"} in container["env"]
     pod = job_of({}, {"uri": "/shared/nas", "claim": "nas"})["spec"]["template"]["spec"]
     assert {"name": "store", "persistentVolumeClaim": {"claimName": "nas"}} in pod["volumes"]
     assert {"name": "store", "mountPath": "/shared/nas"} in pod["containers"][0]["volumeMounts"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"app.kubernetes.io/name": "mlflow"},
+        {"cellwright.dev/trial": "0-0"},
+        {"katib.kubeflow.org/suggestion": "a"},
+        {"batch.kubernetes.io/job-name": "a"},
+        {"job-name": "a"},
+        {"team": "a b"},
+        {"te am": "a"},
+        {"/team": "a"},
+    ],
+)
+def test_labels_that_say_what_a_pod_is_are_refused(labels):
+    with pytest.raises(ValueError, match=f"got '{next(iter(labels))}'"):
+        job_of({}, labels=labels)
+
+
+def test_other_labels_reach_the_pod_beside_those_of_the_run():
+    section = JobsSection.model_validate(
+        {"kind": "jobs", "labels": {"team": "vision", "a.example.com/b": ""}}
+    )
+    assert section.owned_by("run-1").all_labels == {
+        "team": "vision",
+        "a.example.com/b": "",
+        "cellwright.dev/run": "run-1",
+    }
+    assert JobsSection.model_validate_json(section.owned_by("run-1").model_dump_json()) == section
+    labels = job_of({}, labels={"team": "vision"})["spec"]["template"]["metadata"]["labels"]
+    assert labels == {"team": "vision", "cellwright.dev/search": "digits-1", "cellwright.dev/trial": "3-0"}
 
 
 def pod_of(phase: str = "Pending", **status: Any) -> client.V1Pod:

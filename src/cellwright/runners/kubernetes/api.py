@@ -22,6 +22,8 @@ SECONDS = 180.0
 COMMAND_SECONDS = 10.0
 """The same for a command that somebody waits for."""
 TIMEOUT = 30
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""The media type of an object without its content."""
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -117,6 +119,22 @@ class Cluster:
     def find(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return the API's answer, or None where the object is not there."""
         return self._unless(404, call, *args, **kwargs)
+
+    def has_secret(self, name: str) -> bool:
+        """Tell whether there is a Secret, asking for its metadata alone."""
+        path = f"/api/v1/namespaces/{self.namespace}/secrets/{name}"
+
+        def read_secret_metadata(**how: Any) -> Any:
+            return self.core.api_client.call_api(
+                path,
+                "GET",
+                header_params={"Accept": METADATA},
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                **how,
+            )
+
+        return self.find(read_secret_metadata) is not None
 
     def create(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Create an object; return None where there is one of that name."""

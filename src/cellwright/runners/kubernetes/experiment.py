@@ -48,7 +48,7 @@ def build_experiment(
         metadata=models.IoK8sApimachineryPkgApisMetaV1ObjectMeta(
             name=pods.search,
             # Katib gives these to the suggestion service's pods too, which are no trials
-            labels=pods.runner.labels or None,
+            labels=pods.runner.all_labels or None,
         ),
         spec=models.V1beta1ExperimentSpec(
             objective=models.V1beta1ObjectiveSpec(

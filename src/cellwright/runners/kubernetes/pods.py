@@ -97,7 +97,7 @@ class TrialPods:
     @property
     def labels(self) -> dict[str, str]:
         """Return the labels of all that belongs to the search."""
-        return {**self.runner.labels, SEARCH: self.search}
+        return {**self.runner.all_labels, SEARCH: self.search}
 
     @property
     def profile(self) -> Resources:
@@ -118,7 +118,7 @@ class TrialPods:
 
     def _pod(self, command: list[str]) -> dict[str, Any]:
         profile, store = self.profile, self.store
-        volumes: list[dict[str, Any]] = [{"name": "scratch", "emptyDir": {}}]
+        volumes: list[dict[str, Any]] = [{"name": "scratch", "emptyDir": {"sizeLimit": profile.scratch}}]
         mounts = [{"name": "scratch", "mountPath": "/tmp"}]
         if store.claim:
             volumes.append({"name": "store", "persistentVolumeClaim": {"claimName": store.claim}})
@@ -126,7 +126,8 @@ class TrialPods:
         environment = {"HOME": "/tmp", "OMP_NUM_THREADS": str(profile.threads)}
         if store.endpoint:
             environment["AWS_ENDPOINT_URL"] = store.endpoint
-        amounts = {"cpu": profile.cpu, "memory": profile.memory}
+        keys = store.secret_keys if store.secret else ()
+        amounts = {"cpu": profile.cpu, "memory": profile.memory, "ephemeral-storage": profile.scratch}
         if profile.gpus:
             amounts[profile.gpu_resource] = str(profile.gpus)
         container = {
@@ -134,7 +135,13 @@ class TrialPods:
             "image": self.runner.image or self.image,
             "imagePullPolicy": "IfNotPresent",
             "command": command,
-            "env": [{"name": name, "value": value} for name, value in environment.items()],
+            "env": [
+                *({"name": name, "value": value} for name, value in environment.items()),
+                *(
+                    {"name": key, "valueFrom": {"secretKeyRef": {"name": store.secret, "key": key}}}
+                    for key in keys
+                ),
+            ],
             "resources": {
                 "limits": amounts,
                 "requests": {**amounts, "cpu": profile.cpu_request or profile.cpu},
@@ -147,8 +154,6 @@ class TrialPods:
                 "readOnlyRootFilesystem": True,
             },
         }
-        if store.secret:
-            container["envFrom"] = [{"secretRef": {"name": store.secret}}]
         pod = {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,

@@ -45,8 +45,8 @@ def preflight(
         yield from _registered(cluster, algorithm, katib_namespace)
     for group, resource, verbs in COMMON + (KATIB if algorithm is not None else ()):
         yield _permission(cluster, group, resource, verbs.split())
-    for what, name, call in _named(cluster, pods):
-        yield _exists(cluster, what, name, call)
+    for kind, name, is_there in _named(cluster, pods):
+        yield _exists(cluster, kind, name, is_there)
     yield _admitted(cluster, pods)
     yield _image(cluster, pods.runner.image or pods.image)
     if pods.profile.gpus:
@@ -108,25 +108,28 @@ def _permission(cluster: Cluster, group: str, resource: str, verbs: list[str]) -
     )
 
 
-def _named(cluster: Cluster, pods: TrialPods) -> Iterator[tuple[str, str, Callable[..., Any]]]:
-    """Yield what the pods refer to by name."""
-    if pods.store.secret:
-        yield "Secret", pods.store.secret, cluster.core.read_namespaced_secret
-    for name in pods.profile.image_pull_secrets:
-        yield "Secret", name, cluster.core.read_namespaced_secret
+def _named(cluster: Cluster, pods: TrialPods) -> Iterator[tuple[str, str, Callable[[str], bool]]]:
+    """Yield what the pods refer to by name, and what tells whether it is there."""
+
+    def read(call: Callable[..., Any]) -> Callable[[str], bool]:
+        return lambda name: cluster.find(call, name, cluster.namespace) is not None
+
+    for name in filter(None, (pods.store.secret, *pods.profile.image_pull_secrets)):
+        yield "Secret", name, cluster.has_secret
     if pods.store.claim:
-        yield "PersistentVolumeClaim", pods.store.claim, cluster.core.read_namespaced_persistent_volume_claim
+        claims = read(cluster.core.read_namespaced_persistent_volume_claim)
+        yield "PersistentVolumeClaim", pods.store.claim, claims
     if pods.profile.service_account:
-        yield "ServiceAccount", pods.profile.service_account, cluster.core.read_namespaced_service_account
+        accounts = read(cluster.core.read_namespaced_service_account)
+        yield "ServiceAccount", pods.profile.service_account, accounts
 
 
-def _exists(cluster: Cluster, kind: str, name: str, call: Callable[..., Any]) -> Finding:
+def _exists(cluster: Cluster, kind: str, name: str, is_there: Callable[[str], bool]) -> Finding:
     what = f"{kind} {cluster.namespace}/{name}"
     try:
-        found = cluster.find(call, name, cluster.namespace)
+        return Finding(what, None if is_there(name) else "is not there, and trials name it")
     except CellwrightError as error:
         return _unseen(what, error)
-    return Finding(what, None if found is not None else "is not there, and trials name it")
 
 
 def _admitted(cluster: Cluster, pods: TrialPods) -> Finding:

@@ -1,13 +1,30 @@
 """The `runner` sections of runners on Kubernetes."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
-from cellwright.pod_labels import RUN
+from cellwright.pod_labels import RESERVED, RESERVED_NAMES, RUN, is_reserved
 from cellwright.spec import Resources, RunnerSection
 from cellwright.spec.form import Form
 from cellwright.spec.strategy import PositiveFloat
+
+LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
+
+
+def _are_free(labels: dict[str, str]) -> dict[str, str]:
+    """Require labels as Kubernetes takes them that open no NetworkPolicy and that no controller goes by."""
+    for name, value in labels.items():
+        if not LABEL.fullmatch(name) or not LABEL_VALUE.fullmatch(value):
+            raise ValueError(f"must be labels as Kubernetes takes them, got {name!r}: {value!r}")
+        if is_reserved(name):
+            raise ValueError(
+                f"must be without those of {', '.join((*RESERVED, *RESERVED_NAMES))}, which say what a pod is, got "
+                f"{name!r}"
+            )
+    return labels
 
 
 class ClusterSection(RunnerSection):
@@ -29,15 +46,23 @@ class ClusterSection(RunnerSection):
     stall_seconds: PositiveFloat = 900
     """How long nothing at all may happen before the search gives up and says what it waits for."""
     keep_seconds: int = Field(default=3600, ge=0)
-    """How long finished Jobs are kept."""
-    labels: dict[str, str] = {}
+    """How long finished Jobs stay to be looked at."""
+    labels: Annotated[dict[str, str], AfterValidator(_are_free)] = {}
     """Labels of Experiments, Jobs and pods beside those that say which search they belong to."""
     delete_on_cancel: bool = True
     """Whether an interrupted search ends its trials; otherwise they continue, and the next attempt finds them."""
+    _owner: str | None = PrivateAttr(default=None)
 
     def owned_by(self, owner: str) -> Self:
         """Return the section with a label for all that the run creates."""
-        return self.model_copy(update={"labels": {**self.labels, RUN: owner}})
+        section = self.model_copy()
+        section._owner = owner
+        return section
+
+    @property
+    def all_labels(self) -> dict[str, str]:
+        """Return the user's labels, and that of the run which creates what has them."""
+        return self.labels if self._owner is None else {**self.labels, RUN: self._owner}
 
     def trial_resources(self, step: Resources) -> Resources:
         """Return the trials' own profile, or the step's."""
