@@ -1,14 +1,18 @@
 """The objects that a kustomization makes: as `kubectl` renders them, or from their files where there is no kubectl."""
 
 import functools
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from cellwright.runners import search_place, step_place, trial_place
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
@@ -59,6 +63,32 @@ def created_by_hand(folder: Path) -> set[tuple[str, str]]:
         for name, place in re.findall(r"kubectl create secret generic (\S+) -n (\S+)", text)
         for namespace in loops.get(place.removeprefix("$"), [place])
     }
+
+
+BUCKET = "arn:aws:s3:::BUCKET"
+PLACES = {
+    "trial": f"PREFIX/{trial_place('a', '0-0')}/result.json",
+    "request": f"PREFIX/{search_place('a')}/trial.json",
+    "prepared": f"PREFIX/{step_place('prepare-1')}/step.json",
+    "finished": f"PREFIX/{step_place('retrain-1')}/step.json",
+    "lease": "PREFIX/leases/search-1",
+    "model": "mlflow/1/models/m/artifacts/MLmodel",
+}
+"""A key of each part of the bucket."""
+
+
+def store_rights(name: str) -> set[tuple[str, str]]:
+    """Return what an identity of manifests/store may do, as action and part of the bucket."""
+    found = set()
+    for statement in json.loads((MANIFESTS / "store" / f"{name}.json").read_text())["Statement"]:
+        assert statement["Effect"] == "Allow" and "NotResource" not in statement
+        actions, resources = (
+            [each] if isinstance(each, str) else each for each in (statement["Action"], statement["Resource"])
+        )
+        assert resources != [BUCKET] or statement["Condition"]["StringLike"]["s3:prefix"]
+        parts = {part for part, key in PLACES.items() for r in resources if fnmatchcase(f"{BUCKET}/{key}", r)}
+        found |= {(action, part) for action in actions for part in parts}
+    return found
 
 
 def of_kind(objects: list[Object], *kinds: str) -> Iterator[Object]:

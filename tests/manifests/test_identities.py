@@ -19,6 +19,7 @@ from tests.manifests.objects import (
     name_of,
     of_kind,
     pod_templates,
+    store_rights,
 )
 
 pytestmark = pytest.mark.parametrize("folder", OVERLAYS, ids=name_of, indirect=True)
@@ -59,8 +60,8 @@ class Identities:
             self.rights[Account(each["metadata"]["name"], "default")] = set()
         for each in of_kind(objects, "ServiceAccount"):
             meta = each["metadata"]
-            clouds = {right for right in meta.get("annotations", {}).items() if right[0] in CLOUD}
-            self.rights[Account(meta["namespace"], meta["name"])] = clouds
+            clouds = [right for right in meta.get("annotations", {}).items() if right[0] in CLOUD]
+            self.rights[Account(meta["namespace"], meta["name"])] = set().union(*map(_in_cloud, clouds))
         self.secrets = _secrets(objects)
         roles = {
             (each["metadata"]["namespace"], each["metadata"]["name"]): each["rules"]
@@ -91,6 +92,12 @@ class Identities:
             new = {each for each in self.rights if each.namespace in namespaces} - reached
             reached |= new
         return reached - {account}
+
+
+def _in_cloud(annotation: tuple[str, str]) -> set[Right]:
+    """Return what a role that has one of our policies may do with the bucket; another identity, as it is."""
+    _, _, role = annotation[1].partition(":role/cellwright-")
+    return set(store_rights(role)) if role else {annotation}
 
 
 def _granted(namespace: str, rules: list[Object]) -> Iterator[Right]:

@@ -1,0 +1,151 @@
+"""What the three identities of a store may do, by the policies of manifests/store, on a versitygw of its own.
+
+The cluster's versitygw knows one account alone. This one takes the policies as those of the bucket, one principal for
+each, and has no conditions: what the policies say of listing is for Amazon.
+"""
+
+import json
+import random
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from cellwright.progress import Silent
+from cellwright.runners import search_place, step_place, trial_place
+from cellwright.search.remote_trial import RemoteTrial
+from cellwright.spaces import build_space
+from cellwright.stores import S3Store, leased
+from cellwright.tasks.preparing import prepare
+from tests.cluster.conftest import ROOT
+from tests.search.test_remote_trial import ask, spec_of
+
+BUCKET, PREFIX, ADMINISTRATOR = "models", "nas", "administrator"
+PREPARED, FINISHED = (
+    f"{PREFIX}/{step_place('prepare-1')}/step.json",
+    f"{PREFIX}/{step_place('retrain-1')}/step.json",
+)
+REQUEST, LEASE = f"{PREFIX}/{search_place('a')}/trial.json", f"{PREFIX}/leases/search-1"
+RESULT, MODEL = f"{PREFIX}/{trial_place('a', '0-0')}/result.json", "mlflow/1/models/m/artifacts/MLmodel"
+MAY_READ = {
+    "trials": {PREPARED, REQUEST, RESULT},
+    "steps": {PREPARED, FINISHED, REQUEST, LEASE, RESULT},
+    "mlflow": {MODEL},
+}
+MAY_WRITE = {**MAY_READ, "trials": {RESULT}}
+
+
+def statements(name: str) -> Iterator[dict[str, Any]]:
+    text = (ROOT / "manifests" / "store" / f"{name}.json").read_text()
+    for each in json.loads(text.replace("BUCKET", BUCKET).replace("PREFIX", PREFIX))["Statement"]:
+        each.pop("Condition", None)
+        yield {**each, "Sid": f"{name}{each['Sid']}", "Principal": {"AWS": [name]}}
+
+
+class Gateway:
+    def __init__(self, folder: Path) -> None:
+        program = shutil.which("versitygw")
+        assert program is not None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        (folder / "buckets").mkdir()
+        (folder / "accounts").mkdir()
+        self.process = subprocess.Popen(
+            [program, "--access", ADMINISTRATOR, "--secret", ADMINISTRATOR, "--port", f"127.0.0.1:{port}"]
+            + ["--iam-dir", str(folder / "accounts"), "posix", str(folder / "buckets")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        administrator = self.client(ADMINISTRATOR)
+        for _ in range(100):
+            try:
+                administrator.create_bucket(Bucket=BUCKET)
+                break
+            except Exception:
+                time.sleep(0.1)
+        for name in MAY_READ:
+            admin = [program, "admin", "--access", ADMINISTRATOR, "--secret", ADMINISTRATOR]
+            user = ["create-user", "--access", name, "--secret", f"{name}-secret", "--role", "user"]
+            subprocess.run([*admin, "--endpoint-url", self.url, *user], check=True, capture_output=True)
+        policy = {"Version": "2012-10-17", "Statement": [s for name in MAY_READ for s in statements(name)]}
+        administrator.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+
+    def keys(self, name: str) -> dict[str, str]:
+        secret = name if name == ADMINISTRATOR else f"{name}-secret"
+        return {"AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": self.url}
+
+    def client(self, name: str) -> Any:
+        key, secret, url = self.keys(name).values()
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        return boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            config=config,
+        )
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path_factory.mktemp("s3"))
+    yield gateway
+    gateway.process.kill()
+    gateway.process.wait()
+
+
+def is_allowed(call: Any, **request: Any) -> bool:
+    try:
+        call(Bucket=BUCKET, **request)
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDenied", error
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", MAY_READ)
+def test_each_identity_reads_and_writes_its_own_part(gateway, name):
+    every = set().union(*MAY_READ.values())
+    administrator, client = gateway.client(ADMINISTRATOR), gateway.client(name)
+    for key in every:
+        administrator.put_object(Bucket=BUCKET, Key=key, Body=b"whole")
+    assert {key for key in every if is_allowed(client.get_object, Key=key)} == MAY_READ[name]
+    assert {key for key in every if is_allowed(client.put_object, Key=key, Body=b"other")} == MAY_WRITE[name]
+    assert {key for key in every if is_allowed(client.delete_object, Key=key)} == MAY_WRITE[name]
+
+
+@pytest.fixture
+def as_identity(gateway, monkeypatch: pytest.MonkeyPatch):
+    def become(name: str) -> S3Store:
+        for variable, value in gateway.keys(name).items():
+            monkeypatch.setenv(variable, value)
+        return S3Store(f"s3://{BUCKET}/{PREFIX}", seconds=5)
+
+    return become
+
+
+def test_a_search_and_its_trial_need_no_more(as_identity, tmp_path: Path):
+    store = as_identity("steps")
+    folder = tmp_path / "prepare-1"
+    folder.mkdir()
+    with leased(store, "leases/prepare-1", "run", lambda text: None):
+        prepare(spec_of().data, folder, lambda text: None)
+        store.push(folder, step_place("prepare-1"))
+    spec = spec_of()
+    ask(store, trial_place("b", "4-0"), spec, tmp_path, build_space(spec.space).sample(random.Random(0)))
+    trial = RemoteTrial(as_identity("trials"), "b", "4-0", tmp_path / "pod", parameters={})
+    assert trial.run(Silent()).state == "done"
+    store = as_identity("steps")
+    store.pull(trial_place("b", "4-0"), tmp_path / "back", wanted="result.json".__eq__)
+    assert (tmp_path / "back" / "result.json").exists()
