@@ -46,7 +46,7 @@ class ClusterSection(RunnerSection):
     stall_seconds: PositiveFloat = 900
     """How long nothing at all may happen before the search gives up and says what it waits for."""
     keep_seconds: int = Field(default=3600, ge=0)
-    """How long finished Jobs stay to be looked at."""
+    """How long finished Jobs are kept."""
     labels: Annotated[dict[str, str], AfterValidator(_are_free)] = {}
     """Labels of Experiments, Jobs and pods beside those that say which search they belong to."""
     delete_on_cancel: bool = True
