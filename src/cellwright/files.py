@@ -127,12 +127,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def files_below(path: Path) -> list[Path]:
-    """Return the files that are whole: those that are being written, or only cached, have names with a dot first."""
-    return [
-        file
-        for file in path.rglob("*")
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+    """Return the files that are whole: those that are being written, or only cached, have names with a dot first.
+
+    What others delete meanwhile is left out.
+    """
+    found = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = (Path(folder, name) for name in names if not name.startswith("."))
+        found += [file for file in files if file.is_file()]
+    return found
 
 
 def file_digest(path: Path) -> str:

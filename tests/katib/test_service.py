@@ -425,7 +425,7 @@ def test_settings_that_break_rules_are_refused(client):
     assert client.refusal(experiment({"strategy": "randon", "seed": "-1"})) == (
         "algorithmSettings: strategy.kind: must be one of 'darts', 'pc-darts', 'gdas', 'drnas', 'beta-darts', "
         "'spos', 'random-ws', 'enas', 'random', 'regularized-evolution', 'local-search', 'reinforce', "
-        "'predictor', 'nsga2', got 'randon'; did you mean 'random'?; space: must be given; "
+        "'predictor', 'race', 'nsga2', got 'randon'; did you mean 'random'?; space: must be given; "
         "seed: must be greater than or equal to 0, got -1"
     )
 

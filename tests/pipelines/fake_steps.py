@@ -39,9 +39,10 @@ def prepare(word: str, workspace: str, data: dsl.Output[dsl.Dataset]):
 
 @dsl.component(base_image="cellwright", install_kfp_package=False)
 def finish(status: dsl.PipelineTaskFinalStatus):
+    from cellwright.spec import pack_spec, parse_spec
     from cellwright_components.running import end
 
-    end('{"name": "fake", "data": {"source": "digits"}}', "run", status.state)
+    end(pack_spec(parse_spec('{"name": "fake", "data": {"source": "digits"}}')), "run", status.state)
 
 
 def pipeline_saying(word: str):

@@ -59,7 +59,7 @@ def journal(folder: Path) -> list[dict[str, Any]]:
     """Return the evaluations without what a clock measured, in the order of their numbers."""
     text = "".join(path.read_text() for path in folder.glob("small/search-*/evaluations.jsonl"))
     whole, _, _ = text.rpartition("\n")
-    evaluations = [{**json.loads(line), "seconds": None} for line in whole.splitlines()]
+    evaluations = [{**json.loads(line), "seconds": None, "crc32": None} for line in whole.splitlines()]
     return sorted(evaluations, key=lambda e: (e["repeat"], e["number"]))
 
 

@@ -35,7 +35,7 @@ tracker.register_model(
     mlflow_run_id=tracker.log_run(record, status="FINISHED"),
     name="net",
     model=torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, 2)),
-    inputs={"images": numpy.ones((2, 3, 1, 1), numpy.float32)},
+    inputs={{"images": numpy.ones((2, 3, 1, 1), numpy.float32)}},
     metadata={{"classes": ["a", "b"]}},
     tags={{}},
     extra_files={{}},
@@ -110,7 +110,8 @@ def test_it_is_quiet_and_offline(tmp_path: Path):
 
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["artifacts", "mlflow.db"]
+    seen = sorted(path.name for path in (tmp_path / "runs").iterdir() if not path.name.startswith("."))
+    assert seen == ["artifacts", "mlflow.db"]
 
 
 def test_a_model_is_loaded_without_cellwright(

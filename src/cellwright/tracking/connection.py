@@ -26,6 +26,7 @@ for _proxied in (
     "UPLOAD",
 ):  # through the server: only that knows its store's keys, and perhaps its address
     os.environ.setdefault(f"MLFLOW_ENABLE_PROXY_MULTIPART_{_proxied}", "false")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 import requests  # noqa: E402
