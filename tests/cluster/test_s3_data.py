@@ -296,16 +296,16 @@ def test_errors_in_the_data_name_the_object(put, tmp_path: Path):
         app, ["prepare", str(write_spec(tmp_path / "spec.yaml", "npz", {"path": uri}))]
     )
     assert result.exit_code == 1
-    assert f"{uri}: is no .npz archive" in result.stderr
+    assert f"{uri}: is not an .npz archive" in result.stderr
 
 
 def test_a_folder_of_other_things_is_refused_before_it_is_downloaded(put, prefix, tmp_path: Path):
-    for name in ("cats/1.png", "cats/.hidden", "cats/old/2.png", "labels.csv"):
+    for name in ("cats/1.png", "cats/.hidden", "cats/old/2.png", "labels.csv", "3.png", "4.png"):
         put(name, b"")
     spec = write_spec(tmp_path / "spec.yaml", "images", {"path": f"s3://{BUCKET}/{prefix}/"})
     result = CliRunner().invoke(app, ["prepare", str(spec)])
     assert result.exit_code == 1
-    assert "cats/old/2.png is not CLASS/FILE; labels.csv is not CLASS/FILE" in result.stderr
+    assert "nothing but images in it: 3.png is not CLASS/FILE; 4.png is not CLASS/FILE" in result.stderr
 
 
 class SecurityTokens(http.server.BaseHTTPRequestHandler):
