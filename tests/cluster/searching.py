@@ -109,7 +109,8 @@ class Search:
 def evaluations(folder: Path) -> dict[tuple[int, int], dict[str, Any]]:
     """Return what a search learnt, but for the time that it took."""
     lines = map(json.loads, (folder / "evaluations.jsonl").read_text().splitlines())
-    return {(line["number"], line["repeat"]): {**line, "seconds": line["seconds"] > 0} for line in lines}
+    measured = ({**line, "seconds": line["seconds"] > 0, "crc32": None} for line in lines)
+    return {(line["number"], line["repeat"]): line for line in measured}
 
 
 def found(folder: Path) -> dict[str, Any]:
