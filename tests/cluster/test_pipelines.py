@@ -340,7 +340,7 @@ def test_a_mistake_is_told_with_its_cause(mistaken):
 
 def test_a_schedule_fires_twice_and_is_there_once(scheduled, environment):
     said, known = scheduled
-    assert [line.split(":")[0] for line in said] == ["scheduled", "unchanged", "unchanged"]
+    assert [text.splitlines()[-1].split(":")[0] for text in said] == ["scheduled", "unchanged", "unchanged"]
     shown = cellwright(environment, "schedules")
     assert shown.count("digits-katib") == 1
     assert "* * * * * (Europe/Berlin): 0 * * * * * in UTC" in shown

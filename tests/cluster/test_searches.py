@@ -203,4 +203,4 @@ def test_a_search_that_waits_for_nothing_says_so(store, identity, tmp_path_facto
     searches = [Search(spec, tmp_path_factory.mktemp("stalled"), identity) for spec in specs]
     for mistake in [search.mistake() for search in searches]:
         assert "nothing has happened for runner.stall_seconds, 20 s" in mistake
-        assert "exceeded quota: cellwright" in mistake
+        assert "maximum cpu usage per Container is 128, but limit is 300" in mistake

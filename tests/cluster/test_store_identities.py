@@ -20,13 +20,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cellwright.progress import Silent
+from cellwright.results import FolderRecord
 from cellwright.runners import search_place, step_place, trial_place
 from cellwright.search.remote_trial import RemoteTrial
 from cellwright.spaces import build_space
 from cellwright.stores import S3Store, leased
-from cellwright.tasks.preparing import prepare
+from cellwright.stores.attempts import finished, pull
 from tests.cluster.conftest import ROOT
-from tests.search.test_remote_trial import ask, spec_of
+from tests.search.test_remote_trial import ask, put_prepared, spec_of
 
 BUCKET, PREFIX, ADMINISTRATOR = "models", "nas", "administrator"
 PREPARED, FINISHED = (
@@ -137,15 +138,14 @@ def as_identity(gateway, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_search_and_its_trial_need_no_more(as_identity, tmp_path: Path):
     store = as_identity("steps")
-    folder = tmp_path / "prepare-1"
-    folder.mkdir()
     with leased(store, "leases/prepare-1", "run", lambda text: None):
-        prepare(spec_of().data, folder, lambda text: None)
-        store.push(folder, step_place("prepare-1"))
+        put_prepared(store, tmp_path / "prepare-1")
     spec = spec_of()
     ask(store, trial_place("b", "4-0"), spec, tmp_path, build_space(spec.space).sample(random.Random(0)))
     trial = RemoteTrial(as_identity("trials"), "b", "4-0", tmp_path / "pod", parameters={})
     assert trial.run(Silent()).state == "done"
     store = as_identity("steps")
-    store.pull(trial_place("b", "4-0"), tmp_path / "back", wanted="result.json".__eq__)
+    record = finished(store, trial_place("b", "4-0"), FolderRecord)
+    assert record is not None
+    pull(store, trial_place("b", "4-0"), record, tmp_path / "back", wanted="result.json".__eq__)
     assert (tmp_path / "back" / "result.json").exists()

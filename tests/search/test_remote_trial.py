@@ -17,7 +17,7 @@ from cellwright.search.remote_trial import RemoteTrial
 from cellwright.search.trial import TrialRequest
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
-from cellwright.stores import FolderStore, offer, push
+from cellwright.stores import FolderStore, Store, offer, push
 from cellwright.tasks.preparing import prepare
 
 SPEC: dict[str, Any] = {
@@ -39,7 +39,12 @@ def spec_of(**sections: Any) -> SearchSpec:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
     store = FolderStore(str(tmp_path_factory.mktemp("store")))
-    folder = tmp_path_factory.mktemp("data") / "prepare-1"
+    put_prepared(store, tmp_path_factory.mktemp("data") / "prepare-1")
+    return store
+
+
+def put_prepared(store: Store, folder: Path) -> None:
+    """Leave prepared data in the store, as `prepare` does."""
     folder.mkdir()
     prepare(spec_of().data, folder, lambda text: None)
     record = StepRecord(
@@ -53,7 +58,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
     )
     record.save(folder / StepRecord.FILE)
     push(store, folder, step_place("prepare-1"), StepRecord)
-    return store
 
 
 @pytest.fixture
@@ -61,9 +65,7 @@ def genotype() -> Genotype:
     return build_space(spec_of().space).sample(random.Random(0))
 
 
-def ask(
-    store: FolderStore, place: str, spec: SearchSpec, folder: Path, genotype: Genotype | None = None
-) -> None:
+def ask(store: Store, place: str, spec: SearchSpec, folder: Path, genotype: Genotype | None = None) -> None:
     """Leave a request in the store, as a search does."""
     evaluation = None
     if genotype is not None:
