@@ -26,7 +26,7 @@ RULES = {
 }
 """What pydantic's kinds of mistakes mean to people."""
 SURE = 0.85
-"""How alike an unknown key and a known one are where nobody means another key of that name elsewhere."""
+"""How similar an unknown key and a known one are where nobody means another key of that name elsewhere."""
 
 Location = Sequence[int | str]
 

@@ -66,7 +66,7 @@ def pull(
 def push(store: Store, path: Path, folder: str, kind: type[R]) -> None:
     """Store a folder that is finished here, unless the store has it with the same files.
 
-    A push that was killed goes on where it was.
+    A push that was killed resumes when it is called again.
 
     Raises:
         CellwrightError: the store has one with other files.
@@ -123,7 +123,7 @@ def attempting(
         store: where the folder is.
         folder: its name there.
         kind: of its record.
-        say: is told of damage, and of another attempt that was first.
+        say: gets a line about damage, and about another attempt that finished first.
         seconds: between two looks for what has changed.
 
     Raises:

@@ -71,7 +71,7 @@ def render(run: RunReport, more: Sequence[Section] = ()) -> str:
     """Return the page.
 
     Args:
-        run: what is told.
+        run: the results to show.
         more: sections that need more than the run's results, such as pictures of the data.
     """
     from jinja2 import Environment

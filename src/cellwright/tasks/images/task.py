@@ -22,7 +22,7 @@ from cellwright.tasks.classification import Classification
 from cellwright.tasks.example_files import ARRAYS, array_examples, listed_files
 from cellwright.tasks.facts import CLASS_NAMES
 from cellwright.tasks.images.augmentation import augment_images
-from cellwright.tasks.images.files import FORMATS, ImageFiles
+from cellwright.tasks.images.files import ImageFiles, unreadable
 from cellwright.tasks.images.section import ImagesSection
 
 IMAGES = "images"
@@ -93,8 +93,7 @@ class ImageClassification(Classification):
         try:
             pixels = how.decode(file)
         except OSError as error:
-            rule = error.strerror or f"is not a readable {', '.join(FORMATS)}"
-            raise DataError(f"{file}: {rule}") from error
+            raise DataError(f"{file}: {error.strerror or unreadable(file)}") from error
         except Exception as error:  # on broken bytes, decoders raise nearly anything
             raise DataError(f"{file}: {str(error) or type(error).__name__}") from error
         if pixels.shape != self.map_shape:
