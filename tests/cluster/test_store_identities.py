@@ -124,6 +124,8 @@ def test_each_identity_reads_and_writes_its_own_part(gateway, name):
     assert {key for key in every if is_allowed(client.get_object, Key=key)} == MAY_READ[name]
     assert {key for key in every if is_allowed(client.put_object, Key=key, Body=b"other")} == MAY_WRITE[name]
     assert {key for key in every if is_allowed(client.delete_object, Key=key)} == MAY_WRITE[name]
+    for key in every:
+        administrator.delete_object(Bucket=BUCKET, Key=key)
 
 
 @pytest.fixture
