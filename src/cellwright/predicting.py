@@ -11,7 +11,7 @@ import torch
 
 from cellwright.data.split import Inputs, Split
 from cellwright.errors import CellwrightError, DataError
-from cellwright.report.latest import LATEST, LatestRun
+from cellwright.report.latest import LATEST, LatestRun, workspace_of
 from cellwright.results import NETWORK, WEIGHTS, ModelInfo
 from cellwright.stores import open_store
 from cellwright.tasks.base import read_task
@@ -97,11 +97,7 @@ def find_model(model: str, runs: Path, download_to: Path) -> Path:
         for name in MODEL_FILES:
             found = download_model_file(uri, model, name, download_to)
         return found.parent
-    path = Path(model)
-    if path.suffix in (".yaml", ".yml"):
-        from cellwright.spec import load_spec
-
-        path = runs / load_spec(path).name
+    path = workspace_of(model, runs)
     if (path / LATEST).exists():
         steps = LatestRun.read(path).steps
         if "retrain" not in steps:

@@ -79,6 +79,10 @@ def test_they_may_be_written_by_hand():
             """strategy: must be JSON, got '["random"': Expecting ',' delimiter: line 1 column 10 (char 9); """
             """space: must be JSON, got '{"kind": "darts"': Expecting ',' delimiter: line 1 column 17 (char 16)""",
         ),
+        (
+            {"strategy": "race", "space": "stages"},
+            "strategy: must be a strategy that Katib can run, got race, which trains in slices",
+        ),
     ],
 )
 def test_mistakes_are_named_all_at_once(settings, message):

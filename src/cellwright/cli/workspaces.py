@@ -55,13 +55,9 @@ def named(thing: str, runs: Path) -> Path:
         CellwrightError: no run has finished there.
     """
     from cellwright.errors import CellwrightError
-    from cellwright.report.latest import LATEST
+    from cellwright.report.latest import LATEST, workspace_of
 
-    workspace = Path(thing)
-    if workspace.suffix in (".yaml", ".yml"):
-        from cellwright.spec import load_spec
-
-        workspace = runs / load_spec(workspace).name
+    workspace = workspace_of(thing, runs)
     if not (workspace / LATEST).exists():
         raise CellwrightError(f"{workspace} must be the folder of a finished run: it holds no {LATEST}")
     return workspace

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
@@ -53,6 +53,16 @@ class SearchSettings(Section):
     in_order: bool = True
     """Wait for a trial that takes longer than those after it, so that the same seed gives the same search; else go on
     without what it gives."""
+
+    @field_validator("strategy")
+    @classmethod
+    def _strategy_suits_katib(cls, strategy: StrategySection) -> StrategySection:
+        if strategy.continues:
+            raise ValueError(
+                f"must be a strategy that Katib can run, got {strategy.kind}, which trains in slices: its "
+                "trials run as Jobs"
+            )
+        return strategy
 
     @classmethod
     def of(cls, spec: SearchSpec, start: Sequence[Candidate] = ()) -> Self:

@@ -5,7 +5,7 @@ from typing import Self
 
 from cellwright.folders import claim
 from cellwright.results import Result
-from cellwright.spec import SearchSpec
+from cellwright.spec import SearchSpec, load_spec
 
 LATEST = "latest.json"
 
@@ -36,3 +36,9 @@ class LatestRun(Result):
         """Write the workspace's record."""
         claim(workspace / LATEST)
         self.save(workspace / LATEST)
+
+
+def workspace_of(run: str, runs: Path) -> Path:
+    """Return the folder of a run that is given as a folder or as its spec's file; raises CellwrightError."""
+    path = Path(run)
+    return runs / load_spec(path).name if path.suffix in (".yaml", ".yml") else path

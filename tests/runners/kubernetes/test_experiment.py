@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from cellwright.katib.settings import SearchSettings
+from cellwright.katib.settings import ALGORITHMS, SearchSettings
 from cellwright.progress import Silent
 from cellwright.runners import runner_class
 from cellwright.runners.kubernetes import base
+from cellwright.runners.kubernetes.registration import algorithm_names
 from cellwright.search.trial import trials_of
-from cellwright.spec import SearchSpec
+from cellwright.spec import STRATEGIES, SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps.running import step_view
 from cellwright.steps.stored import search_manifest
@@ -105,6 +106,11 @@ def test_a_long_name_is_cut_and_stays_a_name():
     }
     name = search_manifest(SearchSpec.model_validate(spec))["metadata"]["name"]
     assert len(name) <= 40 and re.fullmatch("[a-z0-9]([-a-z0-9]*[a-z0-9])?", name)
+
+
+def test_katib_knows_every_strategy_but_the_race_which_trains_in_slices():
+    names = {f"{ALGORITHMS}{kind}" for kind in STRATEGIES.kinds}
+    assert names - set(algorithm_names()) == {"cellwright-race"}
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ MEMORY = "256Mi"
 
 
 def algorithm_names() -> list[str]:
-    """Return what Katib calls our strategies."""
-    return [ALGORITHMS + kind for kind in sorted(STRATEGIES.kinds)]
+    """Return Katib's names for the strategies that it can run: all but those that train in slices."""
+    return [
+        ALGORITHMS + kind for kind in sorted(STRATEGIES.kinds) if not STRATEGIES.section_type(kind).continues
+    ]
 
 
 def entry(algorithm: str, image: str) -> dict[str, Any]:
