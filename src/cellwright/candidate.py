@@ -1,4 +1,4 @@
-"""What a sampled search evaluates: an architecture, and the values of hyperparameters that are searched with it."""
+"""The candidates of a sampled search: an architecture, and the values of the hyperparameters searched with it."""
 
 import json
 import re
@@ -17,16 +17,16 @@ _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A genotype plus values. Two candidates are equal if their lines are."""
+    """A genotype and the values of searched hyperparameters. Candidates with the same line are equal."""
 
     genotype: Genotype = field(compare=False)
     values: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """JSON values by the names of hyperparameters, such as `retrain.learning_rate`."""
+    """JSON values by hyperparameter, such as `retrain.learning_rate`."""
     line: str = field(init=False, repr=False)
-    """One shell-safe word of `[A-Za-z0-9_.:,~-]`, which Katib passes on unharmed.
+    """The candidate as one shell-safe word of `[A-Za-z0-9_.:,~-]`, which Katib passes on unchanged.
 
-    `GENOTYPE::NAME,VALUE:…` in the order of the names, or without values the genotype's line alone. A value is its
-    canonical JSON, where each byte that is no letter, digit, `_`, `.` or `-` is `~` and two hex digits.
+    The form is `GENOTYPE::NAME,VALUE:…`, sorted by name, or only the genotype's line if there are no values. A value
+    is its canonical JSON, where each byte other than a letter, digit, `_`, `.` or `-` is `~` and two hex digits.
     """
 
     def __post_init__(self) -> None:
@@ -40,7 +40,7 @@ class Candidate:
 
     @classmethod
     def from_line(cls, line: str) -> "Candidate":
-        """Read a line; raises GenotypeError."""
+        """Parse a line; raises GenotypeError."""
         genotype, has_values, spelt = line.strip().partition("::")
         try:
             pairs = [pair.split(",") for pair in spelt.split(":")] if has_values else []
@@ -75,4 +75,4 @@ CandidateLine = Annotated[
     PlainValidator(_read),
     PlainSerializer(lambda candidate: candidate.line, return_type=str),
 ]
-"""A candidate that JSON holds in its one-line form."""
+"""A candidate, stored in JSON as its line."""

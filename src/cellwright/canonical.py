@@ -1,4 +1,4 @@
-"""One spelling and one digest for each JSON value, so that equal things have equal keys."""
+"""A canonical form and a digest of JSON values, so that equal values have equal keys."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """Spell a JSON value with sorted keys and no blanks; refuses NaN, which JSON lacks."""
+    """Return a JSON value with sorted keys and no spaces; rejects NaN, which JSON lacks."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""Credentials in addresses: whoever can read a log, a result or a process's arguments can read them there."""
+"""Detects and removes credentials in URIs, which anyone who can read a log, result or process list would see."""
 
 import re
 from collections.abc import MutableMapping
@@ -14,24 +14,24 @@ WAYS = (
     "AWS_SECRET_ACCESS_KEY), and on a cluster into the Secret that tracking.secret or store.secret names"
 )
 _LOGIN = re.compile(r"://([^/\s]*|[^/@\s]*:[^@\s]*)@")
-"""Also of a password with a slash, which ends the host for those who read URIs by the book."""
+"""Also matches passwords with a slash, which strict parsers of URIs take for the end of the host."""
 
 
 def has_credentials(text: str) -> bool:
-    """Tell whether the text has a URI with a user or password."""
+    """Return whether the text has a URI with a user or password."""
     return _LOGIN.search(text) is not None
 
 
 def without_credentials(text: str) -> str:
-    """Drop the `user:password@` of every URI in the text."""
+    """Remove the `user:password@` of every URI in the text."""
     return _LOGIN.sub("://", text)
 
 
 def split_login(environ: MutableMapping[str, str]) -> None:
-    """Move the user and password in MLFLOW_TRACKING_URI to the variables that MLflow has for them.
+    """Move the user and password in MLFLOW_TRACKING_URI to MLflow's own variables.
 
     Raises:
-        CellwrightError: that server is not reached by http, or the URI is no valid one.
+        CellwrightError: the URI is invalid, or its scheme is not http or https.
     """
     uri = environ.get(MLFLOW_URI, "")
     parts = urlsplit(uri)

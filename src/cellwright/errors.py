@@ -2,14 +2,14 @@
 
 
 class CellwrightError(Exception):
-    """A mistake in what the user gave: the message names the thing, its value and the rule it breaks.
+    """An error in the user's input. The message names the thing, its value and the rule it breaks.
 
-    The command line prints the message alone, without a traceback, and exits with 1.
+    The command line prints only the message, without a traceback, and exits with 1.
     """
 
 
 class SpecError(CellwrightError):
-    """A spec that cannot be read or breaks a rule; the message lists every mistake found."""
+    """A spec that cannot be read or breaks a rule; the message lists every error."""
 
 
 class DivergedError(CellwrightError):
@@ -21,7 +21,7 @@ class DataError(CellwrightError):
 
 
 class BrokenFilesError(DataError):
-    """Data with files that cannot be used; the message names some of them, and `files` all, with the reasons."""
+    """Data with unusable files; the message names some of them, and `files` lists all with the reasons."""
 
     def __init__(self, message: str, files: tuple[str, ...]) -> None:
         super().__init__(message)

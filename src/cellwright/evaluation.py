@@ -1,4 +1,4 @@
-"""What a sampled search learns about one candidate, and what it is after."""
+"""Evaluations of the candidates of a sampled search, and the objectives that they are compared by."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from cellwright.files import reason_of, write_text
 from cellwright.spec import ObjectiveSection
 
 State = Literal["running", "done", "failed", "infeasible", "pruned"]
-"""`infeasible` breaks a constraint; `pruned` was left out by an estimator or stopped early."""
+"""`infeasible`: breaks a constraint. `pruned`: rejected by an estimator, or stopped early."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,18 +25,18 @@ class Objective:
     direction: Literal["maximize", "minimize"] = "maximize"
 
     def score(self, metrics: Mapping[str, float]) -> float:
-        """Return the metric turned so that more is better."""
+        """Return the metric as a score, where higher is better."""
         return metrics[self.metric] if self.direction == "maximize" else -metrics[self.metric]
 
 
 def build_objectives(sections: Iterable[ObjectiveSection]) -> list[Objective]:
-    """Return what the `objectives` of a spec ask for."""
+    """Build the objectives of a spec."""
     return [Objective(metric=section.metric, direction=section.direction) for section in sections]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fidelity:
-    """The cost of one evaluation, as shares of the full one."""
+    """The cost of one evaluation, as fractions of a full one."""
 
     epochs: float = 1.0
     data: float = 1.0
@@ -54,63 +54,63 @@ FULL = Fidelity()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """One candidate, suggested as the `number`-th of a search, and what became of it."""
+    """The evaluation of one candidate of a search."""
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
 
     number: int
-    """Place in the order of suggestions, counted from 0: the search's clock, whatever finishes first."""
+    """Index of the suggestion, counted from 0. Evaluations may finish in another order."""
     candidate: CandidateLine
     state: State = "done"
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Measured on validation; holds every objective's metric when done."""
+    """Validation metrics; includes every objective once the evaluation is done."""
     fidelity: Fidelity = FULL
     repeat: int = 0
-    """0 as it was suggested; from 1 on, scored once more on a fresh seed to see whether it was lucky."""
+    """0 for the first evaluation. Higher numbers repeat it with a fresh seed, to rule out luck."""
     curve: tuple[float, ...] = ()
     """The first objective's metric after each epoch."""
     losses: tuple[float, ...] = ()
-    """The loss on each validation example, where a race compares networks by them."""
+    """Loss of each validation example, for strategies that compare networks by them."""
     seconds: float = 0.0
     reason: str | None = None
-    """Why it failed, was pruned or is infeasible."""
+    """Why the evaluation failed, was pruned or is infeasible."""
 
     @property
     def was_begun(self) -> bool:
-        """Tell whether it passed the screen, or still may."""
+        """Return whether the candidate passed the screening, or is still in it."""
         return self.state in ("running", "done") or self.seconds > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suggestion:
-    """A candidate that a strategy wants evaluated, and how thoroughly."""
+    """A candidate that a strategy wants evaluated, and at which fidelity."""
 
     number: int
-    """Place in the order of suggestions, counted from 0."""
+    """Index of the suggestion, counted from 0."""
     candidate: Candidate
     fidelity: Fidelity = FULL
 
     @property
     def running(self) -> Evaluation:
-        """Return the evaluation as it is while under way."""
+        """Return an evaluation in state `running`."""
         return Evaluation(
             number=self.number, candidate=self.candidate, fidelity=self.fidelity, state="running"
         )
 
     def done(self, metrics: Mapping[str, float]) -> Evaluation:
-        """Return the evaluation with what was measured."""
+        """Return a finished evaluation with the given metrics."""
         return replace(self.running, state="done", metrics=metrics)
 
 
 def without_incomparable(evaluation: Evaluation, objectives: Iterable[Objective]) -> Evaluation:
-    """Return the evaluation, pruned where it has an objective that is not finite, which cannot be compared."""
+    """Return the evaluation; if an objective is not finite, which cannot be compared, in state `pruned`."""
     known = {o.metric: evaluation.metrics[o.metric] for o in objectives if o.metric in evaluation.metrics}
     broken = [f"{name} must be finite, got {value:g}" for name, value in known.items() if not isfinite(value)]
     return replace(evaluation, state="pruned", reason="; ".join(broken)) if broken else evaluation
 
 
 EvaluationLine = TypeAdapter(Evaluation)
-"""Evaluations as JSON."""
+"""Reads and writes evaluations as JSON."""
 
 
 def save_evaluation(evaluation: Evaluation, path: Path) -> None:
@@ -119,7 +119,7 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
 
 
 def load_evaluation(path: Path) -> Evaluation:
-    """Read what `save_evaluation` wrote; raises CellwrightError naming the file."""
+    """Read a file written by `save_evaluation`; raises CellwrightError naming the file."""
     try:
         return EvaluationLine.validate_json(path.read_bytes())
     except (OSError, ValueError) as error:

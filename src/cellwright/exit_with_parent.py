@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that ends."""
+"""Lets a process exit when its parent exits, for whatever reason."""
 
 import os
 import select
@@ -7,8 +7,8 @@ import threading
 
 
 def die_with_peer(descriptor: int) -> None:
-    """Kill this process as soon as the pipe is closed at its other end, be it read or written here; files never are."""
-    watched = os.dup(descriptor)  # the number itself may come to stand for another file
+    """Kill this process as soon as the other end of the pipe is closed. Works for either end; files never close."""
+    watched = os.dup(descriptor)  # the original number may be reused for another file
 
     def watch() -> None:
         poll = select.poll()

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic files: a reader sees a complete file or none."""
 
 import errno
 import hashlib
@@ -16,14 +16,14 @@ from pydantic import BaseModel, ValidationError
 from cellwright.errors import CellwrightError
 
 PARTIAL = ".partial"
-"""Ends the names of files that are being written, which are hidden too."""
+"""Suffix of files that are being written. Their names also start with a dot."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, which becomes `path` when the block ends well.
+    """Yield a temporary path beside `path`, which replaces `path` if the block succeeds.
 
-    The file is on the disk by then, and so is its name; its mode follows the umask.
+    The file and its directory entry are synced to disk. The file's mode follows the umask.
     """
     with _partial(path) as temporary:
         mode = temporary.stat().st_mode
@@ -36,7 +36,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _partial(path: Path) -> Iterator[Path]:
-    """Give a new empty file beside `path`, which is gone at the end of the block."""
+    """Yield a new empty file beside `path`, and delete it at the end of the block."""
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PARTIAL}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -47,9 +47,9 @@ def _partial(path: Path) -> Iterator[Path]:
 
 
 def create_text(path: Path, text: str) -> bool:
-    """Write a text file that appears whole, unless there is a file of that name; tell whether there was none.
+    """Write a text file atomically unless it exists, and return whether it was written.
 
-    Of several processes that do so at once, one does.
+    If several processes do this at once, exactly one writes the file.
     """
     with _partial(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -63,7 +63,7 @@ def create_text(path: Path, text: str) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those around it, whose names are on the disk when this returns."""
+    """Make a folder and its parents, and sync their directory entries to disk."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
@@ -71,20 +71,20 @@ def make_folder(path: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Delete what killed processes left half written in a folder that no other process writes to."""
+    """Delete the incomplete files of killed processes in a folder that no other process writes to."""
     for path in folder.rglob(f".*{PARTIAL}"):
         path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
-    """Have the disk hold a file's bytes, or the names in a folder."""
+    """Sync a file's content, or a folder's entries, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
         if not (
             path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)
-        ):  # some volumes sync no folders
+        ):  # some volumes cannot sync folders
             raise
     finally:
         os.close(handle)
@@ -97,12 +97,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_model(path: Path, model: BaseModel) -> None:
-    """Write a model as a JSON file, atomically, having read it back; raises CellwrightError naming the file."""
+    """Validate a model and write it as a JSON file atomically; raises CellwrightError naming the file."""
     write_text(path, model_json(path, model))
 
 
 def model_json(path: Path, model: BaseModel) -> str:
-    """Return the text of a model's JSON file, having read it back; raises CellwrightError naming the file."""
+    """Return the text of a model's JSON file, after validating it; raises CellwrightError naming the file."""
     try:
         text = model.model_dump_json(indent=2) + "\n"
         type(model).model_validate_json(text)
@@ -114,7 +114,7 @@ def model_json(path: Path, model: BaseModel) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Return in one line why something could not be read."""
+    """Return a one-line reason why something could not be read."""
     if isinstance(error, ValidationError):
         found = ((".".join(map(str, details["loc"])), details["msg"]) for details in error.errors())
         return "; ".join(f"{place}: {message}" if place else message for place, message in found)
@@ -127,9 +127,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def files_below(path: Path) -> list[Path]:
-    """Return the files that are whole: those that are being written, or only cached, have names with a dot first.
+    """Return the complete files below a folder. Skips hidden files, which are partial or cached.
 
-    What others delete meanwhile is left out.
+    Files that another process deletes meanwhile are skipped too.
     """
     found = []
     for folder, folders, names in os.walk(path):
@@ -149,7 +149,7 @@ def file_digest(path: Path) -> str:
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Make `target` a copy of the folder `source`, sharing the bytes where the file system can."""
+    """Copy the folder `source` to `target`, sharing the content where the file system can."""
 
     def link(name: str, copy: str) -> None:
         try:

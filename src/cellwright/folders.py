@@ -1,8 +1,9 @@
-"""Folders of ours: the guard that everything passes that writes into, locks or empties one.
+"""Protects the user's folders: cellwright writes to, locks or empties only folders that it made itself.
 
-A folder is ours if cellwright marked it; only a new or an empty one gets a mark. The mark is a hidden folder, which
-also has one file for each entry that cellwright made in it. Such a file is the entry's lock, and it outlives the
-entry: were it deleted, two processes could hold the "same" lock. What has no such file is never written or deleted.
+cellwright marks each folder that it makes, and only a new or empty folder can be marked. The mark is a hidden
+folder. It holds one file for each entry that cellwright made. That file is the entry's lock, and it outlives the
+entry: if it were deleted, two processes could hold the "same" lock. Entries without such a file are never written
+or deleted.
 """
 
 import fcntl
@@ -23,9 +24,9 @@ from cellwright.step_list import STEPS
 
 MARK = ".cellwright"
 Kind = Literal["workspace", "artifacts"]
-"""Whether a folder has the steps of a spec, or the files of MLflow's models."""
+"""Whether a folder holds the steps of a spec, or the model files of MLflow."""
 ARTIFACTS = "artifacts"
-"""The folder beside a SQLite database in which MLflow keeps the files of models."""
+"""The folder beside a SQLite database where MLflow keeps model files."""
 
 _USE: Mapping[Kind, str] = {"workspace": "the runs of a spec", "artifacts": "the files of MLflow's models"}
 _KIND, _LOCK, _USERS, _ENTRIES, _TRASH = "folder.json", "lock", "users", "entries", "trash"
@@ -34,10 +35,10 @@ _MLFLOW_RUN = re.compile(r"[0-9a-f]{32}")
 
 
 def check_ours(folder: Path, kind: Kind = "workspace") -> None:
-    """Refuse a folder that is not new, empty, or of the kind and made by cellwright; changes nothing.
+    """Check that a folder is new, empty, or made by cellwright for this use. Changes nothing.
 
     Raises:
-        CellwrightError: names the folder and what in it is not ours.
+        CellwrightError: the folder holds something else; the message names both.
     """
     if folder.is_symlink():
         raise CellwrightError(
@@ -57,10 +58,14 @@ def check_ours(folder: Path, kind: Kind = "workspace") -> None:
 
 
 def check_apart(folder: Path, places: Mapping[str, Path]) -> None:
-    """Refuse a folder that is, holds or lies in one of the places, given by what the spec calls them.
+    """Check that a folder neither is, contains, nor lies in one of the given places.
+
+    Args:
+        folder: the folder to check.
+        places: the user's files and folders, by their keys in the spec.
 
     Raises:
-        CellwrightError: names the folder and the place.
+        CellwrightError: the folder overlaps with a place; the message names both.
     """
     ours = folder.resolve()
     for key, place in places.items():
@@ -72,14 +77,14 @@ def check_apart(folder: Path, places: Mapping[str, Path]) -> None:
 
 
 def check_workspace(workspace: Path, places: Mapping[str, Path]) -> None:
-    """Refuse a workspace that would take the place of the data, of MLflow's files, or of anything else not ours.
+    """Check that a workspace does not overlap with the data, MLflow's files or anything else that is the user's.
 
     Args:
-        workspace: the folder, perhaps not made yet.
-        places: the files and folders of the user's, by what the spec calls them.
+        workspace: the folder, which need not exist.
+        places: the user's files and folders, by their keys in the spec.
 
     Raises:
-        CellwrightError: names the folder, and what it is in the way of.
+        CellwrightError: the workspace overlaps with something; the message names both.
     """
     if workspace.name == ARTIFACTS:
         raise CellwrightError(
@@ -90,26 +95,26 @@ def check_workspace(workspace: Path, places: Mapping[str, Path]) -> None:
 
 
 def make_ours(folder: Path, kind: Kind = "workspace") -> None:
-    """Make the folder, if need be, and mark it.
+    """Create the folder if it does not exist, and mark it.
 
     Raises:
-        CellwrightError: it is not ours.
+        CellwrightError: the folder was not made by cellwright.
     """
     check_ours(folder, kind)
     if _kind(folder) == kind:
         return
     entries = folder / MARK / _ENTRIES
     entries.mkdir(parents=True, exist_ok=True)
-    for name in _names(folder):  # what an earlier version left, which had no marks
+    for name in _names(folder):  # entries of an earlier version, which wrote no marks
         (entries / name).touch()
     write_json(folder / MARK / _KIND, {"kind": kind})
 
 
 def claim(path: Path) -> Path:
-    """Record that cellwright makes this entry of a workspace, which is marked if need be; return the entry's lock.
+    """Record that cellwright makes this entry of a workspace, and return its lock. Marks the workspace if needed.
 
     Raises:
-        CellwrightError: the workspace is not ours, or the entry is a link, or is there and is not ours.
+        CellwrightError: cellwright did not make the workspace or an existing entry, or the entry is a symbolic link.
     """
     make_ours(path.parent)
     lock = path.parent / MARK / _ENTRIES / path.name
@@ -124,10 +129,11 @@ def claim(path: Path) -> Path:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Claim a folder of a workspace, make it if need be, and hold it for this process, however that ends.
+    """Claim a folder of a workspace, create it if it does not exist, and lock it until the process or the block ends.
 
     Raises:
-        CellwrightError: it is not ours, or another process holds it, which is named.
+        CellwrightError: cellwright did not make the folder, or another process holds it; the message names that
+            process.
     """
     with _hold(claim(folder), f"{folder} must be used by one process at a time"):
         make_folder(folder)
@@ -137,10 +143,10 @@ def claimed(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(workspace: Path) -> Iterator[None]:
-    """Hold the workspace, which is made if need be, for one run of the whole pipeline.
+    """Lock the workspace for one run of the whole pipeline. Creates it if it does not exist.
 
     Raises:
-        CellwrightError: it is not ours, or another run holds it.
+        CellwrightError: cellwright did not make the workspace, or another run holds it.
     """
     make_ours(workspace)
     with _hold(workspace / MARK / _LOCK, f"{workspace} must be used by one process at a time"):
@@ -149,14 +155,14 @@ def locked(workspace: Path) -> Iterator[None]:
 
 @contextmanager
 def used(workspace: Path, *, fresh: bool = False) -> Iterator[None]:
-    """Keep others from emptying the workspace, which is made if need be, as long as a command works in it.
+    """Keep other processes from emptying the workspace while a command works in it. Creates it if it does not exist.
 
     Args:
         workspace: the folder.
-        fresh: whether to delete first what cellwright made in it.
+        fresh: delete everything that cellwright made in it first.
 
     Raises:
-        CellwrightError: the workspace is not ours, or cannot be emptied since another process works in it.
+        CellwrightError: cellwright did not make the workspace, or another process works in it and it cannot be emptied.
     """
     make_ours(workspace)
     with (workspace / MARK / _USERS).open("a") as users:
@@ -167,7 +173,7 @@ def used(workspace: Path, *, fresh: bool = False) -> Iterator[None]:
 
 
 def _clear(workspace: Path, users: int) -> None:
-    """Delete what cellwright made in the workspace, each entry whole or not at all."""
+    """Delete everything that cellwright made in the workspace, each entry as a whole or not at all."""
     mark, rule = workspace / MARK, f"--fresh must have {workspace} to itself"
     entries = sorted(lock.name for lock in (mark / _ENTRIES).glob("*"))
     with ExitStack() as held:
@@ -192,7 +198,7 @@ def _clear(workspace: Path, users: int) -> None:
 
 @contextmanager
 def _hold(lock: Path, rule: str, activity: str = "is using it") -> Iterator[None]:
-    """Hold a lock, whose file says who holds it, to the end of the block."""
+    """Hold a lock until the end of the block. The lock's file names the process that holds it."""
     with lock.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,12 +222,12 @@ def _kind(folder: Path) -> Kind | None:
 
 
 def _names(folder: Path) -> list[str]:
-    """Return the names of the folder's entries but its mark, which may be half made by another process."""
+    """Return the names of the folder's entries, except for the mark, which another process may still be making."""
     return sorted(name for name in os.listdir(folder) if name != MARK)
 
 
 def _foreign(folder: Path, kind: Kind) -> str | None:
-    """Return the name of an entry that shows that a folder without a mark is not ours; None if nothing does."""
+    """Return the name of an entry that cellwright did not make in a folder without a mark, or None."""
     if not folder.exists():
         return None
     mark = folder / MARK
@@ -239,7 +245,7 @@ def _foreign(folder: Path, kind: Kind) -> str | None:
 
 
 def _is_step(folder: Path) -> bool:
-    """Tell whether a folder of a workspace without a mark is a step's: it has its record, or was locked by a step."""
+    """Return whether a folder of an unmarked workspace is a step's: it has a step's record or lock."""
     try:
         record = json.loads((folder / "step.json").read_bytes())
         return bool(f"{record['step']}-{record['key']}" == folder.name)
@@ -248,7 +254,7 @@ def _is_step(folder: Path) -> bool:
 
 
 def _is_of_mlflow(entry: Path) -> bool:
-    """Tell whether an entry of a folder without a mark is what MLflow makes: a run's files, or models by their ids."""
+    """Return whether an entry of an unmarked folder was made by MLflow: a run's files, or a folder of models."""
     if entry.is_symlink() or not entry.is_dir():
         return False
     if entry.name == "models":

@@ -1,4 +1,4 @@
-"""The genotype: the one description of a found architecture, from search to registry."""
+"""The genotype: the representation of an architecture, used from search to registry."""
 
 import itertools
 import math
@@ -13,17 +13,17 @@ from cellwright.canonical import canonical_json, digest
 from cellwright.errors import CellwrightError
 
 MAX_NUMBERINGS = 40_320
-"""How many numberings of a cell's nodes are tried: those of eight that look alike."""
+"""Maximum number of node numberings to try for one cell: those of eight indistinguishable nodes."""
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 
 
 class GenotypeError(CellwrightError, ValueError):
-    """A text that is no genotype, or a genotype that breaks a rule."""
+    """A genotype that breaks a rule, or a text that cannot be parsed as one."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Edge:
-    """One chosen edge into a node: the node it reads, and the primitive it applies.
+    """A chosen edge into a node: its source and its primitive.
 
     Sources count the cell's inputs first (0 and 1 in a DARTS cell), then its nodes.
     """
@@ -43,12 +43,12 @@ Node = tuple[Edge, ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """A directed acyclic graph: `num_inputs` inputs, then nodes that each sum their edges."""
+    """A directed acyclic graph with `num_inputs` inputs, followed by nodes that each sum their edges."""
 
     num_inputs: int
     nodes: tuple[Node, ...]
     widths: tuple[int, ...] | None = None
-    """Channels of each node in percent of what its place gives it; None where the space leaves no choice."""
+    """Channels of each node, in percent of its default; None if the space does not search widths."""
 
     def __post_init__(self) -> None:
         if self.widths is not None and (
@@ -67,10 +67,11 @@ class Cell:
         object.__setattr__(self, "nodes", tuple(tuple(sorted(node)) for node in self.nodes))
 
     def isomorphism_key(self) -> str:
-        """Return one text for all cells that differ only in the numbering of their nodes.
+        """Return a text that is the same for all cells that differ only in the numbering of their nodes.
 
-        Weisfeiler-Lehman colours tell most nodes apart; the numberings of nodes that share a colour
-        are all tried, and the smallest spelling is the key. Twins, which have the same edges in and out, need one.
+        Weisfeiler-Lehman colours tell most nodes apart. For nodes with the same colour, all numberings are tried, and
+        the
+        smallest text is the key. Twins, which have the same edges in and out, need only one numbering.
 
         Raises:
             GenotypeError: there are too many numberings.
@@ -93,7 +94,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Genotype:
-    """A discrete architecture of one search space: a cell for each kind of cell the space has."""
+    """A discrete architecture of one search space: one cell for each cell type of the space."""
 
     space: str
     cells: Mapping[str, Cell]
@@ -109,16 +110,16 @@ class Genotype:
 
     @property
     def digest(self) -> str:
-        """Return 16 hex digits that name this genotype, node numbering included."""
+        """Return 16 hex digits that identify the genotype, including its node numbering."""
         return digest(self.to_dict())
 
     def isomorphism_key(self) -> str:
-        """Return one text for all genotypes that build the same network."""
+        """Return a text that is the same for all genotypes of the same network."""
         cells = (f"{name}~{cell.isomorphism_key()}" for name, cell in self.cells.items())
         return ":".join((self.space, *cells))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+        """Return the genotype as JSON values."""
         return {
             "space": self.space,
             "cells": {
@@ -132,14 +133,14 @@ class Genotype:
         }
 
     def to_json(self) -> str:
-        """Return the canonical JSON."""
+        """Return the genotype as canonical JSON."""
         return canonical_json(self.to_dict())
 
     def to_line(self) -> str:
-        """Return one shell-safe word of `[A-Za-z0-9._:,~-]`, which Katib passes on unharmed.
+        """Return the genotype as one shell-safe word of `[A-Za-z0-9._:,~-]`, which Katib passes on unchanged.
 
-        `SPACE:CELL:…`, where a cell is `NAME~INPUTS~NODE~…` and a node `SOURCE.PRIMITIVE,…`, with its width
-        before that where it has one: `WIDTH,SOURCE.PRIMITIVE,…`.
+        The form is `SPACE:CELL:…`, where a cell is `NAME~INPUTS~NODE~…` and a node `SOURCE.PRIMITIVE,…`. A node with a
+        width starts with it: `WIDTH,SOURCE.PRIMITIVE,…`.
         """
         return ":".join(
             (
@@ -153,7 +154,7 @@ class Genotype:
 
     @classmethod
     def from_dict(cls, value: Any) -> "Genotype":
-        """Read what `to_dict` wrote; raises GenotypeError."""
+        """Read the output of `to_dict`; raises GenotypeError."""
         try:
             return cls(
                 space=value["space"],
@@ -176,7 +177,7 @@ class Genotype:
 
     @classmethod
     def from_line(cls, line: str) -> "Genotype":
-        """Read what `to_line` wrote; raises GenotypeError."""
+        """Parse the output of `to_line`; raises GenotypeError."""
         space, *cells = line.strip().split(":")
         return cls(space=space, cells=dict(_parse_cell(cell) for cell in cells))
 
@@ -190,7 +191,7 @@ def _read(value: Any) -> Genotype:
 
 
 GenotypeLine = Annotated[Genotype, PlainValidator(_read), PlainSerializer(Genotype.to_line, return_type=str)]
-"""A genotype that JSON holds in its one-line form."""
+"""A genotype, stored in JSON as its line."""
 
 
 def _parse_cell(text: str) -> tuple[str, Cell]:
@@ -231,7 +232,7 @@ def _spell_node(node: Node, width: int | None) -> str:
 
 
 def _spell(cell: Cell, order: tuple[int, ...]) -> str:
-    """Spell the cell with its nodes in the given order, sources renumbered to match."""
+    """Return the cell as text with its nodes in the given order and the sources renumbered."""
     inputs, widths = cell.num_inputs, _widths(cell)
     place = {node: inputs + position for position, node in enumerate(order)}
     renumbered = (
@@ -247,7 +248,7 @@ def _spell(cell: Cell, order: tuple[int, ...]) -> str:
 
 
 def _colour_classes(cell: Cell) -> list[list[int]]:
-    """Group the nodes by what their surroundings look like, in an order that numbering leaves alone."""
+    """Group the nodes by their Weisfeiler-Lehman colour, in an order that does not depend on their numbering."""
     colours = [str(width) for width in _widths(cell)]
     for _ in cell.nodes:
         seen: list[list[str]] = [[] for _ in cell.nodes]
@@ -265,7 +266,7 @@ def _colour_classes(cell: Cell) -> list[list[int]]:
 
 
 def _are_twins(cell: Cell, members: Sequence[int]) -> bool:
-    """Tell whether swapping any of these nodes leaves the cell as it is."""
+    """Return whether swapping any two of these nodes leaves the cell unchanged."""
     edges: dict[int, list[tuple[int, str]]] = {node: [] for node in members}
     for reader, source, primitive in _inner_edges(cell):
         if source in edges:

@@ -1,4 +1,4 @@
-"""Finding what users bring along in packages of their own, by import path."""
+"""Imports the users' own packages by import path."""
 
 import importlib
 import importlib.util
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def find_package(path: str) -> Path:
-    """Return the folder or file of the outermost package of an import path, without importing it.
+    """Return the folder or file of an import path's top-level package, without importing it.
 
     Raises:
-        CellwrightError: there is none.
+        CellwrightError: the package does not exist.
     """
     name = path.partition(":")[0].partition(".")[0]
     found = importlib.util.find_spec(name)
@@ -25,7 +25,7 @@ def find_package(path: str) -> Path:
 
 
 def load_object(path: str) -> Any:
-    """Return what an import path `MODULE:NAME` stands for.
+    """Return the object at an import path `MODULE:NAME`.
 
     Raises:
         CellwrightError: the module cannot be imported, or has no such name.
@@ -44,10 +44,10 @@ def load_object(path: str) -> Any:
 
 
 def load_class(path: str, base: type[T]) -> type[T]:
-    """Return the class that an import path stands for, a subclass of `base`.
+    """Return the class at an import path, which must be a subclass of `base`.
 
     Raises:
-        CellwrightError: it cannot be imported, or is something else.
+        CellwrightError: it cannot be imported, or is not such a class.
     """
     found = load_object(path)
     if not (isinstance(found, type) and issubclass(found, base)):

@@ -1,4 +1,4 @@
-"""Pareto fronts: what is left where no architecture is best in everything, and which of them to take."""
+"""Pareto fronts, and how to choose one of their members."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -10,12 +10,12 @@ Metrics = Mapping[str, float]
 
 
 def dominates(ours: Sequence[float], theirs: Sequence[float]) -> bool:
-    """Tell whether scores, more being better, are nowhere worse and somewhere better."""
+    """Return whether the scores, higher being better, are nowhere worse and somewhere better."""
     return all(a >= b for a, b in zip(ours, theirs, strict=True)) and tuple(ours) != tuple(theirs)
 
 
 def pareto_front(metrics: Mapping[T, Metrics], objectives: Sequence[Objective]) -> list[T]:
-    """Return what nothing dominates, the best by the first objective first; of equals the first given."""
+    """Return the members that nothing dominates, sorted from the best by the first objective; ties keep their order."""
     scores = {name: _scores(found, objectives) for name, found in metrics.items()}
     front: dict[tuple[float, ...], T] = {}
     for name, ours in scores.items():
@@ -25,7 +25,7 @@ def pareto_front(metrics: Mapping[T, Metrics], objectives: Sequence[Objective]) 
 
 
 def knee(metrics: Mapping[T, Metrics], objectives: Sequence[Objective]) -> T:
-    """Return the member of a front that is nearest to the best of everything, each objective scaled to its range."""
+    """Return the member of a front that is closest to the best in every objective, each scaled to the front's range."""
     scaled = _scaled(metrics, objectives)
     return min(scaled, key=lambda name: sum((1 - value) ** 2 for value in scaled[name]))
 
@@ -46,7 +46,7 @@ def _scores(metrics: Metrics, objectives: Sequence[Objective]) -> tuple[float, .
 
 
 def _scaled(metrics: Mapping[T, Metrics], objectives: Sequence[Objective]) -> dict[T, tuple[float, ...]]:
-    """Return scores from 0, the worst of the front, to 1, its best."""
+    """Return the scores of each member, from 0 for the worst of the front to 1 for the best."""
     scores = {name: _scores(found, objectives) for name, found in metrics.items()}
     columns = list(zip(*scores.values(), strict=True))
     lows, highs = [min(column) for column in columns], [max(column) for column in columns]

@@ -1,41 +1,41 @@
-"""How long work tells what it is doing, whoever watches: a terminal, a pod's log, or nobody."""
+"""Progress reports of long-running work, shown in a terminal or written to a pod's log."""
 
 import time
 from collections.abc import Mapping
 from typing import Protocol
 
 SECONDS_BETWEEN = 10.0
-"""The least time between two reports from within epochs."""
+"""Minimum time between two reports within an epoch."""
 
 
 class Progress(Protocol):
-    """What a step calls while it works."""
+    """Receives the progress reports of a step."""
 
     def say(self, message: str) -> None:
-        """Tell one fact worth a line."""
+        """Report a message of one line."""
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Tell that `done` of `total` parts of the task (epochs, say) are finished, and what was measured."""
+        """Report that `done` of `total` units of a task (such as epochs) are finished, with their metrics."""
 
 
 class Silent:
-    """Tells nobody."""
+    """Discards all reports."""
 
     def say(self, message: str) -> None:
-        """Drop the message."""
+        """Discard the message."""
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Drop the progress."""
+        """Discard the progress."""
 
 
 class EpochProgress:
-    """Reports how far a training is within its epochs and how long it may still take, once in a while.
+    """Reports the position of a training within its epochs, and the estimated time left, at most every 10 seconds.
 
     Args:
-        progress: is given the reports.
-        task: what the training is called.
-        epochs: in all.
-        batches: of one epoch.
+        progress: receives the reports.
+        task: name of the training.
+        epochs: total number of epochs.
+        batches: number of batches in an epoch.
     """
 
     def __init__(self, progress: Progress, task: str, *, epochs: int, batches: int) -> None:
@@ -47,16 +47,16 @@ class EpochProgress:
         self._began = self._reported = 0.0
 
     def plan(self, num_done: int, num_examples: int) -> None:
-        """Say what lies ahead after so many epochs."""
+        """Report the number of epochs, how many of them are done, and their size."""
         done = f", {num_done} of them done" if num_done else ""
         self._progress.say(
             f"{self._task}: {self._epochs} epochs{done}, each of {self._batches} batches of {num_examples} examples"
         )
 
     def step(self, epoch: int, batch: int) -> None:
-        """Take in that a batch of an epoch is done, both counted from 1."""
+        """Record that a batch is finished; `epoch` and `batch` count from 1."""
         now = time.monotonic()
-        if not self._began:  # the first batch takes longer than others
+        if not self._began:  # the first batch includes warm-up
             self._began = self._reported = now
             return
         self._num_timed += 1

@@ -1,4 +1,4 @@
-"""What steps leave behind for people and for later steps: the names of files, and what is in those of JSON."""
+"""The files that steps write for people and for later steps: their names, and the schemas of the JSON files."""
 
 import hashlib
 import secrets
@@ -13,25 +13,25 @@ from cellwright.files import file_digest, files_below, model_json, reason_of, wr
 from cellwright.genotype import GenotypeLine
 
 GENOTYPE = "genotype.json"
-"""The found architecture."""
+"""The architecture that the search found."""
 OUTPUTS = "outputs.safetensors"
-"""What each network gives on the test split."""
+"""The outputs of each network on the test split."""
 NETWORK, WEIGHTS, ONNX, PT2 = "network.json", "model.safetensors", "model.onnx", "model.pt2"
-"""A trained network: how it is built, its weights, and the whole of it in two formats."""
+"""The files of a trained network: how it is built, its weights, and two exported formats."""
 
 
 class Result(BaseModel):
-    """A frozen result that is written to and read from a JSON file; numbers that are not finite are words there."""
+    """A frozen result, stored as a JSON file. Numbers that are not finite are stored as strings."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, ser_json_inf_nan="strings"
     )
 
     FILE: ClassVar[str]
-    """The name of the file in a step's folder."""
+    """Name of the file in a step's folder."""
 
     def save(self, path: Path) -> None:
-        """Write the JSON file atomically; raises CellwrightError where it could not be read again."""
+        """Write the JSON file atomically; raises CellwrightError if it could not be read back."""
         write_model(path, self)
 
     @classmethod
@@ -46,101 +46,102 @@ class Result(BaseModel):
 UNSEALED = "0" * 64
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ATTEMPT = r"^[0-9]{4,9}-[0-9a-f]{8}$"
-"""The name of an attempt to finish a folder of a store: its number, and what tells it from others of that number."""
+"""Name of an attempt to finish a folder in a store: its number, and a random suffix that makes it unique."""
 
 
 def new_attempt(number: int) -> str:
-    """Return a name that no other attempt has."""
+    """Return a unique name for an attempt."""
     return f"{number:04d}-{secrets.token_hex(4)}"
 
 
 class InputInfo(Result):
-    """One of a model's inputs."""
+    """One input of a model."""
 
     name: str
     shape: tuple[int, ...]
-    """Of one example; a batch has one axis more, the first."""
+    """Shape of one example; a batch adds a leading axis."""
     dtype: str
     meaning: str
 
 
 class OutputInfo(Result):
-    """A model's output."""
+    """The output of a model."""
 
     name: str
     meaning: str
 
 
 class ModelInfo(Result):
-    """`model_info.json`: what people must know who have nothing but a model; it is part of every export."""
+    """`model_info.json`: how to use a model without cellwright. It is part of every export."""
 
     FILE = "model_info.json"
 
     cellwright: str
-    """The version that trained it."""
+    """The version of cellwright that trained the model."""
     genotype: GenotypeLine
     inputs: tuple[InputInfo, ...]
-    """In the order in which the model takes them."""
+    """In the order of the model's arguments."""
     columns: tuple[InputInfo, ...] = ()
-    """What `model.onnx` and MLflow's model take in place of the inputs, by name: columns as people have them."""
+    """The named columns that `model.onnx` and the MLflow model take instead of `inputs`."""
     output: OutputInfo
     class_names: tuple[str, ...] | None = None
-    """In the order of the output's columns; None where the task has no classes."""
+    """Names of the output's columns, in order; None if the task has no classes."""
     from_file: dict[str, Any] | None = None
-    """How an input is made from a file, in order; None where the data's source holds arrays."""
+    """How a file is turned into an input, step by step; None if the data source holds arrays."""
     task: dict[str, Any]
-    """What networks know of the data."""
+    """The properties of the data that networks are built from."""
 
     @property
     def raw_inputs(self) -> tuple[InputInfo, ...]:
-        """Return what `model.onnx` takes."""
+        """Return the inputs of `model.onnx`."""
         return self.columns or self.inputs
 
 
 class EpochRecord(Result):
-    """What one epoch measured."""
+    """The metrics of one epoch."""
 
     epoch: int
     metrics: dict[str, float]
 
 
 class FileRecord(Result):
-    """What a file is known by."""
+    """Size and digest of a file."""
 
     size: int
-    """Bytes."""
+    """In bytes."""
     sha256: Sha256
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Read the file; raises CellwrightError naming it."""
+        """Return the record of a file; raises CellwrightError naming the file."""
         return cls(sha256=file_digest(path), size=path.stat().st_size)
 
 
 class FolderRecord(Result):
-    """`finished.json`: says that a folder is finished, and what files it holds.
+    """`finished.json`: marks a folder as finished and lists its files.
 
-    The record has a digest of its own text, and is refused where that is another.
+    The record includes a digest of its own text, and loading fails if that does not match.
     """
 
     FILE = "finished.json"
 
     seal: Sha256 = UNSEALED
-    """The SHA-256 of the file's text with zeros in this place."""
+    """SHA-256 of the record's text, computed with zeros in this field."""
     attempt: Annotated[str, Field(pattern=ATTEMPT)] = Field(default_factory=lambda: new_attempt(1))
-    """The attempt that finished the folder: in a store, the folder beside this record that has the files; on one
-    machine they are beside the record."""
+    """The attempt that finished the folder. In a store, the files are in the folder of this name beside the record; on
+    a single machine, they are beside the record itself.
+    """
     files: dict[str, FileRecord]
-    """By their paths in the folder."""
+    """The files, by their paths relative to the folder."""
 
     @classmethod
     def files_of(cls, folder: Path) -> dict[str, FileRecord]:
-        """Read the files below a folder, but for this record."""
+        """Return the records of all files in a folder, except for this one."""
         files = {file.relative_to(folder).as_posix(): file for file in files_below(folder)}
         return {name: FileRecord.of(file) for name, file in sorted(files.items()) if name != cls.FILE}
 
     def save(self, path: Path) -> None:
-        """Write the JSON file atomically, sealed; raises CellwrightError where it could not be read again."""
+        """Seal the record and write it atomically; raises CellwrightError if it could not be read back."""
         text = model_json(path, self.model_copy(update={"seal": UNSEALED}))
         write_text(path, text.replace(UNSEALED, hashlib.sha256(text.encode()).hexdigest(), 1))
 
@@ -154,7 +155,7 @@ class FolderRecord(Result):
 
     @classmethod
     def parse(cls, content: bytes, place: str) -> Self:
-        """Read the content of the JSON file at a place; raises CellwrightError naming that."""
+        """Parse the content of the JSON file; raises CellwrightError naming `place`."""
         try:
             record = cls.model_validate_json(content)
         except ValueError as error:
@@ -168,14 +169,14 @@ class FolderRecord(Result):
         return record
 
     def wrong(self, folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[str]:
-        """Yield a sentence for each wanted file of the record that is in the folder with other content."""
+        """Yield one sentence for each wanted file in the folder that differs from its record."""
         for name, file in self.files.items():
             if wanted(name) and (folder / name).exists() and (found := FileRecord.of(folder / name)) != file:
                 yield different(f"{folder / name}", file, found)
 
 
 def different(place: str, recorded: FileRecord, found: FileRecord) -> str:
-    """Say that a file is not what its record says."""
+    """Return the message for a file that differs from its record."""
     return (
         f"{place} must have {recorded.size} bytes with the SHA-256 {recorded.sha256}, as its record says, and has "
         f"{found.size} with {found.sha256}: the file is damaged"
@@ -187,15 +188,17 @@ StepKey = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class InputRecord(Result):
-    """An input of a step."""
+    """One input of a step."""
 
     key: StepKey
     seal: Sha256
-    """Of its record, which has the digests of its files and the seals of its own inputs: a chain down to the data."""
+    """Seal of the input's record, which has the digests of its files and the seals of its own inputs. The seals form a
+    chain that ends at the data.
+    """
 
 
 class StepRecord(FolderRecord):
-    """`step.json`: says that the folder is finished, what it holds, and what it was made from."""
+    """`step.json`: marks the folder of a step as finished, and lists its files and inputs."""
 
     FILE = "step.json"
 
@@ -203,7 +206,7 @@ class StepRecord(FolderRecord):
     key: StepKey
     inputs: dict[StepName, InputRecord]
     settings: Any
-    """What of the spec, and of what it names outside itself, the result depends on."""
+    """The settings that the result depends on: parts of the spec, and the files outside that it names."""
     version: str
     seconds: float
 
@@ -212,105 +215,108 @@ History = TypeAdapter(tuple[EpochRecord, ...])
 
 
 class FrontMember(Result):
-    """An architecture that no other beats in every objective."""
+    """An architecture on the Pareto front: no other is better in every objective."""
 
     genotype: GenotypeLine
     tuned: dict[str, Any] = {}
-    """The values of the hyperparameters that were searched."""
+    """Values of the searched hyperparameters."""
     metrics: dict[str, float]
-    """On validation, the mean over the fresh seeds that it was scored on."""
+    """Validation metrics, averaged over the fresh seeds."""
 
 
 class RacedNetwork(Result):
-    """One network of a race: a line of its leaderboard."""
+    """One network of a race: a row of its leaderboard."""
 
     name: str
     genotype: GenotypeLine
     step_ms: float
-    """What a training step costs, as measured or told before the race."""
+    """Milliseconds of a training step, measured or estimated before the race."""
     epochs: float
-    """That the whole budget would be enough for."""
+    """Number of epochs that the whole budget would pay for."""
     share: float
-    """Of the budget, that it had in the race."""
+    """Share of the budget that the network used in the race."""
     loss: float | None
-    """Of its averaged weights on validation, when it was compared last; None if it was not trained in the race."""
+    """Validation loss of the averaged weights at the last comparison; None if the race did not train the network."""
     score: float | None
-    """The task's objective of these."""
+    """The task's objective at the last comparison."""
     p_better: float | None
-    """How probable it is that it would have ended better than the winner; None for that, or where nothing was
-    compared."""
+    """Probability that the network would have ended better than the winner; None for the winner, or if nothing was
+    compared.
+    """
     outcome: str
-    """What became of it."""
+    """How the race ended for this network."""
 
 
 class RaceResult(Result):
-    """How a race ended, and how the winner's training is continued."""
+    """The result of a race, and how the winner's training continues."""
 
     sentence: str
-    """Why the winner is what it is."""
+    """Why the winner was chosen."""
     steps: int
-    """Training steps of the winner in all."""
+    """Total number of training steps of the winner."""
     done: int
-    """Those that it was trained for in the race."""
+    """Number of training steps that the winner has done in the race."""
     precision: Literal["float32", "bfloat16"]
     leaderboard: tuple[RacedNetwork, ...]
-    """All that was tried, the winner first."""
+    """All networks of the race, the winner first."""
 
 
 class SearchResult(Result):
-    """What a search found."""
+    """The result of a search."""
 
     FILE = "search.json"
 
     genotype: GenotypeLine
     tuned: dict[str, Any] = {}
-    """The values of the hyperparameters that were searched: what it, and its baselines, are retrained with."""
+    """Values of the searched hyperparameters, which the found network and its baselines are retrained with."""
     score: float | None
-    """The task's objective on the validation split: of the supernet in the epoch that the genotype is from, or of the
-    genotype after short training, the mean over fresh seeds; None where a sampled search has other objectives."""
+    """The task's objective on the validation split. For a one-shot search, of the supernet in the genotype's epoch. For
+    a sampled search, of the genotype after short training, averaged over fresh seeds; None if the search has other
+    objectives.
+    """
     epoch: int | None = None
-    """The epoch of a one-shot search that the genotype is from, counted from 1."""
+    """The epoch of a one-shot search that gave the genotype, counted from 1."""
     seconds: float
     history: tuple[EpochRecord, ...]
-    """Of epochs, or of the evaluations of a sampled search, each with the best score so far."""
+    """One entry per epoch, or per evaluation of a sampled search with the best score so far."""
     events: tuple[str, ...] = ()
-    """What a guard or a budget did, in words."""
+    """Messages of guards and budgets that took effect."""
     race: RaceResult | None = None
-    """None for other strategies."""
+    """None for strategies other than `race`."""
     front: tuple[FrontMember, ...] = ()
-    """The finalists of a sampled search that nothing dominates, best by the first objective first."""
+    """The Pareto front of a sampled search's finalists, sorted by the first objective, the best first."""
 
 
 class WeightsStart(Result):
-    """What a training began with that was trained before."""
+    """The pretrained weights that a training started from."""
 
     source: str
-    """A registered model's version, or a path."""
+    """The version of a registered model, or a path."""
     taken: tuple[str, ...]
-    """Names of the tensors that were taken over."""
+    """Names of the tensors that were loaded."""
     left: tuple[str, ...]
-    """Names of those that were not: the network has none of that name and shape."""
+    """Names of the tensors that were not loaded, since the network has none with that name and shape."""
     new: tuple[str, ...]
-    """Names of the network's own that began from nothing."""
+    """Names of the network's tensors that were initialised at random."""
 
 
 class TrainingResult(Result):
-    """What training one network from scratch gave."""
+    """The result of training one network from scratch."""
 
     FILE = "training.json"
 
     name: str
-    """`found`, `random-N`, or that of a hand-designed network."""
+    """`found`, `random-N`, or the name of a hand-designed network."""
     genotype: GenotypeLine | None
     """None for a hand-designed network."""
     params: int
-    """Trainable parameters."""
+    """Number of trainable parameters."""
     macs: int
-    """Multiply-accumulates of one example."""
+    """Multiply-accumulates for one example."""
     seconds: float
     history: tuple[EpochRecord, ...]
     start: WeightsStart | None = None
-    """What it began with; None for a training from nothing."""
+    """The pretrained weights; None if training started from scratch."""
 
 
 class Interval(Result):
@@ -321,7 +327,7 @@ class Interval(Result):
 
 
 class Score(Result):
-    """What one network scored by one metric."""
+    """The score of one network by one metric."""
 
     value: float
     direction: Literal["maximize", "minimize"] = "maximize"
@@ -329,7 +335,7 @@ class Score(Result):
 
 
 class ScoreTable(Result):
-    """Scores in more detail, as people look at them."""
+    """A table with more detailed scores."""
 
     title: str
     columns: tuple[str, ...]
@@ -337,15 +343,15 @@ class ScoreTable(Result):
 
 
 class Confusion(Result):
-    """What is taken for what."""
+    """A confusion matrix."""
 
     names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
-    """Rows are what is true, columns what is predicted."""
+    """Rows are true classes, columns predicted ones."""
 
 
 class Latency(Result):
-    """Milliseconds of one warm forward pass."""
+    """Latency of a warm forward pass, in milliseconds."""
 
     batch_size: int
     median_ms: float
@@ -353,20 +359,20 @@ class Latency(Result):
 
 
 class ModelScore(Result):
-    """What one network scored on the test split."""
+    """The scores of one network on the test split."""
 
     name: str
     genotype: GenotypeLine | None
     metrics: dict[str, Score]
-    """By name, the task's objective first."""
+    """The metrics by name, the task's objective first."""
     params: int | None = None
     macs: int | None = None
     latency: tuple[Latency, ...] = ()
-    """Sizes and times are those of networks; rivals of another family have none."""
+    """Empty for models that are not networks."""
 
 
 class Comparison(Result):
-    """By how much the found network is better than a baseline by the task's objective, on the same examples."""
+    """The difference between the found network and a baseline in the task's objective, on the same examples."""
 
     baseline: str
     difference: float
@@ -374,12 +380,12 @@ class Comparison(Result):
 
     @property
     def excludes_zero(self) -> bool:
-        """Tell whether the two differ by more than the examples' noise."""
+        """Return whether the difference is larger than the noise of the examples."""
         return self.interval.low > 0 or self.interval.high < 0
 
 
 class EvaluationResult(Result):
-    """What `evaluate` measured."""
+    """The result of `evaluate`."""
 
     FILE = "evaluation.json"
 
@@ -388,31 +394,31 @@ class EvaluationResult(Result):
     objective: str
     """The metric that networks are compared by."""
     device: str
-    """What latencies were measured on."""
+    """The device that latencies were measured on."""
     found: ModelScore
     baselines: tuple[ModelScore, ...]
     comparisons: tuple[Comparison, ...]
     tables: tuple[ScoreTable, ...] = ()
-    """Of the found network."""
+    """Tables of the found network."""
     confusion: Confusion | None = None
-    """Of the found network, where the task has classes."""
+    """Confusion matrix of the found network; None if the task has no classes."""
 
     @property
     def winner(self) -> ModelScore:
-        """Return what is best by the objective; of equals, the found network."""
+        """Return the best network by the objective; the found network wins a tie."""
         return max((self.found, *self.baselines), key=lambda score: score.metrics[self.objective].value)
 
 
 class RegistrationResult(Result):
-    """Where `register` put the model."""
+    """Where `register` stored the model."""
 
     FILE = "registered.json"
 
     name: str
     version: int
     alias: str | None
-    """`champion` or `challenger`; None once a newer version took it."""
+    """`champion` or `challenger`; None if a newer version has taken it."""
     uri: str
-    """What `mlflow.pyfunc.load_model` takes: `models:/NAME@ALIAS`."""
+    """The URI for `mlflow.pyfunc.load_model`: `models:/NAME@ALIAS`."""
     tracking_uri: str
     mlflow_run_id: str

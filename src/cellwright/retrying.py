@@ -1,4 +1,4 @@
-"""Trying again, less and less often, for as long as what is in the way may pass."""
+"""Retries with exponential backoff for errors that may be temporary."""
 
 import threading
 from collections.abc import Callable
@@ -11,13 +11,15 @@ T = TypeVar("T")
 
 
 class Retry:
-    """Calls functions again while they raise what may pass; says once why, however many threads wait at a time.
+    """Calls a function again while it raises temporary errors.
+
+    One error is reported while any thread waits, not one for each thread.
 
     Args:
-        may_pass: tells whether a call that raised the error may succeed later.
-        seconds: after which no call is made again, and the last error is raised.
-        tell: given the error that is waited out.
-        tell_after: the attempt after which it is worth telling.
+        may_pass: returns whether the error is temporary.
+        seconds: time limit for retries, after which the last error is raised.
+        tell: receives the error before the first wait.
+        tell_after: number of the first attempt whose error is reported.
     """
 
     def __init__(
@@ -29,7 +31,7 @@ class Retry:
         tell_after: int = 1,
     ) -> None:
         self.ended = threading.Event()
-        """Once it is set, nothing is called again any more."""
+        """Set this to stop all retries."""
         self._tell = tell
         self._tell_after = tell_after
         self._waiting: set[int] = set()
@@ -44,7 +46,7 @@ class Retry:
         )
 
     def __call__(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the call does, or raise what it raises for good."""
+        """Return the result of the call, or raise its last error."""
         try:
             return self._retrying(call, *args, **kwargs)
         finally:
@@ -62,5 +64,5 @@ class Retry:
 
 
 def status_may_pass(status: int) -> bool:
-    """Tell whether a server that answers with the HTTP status may do better later."""
+    """Return whether an HTTP status means a temporary error."""
     return status in (408, 429) or (status >= 500 and status != 501)

@@ -1,7 +1,7 @@
-"""Data: what sources give, and prepared data, split and written as memory-mapped shards.
+"""Data: examples from data sources, and prepared data, split and written as memory-mapped shards.
 
-What is exported here needs no torch, so that a spec can name a source; `prepared` and `split`, from which batches are
-taken, do.
+This package's exports need no torch, so that a spec can name a data source. `prepared` and `split`, which yield
+batches, do.
 """
 
 from cellwright.data.examples import Examples, Source

@@ -1,4 +1,4 @@
-"""Examples that occur more than once."""
+"""Finds duplicate examples."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from cellwright.spec import StoredData
 Keys = NDArray[np.uint64]
 
 MOST_SHARED = 0.5
-"""The share of a test set that may be in the training set too."""
+"""Maximum fraction of the test set that may also be in the training set."""
 
 PAIRS: tuple[tuple[SplitName, SplitName], ...] = (
     ("train", "validation"),
     ("train", "test"),
     ("validation", "test"),
 )
-"""In each pair the first gives way."""
+"""Pairs of splits; duplicates are dropped from the first of each pair."""
 
 
 def example_keys(examples: Examples) -> Keys:
-    """Return 64 bits of the hash of each example's inputs; equal examples have equal keys."""
+    """Return a 64-bit hash of each example's inputs; equal examples have equal keys."""
     hashes = (
         hashlib.blake2b(b"".join(part.tobytes() for part in parts), digest_size=8).digest()
         for parts in zip(*examples.inputs.values(), strict=True)
@@ -35,7 +35,7 @@ def example_keys(examples: Examples) -> Keys:
 
 
 def repeated(keys: Mapping[SplitName, Keys]) -> dict[tuple[SplitName, SplitName], NDArray[np.bool_]]:
-    """Mark for each pair of splits which examples of the first are in the second too."""
+    """For each pair of splits, mark the examples of the first that are also in the second."""
     return {(first, second): np.isin(keys[first], keys[second]) for first, second in PAIRS}
 
 
@@ -52,10 +52,10 @@ def num_contradictions(keys: Mapping[SplitName, Keys], parts: Mapping[SplitName,
 def require_own_test(
     section: StoredData, examples: Examples, test: Examples, keys: Mapping[Examples, Keys]
 ) -> None:
-    """Refuse a test set of the user's that is the training set, or is for the most part in it and stays there.
+    """Check that the user's test set is not the training set, and not mostly part of it unless duplicates are dropped.
 
     Raises:
-        DataError: says how many examples both have, and which keys of the spec to change.
+        DataError: the message has the number of shared examples and the keys of the spec to change.
     """
     shared = int(np.isin(keys[test], keys[examples]).sum())
     is_same = shared == len(keys[test]) and bool(np.isin(keys[examples], keys[test]).all())

@@ -1,4 +1,4 @@
-"""What every source gives: named arrays of inputs and a target for each example."""
+"""The output of a data source: named input arrays, and a target for each example."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Examples:
-    """Inputs, each (N, …), and a target for each example, (N, …)."""
+    """Inputs, each of shape (N, …), and targets of shape (N, …)."""
 
     origin: str
-    """Names them in messages."""
+    """Name of the examples in messages."""
     inputs: Mapping[str, Array]
     targets: Array
 
@@ -26,24 +26,24 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
-    """Everything a source holds: the examples to split, and the user's own test set if there is one."""
+    """Everything that a source has: examples to split, and the user's own test set if there is one."""
 
     examples: Examples
     test: Examples | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the task must know beyond the arrays, such as the names of classes."""
+    """What the task must know apart from the arrays, such as the class names."""
     skipped: tuple[str, ...] = ()
-    """Files that were left out, with the reasons."""
+    """Files that were skipped, with the reasons."""
     assigned: Array | None = None
-    """The split of each example, as a name; None where the splits are to be drawn."""
+    """Name of the split of each example; None if splits are drawn at random."""
     groups: Array | None = None
-    """What each example belongs to, (N,): no group is drawn into two splits."""
+    """Group of each example, (N,); all examples of a group end up in the same split."""
     times: Array | None = None
-    """When each example was, (N,): later splits have later examples."""
+    """Time of each example, (N,); later splits have later examples."""
 
     @property
     def is_divided(self) -> bool:
-        """Tell whether splits follow from something else than chance."""
+        """Return whether the splits are determined by the data, not drawn at random."""
         return any(part is not None for part in (self.assigned, self.groups, self.times))
 
     def __post_init__(self) -> None:

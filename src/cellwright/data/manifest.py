@@ -1,4 +1,4 @@
-"""What prepared data says about itself."""
+"""The manifest of prepared data."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ MANIFEST = "manifest.json"
 
 
 class Duplicates(BaseModel):
-    """How many examples of the first split of each pair are in the second too, and how many were dropped."""
+    """For each pair of splits, how many examples of the first are also in the second, and how many were dropped."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,31 +25,31 @@ class Duplicates(BaseModel):
 
 
 class ArrayForm(BaseModel):
-    """What an array of prepared data looks like."""
+    """Type and shape of an array in prepared data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     shape: tuple[int, ...]
-    """Of one example."""
+    """Shape of one example."""
     dtype: str
 
 
 class DataManifest(BaseModel):
-    """The task and the arrays of prepared data; written last, so data with one is whole."""
+    """The task and arrays of prepared data. Written last, so a manifest means that the data is complete."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, ser_json_inf_nan="strings"
     )
 
     task: dict[str, Any]
-    """The task as JSON: what the data is for, and what its networks must know of it."""
+    """The task as JSON: the kind of task, and what its networks must know about the data."""
     inputs: dict[str, ArrayForm]
-    """The arrays of each split, by name, in the order in which networks take them."""
+    """The arrays of each split by name, in the order of the networks' arguments."""
     targets: ArrayForm
     split_sizes: dict[SplitName, int]
     duplicates: Duplicates
     content_hash: str
-    """Of the inputs and targets of all splits: equal where they are, whatever they were read from."""
+    """Hash of the inputs and targets of all splits, independent of the files that they were read from."""
     source: str
 
     def save(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class DataManifest(BaseModel):
         """Read the manifest of a folder.
 
         Raises:
-            DataError: the folder holds none, so that its data is not prepared, or an invalid one.
+            DataError: the manifest is missing, which means that the data is not prepared, or it is invalid.
         """
         path = folder / MANIFEST
         try:

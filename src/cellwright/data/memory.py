@@ -1,4 +1,4 @@
-"""How much memory there is, so that a small file that stands for much is refused in words."""
+"""Memory limits, so that a small file that expands to a large array is rejected with a clear message."""
 
 import os
 import resource
@@ -8,15 +8,15 @@ from pathlib import Path
 from cellwright.errors import DataError
 
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where Linux says what a container may use, in its second version and its first."""
+"""Files where Linux has the memory limit of a container, for cgroup versions 2 and 1."""
 MIB = 1 << 20
 
 
 def require_memory(what: str, num_bytes: int) -> None:
-    """Refuse what no process here can hold.
+    """Check that this process can hold so many bytes.
 
     Raises:
-        DataError: names what it is, its size, and the memory that there is.
+        DataError: the message has the object, its size, and the available memory.
     """
     if num_bytes > (most := _memory()):
         raise DataError(
@@ -25,11 +25,11 @@ def require_memory(what: str, num_bytes: int) -> None:
 
 
 def _memory() -> int:
-    """Return the bytes of memory that this process may use at most."""
+    """Return the memory limit of this process in bytes."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     limits += [soft] * (soft != resource.RLIM_INFINITY)
     for file in CGROUP_LIMITS:
-        with suppress(OSError, ValueError):  # not there, or "max"
+        with suppress(OSError, ValueError):  # no such file, or its content is "max"
             limits.append(int(Path(file).read_text()))
     return min(limits)

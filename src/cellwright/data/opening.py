@@ -1,4 +1,4 @@
-"""Opening the files and folders that a user names."""
+"""Opens the users' files and folders."""
 
 import difflib
 import os
@@ -29,7 +29,7 @@ def require_folder(path: Path) -> None:
 
 
 def open_file(path: Path) -> BufferedReader:
-    """Open a regular file to read its bytes."""
+    """Open a regular file for reading bytes."""
     require_file(path)
     try:
         return path.open("rb")
@@ -38,7 +38,7 @@ def open_file(path: Path) -> BufferedReader:
 
 
 def _hint(path: Path) -> str:
-    """Say why a path that is not there may be wrong."""
+    """Return a hint why a path does not exist."""
     if path.is_symlink():
         return f", but a link to {os.readlink(path)}, which is not there"
     if "$" in str(path):

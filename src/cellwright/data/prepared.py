@@ -1,4 +1,4 @@
-"""Prepared data as the steps after `prepare` read it."""
+"""Prepared data, as read by the steps after `prepare`."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from cellwright.data.split import Split
 
 @dataclass(frozen=True)
 class PreparedData:
-    """A folder of prepared data; each split is opened when it is first asked for, and checked then."""
+    """A folder of prepared data. Each split is opened and checked on first use."""
 
     folder: Path
     manifest: DataManifest
@@ -23,27 +23,28 @@ class PreparedData:
         """Read the manifest of a folder.
 
         Raises:
-            DataError: there is none, or it is invalid; as the splits do whose shard is missing or broken.
+            DataError: the manifest is missing or invalid. The splits raise this too, if their shard is missing or
+                damaged.
         """
         return cls(folder, DataManifest.load(folder))
 
     @cached_property
     def train(self) -> Split:
-        """Return what network weights learn on."""
+        """Return the split for training network weights."""
         return self._open("train")
 
     @cached_property
     def validation(self) -> Split:
-        """Return what selection is made on."""
+        """Return the split for selecting architectures."""
         return self._open("validation")
 
     @cached_property
     def test(self) -> Split:
-        """Return what `evaluate` alone may open."""
+        """Return the test split, which only `evaluate` may open."""
         return self._open("test")
 
     def train_and_validation(self) -> Split:
-        """Return both, copied into memory, for a champion that is trained once more."""
+        """Return both splits, copied into memory, for the final training."""
         return Split(
             tuple(torch.cat(pair) for pair in zip(self.train.inputs, self.validation.inputs, strict=True)),
             torch.cat([self.train.targets, self.validation.targets]),

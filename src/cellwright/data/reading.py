@@ -1,4 +1,4 @@
-"""What reads the examples that a `data` section names."""
+"""Readers of the data sources that a `data` section can name."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -14,27 +14,27 @@ from cellwright.importing import load_class
 from cellwright.spec import DataSection
 
 Contents = Mapping[str, Mapping[str, Any]]
-"""For each key of the section that says where something is: what tells one state of each file there from another."""
+"""For each key of the section that names a location: an identifier of the content of each file there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """How data of an unknown kind could be read."""
+    """A suggestion how to read data of an unknown kind."""
 
     keys: Mapping[str, Any]
-    """Of the `data` section, with their values."""
+    """Keys of the `data` section, with their values."""
     remarks: tuple[str, ...]
-    """What people should know, a line each."""
+    """Remarks for the user, one line each."""
     num_examples: int
     shape: tuple[int, ...]
-    """Of one example."""
+    """Shape of one example."""
 
 
 class Reader(ABC):
-    """Reads one kind of source; each section names its reader.
+    """Reads one kind of data source; each section names its reader.
 
     Args:
-        section: the source, with all of it on this machine when `read` is called.
+        section: the data source. Its files must be on this machine before `read` is called.
     """
 
     def __init__(self, section: Any) -> None:
@@ -42,31 +42,31 @@ class Reader(ABC):
 
     @classmethod
     def suggest(cls, path: Path) -> Suggestion | None:
-        """Return how what lies at the path could be read, without reading all of it; None if not by this reader.
+        """Return how the data at the path could be read, without reading all of it; None if this reader cannot read it.
 
         Raises:
-            DataError: it is data for this reader, but something is wrong with it.
+            DataError: the data is of this reader's kind, but invalid.
         """
         return None
 
     @abstractmethod
     def read(self, say: Callable[[str], None]) -> Source:
-        """Read and check everything that the section names; raises DataError naming the file and the rule."""
+        """Read and check all data of the section; raises DataError naming the file and the rule."""
 
     def contents(self) -> Contents:
-        """Return the digests of the files on this machine."""
+        """Return the digests of the local files."""
         return {key: self._digests(path) for key, path in self._paths().items()}
 
     def files(self, folder: Path) -> Iterable[Path]:
-        """Return which files of a folder are read."""
+        """Return the files of a folder that this reader reads."""
         return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
     def names(self, origin: str, names: Iterable[str]) -> list[str]:
-        """Return which of the names below a folder elsewhere are read; raises DataError where they are no data."""
+        """Return the names in a remote folder that this reader reads; raises DataError if they are not its data."""
         return list(names)
 
     def check(self, key: str, path: Path) -> None:
-        """Raise DataError where the place that a key names can be seen not to be data, without reading it."""
+        """Check a location without reading it; raises DataError if it cannot be this kind of data."""
         (require_folder if key in self.section.FOLDERS else require_file)(path)
 
     def _paths(self) -> dict[str, Path]:
@@ -79,12 +79,12 @@ class Reader(ABC):
 
 
 def build_reader(section: DataSection) -> Reader:
-    """Return what reads the section's examples."""
+    """Return the reader of a section."""
     return load_class(section.reader, Reader)(section)  # type: ignore[type-abstract]
 
 
 def suggest_data(path: Path, sections: Mapping[str, type[DataSection]]) -> tuple[str, Suggestion] | None:
-    """Return the first of the sources, by kind, that can read what lies at the path, and how; None if none can."""
+    """Return the first kind of source that can read the data at the path, and how; None if there is none."""
     for kind, section in sections.items():
         reader = load_class(section.reader, Reader)  # type: ignore[type-abstract]
         if (found := reader.suggest(path)) is not None:
@@ -93,16 +93,16 @@ def suggest_data(path: Path, sections: Mapping[str, type[DataSection]]) -> tuple
 
 
 def describe_source(section: DataSection) -> str:
-    """Say in a line where data comes from, without the folders it lies in."""
+    """Return a one-line description of a data source, without the folders in its paths."""
     return " ".join([section.source, *(Path(place).name for place in section.places.values())])
 
 
 def source_digest(section: DataSection, elsewhere: Contents | None = None) -> str:
-    """Return a digest of the section's settings and of the contents of its files, wherever they are.
+    """Return a digest of the section's settings and its files' contents, independent of their location.
 
     Args:
-        section: the section.
-        elsewhere: for each key whose place is not on this machine, what identifies the contents of the files there.
+        section: the data source.
+        elsewhere: for each key that names a remote location, identifiers of the contents of its files.
 
     Raises:
         DataError: a file or folder is missing or cannot be read.

@@ -1,4 +1,4 @@
-"""The safetensors file of a split."""
+"""The shard of a split, a safetensors file."""
 
 import hashlib
 from pathlib import Path
@@ -17,15 +17,15 @@ from cellwright.files import atomic_path
 from cellwright.tensor_digests import check_tensors, digests
 
 INPUTS, TARGETS = "inputs", "targets"
-"""What the tensors of a shard are called: `inputs/NAME`, and `targets`."""
+"""Names of a shard's tensors: `inputs/NAME` and `targets`."""
 
 
 _checked: set[tuple[Path, int, int, int]] = set()
-"""Shards that this process has compared with their digest."""
+"""Shards whose digest this process has checked."""
 
 
 def write_shard(folder: Path, name: SplitName, part: Part) -> str:
-    """Write the shard of a split and return the SHA-256 of what it holds."""
+    """Write the shard of a split, and return the SHA-256 of its content."""
     inputs = {
         f"{INPUTS}/{key}": np.ascontiguousarray(array[part.indices])
         for key, array in part.examples.inputs.items()
@@ -44,11 +44,12 @@ def write_shard(folder: Path, name: SplitName, part: Part) -> str:
 
 
 def read_shard(folder: Path, name: SplitName, manifest: DataManifest) -> tuple[Inputs, Tensor]:
-    """Map the inputs and targets of a split into memory.
+    """Memory-map the inputs and targets of a split.
 
     Raises:
-        DataError: the shard is missing, truncated or damaged, or is not what the manifest says. Bytes are compared
-            with their digest when a process opens them first.
+        DataError: the shard is missing, truncated or damaged, or differs from the manifest. The digest is checked when
+            a
+            process first opens the shard.
     """
     path = _path(folder, name)
     try:

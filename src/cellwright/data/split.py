@@ -1,4 +1,4 @@
-"""Examples as tensors, and the batches that training and evaluation take from them."""
+"""Splits as tensors, and their batches for training and evaluation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 Inputs = tuple[Tensor, ...]
-"""The inputs of a batch or split, each (N, …), in the order of the manifest."""
+"""Inputs of a batch or split, each (N, …), in the manifest's order."""
 Batch = tuple[Inputs, Tensor]
 """Inputs (B, …) and targets (B, …)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Inputs as they were read and a target for each example, on one device."""
+    """The raw inputs and targets of a split, on one device."""
 
     inputs: Inputs
     targets: Tensor
@@ -24,25 +24,25 @@ class Split:
         return len(self.targets)
 
     def __getitem__(self, rows: slice | Tensor) -> "Split":
-        """Return some of the examples."""
+        """Return the selected examples."""
         return Split(tuple(array[rows] for array in self.inputs), self.targets[rows])
 
     def to(self, device: torch.device | str) -> "Split":
-        """Return the split on the device; bytes stay bytes there until they are batched."""
+        """Return the split on the device; bytes remain bytes until they are batched."""
         return Split(tuple(array.to(device) for array in self.inputs), self.targets.to(device))
 
     def sample(self, count: int, *, seed: int) -> "Split":
-        """Return as many examples drawn without replacement, or the split if it has no more."""
+        """Return `count` examples drawn without replacement, or the split itself if it has no more."""
         if count >= len(self):
             return self
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         return self[order[:count].to(self.targets.device)]
 
     def batches(self, batch_size: int, *, seed: int, epoch: int, drop_last: bool = True) -> Iterator[Batch]:
-        """Yield batches for a network, in an order that seed and epoch determine.
+        """Yield batches in an order that depends on seed and epoch.
 
-        Bytes become float32, and maps are channels last. A split smaller than a batch is one batch, even where an
-        incomplete last batch is dropped.
+        Bytes are converted to float32, and maps to channels last. A split smaller than a batch is one batch, even with
+        `drop_last`.
         """
         state = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state[0]))
@@ -56,7 +56,7 @@ class Split:
             yield inputs, self.targets[chosen]
 
     def ordered_batches(self, batch_size: int) -> Iterator[Batch]:
-        """Yield everything in its order, in the form of `batches`."""
+        """Yield all examples in order, as batches of the same form as `batches`."""
         for start in range(0, len(self), batch_size):
             part = self[start : start + batch_size]
             yield tuple(map(_for_network, part.inputs)), part.targets

@@ -1,4 +1,4 @@
-"""Three disjoint splits, the same for the same strata and seed."""
+"""Divides examples into three disjoint splits, reproducibly for the same strata and seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from cellwright.spec import DataSection
 
 Indices = NDArray[np.int64]
 Strata = NDArray[np.int64]
-"""A number for each example; of each number every split gets its share."""
+"""The stratum of each example; each stratum is divided among the splits."""
 
 Holdout = tuple[Indices, Indices]
-"""The indices to hold out and those of the rest, each sorted."""
+"""The held-out and the remaining indices, each sorted."""
 
 BLOCK = 64
 TRIES = 32
-"""Draws of groups, of which the one is taken that divides the strata best."""
+"""Number of random divisions into groups to try; the one that balances the strata best is taken."""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The examples of one split, not copied."""
+    """The examples of one split, without a copy."""
 
     examples: Examples
     indices: Indices
@@ -36,26 +36,26 @@ class Part:
 
     @property
     def targets(self) -> Array:
-        """Return the target of each example."""
+        """Return the targets."""
         return self.examples.targets[self.indices]
 
     def blocks(self, name: str) -> Iterator[Array]:
-        """Yield the input of that name, a few examples at a time."""
+        """Yield the input with this name in blocks of examples."""
         for start in range(0, len(self.indices), BLOCK):
             yield self.examples.inputs[name][self.indices[start : start + BLOCK]]
 
     def without(self, dropped: NDArray[np.bool_]) -> "Part":
-        """Return the part without the examples that the mask marks."""
+        """Return the part without the marked examples."""
         return Part(self.examples, self.indices[~dropped])
 
 
 def split(source: Source, section: DataSection, strata: Strata) -> dict[SplitName, Part]:
-    """Divide the examples: as the source says, by groups, by time, or with some of each stratum in each split.
+    """Divide the examples: as the source says, by groups, by time, or stratified at random.
 
     The test split depends on neither `limit` nor `validation_fraction`.
 
     Raises:
-        DataError: there are too few groups or times, or a split that the source says has no example.
+        DataError: there are too few groups or times, or a split that the source names has no examples.
     """
     rng = np.random.default_rng(section.split_seed)
     examples = source.examples
@@ -93,7 +93,7 @@ def split(source: Source, section: DataSection, strata: Strata) -> dict[SplitNam
 
 
 def _assigned(source: Source, section: DataSection) -> dict[SplitName, Part]:
-    """Return the splits that the source says; its own test set, if it has one, is the test split."""
+    """Return the splits that the source assigns; the source's own test set, if there is one, is the test split."""
     names = get_args(SplitName)
     assert source.assigned is not None
     parts = {name: Part(source.examples, np.flatnonzero(source.assigned == name)) for name in names}
@@ -110,10 +110,10 @@ def _assigned(source: Source, section: DataSection) -> dict[SplitName, Part]:
 def hold_out_groups(
     groups: Array, strata: Strata, fraction: float, keep: int, rng: np.random.Generator
 ) -> Holdout:
-    """Hold out whole groups of about the fraction of the examples, with the strata divided as well as can be.
+    """Hold out whole groups with about `fraction` of the examples, balancing the strata as well as possible.
 
     Raises:
-        DataError: at least `keep` groups must be left beside one that is held out.
+        DataError: fewer than `keep` groups would remain after holding one out.
     """
     names, numbers = np.unique(groups, return_inverse=True)
     if len(names) < keep + 1:
@@ -131,10 +131,10 @@ def hold_out_groups(
 
 
 def hold_out_latest(times: Array, fraction: float) -> Holdout:
-    """Hold out the latest examples, about the fraction of all; those of one time stay together.
+    """Hold out about `fraction` of the examples, the latest ones; examples of the same time are not separated.
 
     Raises:
-        DataError: all are of one time.
+        DataError: all examples have the same time.
     """
     moments, numbers = np.unique(times, return_inverse=True)
     if len(moments) < 2:
@@ -145,10 +145,10 @@ def hold_out_latest(times: Array, fraction: float) -> Holdout:
 
 
 def hold_out(strata: Strata, fraction: float, keep: int, rng: np.random.Generator) -> Holdout:
-    """Return the indices to hold out and those of the rest, each sorted.
+    """Return the held-out and the remaining indices, each sorted.
 
-    Of each stratum the fraction is held out, rounded by largest remainder so that the total is right, but
-    at least one example, and at least `keep` stay.
+    The fraction of each stratum is held out, rounded by largest remainder so that the total is exact. At least one
+    example of each stratum is held out, and at least `keep` remain.
     """
     numbers, counts = np.unique(strata, return_counts=True)
     quotas = counts * fraction
@@ -163,7 +163,7 @@ def hold_out(strata: Strata, fraction: float, keep: int, rng: np.random.Generato
 
 
 def draw_evenly(strata: Strata, limit: int, rng: np.random.Generator) -> Indices:
-    """Return the sorted indices of at most `limit` examples, as many of each stratum as there are."""
+    """Return the sorted indices of at most `limit` examples, drawn evenly from the strata as far as they go."""
     rank = np.empty(len(strata), int)
     for number in np.unique(strata):
         members = np.flatnonzero(strata == number)

@@ -1,1 +1,1 @@
-"""Networks: primitives as modules, the supernet, derived networks, and what they cost."""
+"""Networks: primitives as modules, the supernet, derived networks, their costs and their export."""

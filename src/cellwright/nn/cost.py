@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-accumulates, and measured latency."""
+"""Costs of a network: parameters, multiply-accumulates and measured latency."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ def count_params(network: nn.Module) -> int:
 
 
 def count_macs(network: nn.Module, inputs: Sequence[Tensor]) -> int:
-    """Return the multiply-accumulates of convolutions and matrix products for the inputs."""
+    """Return the multiply-accumulates of convolutions and matrix products for the given inputs."""
     device = next(network.parameters()).device
     training = network.training
     network.eval()
@@ -32,7 +32,7 @@ def measure_latency(
     warmup: int = 10,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """Return the milliseconds of each of `repeats` forward passes, sorted, after `warmup` uncounted ones."""
+    """Return the latencies of `repeats` forward passes in milliseconds, sorted, measured after `warmup` passes."""
     device = next(network.parameters()).device
     inputs = [tensor.to(device) for tensor in inputs]
     milliseconds = []

@@ -1,15 +1,15 @@
 """Depthwise separable convolution, composed of the cases that are fast on a CPU.
 
-oneDNN has fast kernels forward; but for gradients only without dilation, for those of the weights only up to three
-columns of taps, and for none of them where the map is smaller than the filter. Every other case takes 4 to 40 times
-as long (torch 2.13, AVX-512). Every slow case has an equal that is fast:
+oneDNN's forward kernels are fast. Its gradient kernels are fast only without dilation. Those of the weights also need
+filters of at most three columns, and all of them need a map at least as large as the filter. Every other case takes
+4 to 40 times as long (torch 2.13, AVX-512). Each slow case is replaced by an equivalent fast one:
 
-- taps that reach beyond the map from every pixel can be omitted;
-- stride 2 with dilation 2 reads every other row and column alone: there it is a plain convolution;
-- with stride 1 the input's gradient is the convolution of the output's gradient with the weights rotated by 180°;
+- taps that lie outside the map for every pixel are omitted;
+- stride 2 with dilation 2 reads only every other row and column, where it is a plain convolution;
+- with stride 1, the input's gradient is the output's gradient convolved with the weights rotated by 180°;
 - dilation 2 is a plain convolution on each of the four maps of every other row and column;
-- the weights' gradient for a wide filter is that of its columns, three at a time;
-- a pointwise convolution is a linear layer over pixels, for which oneDNN prepares less, and is faster than MKL.
+- the weights' gradient for a wide filter is computed three columns at a time;
+- a pointwise convolution is a linear layer over pixels, where oneDNN has less overhead and is faster than MKL.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ _ONEDNN_LINEAR = (
 
 
 class Separable(nn.Sequential):
-    """One odd filter for each channel, padded so that only the stride changes the sides; then a 1×1 convolution."""
+    """An odd-sized depthwise filter, padded so that only the stride changes the map's size, then a 1×1 convolution."""
 
     def __init__(self, channels: int, size: int, stride: int, dilation: int = 1) -> None:
         padding = dilation * (size - 1) // 2
@@ -40,7 +40,7 @@ class Separable(nn.Sequential):
         self.size, self.stride, self.dilation = size, stride, dilation
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the convolved map."""
+        """Return the convolved feature map."""
         learns = self.training and torch.is_grad_enabled()
         if not learns or x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             plain: Tensor = super().forward(x_BCHW)  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ class Separable(nn.Sequential):
 
 
 class _FastGradients(torch.autograd.Function):
-    """It makes few calls, as each costs as much as a pass over a small map."""
+    """Makes few calls, since each costs as much as a pass over a small map."""
 
     @staticmethod
     def forward(
@@ -93,7 +93,7 @@ class _FastGradients(torch.autograd.Function):
 
 
 def _mix(x_BHWC: Tensor, weight_DC: Tensor) -> Tensor:
-    """Return each pixel's channels weighted to D new ones, (B, D, H, W)."""
+    """Return the linear map of each pixel's channels to D channels, (B, D, H, W)."""
     mixed_BHWD: Tensor
     if _ONEDNN_LINEAR is not None and x_BHWC.dtype == torch.float32:
         mixed_BHWD = _ONEDNN_LINEAR(x_BHWC, weight_DC, None, "none", [], None)
@@ -115,9 +115,11 @@ def _input_gradient(x_BCHW: Tensor, weight: Tensor, grad_BCHW: Tensor, stride: i
 
 
 def _weight_gradient(x_BCHW: Tensor, grad_BCHW: Tensor, size: int, stride: int) -> Tensor:
-    """Return the gradient of an undilated filter, a few columns of taps at a time."""
+    """Return the gradient of an undilated filter, computed a few columns at a time."""
     around = (size - 1) // 2
-    rows = 0 if grad_BCHW.shape[2] >= size else around  # the fast kernel needs as many rows as taps
+    rows = (
+        0 if grad_BCHW.shape[2] >= size else around
+    )  # the fast kernel needs at least as many rows as the filter
     if size <= _FAST_COLUMNS and not rows:
         empty = x_BCHW.new_empty(x_BCHW.shape[1], 1, size, size)
         return _torch_gradient(x_BCHW, empty, grad_BCHW, stride, (around, around), of_weight=True)
@@ -133,7 +135,7 @@ def _weight_gradient(x_BCHW: Tensor, grad_BCHW: Tensor, size: int, stride: int) 
 
 
 def _phases(x_BCHW: Tensor) -> Tensor:
-    """Return the maps of even and odd rows and columns, (4B, C, H/2, W/2), odd sides padded with zeros."""
+    """Return the maps of even and odd rows and columns, (4B, C, H/2, W/2); odd sizes are padded with zeros."""
     batch, channels, height, width = x_BCHW.shape
     if height % 2 or width % 2:
         x_BCHW = functional.pad(x_BCHW, (0, width % 2, 0, height % 2))

@@ -1,4 +1,4 @@
-"""Networks as files that run without cellwright: ONNX and torch's pt2, each checked against the network."""
+"""Exports networks to files that run without cellwright (ONNX and PyTorch's pt2), and checks their outputs."""
 
 import json
 import logging
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 OPSET, ML_OPSET = 20, 3
 PREFIX = "network/"
 TOLERANCE = 1e-4
-"""How far outputs may be from the network's; of outputs above 1, as a share of the largest."""
+"""Maximum difference from the network's outputs; relative to the largest output if that is above 1."""
 
 
 class RawInputs(nn.Module):
-    """A network that takes inputs of the types that its training data had, and refuses all others.
+    """A network that accepts only inputs of the types in its training data.
 
-    So bytes from 0 to 255 and fractions from 0 to 1 are never taken for each other, here or in what is exported.
+    This keeps bytes from 0 to 255 and fractions from 0 to 1 apart, here and in the exported files.
     """
 
     def __init__(self, network: nn.Module, dtypes: Sequence[torch.dtype]) -> None:
@@ -48,31 +48,31 @@ class RawInputs(nn.Module):
 
 
 def _as_in_training(tensor: Tensor) -> Tensor:
-    """Return bytes and fractions as float32, and other whole numbers, such as those of words, as they are."""
+    """Return bytes and fractions as float32, and other integers, such as word indices, unchanged."""
     is_number = tensor.is_floating_point() or tensor.dtype == torch.uint8
     return tensor.to(torch.float32) if is_number else tensor
 
 
 class Front(ABC):
-    """What brings inputs as people have them to a network's tensors: the first part of an ONNX graph."""
+    """The first part of an ONNX graph, which turns raw inputs into the network's input tensors."""
 
     @abstractmethod
     def raw(self, inputs: Sequence[Tensor]) -> Mapping[str, NDArray[Any]]:
-        """Return what the graph takes, by name, for which the network would be given these tensors."""
+        """Return the graph's inputs by name that correspond to the given tensors."""
 
     @abstractmethod
     def nodes(self, prefix: str) -> tuple[list["onnx.ValueInfoProto"], list["onnx.NodeProto"]]:
-        """Return the graph's inputs and nodes; of these the last give the network's inputs, named after a prefix."""
+        """Return the graph's inputs and nodes. The last nodes give the network's inputs, named with the prefix."""
 
 
 def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: ModelInfo) -> None:
-    """Write the network as an ExportedProgram with a dynamic batch, and check its outputs.
+    """Write the network as an ExportedProgram with a dynamic batch size, and check its outputs.
 
     Args:
         network: in eval mode, on the CPU.
-        inputs: raw inputs to trace and check with, at least 2 examples; the export takes no other types.
+        inputs: at least 2 raw examples, for tracing and the check; the export accepts only their types.
         path: the `.pt2` file.
-        info: what the file says about itself, in the extra file `model_info.json`.
+        info: stored in the file as the extra file `model_info.json`.
     """
     network = RawInputs(network, [tensor.dtype for tensor in inputs])
     batch = torch.export.Dim("batch", min=1)
@@ -87,15 +87,16 @@ def export_pt2(network: nn.Module, inputs: Sequence[Tensor], path: Path, info: M
 def export_onnx(
     network: nn.Module, inputs: Sequence[Tensor], path: Path, info: ModelInfo, front: Front | None = None
 ) -> None:
-    """Write the network as ONNX with a dynamic batch, and check its outputs.
+    """Write the network as ONNX with a dynamic batch size, and check its outputs.
 
     Args:
         network: in eval mode, on the CPU.
-        inputs: raw inputs to trace and check with, at least 2 examples; the export takes no other types.
+        inputs: at least 2 raw examples, for tracing and the check; the export accepts only their types.
         path: the `.onnx` file.
-        info: what its inputs and its output are called, and what the file says about itself in its metadata: all of
-            it as JSON in `cellwright`, and the most wanted in `class_names` and `input_shapes`.
-        front: what comes before the network, where the inputs are not tensors as people have them.
+        info: names of the inputs and the output, and the file's metadata: all of it as JSON in `cellwright`, and the
+            most
+            used parts in `class_names` and `input_shapes`.
+        front: the part before the network, if raw inputs are not tensors.
     """
     import onnxruntime
 
@@ -129,7 +130,7 @@ def export_onnx(
 
 
 def _prepended(front: Front, path: Path) -> "onnx.ModelProto":
-    """Return the model with the front before it; all names but those of its outputs get a prefix."""
+    """Return the model with the front before it; all names except those of its outputs get a prefix."""
     import onnx.compose
 
     model = onnx.compose.add_prefix(onnx.load(path), PREFIX, rename_outputs=False)
@@ -153,7 +154,7 @@ def _onnx_metadata(info: ModelInfo) -> dict[str, str]:
 
 
 def _check(network: nn.Module, exported: Callable[..., Tensor], inputs: Sequence[Tensor], path: Path) -> None:
-    """Compare outputs on the whole batch and on one example."""
+    """Compare outputs for the whole batch and for one example."""
     with torch.inference_mode():
         for batch in (inputs, [tensor[:1] for tensor in inputs]):
             expected = network(*batch)
@@ -167,7 +168,7 @@ def _check(network: nn.Module, exported: Callable[..., Tensor], inputs: Sequence
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Keep the exporter's advice on its own internals from users, who cannot act on it."""
+    """Hide the exporter's warnings about its own internals, which users cannot act on."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

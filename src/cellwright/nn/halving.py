@@ -1,7 +1,7 @@
 """Two 1×1 convolutions with stride 2, the second shifted by one pixel, as one function that is fast on a CPU.
 
-Each reads a quarter of the pixels, which a matrix product takes as rows. Written as convolutions of slices, most of the
-time goes to gradients of the pixels that neither reads.
+Each convolution reads a quarter of the pixels, as the rows of a matrix product. If they were convolutions of slices,
+most of the time would go to the gradients of pixels that neither reads.
 """
 
 from typing import Any
@@ -12,17 +12,17 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 PHASES = (slice(0, None, 2), slice(1, None, 2))
-"""Rows, and columns, that the two read."""
+"""The rows and columns that the two convolutions read."""
 
 
 def halve(x_BCHW: Tensor, even: Tensor, odd: Tensor, learns: bool) -> Tensor:
-    """Return what both convolutions give, one after another along the channels, sides rounded up.
+    """Return the outputs of both convolutions, concatenated along the channels; odd sizes are rounded up.
 
     Args:
-        x_BCHW: the map; a pixel beyond its sides is 0.
-        even: the first weight (E, C, 1, 1).
-        odd: the second one (D, C, 1, 1).
-        learns: whether gradients will be asked for.
+        x_BCHW: the feature map; pixels outside are 0.
+        even: weight of the first convolution (E, C, 1, 1).
+        odd: weight of the second convolution (D, C, 1, 1).
+        learns: whether gradients are needed.
     """
     if learns and x_BCHW.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
         halved: Tensor = _Halve.apply(x_BCHW, even, odd)  # type: ignore[no-untyped-call]
@@ -70,5 +70,5 @@ class _Halve(torch.autograd.Function):
 
 
 def _parts(x_BHWC: Tensor, even: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the first convolution's channels, and the second's."""
+    """Return the channels of the first convolution, and those of the second."""
     return x_BHWC[..., : len(even)], x_BHWC[..., len(even) :]

@@ -1,4 +1,4 @@
-"""Initial weights that follow from a seed."""
+"""Initial weights derived from a seed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def seeded_initialisation(seed: int) -> Iterator[None]:
-    """Make the initial weights of modules built in the block follow from the seed, and nothing else."""
+    """Make the initial weights of modules built in the block depend on the seed only."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

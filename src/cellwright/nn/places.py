@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellPlace:
-    """The position of a cell: its input channels, those of its nodes, and whether it halves the sides."""
+    """The position of a cell: channels of its inputs and nodes, and whether it halves height and width."""
 
     channels: int
     reduces: bool

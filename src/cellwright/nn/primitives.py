@@ -1,9 +1,10 @@
 """The primitives of the cell spaces as modules, by name.
 
-Shapes: B batch, C channels, H height, W width. `x_BCHW` in, `C` channels out, sides divided by the stride.
+Shapes: B batch, C channels, H height, W width. A primitive takes `x_BCHW` and keeps the `C` channels; height and
+width are divided by the stride.
 
-Convolutions do not begin with a ReLU of their own: the cell applies one ReLU to each feature map and hands it to
-every primitive that `reads_relu`, which is the same function at a fraction of the cost.
+Convolutions do not start with a ReLU. Instead, the cell applies one ReLU to each feature map and passes the result to
+every primitive that `reads_relu`, which gives the same function at a fraction of the cost.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from cellwright.spec.space import primitive_name
 
 
 class Norm(nn.BatchNorm2d):
-    """Batch normalisation with the momentum and epsilon of torch; without `affine` it only standardises."""
+    """Batch normalisation with PyTorch's default momentum and epsilon; without `affine`, it only standardises."""
 
     momentum: float
 
@@ -27,9 +28,9 @@ class Norm(nn.BatchNorm2d):
         super().__init__(channels, affine=affine)
 
     def forward(self, x_BCHW: Tensor, factor_C: Tensor | None = None) -> Tensor:
-        """Return the normalised map, each channel times its factor; the factor must be contiguous.
+        """Return the normalised map, with each channel multiplied by its factor; the factor must be contiguous.
 
-        Here the factor costs nothing, and the map without it need not be kept for the gradient.
+        The factor is free here, and the map before scaling need not be kept for the gradient.
         """
         scale: Tensor | None = self.weight
         shift: Tensor | None = self.bias
@@ -42,21 +43,21 @@ class Norm(nn.BatchNorm2d):
 
 
 class Primitive(nn.Module):
-    """One operation on an edge."""
+    """The operation on an edge."""
 
     reads_relu: bool = True
-    """Whether it is given the rectified feature map rather than the map itself."""
+    """Whether the input is the feature map after ReLU, not the map itself."""
     has_weights: bool = True
-    """Whether it learns; those without give the same output on every edge from one source."""
+    """Whether the primitive has weights; without weights, its output is the same on every edge from one source."""
 
     def times(self, factor_C: Tensor | None, x_BCHW: Tensor) -> Tensor:
-        """Return the output, each channel times its factor, None for 1; a map that may be overwritten."""
+        """Return the output with each channel multiplied by its factor (None: 1). The caller may overwrite it."""
         output: Tensor = self(x_BCHW)
         return output.clone() if factor_C is None else factor_C.view(-1, 1, 1) * output
 
 
 class Identity(Primitive):
-    """Passes the feature map on."""
+    """Returns the feature map unchanged."""
 
     reads_relu = False
     has_weights = False
@@ -67,7 +68,7 @@ class Identity(Primitive):
 
 
 class Pool(Primitive):
-    """3×3 max or average pooling, standardised, as DARTS does while it searches."""
+    """3×3 max or average pooling, then standardisation, as in the search phase of DARTS."""
 
     reads_relu = False
     has_weights = False
@@ -95,15 +96,15 @@ class Convolutions(Primitive):
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.kind = repr(self.layers) if all(map(_can_be_widened, self.layers)) else None
-        """What has the same can be computed as one with it (`nn.wide`); None, where it has to be alone."""
+        """Primitives of the same kind can be computed as one (`nn.wide`); None if this primitive cannot."""
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the convolved map."""
+        """Return the convolved feature map."""
         convolved: Tensor = self.layers(x_BCHW)
         return convolved
 
     def times(self, factor_C: Tensor | None, x_BCHW: Tensor) -> Tensor:
-        """Return the convolved map, each channel times its factor, by way of its norm."""
+        """Return the convolved map with each channel multiplied by its factor, which the norm applies."""
         *before, norm = self.layers
         for layer in before:
             x_BCHW = layer(x_BCHW)
@@ -112,7 +113,7 @@ class Convolutions(Primitive):
 
 
 class FactorizedReduce(Primitive):
-    """Halves the sides by two 1×1 convolutions with stride 2, the second shifted by one pixel."""
+    """Halves height and width by two 1×1 convolutions with stride 2, the second shifted by one pixel."""
 
     def __init__(self, in_channels: int, channels: int, affine: bool) -> None:
         super().__init__()
@@ -122,12 +123,12 @@ class FactorizedReduce(Primitive):
         self.norm = Norm(channels, affine)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the map at half the resolution, sides rounded up."""
+        """Return the map at half the resolution; odd sizes are rounded up."""
         reduced: Tensor = self.norm(self._halve(x_BCHW))
         return reduced
 
     def times(self, factor_C: Tensor | None, x_BCHW: Tensor) -> Tensor:
-        """Return the reduced map, each channel times its factor, by way of its norm."""
+        """Return the reduced map with each channel multiplied by its factor, which the norm applies."""
         scaled: Tensor = self.norm(self._halve(x_BCHW), factor_C)
         return scaled
 
@@ -148,7 +149,7 @@ def _can_be_widened(layer: nn.Module) -> bool:
 
 
 def conv_norm(in_channels: int, channels: int, affine: bool) -> nn.Sequential:
-    """Return the 1×1 convolution that brings a cell's input to its number of channels."""
+    """Return the 1×1 convolution that maps a cell's input to the cell's number of channels."""
     return nn.Sequential(nn.Conv2d(in_channels, channels, 1, bias=False), Norm(channels, affine))
 
 
@@ -179,7 +180,7 @@ def _skip(channels: int, stride: int, affine: bool) -> Primitive:
 
 
 PrimitiveFactory = Callable[[int, int, bool], Primitive]
-"""From channels, stride and whether norms learn a scale and a shift."""
+"""Builds a primitive from channels, stride, and whether norms learn a scale and shift."""
 
 PRIMITIVES: dict[str, PrimitiveFactory] = {
     "max_pool_3x3": lambda channels, stride, affine: Pool("max", channels, stride, affine),
@@ -196,10 +197,10 @@ PRIMITIVES: dict[str, PrimitiveFactory] = {
 
 
 def load_primitives(references: Iterable[str]) -> dict[str, PrimitiveFactory]:
-    """Return primitives by name, importing those that are given as `MODULE:NAME`.
+    """Return primitives by name, importing references of the form `MODULE:NAME`.
 
     Raises:
-        CellwrightError: one cannot be imported.
+        CellwrightError: a primitive cannot be imported.
     """
     return {
         primitive_name(reference): load_object(reference) if ":" in reference else PRIMITIVES[reference]

@@ -1,4 +1,4 @@
-"""Modules that also run narrower than they were built, with the leading slices of their weights."""
+"""Modules that can run narrower than they were built, with the leading slices of their weights."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,21 +8,21 @@ from torch.func import functional_call
 
 
 def leading(tensor: Tensor, *sizes: int) -> Tensor:
-    """Return the first elements along the first dimensions; the tensor itself where that is all of it."""
+    """Return the leading elements along the first dimensions; the tensor itself if that is all of it."""
     if tensor.shape[: len(sizes)] == sizes:
         return tensor
     return tensor[tuple(map(slice, sizes))]
 
 
 class Slimmable(nn.Module):
-    """A module for the widest feature map, which treats narrower ones with slices of its weights and statistics.
+    """A module built for the widest feature map, which handles narrower maps with slices of its weights and statistics.
 
-    A map's number of channels says which slices: those that a module built for it would hold. Less is computed,
-    not masked, and the result is exactly that module's.
+    The map's number of channels selects the slices. Channels are not masked: only the slices are computed, and the
+    result is exactly that of a module built for that width.
 
     Args:
-        build: makes the module for a number of channels.
-        widths: the numbers of channels that it must treat.
+        build: builds the module for a number of channels.
+        widths: all numbers of channels that the module must handle.
     """
 
     def __init__(self, build: Callable[[int], nn.Module], widths: Iterable[int]) -> None:
@@ -33,7 +33,7 @@ class Slimmable(nn.Module):
             self._shapes_of = {width: _Shape(build(width), self.widest) for width in narrower}
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return what the module for the map's number of channels gives."""
+        """Return the output of the module for the map's number of channels."""
         shape = self._shapes_of.get(x_BCHW.shape[1])
         output: Tensor = self.widest(x_BCHW) if shape is None else shape.call(self.widest, x_BCHW)
         return output
@@ -44,7 +44,7 @@ def _norms(module: nn.Module) -> list[nn.BatchNorm2d]:
 
 
 class _Shape:
-    """A module without weights of its own; no nn.Module, lest its parent count it among its parts."""
+    """A module without its own weights. Not an nn.Module, so that its parent does not register it as a child."""
 
     def __init__(self, module: nn.Module, widest: nn.Module) -> None:
         self.module = module
@@ -52,7 +52,7 @@ class _Shape:
         self.sizes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
     def call(self, widest: nn.Module, x_BCHW: Tensor) -> Tensor:
-        """Return what the module gives with the leading slices of the widest one's weights."""
+        """Return the module's output, computed with the leading slices of the widest module's weights."""
         self.module.train(widest.training)
         for norm, widest_norm in self.norms:
             norm.momentum = widest_norm.momentum

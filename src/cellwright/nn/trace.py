@@ -1,4 +1,4 @@
-"""What a network costs, read off a forward pass that computes nothing: on the meta device tensors have only shapes."""
+"""Computes a network's costs from a forward pass on the meta device, where tensors have shapes but no data."""
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,20 +14,20 @@ from cellwright.nn.cost import count_params
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """What a network costs for one example, in eval mode."""
+    """Costs of a network for one example, in eval mode."""
 
     params: int
-    """Trainable parameters."""
+    """Number of trainable parameters."""
     macs: int
     """Multiply-accumulates of convolutions and matrix products."""
     depth: int
-    """Convolutions and linear layers on the longest path from inputs to outputs."""
+    """Number of convolutions and linear layers on the longest path from inputs to outputs."""
     memory_bytes: int
-    """The most that parameters, buffers, inputs and feature maps take together at any time."""
+    """Peak memory of parameters, buffers, inputs and feature maps, in bytes."""
 
 
 def trace(network: nn.Module, inputs: Sequence[Tensor]) -> Cost:
-    """Return what a network costs, it and the inputs of one example on the meta device."""
+    """Return the costs of a network, which must be on the meta device, like the inputs of one example."""
     network.eval()
     with torch.no_grad(), _Trace() as mode:
         for tensor in (*network.parameters(), *network.buffers(), *inputs):
@@ -42,7 +42,7 @@ def trace(network: nn.Module, inputs: Sequence[Tensor]) -> Cost:
 
 
 class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows each storage from the operation that makes it to its end."""
+    """Tracks each storage from its allocation to its release."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -83,7 +83,7 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _tensors(values: Iterable[Any]) -> list[Tensor]:
-    """Return the tensors among the values and in the lists among them."""
+    """Return all tensors among the values, including those inside lists."""
     found = []
     for value in values:
         if isinstance(value, Tensor):
@@ -122,11 +122,11 @@ _SHORTCUTS: dict[Any, Callable[..., Any]] = {
     torch.ops.aten.convolution: _convolved,
     torch.ops.aten.native_batch_norm: _normalised,
 }
-"""What takes torch a millisecond to find the shape of."""
+"""Shape functions of operations for which PyTorch's own take about a millisecond."""
 
 
 def _products(operation: Any, args: Any, result: Any) -> Any:
-    """Return the multiply-accumulates, 0 for what is neither convolution nor matrix product."""
+    """Return the multiply-accumulates; 0 for operations other than convolutions and matrix products."""
     aten = torch.ops.aten
     if operation is aten.convolution:
         transposed = args[6]

@@ -1,7 +1,7 @@
-"""Primitives of one kind on several edges from one source, computed as one wide primitive.
+"""Computes primitives of the same kind on several edges from one source as one wide primitive.
 
-A small supernet keeps a GPU waiting for the launches of its kernels, which are fewer this way. A CPU is slower with
-wide convolutions than with several narrow ones (`pays`).
+In a small supernet, a GPU mostly waits for kernel launches, and this reduces their number. On a CPU, wide
+convolutions are slower than several narrow ones (`pays`).
 """
 
 from collections import defaultdict
@@ -20,13 +20,13 @@ def pays(x_BCHW: Tensor) -> bool:
 
 
 def wide_outputs(factors: Mapping[Primitive, Tensor | None], x_BCHW: Tensor) -> dict[Primitive, Tensor]:
-    """Return what those of the primitives give of which there are several of a kind.
+    """Return the outputs of those primitives that share their kind with another one.
 
-    The outputs share memory, but may be written to.
+    The outputs share memory, but may be overwritten.
 
     Args:
-        factors: of each channel (C) of each primitive's output; None for 1.
-        x_BCHW: the rectified map that all of them read.
+        factors: the factor of each output channel (C) of each primitive; None for 1.
+        x_BCHW: the feature map after ReLU, which all of them read.
     """
     kinds = defaultdict(list)
     for primitive in factors:
@@ -42,12 +42,12 @@ def wide_outputs(factors: Mapping[Primitive, Tensor | None], x_BCHW: Tensor) -> 
 
 
 def _widely(layers: Sequence[nn.Module], x_BCHW: Tensor, factor_C: Tensor | None = None) -> Tensor:
-    """Return the outputs of like layers, one after another along the channels.
+    """Return the outputs of layers of the same kind, concatenated along the channels.
 
     Args:
-        layers: as many as edges.
-        x_BCHW: one map that all of them read, or one for each along the channels.
-        factor_C: of each output's channels, by way of the norm that ends a stack.
+        layers: one layer for each edge.
+        x_BCHW: one map that all layers read, or one map for each layer, concatenated along the channels.
+        factor_C: factor of each output channel, applied by the norm that ends a stack.
     """
     match layers[0]:
         case nn.Sequential():

@@ -1,4 +1,4 @@
-"""Stores: what steps and trials on different machines share. The one place that imports boto3."""
+"""Stores: files shared by steps and trials on different machines. Only this package imports boto3."""
 
 from collections.abc import Callable
 
@@ -44,17 +44,17 @@ def open_store(
     say: Callable[[str], None] = say_line,
     seconds: float | None = None,
 ) -> Store:
-    """Return the store at a URI.
+    """Open the store at a URI.
 
     Args:
-        uri: an absolute path, `s3://BUCKET/PREFIX`, or what the kind opens.
-        endpoint: of a server other than the scheme's own.
-        kind: import path of a store of the user's own; by the URI's scheme unless given.
-        say: is told what is waited for.
-        seconds: to wait for a server that refuses, hangs or breaks off; the store's own time by default.
+        uri: an absolute path, `s3://BUCKET/PREFIX`, or a URI that `kind` understands.
+        endpoint: server to use instead of the scheme's default.
+        kind: import path of a custom store class; by default, the URI's scheme selects the class.
+        say: receives a message when the store waits.
+        seconds: how long to retry if the server refuses or breaks connections; by default, the store's own limit.
 
     Raises:
-        CellwrightError: no store has that scheme, or the kind cannot be imported.
+        CellwrightError: no store has that scheme, or `kind` cannot be imported.
     """
     scheme = uri.partition("://")[0] if "://" in uri else ""
     if kind is None and scheme not in STORES:
@@ -67,5 +67,5 @@ def open_store(
 def store_of(
     section: StoreSection, *, say: Callable[[str], None] = say_line, seconds: float | None = None
 ) -> Store:
-    """Return the store that a spec's `store` section describes; see `open_store`."""
+    """Open the store of a spec's `store` section; see `open_store`."""
     return open_store(section.uri, section.endpoint, kind=section.kind, say=say, seconds=seconds)

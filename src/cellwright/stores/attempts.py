@@ -1,12 +1,12 @@
-"""Folders of a store that several processes may try to finish, and one does.
+"""Folders of a store that several processes may try to finish, and exactly one does.
 
-    FOLDER/ATTEMPT/…        the files of an attempt, which nobody else writes
-    FOLDER/ATTEMPT.json     their digests, while the attempt is under way
-    FOLDER/RECORD           names the attempt that counts, with its files' sizes and digests; written once
+    FOLDER/ATTEMPT/…        the files of an attempt, written by one process only
+    FOLDER/ATTEMPT.json     their digests, while the attempt is running
+    FOLDER/RECORD           names the winning attempt and its files' sizes and digests; written once
 
-The record is written on condition that there is none. So a process that was frozen, and wakes up after another one has
-finished the folder, writes where nobody reads: the name of the attempt is the fencing token that a lease alone lacks.
-What an unfinished attempt has stored is where the next one goes on.
+The record is written only if none exists. A process that was frozen and wakes up after another one has finished the
+folder writes to its own attempt, which nobody reads. The attempt's name is the fencing token that a lease alone
+lacks. A new attempt resumes from the files of an earlier one.
 """
 
 import hashlib
@@ -29,16 +29,16 @@ from cellwright.stores.repeating import repeating
 from cellwright.stores.retrying import say_line
 
 SECONDS = 10.0
-"""Between two looks for what has changed: what an eviction may cost."""
+"""Seconds between two checks for changed files, which is the work that an eviction can lose."""
 OFFER = f"0000-{'0' * 8}"
-"""The attempt of who asks for a folder to be finished: what the first real one begins with."""
+"""Name of the attempt that holds the initial files for the first real attempt."""
 
 R = TypeVar("R", bound=FolderRecord)
 _LISTED = re.compile(f"({ATTEMPT.strip('^$')})\\.json")
 
 
 def finished(store: Store, folder: str, kind: type[R]) -> R | None:
-    """Return the record of a folder; None where it is not finished.
+    """Return the record of a folder, or None if the folder is not finished.
 
     Raises:
         CellwrightError: the record is damaged.
@@ -51,10 +51,10 @@ def finished(store: Store, folder: str, kind: type[R]) -> R | None:
 def pull(
     store: Store, folder: str, record: R, path: Path, *, wanted: Callable[[str], bool] = lambda name: True
 ) -> None:
-    """Write the wanted files of a finished folder to the path, and the record after them.
+    """Download the wanted files of a finished folder to `path`, then the record.
 
     Raises:
-        CellwrightError: a file is missing or is not what the record says; it is named, and not written.
+        CellwrightError: a file is missing or differs from its record. It is not written, and the message names it.
     """
     for name, file in record.files.items():
         if wanted(name) and not _has(path / checked(name, folder), file):
@@ -64,12 +64,12 @@ def pull(
 
 
 def push(store: Store, path: Path, folder: str, kind: type[R]) -> None:
-    """Store a folder that is finished here, unless the store has it with the same files.
+    """Upload a finished local folder, unless the store has the same one.
 
-    A push that was killed resumes when it is called again.
+    If a push is killed, call it again to resume.
 
     Raises:
-        CellwrightError: the store has one with other files.
+        CellwrightError: the folder in the store has other files.
     """
     local = kind.load(path / kind.FILE)
     there = finished(store, folder, kind)
@@ -89,15 +89,15 @@ def push(store: Store, path: Path, folder: str, kind: type[R]) -> None:
 
 
 def offer(store: Store, path: Path, folder: str) -> None:
-    """Store the files that the first attempt to finish the folder begins with."""
+    """Upload the initial files for the first attempt to finish the folder."""
     _Copy(store, path, folder, OFFER, FolderRecord).update()
 
 
 def take_offer(store: Store, folder: str, path: Path) -> bool:
-    """Write what was offered to the path; tell whether anything was.
+    """Download the initial files to `path`, and return whether there were any.
 
     Raises:
-        CellwrightError: a file is not what was offered; names it.
+        CellwrightError: a file is damaged; the message names it.
     """
     return OFFER in _attempts(store, folder) and _resume(store, folder, OFFER, path)
 
@@ -112,22 +112,22 @@ def attempting(
     say: Callable[[str], None] = say_line,
     seconds: float = SECONDS,
 ) -> Iterator["Attempt"]:
-    """Work in `path` on what finishes a folder of the store, from what earlier attempts stored of it.
+    """Finish a folder of the store by working in the local folder `path`, resuming from earlier attempts.
 
-    What changes is stored to the end of the block and after it. A copy that fails while the block runs is tried again
-    at the next look; the last one raises. If the block leaves a record, the folder is finished: by this attempt, or, if
-    another one was first, by that, whose files then replace those of this one.
+    Changed files are uploaded in the background while the block runs, and once more at its end. An upload that fails
+    in the background is retried at the next check; the last upload raises its error. If the block has written a record,
+    the folder is finished. If another attempt has finished it first, that attempt's files replace the local ones.
 
     Args:
-        path: a folder of this machine.
-        store: where the folder is.
-        folder: its name there.
-        kind: of its record.
-        say: gets a line about damage, and about another attempt that finished first.
-        seconds: between two looks for what has changed.
+        path: the local folder.
+        store: the store.
+        folder: name of the folder in the store.
+        kind: class of the folder's record.
+        say: receives a message if files are damaged or another attempt finished first.
+        seconds: interval between checks for changed files.
 
     Raises:
-        CellwrightError: a file is not in the store as it is here.
+        CellwrightError: a file in the store differs from the local one.
     """
     path.mkdir(parents=True, exist_ok=True)
     earlier = _attempts(store, folder)
@@ -145,7 +145,7 @@ def attempting(
     def try_to_update() -> None:
         try:
             copy.update()
-        except Exception as error:  # told, and tried again
+        except Exception as error:  # reported, and retried at the next check
             say(f"checkpoint not stored yet: {error}")
 
     try:
@@ -169,27 +169,27 @@ def attempting(
 
 
 class Attempt:
-    """An attempt under way."""
+    """A running attempt."""
 
     def __init__(self, copy: "_Copy") -> None:
         self._copy = copy
 
     @property
     def name(self) -> str:
-        """Return what the record has to name."""
+        """Return the attempt's name, which the record must have."""
         return self._copy.attempt
 
     def store_now(self) -> None:
-        """Store what has changed."""
+        """Upload all changed files."""
         self._copy.update()
 
 
 class _Listing(BaseModel):
-    """`ATTEMPT.json`: what an attempt has stored, sealed as a record is."""
+    """`ATTEMPT.json`: the files that an attempt has stored, sealed like a record."""
 
     files: dict[str, list[str | None]]
-    """The SHA-256 that each may have: several while it is being replaced, which a kill may stop; None if it may not be
-    there yet."""
+    """The possible SHA-256 digests of each file. There are several while a file is being replaced, since a kill may
+    come at any time; None means that the file may not exist yet."""
     seal: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = "0" * 64
 
     def text(self) -> str:
@@ -208,7 +208,7 @@ class _Listing(BaseModel):
 
 
 class _Copy:
-    """What a store has of a folder that changes."""
+    """The copy in a store of a local folder that changes."""
 
     def __init__(self, store: Store, path: Path, folder: str, attempt: str, kind: type[FolderRecord]) -> None:
         self.store = store
@@ -221,7 +221,7 @@ class _Copy:
         self._listed: _Listing | None = None
 
     def update(self) -> None:
-        """Store what has changed. Digests are stored before what they are of, so that a kill leaves no file without."""
+        """Upload all changed files. Each digest is stored before its file, so a kill leaves no file without one."""
         stamps = self._read_stamps()
         for name in self._stamps.keys() - stamps.keys():
             self._possible.pop(name, None)
@@ -235,7 +235,7 @@ class _Copy:
         self._list()
 
     def _store(self, name: str) -> None:
-        """Store a file as it is now, whatever the block does to it meanwhile."""
+        """Upload a snapshot of a file, which the block may change meanwhile."""
         with tempfile.TemporaryDirectory(dir=self.path, prefix=".") as scratch:
             snapshot = Path(scratch) / "snapshot"
             try:
@@ -249,7 +249,7 @@ class _Copy:
             self._possible[name] = [digest]
 
     def _list(self) -> None:
-        """Store the digests, unless they are stored."""
+        """Upload the digests if they have changed."""
         new = _Listing(files=dict(self._possible))
         if new == self._listed:
             return
@@ -260,7 +260,7 @@ class _Copy:
         self._listed = new
 
     def _read_stamps(self) -> dict[str, tuple[int, int, int]]:
-        """Return inode, time and size of each whole file but the record, which is stored when all else is."""
+        """Return inode, modification time and size of each complete file but the record, which is stored last."""
         stamps = {}
         for file in set(files_below(self.path)) - {self.path / self._kind.FILE}:
             try:
@@ -273,7 +273,7 @@ class _Copy:
 
 
 def _attempts(store: Store, folder: str) -> set[str]:
-    """Return the names of the attempts at a folder."""
+    """Return the names of all attempts at a folder."""
     return {found[1] for name in store.sizes(folder) if (found := _LISTED.fullmatch(name))}
 
 
@@ -282,10 +282,10 @@ def _next_attempt(earlier: set[str]) -> str:
 
 
 def _resume(store: Store, folder: str, attempt: str, path: Path) -> bool:
-    """Write what an attempt had stored to the path; tell whether that was anything.
+    """Download the files of an attempt to `path`, and return whether there were any.
 
     Raises:
-        CellwrightError: a file is missing or damaged; names it.
+        CellwrightError: a file is missing or damaged; the message names it.
     """
     place = f"{folder}/{attempt}.json"
     found = store.look(place)
@@ -307,10 +307,10 @@ def _resume(store: Store, folder: str, attempt: str, path: Path) -> bool:
 
 
 def _commit(store: Store, folder: str, record: R, path: Path) -> R:
-    """Have the folder finished by the record's attempt, if no other one was first; return the record that counts.
+    """Write the record if the store has none yet, and return the record that the store has now.
 
     Raises:
-        CellwrightError: a file is not in the store as the record says.
+        CellwrightError: a file in the store differs from the record.
     """
     place = f"{folder}/{record.FILE}"
     if (there := finished(store, folder, type(record))) is not None:

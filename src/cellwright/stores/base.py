@@ -1,4 +1,4 @@
-"""What every store is."""
+"""The base class of all stores."""
 
 import tempfile
 from abc import ABC, abstractmethod
@@ -11,46 +11,46 @@ from cellwright.files import file_digest
 
 
 class Store(ABC):
-    """Files by name, each either whole or not there; names are paths with slashes."""
+    """Files by name. A file is either complete or absent; names are paths with slashes."""
 
     @classmethod
     @abstractmethod
     def open(
         cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
     ) -> Self:
-        """Return the store at a URI.
+        """Open the store at a URI.
 
         Args:
-            uri: where.
-            endpoint: of a server other than the scheme's own.
-            say: is told what is waited for.
-            seconds: to wait for a server that refuses, hangs or breaks off; the store's own time by default.
+            uri: location of the store.
+            endpoint: server to use instead of the scheme's default.
+            say: receives a message when the store waits.
+            seconds: how long to retry if the server refuses or breaks connections; by default, the store's own limit.
         """
 
     @abstractmethod
     def sizes(self, folder: str) -> dict[str, int]:
-        """Return the bytes of every file below the folder, by its name within, whatever that is."""
+        """Return the size in bytes of every file below the folder, by its unchecked name relative to the folder."""
 
     def ensure(self, *, create: bool = True) -> None:  # noqa: B027 - most are there, or made as they are written
-        """Make sure that the store can be used, such as that its bucket exists.
+        """Check that the store is usable, for example that its bucket exists.
 
         Args:
-            create: whether to make what is missing.
+            create: create what is missing.
 
         Raises:
-            CellwrightError: it is not there; names the command that makes it.
+            CellwrightError: the store does not exist; the message has the command that creates it.
         """
 
     @abstractmethod
     def put(self, path: Path, name: str) -> None:
-        """Store a file, in place of what had that name."""
+        """Upload a file, replacing any file with that name."""
 
     @abstractmethod
     def get(self, name: str, path: Path) -> None:
-        """Write a stored file to the path.
+        """Download a file to the path.
 
         Raises:
-            CellwrightError: there is none of that name.
+            CellwrightError: no file has that name.
         """
 
     @abstractmethod
@@ -59,22 +59,22 @@ class Store(ABC):
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Delete a file, if there is one of that name."""
+        """Delete a file if it exists."""
 
     @abstractmethod
     def look(self, name: str) -> tuple[str, str] | None:
-        """Return the text of a small file and the tag of this version of it; None where there is none."""
+        """Return the text of a small file and the tag of its current version, or None if it does not exist."""
 
     @abstractmethod
     def swap(self, name: str, text: str, tag: str | None) -> str | None:
-        """Write a small file in place of the version with the tag, or where there is none, for None.
+        """Write a small file if its current version still has the given tag, or for None, if it does not exist.
 
         Returns:
-            The new version's tag; None if another version was there, which stays.
+            The tag of the new version; None if the version was another one, which is kept.
         """
 
     def holds(self, path: Path, name: str) -> bool:
-        """Read a stored file back; tell whether it is there and has the bytes of the file here."""
+        """Return whether a stored file exists and has the same bytes as the local file."""
         with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
             copy = Path(folder) / "copy"
             try:

@@ -1,4 +1,4 @@
-"""Clients of S3, and their errors in words."""
+"""Clients of S3, and readable messages for their errors."""
 
 import os
 from collections.abc import Iterator
@@ -15,32 +15,35 @@ from cellwright.errors import CellwrightError
 
 THREADS = 16
 CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 3},  # of hiccups; what takes longer is for `Retry`
+    retries={
+        "mode": "standard",
+        "total_max_attempts": 3,
+    },  # for short glitches; `Retry` handles longer outages
     connect_timeout=10,
     read_timeout=30,
     max_pool_connections=THREADS,
-    request_checksum_calculation="when_required",  # servers other than Amazon's know no others
-    response_checksum_validation="when_required",  # files are checked when they are whole
+    request_checksum_calculation="when_required",  # servers other than Amazon's may not know the others
+    response_checksum_validation="when_required",  # complete files are checked instead
 )
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
 class NoCredentials(CellwrightError):
-    """There are no keys here, so that nothing can be asked."""
+    """No credentials were found, so no request can be made."""
 
 
 def connect(endpoint: str | None) -> Any:
-    """Return a client with the keys that boto3 finds: of the environment, of the service account, of the node.
+    """Return a client with the credentials that boto3 finds: from the environment, the service account or the node.
 
     Args:
-        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
+        endpoint: a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
     """
     own = None if any(name in os.environ for name in ENDPOINT_VARIABLES) else endpoint
     session = boto3.Session()
     region = session.region_name or os.environ.get("AWS_REGION", "us-east-1")
     try:
         client = session.client("s3", endpoint_url=own, region_name=region, config=CONFIG)
-    except ValueError as error:  # of botocore's, which knows no better
+    except ValueError as error:  # botocore raises nothing more specific
         raise CellwrightError(f"the endpoint of S3 must be http://HOST or https://HOST: {error}") from error
     if has_credentials(client.meta.endpoint_url):
         raise CellwrightError(f"the endpoint of S3 must be without user and password: {WAYS}")
@@ -48,20 +51,20 @@ def connect(endpoint: str | None) -> Any:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Return the bucket of `s3://BUCKET/KEY`, and the key, which may be empty."""
+    """Return bucket and key of `s3://BUCKET/KEY`; the key may be empty."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
 
 
 def list_below(client: Any, bucket: str, start: str) -> dict[str, Any]:
-    """Return what S3 lists of each object whose key starts so, by the rest of its key."""
+    """Return the S3 listing of each object whose key starts with `start`, by the rest of its key."""
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
     return {found["Key"].removeprefix(start): found for found in pages.search("Contents[]") if found}
 
 
 @contextmanager
 def in_words(uri: str) -> Iterator[None]:
-    """Raise errors of S3 and of its client as CellwrightError, with the place that they are about."""
+    """Raise errors of S3 and its client as CellwrightError; the message names the URI."""
     try:
         yield
     except ClientError as error:

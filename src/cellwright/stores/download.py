@@ -1,4 +1,4 @@
-"""The download of one object to a file: resumed where it was interrupted, and checked when complete."""
+"""Downloads one object to a file, resuming after interruptions, and checks the complete file."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -14,28 +14,28 @@ from cellwright.stores.integrity import is_right
 from cellwright.stores.retrying import may_pass, status_of
 
 CHUNK = 1 << 16
-"""What a broken connection costs at most of what it brought."""
+"""Bytes that an interrupted connection can lose at most."""
 
 
 class Changed(CellwrightError):
-    """The object is not the one that was asked for any more."""
+    """The object was replaced since it was listed."""
 
 
 class GivenUp(CellwrightError):
-    """The download is wanted no more."""
+    """The download was cancelled."""
 
 
 class Download:
-    """The bytes of one object, appended to a file.
+    """The download of one object, appended to a partial file.
 
     Args:
-        client: of boto3.
+        client: a boto3 client.
         bucket: the object's bucket.
         key: the object's key.
-        part: the file; what it holds already is the object's beginning.
-        size: of the object, if known.
-        etag: of the object, if known; another one is refused.
-        advance: is told how many bytes were added, or taken away.
+        part: the partial file; its content is the start of the object.
+        size: size of the object in bytes, if known.
+        etag: ETag of the object, if known; an object with another ETag is rejected.
+        advance: receives the number of bytes that were added, negative if they were discarded.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Download:
         self._facts: dict[str, Any] | None = None
 
     def run(self, retry: Retry) -> None:
-        """Complete and check the file.
+        """Complete the file and check it.
 
         Raises:
-            Changed: another object has the key now.
-            CellwrightError: the bytes are wrong, twice.
+            Changed: the key has another object now.
+            CellwrightError: the bytes were wrong twice.
         """
         self._complete(retry)
         if retry(self._is_right):
@@ -97,12 +97,12 @@ class Download:
         return self._part.stat().st_size
 
     def _append(self, ended: threading.Event) -> None:
-        """Ask for what is missing, and write what comes; an answer that breaks off is as good as its bytes."""
+        """Request the missing bytes and append the response, even if it is cut off."""
         held = self._held
         begin = {"Range": f"bytes={held}-"} if held else {}
         same = {"IfMatch": self._etag} if self._etag else {}
         answer = self._client.get_object(**self._place, **begin, **same)
-        if held and "ContentRange" not in answer:  # a server that knows no ranges
+        if held and "ContentRange" not in answer:  # the server does not support ranges
             self._forget()
             held = 0
         size = held + answer["ContentLength"]
@@ -139,5 +139,5 @@ class Download:
 
 
 def is_encrypted(facts: Mapping[str, Any]) -> bool:
-    """Tell whether the ETag is of other bytes than a reader gets."""
+    """Return whether the ETag is that of the encrypted bytes, not of the bytes that a reader gets."""
     return "SSECustomerAlgorithm" in facts or facts.get("ServerSideEncryption", "").startswith("aws:kms")

@@ -1,4 +1,4 @@
-"""A store on a volume that all mount."""
+"""A store on a volume that all machines mount."""
 
 import fcntl
 import hashlib
@@ -17,12 +17,12 @@ from cellwright.stores.base import Store
 from cellwright.stores.names import checked
 
 LOCK_SECONDS = 30.0
-"""How long a lock is waited for that its holder, which writes one small file, does not give back."""
+"""How long to wait for a lock whose holder, which only writes a small file, does not release it."""
 LOCK_POLL = 0.01
 
 
 class FolderStore(Store):
-    """Files below a folder; links that lead out of it are refused.
+    """Files below a folder. Symbolic links that lead out of the folder are rejected.
 
     Args:
         uri: the folder's absolute path.
@@ -36,21 +36,21 @@ class FolderStore(Store):
     def open(
         cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
     ) -> Self:
-        """Return the store at an absolute path."""
+        """Open the store at an absolute path."""
         return cls(uri)
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """Return the bytes of every file below the folder, by its name within."""
+        """Return the size in bytes of every file below the folder, by its name relative to the folder."""
         root = self._path(folder)
         return {file.relative_to(root).as_posix(): file.stat().st_size for file in files_below(root)}
 
     def put(self, path: Path, name: str) -> None:
-        """Store a file, in place of what had that name."""
+        """Copy a file into the store, replacing any file with that name."""
         with atomic_path(self._path(name)) as temporary:
             shutil.copyfile(path, temporary)
 
     def get(self, name: str, path: Path) -> None:
-        """Write a stored file to the path."""
+        """Copy a stored file to the path."""
         try:
             stored = self._open(name)
         except FileNotFoundError as error:
@@ -63,7 +63,7 @@ class FolderStore(Store):
         shutil.rmtree(self._path(folder), ignore_errors=True)
 
     def remove(self, name: str) -> None:
-        """Delete a file, if there is one of that name."""
+        """Delete a file if it exists."""
         self._path(name).unlink(missing_ok=True)
 
     def look(self, name: str) -> tuple[str, str] | None:
@@ -76,10 +76,10 @@ class FolderStore(Store):
         return content.decode(errors="replace"), _tag(content)
 
     def swap(self, name: str, text: str, tag: str | None) -> str | None:
-        """Write a small file in place of the version with the tag, or where there is none, for None.
+        """Write a small file if its current version still has the given tag, or for None, if it does not exist.
 
-        A new file is linked to its name, which one process can do, with no lock. The versions of one that is there are
-        under a lock that the volume must keep; one whose holder stands still, which may be frozen, is replaced.
+        A new file is created as a hard link, which succeeds for only one process and needs no lock. An existing file is
+        replaced under a lock, which the volume must support. A lock whose holder makes no progress is broken.
         """
         path = self._path(name)
         make_folder(path.parent)
@@ -93,7 +93,7 @@ class FolderStore(Store):
         return _tag(text.encode())
 
     def holds(self, path: Path, name: str) -> bool:
-        """Read a stored file back; tell whether it is there and has the bytes of the file here."""
+        """Return whether a stored file exists and has the same bytes as the local file."""
         try:
             with self._open(name) as stored:
                 return hashlib.file_digest(stored, "sha256").hexdigest() == file_digest(path)
@@ -102,7 +102,7 @@ class FolderStore(Store):
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[Callable[[], bool]]:
-        """Hold a lock to the end of the block, and give a way to ask whether it still is the lock of that name."""
+        """Hold a lock until the end of the block, and yield a function that returns whether the lock is still held."""
         deadline = time.monotonic() + self.lock_seconds
         while True:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
@@ -128,7 +128,7 @@ class FolderStore(Store):
                 os.close(handle)
 
     def _path(self, name: str) -> Path:
-        """Return where a name leads, which is below the root."""
+        """Return the path of a name, which must be below the root."""
         path = self.root / checked(name, str(self.root))
         target = Path(os.path.realpath(path))
         if not target.is_relative_to(os.path.realpath(self.root)):

@@ -1,6 +1,7 @@
-"""What S3 says about an object's bytes: its ETag, and checksums.
+"""Checks files against the ETag and checksums of an S3 object.
 
-The ETag of an object that was uploaded at once is its MD5; of one in N parts, the MD5 of the parts' MD5s, and `-N`.
+The ETag of an object that was uploaded in one request is its MD5. For an upload in N parts, it is the MD5 of the
+parts' MD5s, followed by `-N`.
 See https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html.
 """
 
@@ -14,17 +15,17 @@ from typing import Any
 
 CHUNK = 1 << 20
 CHECKSUMS = ("SHA256", "SHA1", "CRC32")
-"""Those that Python computes by itself, the strongest first."""
+"""Checksums that Python's standard library can compute, the strongest first."""
 
 
 def num_parts(etag: str) -> int | None:
-    """Return how many parts the ETag is of, 0 for none; None for one that tells nothing of the bytes."""
+    """Return the number of parts in the ETag, 0 for a single upload, or None if the ETag is not an MD5."""
     found = re.fullmatch(r'"?[0-9a-f]{32}(?:-([0-9]+))?"?', etag)
     return int(found[1] or 0) if found else None
 
 
 def file_etag(path: Path, parts: Sequence[int]) -> str:
-    """Return the ETag of a file that is uploaded in parts of these sizes; of none, at once."""
+    """Return the ETag of a file uploaded in parts of these sizes, or in one request if there are none."""
     with path.open("rb") as file:
         if not parts:
             return f'"{hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()}"'
@@ -39,12 +40,12 @@ def file_etag(path: Path, parts: Sequence[int]) -> str:
 
 
 def equal_parts(size: int, part: int) -> list[int]:
-    """Return the sizes of the parts of an object, all the same but the last."""
+    """Return the sizes of equal parts of an object; the last part may be smaller."""
     return [part] * (size // part) + ([size % part] if size % part else [])
 
 
 def file_checksum(path: Path, name: str) -> str:
-    """Return a checksum as S3 spells it, in base64."""
+    """Return a checksum in S3's notation, which is base64."""
     with path.open("rb") as file:
         if name != "CRC32":
             return base64.b64encode(hashlib.file_digest(file, name.lower()).digest()).decode()
@@ -55,13 +56,13 @@ def file_checksum(path: Path, name: str) -> str:
 
 
 def is_right(path: Path, etag: str, is_encrypted: bool, head: Callable[..., Mapping[str, Any]]) -> bool:
-    """Tell whether the file has the bytes of an object, as far as its ETag tells, or else its checksums.
+    """Return whether the file has the bytes of an object, checked by the ETag or, if that is impossible, by checksums.
 
     Args:
-        path: the file, of the object's size.
-        etag: of the object.
-        is_encrypted: whether the ETag is of the encrypted bytes.
-        head: gives what S3 says of the object, or of its part `PartNumber`.
+        path: the file, which has the object's size.
+        etag: the object's ETag.
+        is_encrypted: whether the ETag is that of the encrypted bytes.
+        head: returns S3's metadata of the object, or of its part `PartNumber`.
     """
     number = num_parts(etag)
     if number is None or is_encrypted:
@@ -73,7 +74,7 @@ def is_right(path: Path, etag: str, is_encrypted: bool, head: Callable[..., Mapp
     if number == 0:
         return file_etag(path, ()) == etag
     size, first = path.stat().st_size, head(PartNumber=1)["ContentLength"]
-    if first == size and number > 1:  # the server does not know parts any more: the size must do
+    if first == size and number > 1:  # the server no longer knows the parts, so only the size can be checked
         return True
     if file_etag(path, equal_parts(size, first)) == etag:
         return True

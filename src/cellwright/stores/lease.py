@@ -1,7 +1,7 @@
-"""What one process at a time may do, among processes that share nothing but a store.
+"""Leases: mutual exclusion among processes that share only a store.
 
-The holder of a lease writes it again every few seconds. One that has stood still for long, by the clock of those who
-wait, belongs to a process that is gone, and is taken over. Nothing depends on clocks that agree.
+The holder of a lease rewrites it every few seconds. If a lease has not changed for a long time by the clock of a
+waiting process, its holder is considered dead and the lease is taken over. The clocks need not agree.
 """
 
 import os
@@ -17,11 +17,11 @@ from cellwright.stores.base import Store
 from cellwright.stores.repeating import repeating
 
 SECONDS = 300.0
-"""How long a lease may stand still: longer than its holder waits for a store that does not answer."""
+"""How long a lease may stay unchanged. It exceeds the time that its holder waits for a store that does not respond."""
 LEASES = "leases"
-"""The folder of a store that says who is at what."""
+"""The folder of a store that holds the leases."""
 LOST = 75
-"""Exit code of a process whose lease was taken over; restarted, it waits for the lease."""
+"""Exit code of a process that has lost its lease. When restarted, the process waits for the lease."""
 
 
 @contextmanager
@@ -34,15 +34,16 @@ def leased(
     seconds: float = SECONDS,
     poll: float = 2.0,
 ) -> Iterator[None]:
-    """Hold the lease to the end of the block, after waiting for those who hold it now.
+    """Hold a lease until the end of the block, after waiting for its current holder.
 
     Args:
-        store: where it is.
-        name: of its file there.
-        owner: who wants it. What was left by the same owner is taken over at once: its earlier attempt is over.
-        say: told for whom this waits, and what troubles it.
-        seconds: how long a lease that stands still is respected.
-        poll: seconds between two looks.
+        store: the store of the lease.
+        name: name of the lease's file.
+        owner: identifies the new holder. A lease of the same owner is taken over at once, since it is from an earlier
+            attempt that has ended.
+        say: receives messages about the current holder and about errors.
+        seconds: how long a lease may stay unchanged before it is taken over.
+        poll: seconds between two checks.
     """
     lease = _Lease(store, name, owner, say)
     lease.take(seconds, poll)
@@ -54,7 +55,7 @@ def leased(
 
 
 def release(store: Store, folder: str, owner: str) -> None:
-    """Free all leases in the folder that the owner holds, whose processes must be gone."""
+    """Release all leases in the folder that the owner holds. The owner's processes must have ended."""
     for name in store.sizes(folder):
         lease = _Lease(store, f"{folder}/{name}", owner, lambda _: None)
         if lease.look() == owner:
@@ -75,7 +76,7 @@ class _Lease:
         self.tag: str | None = None
 
     def take(self, seconds: float, poll: float) -> None:
-        """Wait until the lease is free, left behind or the owner's own, and take it."""
+        """Wait until the lease is free, expired or the owner's own, and take it."""
         seen, since, waits_for = None, time.monotonic(), None
         while True:
             holder = self.look()
@@ -90,7 +91,7 @@ class _Lease:
             time.sleep(poll)
 
     def renew(self) -> None:
-        """Show that the holder lives; end the process if another one has taken it for gone."""
+        """Renew the lease; exit the process if another process has taken the lease over."""
         try:
             if not self.write(self.owner):
                 self.say(f"{self.name} was taken over by {self.look()}, as this process was not heard of")
@@ -99,7 +100,7 @@ class _Lease:
             self.say(f"{error}; tried again")
 
     def look(self) -> str | None:
-        """Return who holds the lease, and note its version."""
+        """Return the holder of the lease, and remember its version."""
         found = self.store.look(self.name)
         text, self.tag = found or (None, None)
         if text is None:
@@ -111,11 +112,11 @@ class _Lease:
             return None
 
     def write(self, owner: str | None) -> bool:
-        """Write a new version over the one that was seen last; tell whether that was still there."""
+        """Replace the version that was last seen by a new one, and return whether that succeeded."""
         text = _Held(owner=owner, version=uuid.uuid4().hex).model_dump_json()
         tag = self.store.swap(self.name, text, self.tag)
         if tag is None and (found := self.store.look(self.name)) is not None and found[0] == text:
-            tag = found[1]  # written at the first try, whose answer got lost
+            tag = found[1]  # the first try succeeded, but its response was lost
         if tag is not None:
             self.tag = tag
         return tag is not None

@@ -1,4 +1,4 @@
-"""Names in a store, which become paths here: whoever may write there chooses them."""
+"""Validates names in a store before they become local paths, since anyone with write access chooses them."""
 
 import re
 
@@ -9,15 +9,16 @@ _NAME = re.compile(f"{_PART}(/{_PART})*")
 
 
 def checked(name: str, place: str) -> str:
-    """Return a name as it is, if it means the same file below every folder.
+    """Return the name unchanged if it is a safe path below any folder.
 
     Args:
-        name: of a file or folder.
-        place: where it is.
+        name: name of a file or folder.
+        place: where the name was found, for messages.
 
     Raises:
-        CellwrightError: it is absolute, or has a backslash, a control character, or a part that is empty or begins with
-            a dot.
+        CellwrightError: the name is absolute, or has a backslash, a control character, or a part that is empty or
+            starts
+            with a dot.
     """
     if not _NAME.fullmatch(name):
         raise CellwrightError(

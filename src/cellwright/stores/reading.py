@@ -1,4 +1,4 @@
-"""Reading what users have in S3: one object, or all below a prefix, many at a time."""
+"""Reads the users' data from S3: one object, or all objects below a prefix in parallel."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ PROGRESS_SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class S3Object:
-    """An object as it was when it was listed."""
+    """An object, as listed."""
 
     bucket: str
     key: str
@@ -31,12 +31,12 @@ class S3Object:
 
 
 class S3Reader:
-    """Objects by `s3://BUCKET/KEY`.
+    """Reads objects by `s3://BUCKET/KEY`.
 
     Args:
-        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
-        say: is told what is waited for.
-        seconds: to wait for a server that refuses, hangs or breaks off.
+        endpoint: a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
+        say: receives a message when requests are retried.
+        seconds: how long to retry if the server refuses or breaks connections.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class S3Reader:
         self._retry = s3_retry(self._client.meta.endpoint_url, say=say, seconds=seconds)
 
     def find(self, uri: str) -> S3Object:
-        """Return what is there.
+        """Return the object at the URI.
 
         Raises:
-            CellwrightError: nothing is, or S3 refuses to say; with its words.
+            CellwrightError: there is no such object, or S3 refuses access; the message has S3's reason.
         """
         bucket, key = split_uri(uri)
         if not key:
@@ -63,17 +63,17 @@ class S3Reader:
             try:
                 found = self._retry(lambda: self._client.head_object(Bucket=bucket, Key=key))
             except ClientError as error:
-                self._first(bucket, key)  # S3 gives its reasons only in answers that have a body
+                self._first(bucket, key)  # S3 gives a reason only in responses with a body
                 if status_of(error) == 404:
                     raise CellwrightError(f"{uri}: there is no such object") from error
                 raise
         return S3Object(bucket=bucket, key=key, size=found["ContentLength"], etag=found["ETag"])
 
     def below(self, uri: str) -> dict[str, S3Object]:
-        """Return what is below a prefix, by its name within.
+        """Return all objects below a prefix, by the rest of their keys.
 
         Raises:
-            CellwrightError: nothing is, or S3 refuses to say; with its words.
+            CellwrightError: there are no objects, or S3 refuses access; the message has S3's reason.
         """
         bucket, start = _split_folder(uri)
         with in_words(uri):
@@ -86,21 +86,21 @@ class S3Reader:
         }
 
     def require_below(self, uri: str) -> None:
-        """Raise CellwrightError where nothing is below the prefix, without listing what is."""
+        """Raise CellwrightError if there are no objects below the prefix. Does not list all of them."""
         with in_words(uri):
             if not self._first(*_split_folder(uri)):
                 raise _nothing_below(uri)
 
     def download(self, objects: Mapping[Path, S3Object], parts: Path, progress: Progress) -> None:
-        """Write each object to its path, unless it is there already.
+        """Download each object to its path, unless a file exists there.
 
         Args:
-            objects: what is to lie where; what lies there with its size is whole, and is the object.
+            objects: the objects by their target paths. An existing file of the right size is taken for the object.
             parts: folder for partial files, from which a killed download resumes.
-            progress: is told how far it is.
+            progress: receives the number of bytes.
 
         Raises:
-            CellwrightError: an object cannot be had, or is not the one that was listed any more.
+            CellwrightError: an object cannot be read, or was replaced since it was listed.
         """
         parts.mkdir(parents=True, exist_ok=True)
         left = {path: o for path, o in objects.items() if not path.exists() or path.stat().st_size != o.size}
@@ -149,7 +149,7 @@ class S3Reader:
 
 
 class _Tally:
-    """How much of all is there, told by many threads."""
+    """Counts the downloaded bytes of all threads and reports them."""
 
     def __init__(self, num_bytes: int, num_objects: int, progress: Progress) -> None:
         self._lock = threading.Lock()

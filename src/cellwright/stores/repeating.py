@@ -1,4 +1,4 @@
-"""Repeating something while other work runs."""
+"""Repeats an action in the background."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def repeating(action: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Call the action every so many seconds, in a thread; when the block has ended, no call is under way."""
+    """Call the action every `seconds` in a thread while the block runs. No call is running after the block."""
     ended = threading.Event()
 
     def repeat() -> None:

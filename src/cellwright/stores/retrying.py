@@ -1,4 +1,4 @@
-"""What of S3 may pass: connections that are reset, time-outs, throttling, a server that refuses for a while."""
+"""Temporary errors of S3: lost connections, time-outs, throttling, and servers that are briefly unavailable."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,26 +15,26 @@ from botocore.parsers import ResponseParserError
 from cellwright.retrying import Retry, status_may_pass
 
 SECONDS = 180.0
-"""How long a request is repeated before its error is raised."""
+"""How long to retry a request before its error is raised."""
 PASSING = {"IncompleteBody", "NoSuchUpload", "OperationAborted", "RequestTimeout", "SlowDown", "Throttling"}
-"""Codes of S3 that may pass whatever their status; another process that stores the same ends uploads."""
+"""S3 error codes that are temporary whatever their status. Some arise when another process uploads the same object."""
 
 say_line = partial(print, flush=True)
 
 
 def s3_retry(what: str, *, say: Callable[[str], None] = say_line, seconds: float = SECONDS) -> Retry:
-    """Return what repeats requests to S3.
+    """Return a `Retry` for requests to S3.
 
     Args:
-        what: that is waited for.
-        say: is told why.
-        seconds: of one request, with all its repetitions.
+        what: what the retries wait for, for the message.
+        say: receives the message.
+        seconds: time limit of one request with all its retries.
     """
     return Retry(may_pass, seconds=seconds, tell=lambda error: say(f"waiting for {what}: {error}"))
 
 
 def may_pass(error: BaseException) -> bool:
-    """Tell whether the same request may be answered later."""
+    """Return whether the error is temporary."""
     match error:
         case SSLError():
             return False
@@ -46,5 +46,5 @@ def may_pass(error: BaseException) -> bool:
 
 
 def status_of(error: ClientError) -> int:
-    """Return the HTTP status of S3's answer."""
+    """Return the HTTP status of S3's response."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -20,17 +20,17 @@ from cellwright.stores.retrying import SECONDS, s3_retry, say_line, status_of
 
 UPLOADING = TransferConfig()
 NUM_READS = 5
-"""How often an object that changes while it is read is read again."""
+"""How often to reread an object that changes while it is read."""
 
 
 class S3Store(Store):
-    """Objects below a prefix; S3 shows an object when it is whole.
+    """Objects below a prefix. S3 shows an object only once it is complete.
 
     Args:
         uri: `s3://BUCKET/PREFIX`.
-        endpoint: of a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
-        say: is told what is waited for.
-        seconds: to wait for a server that refuses, hangs or breaks off.
+        endpoint: a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
+        say: receives a message when requests are retried.
+        seconds: how long to retry if the server refuses or breaks connections.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class S3Store(Store):
     def open(
         cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
     ) -> Self:
-        """Return the store at `s3://BUCKET/PREFIX`."""
+        """Open the store at `s3://BUCKET/PREFIX`."""
         return cls(uri, endpoint=endpoint, say=say, seconds=SECONDS if seconds is None else seconds)
 
     def ensure(self, *, create: bool = True) -> None:
-        """Create the bucket unless it is there; one that this identity may not look at passes."""
+        """Create the bucket if it does not exist. A bucket that this identity may not query is assumed to exist."""
         with self._in_words():
             try:
                 self.retry(partial(self.client.head_bucket, Bucket=self.bucket))
@@ -75,34 +75,34 @@ class S3Store(Store):
             )
 
     def _create_bucket(self) -> str | None:
-        """Create the bucket; return why that is refused, if it is."""
+        """Create the bucket; return S3's reason if that is refused, otherwise None."""
         region = self.client.meta.region_name
         place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
             self.retry(partial(self.client.create_bucket, Bucket=self.bucket, **place))
         except ClientError as error:
             code = error.response["Error"].get("Code")
-            if code != "BucketAlreadyOwnedByYou":  # another process was faster
+            if code != "BucketAlreadyOwnedByYou":  # another process created it first
                 return f"these keys may not create it ({code})"
         return None
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """Return the bytes of every object below the folder, by its name within."""
+        """Return the size in bytes of every object below the folder, by its name relative to the folder."""
         with self._in_words(folder):
             found = self.retry(partial(list_below, self.client, self.bucket, f"{self._key(folder)}/"))
         return {name: listed["Size"] for name, listed in found.items()}
 
     def put(self, path: Path, name: str) -> None:
-        """Store a file, in place of what had that name."""
+        """Upload a file, replacing any object with that name."""
         size = path.stat().st_size
         with self._in_words(name):
             self.retry(lambda: self._upload(path, self._key(name)))
         if size >= UPLOADING.multipart_threshold:
-            with suppress(ClientError, BotoCoreError):  # may be denied; leftovers do no harm
+            with suppress(ClientError, BotoCoreError):  # may be denied, and leftovers are harmless
                 self._abort_leftovers(self._key(name))
 
     def get(self, name: str, path: Path) -> None:
-        """Write an object to the path."""
+        """Download an object to the path."""
         with self._in_words(name):
             for left in reversed(range(NUM_READS)):
                 with atomic_path(path) as temporary:
@@ -119,7 +119,7 @@ class S3Store(Store):
             self.remove(f"{folder}/{name}")
 
     def remove(self, name: str) -> None:
-        """Delete an object, if there is one of that name."""
+        """Delete an object if it exists."""
         request = partial(self.client.delete_object, Bucket=self.bucket, Key=self._key(name))
         with self._in_words(name):
             self.retry(request)
@@ -140,7 +140,7 @@ class S3Store(Store):
                 raise
 
     def swap(self, name: str, text: str, tag: str | None) -> str | None:
-        """Write a small object in place of the version with the ETag, by a conditional request."""
+        """Write a small object by a conditional request if its current version still has the given ETag."""
         place = {"Bucket": self.bucket, "Key": self._key(name)}
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         with self._in_words(name):
@@ -148,12 +148,16 @@ class S3Store(Store):
                 put = self.retry(partial(self.client.put_object, **place, Body=text.encode(), **condition))
                 return str(put["ETag"])
             except ClientError as error:
-                if status_of(error) in (404, 409, 412):  # gone, being written by another, another version
+                if status_of(error) in (
+                    404,
+                    409,
+                    412,
+                ):  # deleted, being written by another process, or changed
                     return None
                 raise
 
     def holds(self, path: Path, name: str) -> bool:
-        """Compare an object with a file by what S3 says of the bytes that it got; tell whether they are the same."""
+        """Return whether an object has the same bytes as a file, judged by the object's ETag and checksums."""
         key = {"Bucket": self.bucket, "Key": self._key(name)}
         with self._in_words(name):
             try:
@@ -177,7 +181,7 @@ class S3Store(Store):
             manager.upload(str(path), self.bucket, key).result()
 
     def _abort_leftovers(self, key: str) -> None:
-        """End the uploads that were killed, or broke off while S3 refused even to be told."""
+        """Abort unfinished uploads of killed processes, and those that S3 refused to abort earlier."""
         place = {"Bucket": self.bucket, "Key": key}
         for upload in self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key).get("Uploads", ()):
             if upload["Key"] == key:

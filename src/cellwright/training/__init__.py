@@ -1,1 +1,1 @@
-"""Training loops, and the checkpoints that they go on from."""
+"""Training loops and checkpoints."""

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file, tensors and JSON together, either whole or not there."""
+"""Checkpoints: tensors and JSON in one safetensors file, written atomically."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,18 +16,18 @@ from cellwright.files import atomic_path
 from cellwright.tensor_digests import check_tensors, checked_facts, digests
 
 CHECKPOINT = "checkpoint.safetensors"
-"""The file in the folder of a search or a training under way."""
+"""The checkpoint's file name in the folder of a running search or training."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -> None:
-    """Write tensors, and any JSON beside them, atomically."""
+    """Write tensors, and optional JSON with them, atomically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
         save_file(plain, temporary, metadata=digests(plain, json.dumps(facts)))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Read what `save_tensors` wrote; raises CellwrightError naming the file."""
+    """Read a file written by `save_tensors`; raises CellwrightError naming the file."""
     with _opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         check_tensors(tensors, file.metadata())
@@ -35,7 +35,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
 
 
 def load_facts(path: Path) -> Any:
-    """Read only the JSON of what `save_tensors` wrote; raises CellwrightError naming the file."""
+    """Read only the JSON of a file written by `save_tensors`; raises CellwrightError naming the file."""
     with _opened(path) as file:
         return _facts(file)
 
@@ -54,12 +54,12 @@ def _facts(file: Any) -> Any:
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors under `PREFIX/NAME`."""
+    """Return the tensors with the names `PREFIX/NAME`."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def unprefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors that stand under `PREFIX/`, by their own names."""
+    """Return the tensors named `PREFIX/NAME`, without the prefix."""
     return {
         name.removeprefix(f"{prefix}/"): tensor
         for name, tensor in tensors.items()
@@ -78,7 +78,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimizer the state that `optimizer_tensors` returned, laid out in memory as it was."""
+    """Restore the state that `optimizer_tensors` returned, with its memory layout."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
@@ -91,5 +91,5 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
 
 
 def restore_module(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Give a module the state dict, in place."""
+    """Load the state dict into a module, in place."""
     module.load_state_dict(dict(tensors), strict=True)

@@ -1,6 +1,7 @@
-"""Training in parts: at a constant rate for as long as nothing is decided, and then, once, down to 0.
+"""Training in parts: at a constant learning rate until a decision is made, then decaying to 0 once.
 
-What was trained while searching is so the first part of the final training: https://arxiv.org/abs/2405.18392.
+The training that was done during the search is thus the first part of the final training:
+https://arxiv.org/abs/2405.18392.
 """
 
 import copy
@@ -24,41 +25,41 @@ from cellwright.training.retraining import Retraining, predict
 from cellwright.training.stopping import Stopped, undivided
 
 WINNER = "winner.safetensors"
-"""The checkpoint, in the folder of a search, that the final training continues from."""
+"""Name of the checkpoint, in the folder of a search, that the final training continues from."""
 SAVE_SECONDS = 10.0
-"""Between checkpoints: what a kill may cost."""
+"""Seconds between checkpoints, which is the work that a kill can lose."""
 LONGEST_WARM_UP = 50
-"""Steps."""
+"""In steps."""
 
 
 class Course(Result):
-    """How the learning rate changes over a training, whose length is known from the start or only in its course."""
+    """A learning rate schedule whose length may be decided during training."""
 
     steps: int
-    """In all, if nothing else is trained with the same budget."""
+    """Total number of steps, if the whole budget is spent on this network."""
     cool_down: int
-    """The step from which the rate falls in a straight line, to 0 at the last; `steps` for a constant rate."""
+    """The step at which the linear decay starts, which ends at 0 in the last step; `steps` for a constant rate."""
     precision: Precision
 
     def warm_up(self, settings: Retrain) -> int:
-        """Return the steps in which the rate rises to its peak."""
+        """Return the number of warm-up steps."""
         return min(LONGEST_WARM_UP, round(settings.warmup * self.steps))
 
     def rate(self, step: int, settings: Retrain) -> float:
-        """Return the learning rate of a step, counted from 0, as a share of its peak."""
+        """Return the learning rate of a step, counted from 0, as a fraction of the peak rate."""
         rising = (step + 1) / (self.warm_up(settings) + 1)
         falling = (self.steps - step) / max(1, self.steps - self.cool_down)
         return max(0.0, min(1.0, rising, falling))
 
     def constant(self) -> "Course":
-        """Return the course as it is before anything is decided."""
+        """Return the schedule without the decay."""
         return self.model_copy(update={"cool_down": self.steps})
 
 
 class CourseTraining(Retraining):
-    """Trains a network step by step along a course; its checkpoint may be of an earlier part, on another split.
+    """Trains a network step by step along a course. Its checkpoint may be from an earlier part, on another split.
 
-    The arguments are those of `Retraining`, and the course in place of the settings' epochs and precision.
+    The arguments are those of `Retraining`, with the course instead of the settings' epochs and precision.
     """
 
     def __init__(
@@ -78,12 +79,12 @@ class CourseTraining(Retraining):
         super().__init__(network, split, settings, augment, task=task, seed=seed, checkpoint=checkpoint)
 
     def train_to(self, steps: int, watch: Callable[[EpochRecord], None] = lambda record: None) -> None:
-        """Train until so many steps are taken in all; tell after each epoch, and save a checkpoint now and then.
+        """Train up to a total number of steps, report each epoch to `watch`, and save a checkpoint every 10 seconds.
 
-        Asked to end, the process saves one too.
+        A process that is asked to stop saves a checkpoint too.
 
         Raises:
-            DivergedError: a loss or weights are not finite.
+            DivergedError: a loss or weight is not finite.
         """
         try:
             self._train_to(steps, watch)
@@ -111,7 +112,7 @@ class CourseTraining(Retraining):
             watch(self.history[-1])
 
     def take(self, count: int) -> list[Tensor]:
-        """Take so many steps, at most to the end of the epoch; return their losses."""
+        """Take up to `count` steps, but not beyond the end of the epoch, and return their losses."""
         epoch, index = divmod(self.steps, self.steps_per_epoch)
         self.network.train()
         batches = self.split.batches(self.batch_size, seed=self.seed, epoch=epoch + 1)
@@ -135,11 +136,11 @@ class CourseTraining(Retraining):
         return loss
 
     def outputs(self, split: Split) -> Tensor:
-        """Return the outputs of the averaged weights for a split; the training may continue."""
+        """Return the averaged network's outputs for a split. Training may continue afterwards."""
         return predict(self.averaged(), split)
 
     def averaged(self) -> nn.Module:
-        """Return a copy of the network with the averaged weights, in eval mode; the training may continue."""
+        """Return a copy of the network with the averaged weights, in eval mode. Training may continue afterwards."""
         network = copy.deepcopy(self.network)
         if self.settings.ema_decay is not None:
             network.load_state_dict(self.average, strict=False)

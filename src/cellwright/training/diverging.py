@@ -1,4 +1,4 @@
-"""Telling that a training diverges, once an epoch, so that no step waits for the device."""
+"""Detects divergence once per epoch, so that no step waits for the device."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -16,17 +16,17 @@ def require_finite(
     of: str = "weights",
     lower: str,
 ) -> None:
-    """Require that what an epoch measured, and the tensors that it leaves, are finite.
+    """Check that the metrics of an epoch and the given tensors are finite.
 
     Args:
         epoch: counted from 1.
-        measured: numbers by name.
-        tensors: what the next epoch depends on, or the network gives; those of whole numbers are left out.
-        of: what the tensors are.
-        lower: the setting that makes the training less likely to diverge, with its value.
+        measured: metrics by name.
+        tensors: tensors that the next epoch depends on, or outputs; integer tensors are skipped.
+        of: name of the tensors in the message.
+        lower: the setting to lower against divergence, with its value.
 
     Raises:
-        DivergedError: they are not.
+        DivergedError: a value is not finite.
     """
     broken = [f"{name} is {value:g}" for name, value in measured.items() if not math.isfinite(value)]
     if not broken and not all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point()):

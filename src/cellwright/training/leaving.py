@@ -1,4 +1,4 @@
-"""What a training that is asked to end leaves: the network so far, as files that can be used."""
+"""Saves a usable network when a training is asked to stop."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from cellwright.spaces.building import GenotypeNetworkConfig, NetworkConfig
 from cellwright.training.checkpoint import save_tensors
 
 STOPPED = "stopped"
-"""The folder, in that of a step, of the network that was best when the step was asked to end."""
+"""Subfolder of a step for the best network at the time when the step was asked to stop."""
 EXAMPLES = 64
 
 
 def leave_network(
     network: nn.Module, config: NetworkConfig, data: PreparedData, folder: Path, progress: Progress
 ) -> None:
-    """Write the network, on any device and in eval mode, into the folder `stopped` of the step's."""
+    """Write a network, which is in eval mode on any device, to the subfolder `stopped` of a step's folder."""
     place = folder / STOPPED
     place.mkdir(exist_ok=True)
     assert isinstance(config.network, GenotypeNetworkConfig)

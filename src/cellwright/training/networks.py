@@ -1,4 +1,4 @@
-"""Training one network into a folder, and finding it there again: what retrain, baselines and evaluate share."""
+"""Trains one network into a folder and loads it from there, for the steps retrain, baselines and evaluate."""
 
 import shutil
 from pathlib import Path
@@ -31,7 +31,7 @@ from cellwright.training.stopping import leaving
 
 
 def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: Genotype) -> NetworkConfig:
-    """Return the network of a genotype for the data, at the size that the spec retrains at."""
+    """Return the configuration of a genotype's network, at the size that the spec retrains at."""
     task = read_task(manifest.task)
     return NetworkConfig(network=GenotypeNetworkConfig(task=task, genotype=genotype, space=spec.final_space))
 
@@ -46,7 +46,7 @@ def train_network(
     *,
     start: StartingWeights | None = None,
 ) -> None:
-    """Train on train and validation; leave the description, the weights and the result in the folder."""
+    """Train on train and validation, and write the network's description, weights and result to the folder."""
     if parallel.agreed((folder / TrainingResult.FILE).exists()):
         return
     device = use_device(spec, parallel.local_count())
@@ -76,7 +76,7 @@ def train_network(
 def start_course(
     spec: SearchSpec, config: NetworkConfig, split: Split, course: Course, checkpoint: Path
 ) -> CourseTraining:
-    """Return a training along a course, on the split's device; it resumes from the checkpoint if there is one."""
+    """Return a training along a course, on the split's device. Resumes from the checkpoint if it exists."""
     network = config.build(seed=derive_seed(spec.seed, "initial weights"))
     return CourseTraining(
         network.to(split.targets.device),
@@ -100,17 +100,17 @@ def continue_network(
     folder: Path,
     progress: Progress,
 ) -> None:
-    """Train what a race has begun to train to its end, on train and validation; leave what `train_network` leaves.
+    """Finish the training that a race started, on train and validation, and write the same files as `train_network`.
 
     Args:
-        name: of the network.
+        name: name of the network.
         config: the network.
-        data: all of which but the test split is trained on from here on.
-        spec: the recipe.
-        course: how far, and from where on the learning rate falls.
-        trained: the checkpoint of the race; None where it trained nothing.
-        folder: to leave it in.
-        progress: told of each epoch.
+        data: training continues on its train and validation splits.
+        spec: the training settings.
+        course: the learning rate schedule.
+        trained: the checkpoint of the race; None if the race did not train the network.
+        folder: the output folder.
+        progress: receives one report per epoch.
     """
     if parallel.agreed((folder / TrainingResult.FILE).exists()):
         return
@@ -147,7 +147,7 @@ def _save(
     folder: Path,
     start: WeightsStart | None = None,
 ) -> None:
-    """Leave the description, the weights and the result in the folder, and no checkpoint."""
+    """Write the network's description, weights and result to the folder, and delete the checkpoint."""
     config.save(folder / NETWORK)
     save_tensors(folder / WEIGHTS, network.state_dict())
     TrainingResult(
@@ -164,13 +164,13 @@ def _save(
 
 
 def load_network(folder: Path) -> nn.Module:
-    """Return the trained network, on the CPU, in eval mode."""
+    """Return the trained network on the CPU, in eval mode."""
     network = NetworkConfig.load(folder / NETWORK).build(seed=0)
     restore_module(network, load_tensors(folder / WEIGHTS)[0])
     return network.eval()
 
 
 def use_device(spec: SearchSpec, num_processes: int = 1) -> torch.device:
-    """Return the device to compute on, with this process' part of the threads that the spec grants a machine."""
+    """Return the device to use, and set this process's share of the threads that the spec allows per machine."""
     torch.set_num_threads(max(1, spec.resources.threads // num_processes))
     return best_device()

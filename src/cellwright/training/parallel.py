@@ -1,10 +1,11 @@
-"""Several processes that train one model; the only module that knows torch.distributed.
+"""Data parallelism over several processes; the only module that uses torch.distributed.
 
-All hold the same model, take the same batches, and draw the same random numbers for the whole of each. What is shared
-out are the network's passes: each process computes some rows of a batch. Its loss is given a weight so that the mean
-over the processes is the loss of the batch, as it is of what all compute alike; gradients are averaged in the same way.
+All processes hold the same model, take the same batches, and draw the same random numbers for whole batches. Only the
+network's passes are divided: each process computes some rows of a batch. Its loss is weighted so that the mean over
+the processes is the loss of the batch. Gradients are averaged in the same way. A loss that all processes compute in
+full has the same mean without a weight.
 
-Without other processes everything here does nothing.
+In a single process, all functions here do nothing.
 """
 
 import datetime
@@ -21,17 +22,17 @@ from cellwright.errors import CellwrightError
 from cellwright.training.whole_batch_norms import WholeBatchNorms
 
 PATIENCE = datetime.timedelta(days=7)
-"""How long to wait for the others, who may have to wait for the first to prepare data. Who starts them sees one die."""
+"""How long to wait for the other processes, while the first may be preparing data. The launcher notices if one dies."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Which of the processes this one is."""
+    """The rank of this process."""
 
     number: int = 0
     count: int = 1
     local_number: int = 0
-    """Among those on the same machine."""
+    """Rank among the processes on this machine."""
     local_count: int = 1
 
 
@@ -41,7 +42,7 @@ class Share:
 
     rows: slice
     weight: float
-    """What to multiply the mean over these rows by, so that the processes' mean is that of the batch."""
+    """Factor for the mean over these rows, which makes the mean over the processes that of the batch."""
 
 
 _place = Place()
@@ -50,11 +51,11 @@ _store: Store | None = None
 
 @contextmanager
 def joined(place: Place, meeting: str = "env://") -> Iterator[None]:
-    """Work together with the other processes, who do the same, until the end of the block.
+    """Join the process group until the end of the block.
 
     Args:
-        place: this process among them.
-        meeting: a URL of torch.distributed's where they meet.
+        place: rank and number of processes.
+        meeting: an init_method URL of torch.distributed.
 
     Raises:
         CellwrightError: there are GPUs, but fewer than processes.
@@ -79,40 +80,40 @@ def joined(place: Place, meeting: str = "env://") -> Iterator[None]:
     _place = place
     yield
     _place = Place()
-    distributed.destroy_process_group()  # not after an error: the others may be stuck in what needs this one
+    distributed.destroy_process_group()  # not after an error: the other processes may be blocked in a collective
 
 
 def count() -> int:
-    """Return how many processes there are."""
+    """Return the number of processes."""
     return _place.count
 
 
 def local_count() -> int:
-    """Return how many of them are on this machine."""
+    """Return the number of processes on this machine."""
     return _place.local_count
 
 
 def is_first() -> bool:
-    """Tell whether this is the process that writes files."""
+    """Return whether this process has rank 0, which writes the files."""
     return _place.number == 0
 
 
 def fails_first() -> bool:
-    """Tell, once, whether no other process has asked this before: one error is shown, and not those that follow."""
+    """Return whether this process is the first to fail, so that only the first error is shown. Call it once."""
     try:
         return _store is None or _store.add("cellwright failures", 1) == 1
-    except RuntimeError:  # the process that kept the store is gone
+    except RuntimeError:  # the process that hosts the store has exited
         return False
 
 
 def wait() -> None:
-    """Wait until all processes are here."""
+    """Wait until all processes have reached this call."""
     if count() > 1:
         _total(torch.zeros(()))
 
 
 def agreed(value: float) -> float:
-    """Return the first process' value."""
+    """Return the value of rank 0."""
     if count() == 1:
         return value
     shared = torch.tensor(value, dtype=torch.float64)
@@ -122,9 +123,9 @@ def agreed(value: float) -> float:
 
 @contextmanager
 def share(batch_size: int) -> Iterator[Share]:
-    """Give this process its part of a batch, and norms the statistics of all of it.
+    """Yield this process's part of a batch, and let norms use the statistics of the whole batch.
 
-    Parts differ by at most one row. A batch with fewer rows than there are processes is computed whole by each.
+    The parts differ by at most one row. If a batch has fewer rows than there are processes, each computes all of it.
     """
     if count() == 1 or batch_size < count():
         yield Share(rows=slice(0, batch_size), weight=1.0)
@@ -135,7 +136,7 @@ def share(batch_size: int) -> Iterator[Share]:
 
 
 def gather(part: Tensor, batch_size: int) -> Tensor:
-    """Return the whole batch's rows from those of each process' share."""
+    """Gather the rows of a whole batch from the parts of all processes."""
     if len(part) == batch_size:
         return part
     whole = part.new_zeros(batch_size, *part.shape[1:])
@@ -149,7 +150,7 @@ def mean(tensor: Tensor) -> Tensor:
 
 
 def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return the means over the processes, computed in one go."""
+    """Return the means over the processes, in one collective."""
     if count() == 1:
         return list(tensors)
     flat = _total(torch.cat([tensor.reshape(-1) for tensor in tensors])) / count()
@@ -158,7 +159,7 @@ def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Give each parameter that has a gradient its mean over the processes."""
+    """Replace each gradient by its mean over the processes."""
     if count() == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

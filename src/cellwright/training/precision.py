@@ -1,4 +1,4 @@
-"""Devices and number formats."""
+"""Devices and floating-point formats."""
 
 from contextlib import AbstractContextManager
 from typing import TypeVar
@@ -12,18 +12,18 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def best_device() -> torch.device:
-    """Return the first GPU, or the CPU where there is none."""
+    """Return the first GPU, or the CPU if there is none."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def channels_last(module: M) -> M:
-    """Lay the module's convolutions out with channels last, the faster way on CPUs and GPUs alike."""
+    """Convert the module's convolutions to channels last, which is faster on both CPUs and GPUs."""
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
 
 
 def computes_bfloat16(device: torch.device) -> bool:
-    """Tell whether the device has instructions for bfloat16: GPUs from Ampere on, CPUs with AVX512_BF16 or AMX."""
+    """Return whether the device computes in bfloat16: GPUs since Ampere, and CPUs with AVX512_BF16 or AMX."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and (
@@ -32,9 +32,9 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which forward passes run; `auto` is bfloat16 on GPUs that compute with it.
+    """Return the autocast context for forward passes; `auto` means bfloat16 on GPUs that support it.
 
-    Converted weights are not kept: a pass uses each once, and CUDA graphs do not allow it.
+    Converted weights are not cached: a pass uses each once, and CUDA graphs do not allow a cache.
     """
     fast = device.type == "cuda" and computes_bfloat16(device)
     enabled = precision == "bfloat16" or (precision == "auto" and fast)

@@ -1,4 +1,4 @@
-"""Torch's random generators, each for a seed and a purpose."""
+"""PyTorch generators derived from a seed and a purpose."""
 
 import torch
 

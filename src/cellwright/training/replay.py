@@ -1,6 +1,6 @@
-"""Training passes as CUDA graphs, in which a GPU is given all kernels of a pass at once and not one by one.
+"""Training passes as CUDA graphs, which launch all kernels of a pass at once.
 
-A small network keeps a GPU waiting for the launches of its kernels:
+In a small network, a GPU mostly waits for kernel launches:
 https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
 
@@ -15,23 +15,23 @@ from torch.utils import _pytree as pytree
 from cellwright.training import parallel
 
 Pass = Callable[..., Tensor]
-"""From a network's inputs, which are tensors or dictionaries of them, to its output."""
+"""Maps a network's inputs, which are tensors or dictionaries of tensors, to its output."""
 
 
 def pays(device: torch.device) -> bool:
-    """Return whether recorded passes suit the device; norms that processes share cannot be recorded."""
+    """Return whether graphs are worthwhile on the device. Norms whose statistics processes share cannot be captured."""
     return device.type == "cuda" and parallel.count() == 1
 
 
 class Replayed:
-    """A network whose passes, forward and backward, are recorded once for each kind of inputs and then replayed.
+    """A network whose forward and backward passes are captured once for each kind of inputs and then replayed.
 
-    Each replay writes to the same memory: an output and its gradients hold until the next pass of the same kind. Where
-    recording does not suit the device, the network is called as it is.
+    All replays write to the same memory: an output and its gradients are valid until the next pass of the same kind. If
+    graphs are not worthwhile on the device, the network is called directly.
 
     Args:
-        network: what it computes must depend on the shapes of its inputs alone, not on their values.
-        enabled: whether passes may be recorded.
+        network: its computation must depend on the shapes of the inputs only, not on their values.
+        enabled: whether passes may be captured.
     """
 
     def __init__(self, network: nn.Module, enabled: bool) -> None:
@@ -51,12 +51,12 @@ class Replayed:
         return self._passes[kind](*given)
 
     def _kind(self, inputs: Any) -> Hashable:
-        """Return what passes must have in common to be replays of one."""
+        """Return the key of the graph for these inputs: passes with equal keys share a graph."""
         given = [(t.shape, t.dtype, t.requires_grad) for t in pytree.tree_leaves(inputs)]
         return self.network.training, next(self.network.parameters()).requires_grad, *given
 
     def _recorded(self, inputs: Any) -> Pass:
-        """Record a pass; what the network remembers of its inputs, as norms do, is left as it was."""
+        """Capture a pass, and restore the state that it changed, such as the statistics of norms."""
         samples = pytree.tree_map(lambda t: t.detach().clone().requires_grad_(t.requires_grad), inputs)
         remembered = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
         try:
@@ -73,7 +73,7 @@ class Replayed:
 
 
 class _Alias(nn.Module):
-    """The network under a module of its own, whose `forward` torch replaces."""
+    """Wraps the network in a separate module, whose `forward` torch replaces."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Training one network from scratch."""
+"""Trains one network from scratch."""
 
 import math
 import time
@@ -33,16 +33,16 @@ from cellwright.training.replay import Replayed
 
 
 class Retraining:
-    """Trains a network on a split, epoch by epoch, with a checkpoint after each; several processes share each batch.
+    """Trains a network on a split and saves a checkpoint after each epoch. Several processes share each batch.
 
     Args:
-        network: from raw inputs to outputs; on the device to train on.
+        network: maps raw inputs to outputs; on the device to train on.
         split: the examples, on the same device.
-        settings: how.
-        augment: what is done to its inputs.
-        task: what the network is for.
-        seed: all randomness follows from it.
-        checkpoint: the file from which training resumes, if it exists.
+        settings: the training settings.
+        augment: the augmentation of inputs.
+        task: the task of the network.
+        seed: seed of all randomness.
+        checkpoint: training resumes from this file if it exists.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class Retraining:
         self.history: list[EpochRecord] = []
         self.seconds = 0.0
         self.steps = 0
-        """How many were taken."""
+        """Number of steps taken."""
         self.within = self._progress_within(Silent(), "train")
         self._resume()
 
     def run(self, task: str, progress: Progress) -> nn.Module:
-        """Train the epochs that are left and return the network with its final weights, in eval mode.
+        """Train the remaining epochs, and return the network with its final weights, in eval mode.
 
         Raises:
-            DivergedError: an epoch's loss or weights, or outputs of the end, are not finite; names the task.
+            DivergedError: a loss, weight or final output is not finite; the message names the task.
         """
         self.within = self._progress_within(progress, task)
         self.within.plan(len(self.history), len(self.split))
@@ -92,10 +92,10 @@ class Retraining:
             raise DivergedError(f"{task}: {error}") from None
 
     def finished(self) -> nn.Module:
-        """Return the network with its averaged weights, in eval mode; ends the training.
+        """End the training, and return the network with its averaged weights, in eval mode.
 
         Raises:
-            DivergedError: its outputs are not finite.
+            DivergedError: an output is not finite.
         """
         if self.settings.ema_decay is not None:
             self.network.load_state_dict(self.average, strict=False)
@@ -106,10 +106,10 @@ class Retraining:
     def epochs(
         self, watch: Callable[[nn.Module], dict[str, float]] = lambda network: {}
     ) -> Iterator[EpochRecord]:
-        """Train the epochs that are left, one by one; what `watch` measures after each joins its record.
+        """Train the remaining epochs one by one, and add the metrics that `watch` returns to each epoch's record.
 
         Raises:
-            DivergedError: an epoch's loss, weights or measurements are not finite.
+            DivergedError: a loss, weight or metric is not finite.
         """
         for epoch in range(len(self.history) + 1, self.settings.epochs + 1):
             began = time.monotonic()
@@ -131,7 +131,7 @@ class Retraining:
         return f"retrain.learning_rate, {self.settings.learning_rate:g}"
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
-        """Pass once over the split; return what was measured."""
+        """Train one epoch, and return its metrics."""
         self.network.train()
         rng = generator(self.seed, "augment", epoch, device=self.device)
         dropping = generator(self.seed, "drop-path", epoch, device=self.device)
@@ -160,15 +160,15 @@ class Retraining:
         rng: torch.Generator,
         dropping: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
-        """Take a step at the rate that is set; return the loss and the outputs, without gradients.
+        """Take one step at the current learning rate, and return the loss and the outputs, detached.
 
         Args:
-            inputs: of the batch.
-            targets: of the batch.
-            step: how many were taken before.
-            share: of the training that is over, by which paths are dropped more often.
-            rng: of the augmentation.
-            dropping: of the paths that are dropped.
+            inputs: inputs of the batch.
+            targets: targets of the batch.
+            step: number of steps taken before.
+            share: fraction of the training that is done; the drop path rate grows with it.
+            rng: generator of the augmentation.
+            dropping: generator of drop path.
         """
         with torch.no_grad():
             inputs = self.task.augment(inputs, self.augment, rng)
@@ -187,7 +187,7 @@ class Retraining:
         return loss.detach(), parallel.gather(outputs.detach(), len(targets))
 
     def _loss(self, inputs: Inputs, targets: Tensor, kept: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the loss and the outputs, of several processes each those of its share."""
+        """Return the loss and the outputs; with several processes, those of this process's rows."""
         with parallel.share(len(targets)) as share, autocast(self.settings.precision, self.device):
             outputs = self.replayed(
                 *(tensor[share.rows] for tensor in inputs),
@@ -197,7 +197,7 @@ class Retraining:
         return share.weight * loss, outputs
 
     def _set_learning_rate(self, step: int) -> None:
-        """Rise in a straight line while warming up, then fall along a cosine."""
+        """Warm up linearly, then decay along a cosine."""
         total = self.settings.epochs * self.steps_per_epoch
         warmup = self.settings.warmup * total
         if step < warmup:
@@ -208,7 +208,7 @@ class Retraining:
             group["lr"] = factor * self.settings.learning_rate
 
     def _kept_paths(self, share: float, batch_size: int, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Draw which paths the network keeps, where it has any to drop."""
+        """Draw the paths to keep, if the network can drop paths."""
         if not isinstance(self.network, Droppable) or self.settings.drop_path == 0:
             return {}
         rate = self.settings.drop_path * share
@@ -216,7 +216,7 @@ class Retraining:
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
-        """Follow the weights, faster in the first steps, when there is little to average."""
+        """Update the moving average of the weights, faster in the first steps, when few weights have been averaged."""
         if self.settings.ema_decay is None:
             return
         decay = min(self.settings.ema_decay, (1 + step) / (10 + step))
@@ -240,7 +240,7 @@ class Retraining:
         if not parallel.agreed(self.checkpoint.exists()):
             return
         tensors, facts = load_tensors(self.checkpoint)
-        parallel.wait()  # lest the first writes what others have yet to read
+        parallel.wait()  # so that rank 0 does not overwrite a file that others still read
         restore_module(self.network, unprefixed("network", tensors))
         restore_optimizer(self.optimizer, unprefixed("optimizer", tensors))
         for name, tensor in unprefixed("average", tensors).items():
@@ -251,12 +251,12 @@ class Retraining:
 
 
 def _averaged(network: nn.Module) -> list[tuple[str, Tensor]]:
-    """Return what the running average covers: weights and the norms' statistics, not their counters."""
+    """Return the tensors of the moving average: weights and the norms' statistics, but not their counters."""
     return [(name, tensor) for name, tensor in network.state_dict().items() if tensor.is_floating_point()]
 
 
 def _optimizer(network: nn.Module, settings: Retrain) -> torch.optim.Optimizer:
-    """Decay convolutions and linear layers; leave norms and biases alone."""
+    """Return an optimizer with weight decay for convolutions and linear layers, but not for norms and biases."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
@@ -275,5 +275,5 @@ def _optimizer(network: nn.Module, settings: Retrain) -> torch.optim.Optimizer:
 
 @torch.inference_mode()
 def predict(network: Callable[..., Tensor], split: Split, batch_size: int = 256) -> Tensor:
-    """Return outputs (N, …) for the whole split, in order."""
+    """Return the outputs (N, …) for the whole split, in order."""
     return torch.cat([network(*inputs) for inputs, _ in split.ordered_batches(batch_size)])

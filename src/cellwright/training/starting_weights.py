@@ -1,4 +1,4 @@
-"""Weights of an earlier training, which a new one starts from."""
+"""Pretrained weights that a training starts from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from cellwright.results import WeightsStart
 
 @dataclass(frozen=True)
 class StartingWeights:
-    """The state dict of a network that was trained before."""
+    """The state dict of a trained network."""
 
     source: str
     tensors: Mapping[str, Tensor]
 
     @torch.no_grad()
     def put_into(self, network: nn.Module) -> WeightsStart:
-        """Take over what the network has under the same name and in the same shape; tell what that was.
+        """Load all tensors whose name and shape match, and return a record of them.
 
-        The statistics that inputs are standardised by stay: they are of the data, not learnt.
+        The statistics that standardise the inputs are not loaded, since they describe the data and are not learnt.
 
         Raises:
-            CellwrightError: not one weight agrees.
+            CellwrightError: no tensor matches.
         """
         learnt = {name for name, _ in network.named_parameters()}
         own = {

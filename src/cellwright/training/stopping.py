@@ -1,4 +1,4 @@
-"""Stopping in order: a process that is asked to end (SIGTERM) first leaves what it has."""
+"""Graceful termination: a process that receives SIGTERM first saves what it has."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ CODE = 128 + signal.SIGTERM
 
 
 class Stopped(SystemExit):
-    """The process was asked to end; it ends with the code that shells expect."""
+    """The process received SIGTERM; its exit code is the one that shells expect."""
 
     def __init__(self) -> None:
         super().__init__(CODE)
@@ -22,7 +22,7 @@ _asked = False
 
 @contextmanager
 def leaving(leave: Callable[[], None]) -> Iterator[None]:
-    """Call `leave` if the process is asked to end in the block, and end; outside the main thread do nothing."""
+    """Call `leave` and exit if the process receives SIGTERM in the block. Does nothing outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -41,7 +41,7 @@ def leaving(leave: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def undivided() -> Iterator[None]:
-    """Let the block, such as a training step, end before the process does."""
+    """Defer SIGTERM to the end of the block, such as a training step."""
     global _busy
     _busy = True
     try:

@@ -1,4 +1,4 @@
-"""Batch norms whose statistics are those of a batch that several processes share; torch's own need GPUs."""
+"""Batch norms with the statistics of a batch that several processes share, on the CPU too, unlike PyTorch's own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ Total = Callable[[Tensor], Tensor]
 
 
 class WholeBatchNorms(TorchFunctionMode):
-    """While it is entered, `batch_norm` in training sees the whole batch, in whatever module it is called."""
+    """While active, every `batch_norm` in training mode uses the statistics of the whole batch."""
 
     def __init__(self, total: Total) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class WholeBatchNorms(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Take the place of one function."""
+        """Replace `batch_norm`; pass other functions through."""
         if func is functional.batch_norm:
             return self._batch_norm(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
@@ -39,7 +39,7 @@ class WholeBatchNorms(TorchFunctionMode):
         momentum: float = 0.1,
         eps: float = 1e-5,
     ) -> Tensor:
-        """Do what torch's function of this name does; the map may have any number of dimensions after C."""
+        """Like torch's `batch_norm`; the map may have any number of dimensions after C."""
         if not training:
             return functional.batch_norm(
                 x_BC, running_mean_C, running_var_C, weight, bias, training, momentum, eps
@@ -56,7 +56,7 @@ class WholeBatchNorms(TorchFunctionMode):
         return output
 
     def _statistics(self, x_BC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return mean, biased variance and number of values of the whole batch, put together in float64."""
+        """Return mean, biased variance and number of values of the whole batch, combined in float64."""
         x_BC = x_BC.to(_statistics_type(x_BC))
         mean_C, variance_C = (part.double() for part in torch.batch_norm_update_stats(x_BC, None, None, 0.0))
         sums = torch.cat([mean_C, variance_C + mean_C.square(), mean_C.new_ones(1)])
@@ -67,7 +67,7 @@ class WholeBatchNorms(TorchFunctionMode):
 
 
 class _Normalise(torch.autograd.Function):
-    """Normalises by given statistics; the way back takes into account that they came from the inputs."""
+    """Normalises with given statistics; the gradient accounts for their dependence on the inputs."""
 
     @staticmethod
     def forward(
