@@ -1,7 +1,7 @@
 """What Kubeflow Pipelines says of runs and schedules, in our terms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,10 @@ class PipelineRun:
     steps: Mapping[str, StepState]
     nodes: frozenset[str]
     """Argo's ids of what it ran."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what users are shown of it, with `steps` as a dictionary of dictionaries."""
+        return {name: value for name, value in asdict(self).items() if name != "nodes"}
 
     @property
     def has_ended(self) -> bool:

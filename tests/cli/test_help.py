@@ -1,6 +1,9 @@
 import json
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -19,24 +22,24 @@ COMMANDS = {
     "baselines": WORK,
     "evaluate": WORK,
     "register": WORK,
-    "validate": ["--set", "SPEC"],
+    "validate": ["--json", "--set", "SPEC"],
     "compile": ["--output", "--set", "-o", "SPEC"],
     "schema": [],
-    "show": ["--runs", "GENOTYPE_OR_RUN"],
+    "show": ["--json", "--runs", "GENOTYPE_OR_RUN"],
     "verify": ["--endpoint", "--runs", "--store-kind", "--tracking-uri", "RUN_OR_STORE_OR_MODEL"],
     "predict": ["--csv", "--endpoint", "--json", "--runs", "FILES...", "MODEL"],
     "report": ["--json", "--output", "--runs", "-o", "RUN"],
     "submit": ["--follow", "--name", "--set", *KUBEFLOW, "SPEC"],
-    "status": ["--follow", *KUBEFLOW, "RUN"],
+    "status": ["--follow", "--json", *KUBEFLOW, "RUN"],
     "logs": [*KUBEFLOW, "RUN", "STEP"],
     "stop": [*KUBEFLOW, "RUN"],
-    "runs": ["--count", *KUBEFLOW],
+    "runs": ["--count", "--json", *KUBEFLOW],
     "schedule": ["--cron", "--set", "--timezone", *KUBEFLOW, "SPEC"],
-    "schedules": KUBEFLOW,
+    "schedules": ["--json", *KUBEFLOW],
     "unschedule": [*KUBEFLOW, "NAME"],
     "run-now": ["--follow", *KUBEFLOW, "NAME"],
     "manifest": ["--runs", "--set", "--stage", "SPEC"],
-    "doctor": ["--katib-namespace", "--set", "SPEC"],
+    "doctor": ["--json", "--katib-namespace", "--set", "SPEC"],
     "register-suggestions": ["--image", "--katib-namespace"],
 }
 
@@ -87,6 +90,20 @@ def test_help_needs_nothing_heavy():
 
 def test_no_arguments_give_the_help(cellwright):
     assert "Everything follows from one spec file" in cellwright().output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell):
+    asked = {
+        "_CELLWRIGHT_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": "cellwright re",
+        "COMP_CWORD": "1",
+        "_TYPER_COMPLETE_ARGS": "cellwright re",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    command = [Path(sys.executable).with_name("cellwright")]
+    result = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True)
+    assert {"retrain", "register", "report"} <= set(re.findall(r"[a-z-]+", result.stdout)), result.stderr
 
 
 def test_the_version_is_told(cellwright):

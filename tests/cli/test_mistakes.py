@@ -71,10 +71,26 @@ def test_missing_data_is_named(cellwright, spec, tmp_path):
     assert str(place) in result.stderr and len(result.stderr.splitlines()) == 1
 
 
-def test_an_unknown_command_is_hinted_at(cellwright):
-    result = cellwright("serch")
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("serch", "No such command 'serch'. Did you mean 'search'?; see cellwright --help"),
+        ("run", "Missing argument 'SPEC'; see cellwright run --help"),
+        (
+            "run a --fres",
+            "No such option: --fres (Possible options: --fresh, --runs); see cellwright run --help",
+        ),
+        (
+            "runs --count 0",
+            "Invalid value for '--count': Input should be greater than or equal to 1; see cellwright runs --help",
+        ),
+    ],
+)
+def test_a_wrong_command_line_gets_one_line(cellwright, line, mistake):
+    result = cellwright(*line.split())
     assert result.exit_code == 2
-    assert "No such command 'serch'. Did you mean 'search'?" in result.stderr
+    assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
+    assert mistake.split(";")[0] in result.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "prepare"])

@@ -4,6 +4,7 @@ import pytest
 
 import cellwright_pipelines
 from cellwright.folders import claimed
+from cellwright.genotype import Genotype
 from cellwright.report import writing
 from cellwright.report.lines import LineProgress
 from cellwright.steps import running
@@ -72,18 +73,19 @@ def test_a_finished_run_is_shown_by_its_folder_and_by_its_spec(cellwright, spec,
     ended = cellwright("run", spec).stdout.removesuffix("Report: runs/tiny/report.html\n")
     assert cellwright("show", "runs/tiny").stdout == ended
     assert cellwright("show", spec).stdout == ended
+    shown = json.loads(cellwright("show", spec, "--json").stdout)
+    assert shown["name"] == "tiny" and shown["search"]["genotype"] == LINE
 
 
 def test_a_search_is_shown_by_its_folder_and_by_its_file(cellwright, spec, asked):
     cellwright("run", spec)
     shown = cellwright("show", LINE).stdout
     assert "normal cell" in shown and f"line    {LINE}" in shown and "digest  " in shown
+    assert json.loads(cellwright("show", LINE, "--json").stdout)["line"] == LINE
     assert cellwright("show", "runs/tiny/search-0123").stdout == shown
     assert cellwright("show", "runs/tiny/search-0123/search.json").stdout == shown
 
 
 def test_a_genotype_is_shown_from_its_file(cellwright, tmp_path):
-    from cellwright.genotype import Genotype
-
     (tmp_path / "genotype.json").write_text(json.dumps(Genotype.from_line(LINE).to_dict()))
     assert cellwright("show", "genotype.json").stdout == cellwright("show", LINE).stdout

@@ -104,3 +104,12 @@ def test_validate_looks_at_the_names_of_class_folders(cellwright, spec, tmp_path
     result = cellwright("validate", spec, "--set", f"data={{source: images, path: {tmp_path / 'photos'}}}")
     assert result.exit_code == 1
     assert f"data.path: {tmp_path / 'photos'}: {message}" in result.stderr
+
+
+def test_validate_answers_programs(cellwright, spec):
+    valid = json.loads(cellwright("validate", spec, "--json").stdout)
+    assert valid["valid"] and valid["name"] == "tiny" and valid["mistakes"] == []
+    result = cellwright("validate", spec, "--json", "--set", "seed=-1", "--set", "budget.epochs=0")
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 1 and not answer["valid"] and result.stderr == ""
+    assert len(answer["mistakes"]) == 2 and "seed" in answer["mistakes"][0]

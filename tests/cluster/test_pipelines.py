@@ -237,6 +237,10 @@ def test_another_pod_loads_the_model_by_its_alias(undisturbed, namespace):
 
 def test_runs_can_be_looked_at(undisturbed, environment):
     assert undisturbed.run_id in cellwright(environment, "runs")
+    newest = json.loads(cellwright(environment, "runs", "--json"))
+    state = json.loads(cellwright(environment, "status", undisturbed.run_id, "--json"))
+    assert next(run for run in newest if run["run_id"] == undisturbed.run_id)["state"] == state["state"]
+    assert state["steps"]["search"]["state"] == "SUCCEEDED"
     shown = cellwright(environment, "status", undisturbed.run_id)
     assert shown.startswith("SUCCEEDED") and "register" in shown
     assert 'message="pipeline: complete"' in cellwright(environment, "logs", undisturbed.run_id, "finish")

@@ -39,6 +39,20 @@ class _Commands(TyperGroup):
     Of several processes the one that fails first says so; what the others run into follows from it.
     """
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; a mistake in it is one line, too."""
+        from typer._click.exceptions import NoArgsIsHelpError, UsageError
+
+        try:
+            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
+        except NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except UsageError as error:
+            command = error.ctx.command_path if error.ctx else "cellwright"
+            print(f"error: {error.format_message().rstrip('.')}; see {command} --help", file=sys.stderr)
+            sys.exit(error.exit_code)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             with processes.together():
@@ -83,7 +97,7 @@ app = typer.Typer(
     name="cellwright",
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

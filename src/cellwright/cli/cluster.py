@@ -1,6 +1,8 @@
 """Commands about clusters: what a search would create there, and whether it could."""
 
 import sys
+from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -50,7 +52,10 @@ def manifest(
 
 
 def doctor(
-    spec: options.Spec, overrides: options.Overrides = None, katib_namespace: KatibNamespace = "kubeflow"
+    spec: options.Spec,
+    overrides: options.Overrides = None,
+    katib_namespace: KatibNamespace = "kubeflow",
+    as_json: options.AsJson = False,
 ) -> None:
     """Say what is missing on the cluster for the search of a spec.
 
@@ -61,14 +66,16 @@ def doctor(
     from cellwright.runners import runner_class
 
     loaded = load(spec, overrides)
-    findings = runner_class(loaded.runner).preflight(loaded, katib_namespace, typer.echo)
-    missing = 0
-    for finding in findings:
-        typer.echo(f"{'ok     ' if finding.mistake is None else 'MISSING'} {finding.what}")
+    say = partial(typer.echo, err=as_json)
+    findings = []
+    for finding in runner_class(loaded.runner).preflight(loaded, katib_namespace, say):
+        findings.append(finding)
+        say(f"{'ok     ' if finding.mistake is None else 'MISSING'} {finding.what}")
         if finding.mistake is not None:
-            typer.echo(f"        {finding.mistake}")
-            missing += 1
-    if missing:
+            say(f"        {finding.mistake}")
+    if as_json:
+        options.print_json([asdict(finding) for finding in findings])
+    if missing := sum(finding.mistake is not None for finding in findings):
         raise CellwrightError(f"{missing} of what the search needs on the cluster is missing")
 
 

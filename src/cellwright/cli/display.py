@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from rich.console import RenderableType
 
@@ -32,18 +32,29 @@ def progress_display() -> Iterator[Progress]:
         yield LineProgress(sys.stdout, digits=4)
 
 
+class RunResults(TypedDict):
+    """The results of a run's steps, None for those that have not run."""
+
+    search: SearchResult | None
+    evaluation: EvaluationResult | None
+    registration: RegistrationResult | None
+
+
+def results_of(latest: LatestRun, workspace: Path) -> RunResults:
+    """Read the results of the latest run in the workspace; raises CellwrightError naming a damaged file."""
+    folders = {step: workspace / name for step, name in latest.steps.items()}
+    return RunResults(
+        search=_result(SearchResult, folders, "search"),
+        evaluation=_result(EvaluationResult, folders, "evaluate"),
+        registration=_result(RegistrationResult, folders, "register"),
+    )
+
+
 def print_run(latest: LatestRun, workspace: Path) -> None:
     """Print what the latest run in the workspace found, and how to look further."""
-    folders = {step: workspace / name for step, name in latest.steps.items()}
-    registration = _result(RegistrationResult, folders, "register")
-    print_rich(
-        summarise(
-            seed=latest.seed,
-            search=_result(SearchResult, folders, "search"),
-            evaluation=_result(EvaluationResult, folders, "evaluate"),
-            registration=registration,
-        )
-    )
+    results = results_of(latest, workspace)
+    registration = results["registration"]
+    print_rich(summarise(seed=latest.seed, **results))
     if registration:
         from cellwright.tracking import follow_move, present_uri, ui_command
 

@@ -1,6 +1,7 @@
 """Commands about pipelines on Kubeflow: submit one, follow it, stop it, and have it run on a schedule."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -72,6 +73,7 @@ def submit(
 def status(
     run: Run,
     follow: Annotated[bool, typer.Option(help="Stay until it has ended.")] = False,
+    as_json: options.AsJson = False,
     *,
     connect: Connect,
 ) -> None:
@@ -79,11 +81,18 @@ def status(
 
     Prints the run's state and, of each step that has started, its state and time.
     """
+    from cellwright.errors import CellwrightError
+
+    if follow and as_json:
+        raise CellwrightError("--follow and --json exclude each other")
     kubeflow = connect()
     if follow:
         _follow(kubeflow, run)
         return
     found = kubeflow.run(run)
+    if as_json:
+        options.print_json({**found.to_dict(), "link": kubeflow.link(run)})
+        return
     typer.echo(f"{found.state:10} {found.name}  {kubeflow.link(run)}")
     for step, state in found.steps.items():
         typer.echo(f"  {step:10} {state.state:10} {state.seconds:6.0f} s")
@@ -129,6 +138,7 @@ def stop(run: Run, *, connect: Connect) -> None:
 @with_kubeflow
 def list_runs(
     count: Annotated[int, typer.Option(min=1, max=200, help="How many, the newest first.")] = 10,
+    as_json: options.AsJson = False,
     *,
     connect: Connect,
 ) -> None:
@@ -136,7 +146,11 @@ def list_runs(
 
     Each with its id, by which the other commands know it, when it was made, and its state.
     """
-    for run in connect().runs(count):
+    found = connect().runs(count)
+    if as_json:
+        options.print_json([run.to_dict() for run in found])
+        return
+    for run in found:
         typer.echo(f"{run.run_id}  {run.created:%Y-%m-%d %H:%M:%S}  {run.state:10} {run.name}")
 
 
@@ -178,12 +192,16 @@ def schedule(
 
 
 @with_kubeflow
-def schedules(*, connect: Connect) -> None:
+def schedules(as_json: options.AsJson = False, *, connect: Connect) -> None:
     """List the schedules.
 
     Each with its cron and time zone as they were given, and the times in UTC that Kubeflow Pipelines has of them.
     """
-    for found in connect().schedules():
+    all_found = connect().schedules()
+    if as_json:
+        options.print_json([asdict(found) for found in all_found])
+        return
+    for found in all_found:
         state = "" if found.enabled else "  disabled"
         typer.echo(f"{found.name:40} {found.description}: {found.cron} in UTC{state}")
 

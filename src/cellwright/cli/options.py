@@ -1,9 +1,11 @@
 """Arguments and options that several commands share, and how a command is added."""
 
 import inspect
+import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,12 +36,18 @@ Fresh = Annotated[
         "--fresh", help="First delete what cellwright made in the spec's folder, and nothing else there."
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead, for programs.")]
 RUNS = Path("runs")
 
 
 def add(app: typer.Typer, name: str, command: Callable[..., None], example: str) -> None:
     """Add a command whose docstring is its help."""
     app.command(name, help=prose(command.__doc__ or ""), epilog=f"[bold]Example[/bold]  {example}")(command)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON, with times in ISO 8601."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=datetime.isoformat))
 
 
 def prose(text: str) -> str:

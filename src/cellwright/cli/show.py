@@ -28,6 +28,7 @@ def show(
         ),
     ],
     runs: options.Runs = options.RUNS,
+    as_json: options.AsJson = False,
 ) -> None:
     """Draw an architecture, or show what a finished run found.
 
@@ -38,19 +39,32 @@ def show(
 
     path = Path(thing)
     if path.suffix in (".yaml", ".yml") or (isdir(path) and not (path / SearchResult.FILE).exists()):
-        _show_run(named(thing, runs))
+        _show_run(named(thing, runs), as_json)
     else:
-        _show_genotype(_read_genotype(path, thing))
+        _show_genotype(_read_genotype(path, thing), as_json)
 
 
-def _show_run(workspace: Path) -> None:
-    from cellwright.cli.display import print_run
+def _show_run(workspace: Path, as_json: bool) -> None:
+    from cellwright.cli.display import print_run, results_of
     from cellwright.report.latest import LatestRun
+    from cellwright.results import Result
 
-    print_run(LatestRun.read(workspace), workspace)
+    latest = LatestRun.read(workspace)
+    if as_json:
+        results = results_of(latest, workspace).items()
+        found = {
+            name: result.model_dump(mode="json") for name, result in results if isinstance(result, Result)
+        }
+        options.print_json({"name": latest.name, "seed": latest.seed, **found})
+    else:
+        print_run(latest, workspace)
 
 
-def _show_genotype(genotype: "Genotype") -> None:
+def _show_genotype(genotype: "Genotype", as_json: bool) -> None:
+    if as_json:
+        line, digest = genotype.to_line(), genotype.digest
+        options.print_json({"line": line, "digest": digest, "genotype": genotype.to_dict()})
+        return
     from cellwright.cli.display import print_rich
     from cellwright.report.drawing import draw_genotype
 

@@ -11,7 +11,7 @@ from cellwright.cli import options
 from cellwright.cli.loading import load
 
 if TYPE_CHECKING:
-    from cellwright.spec import DataSection
+    from cellwright.spec import DataSection, SearchSpec
 
 VALIDATE_SECONDS = 5.0
 """How long a server of data that does not answer is waited for, beyond its own time-outs."""
@@ -24,12 +24,31 @@ def add_to(app: typer.Typer) -> None:
     options.add(app, "schema", schema, "cellwright schema > search.schema.json")
 
 
-def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
+def validate(
+    spec: options.Spec, overrides: options.Overrides = None, as_json: options.AsJson = False
+) -> None:
     """Check a spec, that its files are there, and that what it imports can be.
 
     Names every mistake at once, each with its place in the file, its value and the rule it breaks. Of a spec for a
     cluster, which has a section pipeline, also asks the store and the MLflow server, where they can be reached.
     """
+    from cellwright.errors import CellwrightError
+
+    try:
+        loaded = _valid(spec, overrides)
+    except CellwrightError as error:
+        if not as_json:
+            raise
+        options.print_json({"valid": False, "mistakes": str(error).splitlines()})
+        raise typer.Exit(1) from error
+    if as_json:
+        options.print_json({"valid": True, "mistakes": [], "name": loaded.name, "digest": loaded.digest})
+    else:
+        typer.echo(f"{spec} is valid: {loaded.name}, digest {loaded.digest}")
+
+
+def _valid(spec: Path, overrides: list[str] | None) -> "SearchSpec":
+    """Return the spec; raises CellwrightError with a line for each mistake."""
     from cellwright.errors import SpecError
     from cellwright.importing import load_object
     from cellwright.spaces import build_space
@@ -46,7 +65,7 @@ def validate(spec: options.Spec, overrides: options.Overrides = None) -> None:
     for path in loaded.imports:
         load_object(path)
     build_space(loaded.space)
-    typer.echo(f"{spec} is valid: {loaded.name}, digest {loaded.digest}")
+    return loaded
 
 
 def _missing(section: "DataSection") -> Iterator[str]:
