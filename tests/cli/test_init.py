@@ -49,6 +49,17 @@ def test_arrays_of_any_name_are_found(cellwright, tmp_path: Path):
     assert (spec.data.images_key, spec.data.labels_key) == ("pics", "which")
 
 
+def test_a_table_of_images_is_recognised(cellwright, tmp_path: Path):
+    photos(tmp_path / "x")
+    rows = [
+        f"{file.relative_to(tmp_path / 'x')},{file.parent.name}" for file in (tmp_path / "x").rglob("*.png")
+    ]
+    (tmp_path / "Labels.csv").write_text("\n".join(["file,label", *rows]))
+    spec, text = written(cellwright, tmp_path / "Labels.csv")
+    assert (spec.name, spec.data.source, spec.data.path) == ("labels", "csv", tmp_path / "Labels.csv")
+    assert "# 8 images of 2 classes, 4 of each" in text
+
+
 def test_names_of_classes_stay_in_their_comment(cellwright, tmp_path: Path):
     spec, text = written(cellwright, photos(tmp_path / "x", classes=("a\nname: b", "c")))
     assert spec.name == "x"

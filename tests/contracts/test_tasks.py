@@ -14,6 +14,7 @@ KINDS = [
     "npz-float",
     "idx",
     "images",
+    "csv",
     "spectra",
     "table",
     "table-numbers",
@@ -51,6 +52,12 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
                 (folder / f"class{label}").mkdir(exist_ok=True)
                 Image.fromarray(pixels).save(folder / f"class{label}" / f"{index}.png")
             return {"source": "images", "path": folder, "channels": "grey"}
+        case "csv":
+            rows = [f"{index}.png,class{label}" for index, label in enumerate(labels)]
+            (folder / "labels.csv").write_text("\n".join(["file,label", *rows]))
+            for index, pixels in enumerate(images):
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+            return {"source": "csv", "path": folder / "labels.csv", "channels": "grey"}
         case "series":
             return {"source": "series", "path": EXAMPLES / "bearings.npz"}
         case "series-numbers":

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class Stage(Runner):
         self.rng = random.Random(seed)
         self.failing = failing
         self.diverging = diverging
+        self.diverging_again: set[Key] = set()
         self.running: dict[Key, Path] = {}
         self.most = 0
         self.started: list[Key] = []
@@ -59,7 +61,8 @@ class Stage(Runner):
             return Outcome(key=key, seconds=1.0, failure="out of luck")
         evaluation = TrialRequest.load(folder / REQUEST).evaluation
         accuracy = random.Random(f"{evaluation.candidate.line} {key[1]}").random()
-        accuracy = math.nan if key[0] in self.diverging else accuracy
+        diverges = key[0] in self.diverging or key in self.diverging_again
+        accuracy = math.nan if diverges else accuracy
         metrics = {**evaluation.metrics, "accuracy": accuracy}
         done = replace(evaluation, state="done", metrics=metrics, curve=(accuracy,))
         (folder / RESULT).write_bytes(EvaluationLine.dump_json(done))
@@ -228,8 +231,10 @@ def test_a_small_space_is_used_up(spec: SearchSpec, tmp_path: Path, setting):
     assert exploration.events == ["the space is used up after 16 architectures"]
 
 
-def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, setting):
-    folder = tmp_path
+def scored_again(
+    spec: SearchSpec, folder: Path, setting, diverging: Callable[[int, int], bool]
+) -> tuple[list[Candidate], list[Evaluation]]:
+    """Return two finalists, and what they give on fresh seeds; what diverges is asked by place and repeat."""
     space = candidate_space(spec)
     stage = Stage()
     exploration = Exploration(
@@ -243,8 +248,30 @@ def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, s
     )
     exploration.explore()
     finalists = exploration.strategy.finalists(2)
+    numbers = {e.candidate: e.number for e in exploration.done}
+    stage.diverging_again = {
+        (numbers[finalist], repeat)
+        for place, finalist in enumerate(finalists)
+        for repeat in (1, 2)
+        if diverging(place, repeat)
+    }
     again = exploration.score_again(finalists)
     exploration.close()
+    return finalists, again
+
+
+def test_one_that_diverges_on_a_fresh_seed_is_not_chosen(spec: SearchSpec, tmp_path: Path, setting):
+    finalists, again = scored_again(spec, tmp_path, setting, lambda place, repeat: (place, repeat) == (0, 2))
+    assert [(e.candidate, e.repeat) for e in again] == [(finalists[1], 1), (finalists[1], 2)]
+
+
+def test_where_all_diverge_on_a_fresh_seed_others_count(spec: SearchSpec, tmp_path: Path, setting):
+    finalists, again = scored_again(spec, tmp_path, setting, lambda place, repeat: repeat == 2)
+    assert [(e.candidate, e.repeat) for e in again] == [(c, 1) for c in finalists]
+
+
+def test_finalists_are_scored_on_fresh_seeds(spec: SearchSpec, tmp_path: Path, setting):
+    finalists, again = scored_again(spec, tmp_path, setting, lambda place, repeat: False)
     assert [(e.candidate, e.repeat) for e in again] == [(c, repeat) for repeat in (1, 2) for c in finalists]
     for evaluation in again:
         fresh = random.Random(f"{evaluation.candidate.line} {evaluation.repeat}").random()

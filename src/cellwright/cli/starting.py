@@ -25,7 +25,7 @@ def init(
         typer.Argument(
             metavar="DATA",
             show_default=False,
-            help="A folder with a folder of images per class, or an .npz archive.",
+            help="A folder with a folder of images per class, a table of image files and labels, or an .npz archive.",
         ),
     ],
     output: Annotated[
@@ -50,7 +50,8 @@ def init(
 
 def spec_file(data: Path) -> Path:
     """Return the default place of the spec of data: in the current folder, with a name that specs can have."""
-    name = re.sub(r"[^a-z0-9]+", "-", data.resolve().name.removesuffix(".npz").lower()).strip("-")
+    name = re.sub(r"\.(npz|csv|tsv)$", "", data.resolve().name.lower())
+    name = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
     return Path(f"{name or 'search'}.yaml")
 
 
@@ -74,8 +75,8 @@ def write_spec(data: Path, target: Path) -> None:
     found = suggest_data(data, {kind: SOURCES.section_type(kind) for kind in SOURCES.kinds})
     if found is None:
         raise CellwrightError(
-            f"{data}: must be a folder with a folder of images per class, or an .npz archive; docs/data.md says how "
-            "other data are given"
+            f"{data}: must be a folder with a folder of images per class, a table of image files and labels, or an "
+            ".npz archive; docs/data.md says how other data are given"
         )
     source, suggestion = found
     keys = {key: _value(value, target.parent) for key, value in suggestion.keys.items()}

@@ -68,3 +68,13 @@ def require_own_test(
         f"{shared} of its {len(keys[test])} examples are in {examples.origin} too: set {keys_of_test} to "
         f"examples of its own, or leave them out to set data.test_fraction aside{drop}"
     )
+
+
+def require_own_validation(origin: str, keys: Mapping[SplitName, Keys]) -> None:
+    """Refuse a validation set of the user's that is the training set; raises DataError."""
+    train, validation = np.unique(keys["train"]), np.unique(keys["validation"])
+    if np.array_equal(train, validation):
+        raise DataError(
+            f"{origin}: the validation set must not be the training set, but all of its examples are: give it "
+            "examples of its own, or leave it out to set data.validation_fraction aside"
+        )

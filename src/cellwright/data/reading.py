@@ -55,7 +55,10 @@ class Reader(ABC):
 
     def contents(self) -> Contents:
         """Return the digests of the local files."""
-        return {key: self._digests(path) for key, path in self._paths().items()}
+        paths = self._paths()
+        for key in paths.keys() & set(self.section.FOLDERS):
+            require_folder(paths[key])
+        return {key: self._digests(path) for key, path in paths.items()}
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the files of a folder that this reader reads."""

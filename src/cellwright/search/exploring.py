@@ -81,7 +81,10 @@ class Exploration:
         self._learn(self._trials.drain())
 
     def score_again(self, finalists: Sequence[Candidate]) -> list[Evaluation]:
-        """Return what the finalists give on fresh seeds, without what fails."""
+        """Return what the finalists give on fresh seeds, without what fails.
+
+        One that diverges on a fresh seed is left out, unless all do: the final training may diverge too.
+        """
         suggested = {e.candidate: e for e in self.evaluations.values() if e.state == "done"}
         keys: list[Key] = []
         for repeat in range(1, self.spec.budget.fresh_seeds + 1):
@@ -92,7 +95,9 @@ class Exploration:
                 keys.append((number, repeat))
         self._learn(self._trials.drain())
         again = [self.evaluations[key] for key in keys]
-        return [evaluation for evaluation in again if evaluation.state == "done"]
+        done = [evaluation for evaluation in again if evaluation.state == "done"]
+        diverging = {evaluation.candidate for evaluation in again if evaluation.state == "pruned"}
+        return [evaluation for evaluation in done if evaluation.candidate not in diverging] or done
 
     @property
     def done(self) -> list[Evaluation]:

@@ -15,6 +15,7 @@ SOURCES = Family(
         "npz": "cellwright.tasks.images.sources.npz:NpzSection",
         "idx": "cellwright.tasks.images.sources.idx:IdxSection",
         "images": "cellwright.tasks.images.sources.folder:FolderSection",
+        "csv": "cellwright.tasks.images.sources.csv:CsvSection",
         "table": "cellwright.tasks.tables.sources.table:TableSection",
         "series": "cellwright.tasks.series.sources.series:SeriesSection",
     },

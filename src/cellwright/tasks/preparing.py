@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cellwright.canonical import digest
-from cellwright.data.duplicates import Keys, example_keys, num_contradictions, repeated, require_own_test
+from cellwright.data.duplicates import (
+    Keys,
+    example_keys,
+    num_contradictions,
+    repeated,
+    require_own_test,
+    require_own_validation,
+)
 from cellwright.data.examples import Array, Examples, Source
 from cellwright.data.manifest import MANIFEST, ArrayForm, DataManifest, Duplicates, SplitName
 from cellwright.data.reading import build_reader, describe_source
@@ -40,6 +47,10 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
     if source.test and isinstance(section, StoredData):
         require_own_test(section, source.examples, source.test, keys)
     parts = split(source, section, kind.strata(source))
+    if source.assigned is not None:
+        require_own_validation(
+            source.examples.origin, {name: keys[p.examples][p.indices] for name, p in parts.items()}
+        )
     parts, duplicates = _without_duplicates(parts, keys, section, say)
     if duplicates.dropped or source.is_divided:
         kind.check_splits(source, parts)

@@ -54,6 +54,19 @@ def test_the_users_test_files_are_the_test_split(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        (("test_images",), "test_images and test_labels must be given together"),
+        (("validation_labels",), "validation_images and validation_labels must be given together"),
+        (("validation_images", "validation_labels"), "test_images must be given where validation_images is"),
+    ],
+)
+def test_sets_of_the_users_are_whole(keys, rule):
+    with pytest.raises(ValueError, match=rule):
+        IdxSection(source="idx", images="i", labels="l", **dict.fromkeys(keys, "x"))
+
+
+@pytest.mark.parametrize(
     ("images", "message"),
     [
         (b"", "images: truncated: expected 4 bytes for the magic number, found 0"),

@@ -297,7 +297,7 @@ def test_the_test_folder_has_the_same_classes(pets):
         (pets.parent / "test" / name / "1.png").write_bytes(encoded(NOISE))
     with pytest.raises(
         DataError,
-        match="test: the folders must be .*pets, but 'dogs' is missing and 'birds' is no class there",
+        match="test: the classes must be .*pets, but 'dogs' is missing and 'birds' is no class there",
     ):
         prepared(pets, test_path=pets.parent / "test")
 

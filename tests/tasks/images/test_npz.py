@@ -302,6 +302,28 @@ except Exception as error:
 """
 
 
+def test_an_archive_of_three_sets_is_read_as_such(tmp_path):
+    """As MedMNIST's archives are; the validation set is asked for by its archive or its keys."""
+    parts = {"train": slice(0, 12), "val": slice(12, 16), "test": slice(16, 20)}
+    arrays = {f"{part}_images": BYTES[where] for part, where in parts.items()}
+    arrays |= {f"{part}_labels": LABELS[where, None] for part, where in parts.items()}
+    np.savez(tmp_path / "all.npz", **arrays)
+    path = tmp_path / "all.npz"
+    for number, keys in enumerate(
+        (
+            {"validation_path": path},
+            {"validation_images_key": "val_images", "validation_labels_key": "val_labels"},
+        )
+    ):
+        data = prepared(NpzSection(source="npz", path=path, **keys), tmp_path / str(number))
+        assert data.manifest.split_sizes == {"train": 12, "validation": 4, "test": 4}
+        assert data.validation.targets.tolist() == LABELS[12:16].tolist()
+    del arrays["test_images"]
+    np.savez(path, **arrays)
+    with pytest.raises(DataError, match="all.npz: a validation set needs a test set"):
+        prepared(NpzSection(source="npz", path=path, validation_path=path), tmp_path / "refused")
+
+
 def zipped(path: Path, method: int, num_bytes: int, declared: int) -> Path:
     """Return an archive whose images are that many zeros, and as many as declared by their header."""
     with zipfile.ZipFile(path, "w", method) as archive:

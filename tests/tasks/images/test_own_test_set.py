@@ -1,4 +1,4 @@
-"""What every source keeps: a test set of the user's own is none of what is trained on."""
+"""What every source keeps: sets of the user's own are the splits, and are none of what is trained on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
 from cellwright.spec import DataSection
+from cellwright.tasks.images.sources.csv import CsvSection
 from cellwright.tasks.images.sources.folder import FolderSection
 from cellwright.tasks.images.sources.idx import IdxSection
 from cellwright.tasks.images.sources.npz import NpzSection
@@ -63,7 +65,36 @@ def images(folder: Path, train: list[int], test: list[int], **more) -> FolderSec
     )
 
 
-SOURCES = [npz, one_archive, idx, images]
+def table(folder: Path, train: list[int], test: list[int], **more) -> CsvSection:
+    (folder / "photos").mkdir(parents=True, exist_ok=True)
+    for name, chosen in (("train", train), ("test", test)):
+        rows = [f"photos/{name}-{number}.png,{LABELS[index]}" for number, index in enumerate(chosen)]
+        (folder / f"{name}.csv").write_text("\n".join(["image,label", *rows]))
+        for row, index in zip(rows, chosen, strict=True):
+            Image.fromarray(IMAGES[index]).save(folder / row.split(",")[0])
+    return CsvSection(
+        source="csv", path=folder / "train.csv", test_path=folder / "test.csv", channels="grey", **more
+    )
+
+
+SOURCES = [npz, one_archive, idx, images, table]
+
+
+def with_validation(build: Build, folder: Path, train: list[int], validation: list[int], test: list[int]):
+    """Return a source with three sets."""
+    section, other = (
+        build(make(folder / name), chosen, test) for name, chosen in (("own", train), ("other", validation))
+    )
+    places = {
+        f"validation_{key}": section.places.get(key) and other.places[key]
+        for key in ("path", "images", "labels")
+    }
+    return section.model_copy(update={key: place for key, place in places.items() if place})
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(params=SOURCES, ids=lambda build: build.__name__)
@@ -134,3 +165,19 @@ def test_any_overlap_is_reported_or_refused(
     found = prepared(section, folder).duplicates
     unused = 20 - (limit or 20)
     assert shared - unused <= found.train_test + found.validation_test <= shared
+
+
+def test_a_validation_set_is_the_validation_split(build: Build, tmp_path: Path):
+    chosen = {"train": [*range(14)], "validation": [*range(14, 22)], "test": [*range(22, 28)]}
+    prepared(with_validation(build, tmp_path, *chosen.values()), tmp_path)
+    data = PreparedData.open(tmp_path / "data")
+    for name, split in (("train", data.train), ("validation", data.validation), ("test", data.test)):
+        found = {image.tobytes() for image in split.inputs[0].numpy()}
+        assert found == {IMAGES[index].tobytes() for index in chosen[name]}
+        assert len(split) == len(chosen[name])
+
+
+def test_the_training_set_is_refused_for_validation(build: Build, tmp_path: Path):
+    section = with_validation(build, tmp_path, [*range(20)], [*range(20)], [*range(20, 30)])
+    with pytest.raises(DataError, match="the validation set must not be the training set"):
+        prepared(section, tmp_path)

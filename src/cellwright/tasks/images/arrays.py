@@ -96,8 +96,27 @@ def classified(
     class_names: tuple[str, ...],
     examples: Examples,
     test: Examples | None = None,
+    validation: Examples | None = None,
     *,
     files: ImageFiles | None = None,
 ) -> Source:
-    """Return examples, and the user's own test set if there is one, with what the task must know of them."""
-    return Source(examples=examples, test=test, facts={"class_names": class_names, "files": files})
+    """Return examples, and the user's own test and validation sets, with what the task must know of them.
+
+    Raises:
+        DataError: the sets are not alike, or there is a validation set and no test set.
+    """
+    facts = {"class_names": class_names, "files": files}
+    if validation is None:
+        return Source(examples=examples, test=test, facts=facts)
+    if test is None:
+        raise DataError(f"{validation.origin}: a validation set needs a test set: set that too")
+    assigned = np.repeat(["train", "validation"], [len(examples), len(validation)])
+    return Source(examples=_joined(examples, validation), test=test, facts=facts, assigned=assigned)
+
+
+def _joined(examples: Examples, validation: Examples) -> Examples:
+    """Return the examples of both, which must be alike."""
+    Source(examples=examples, test=validation)  # which compares them
+    inputs = {name: np.concatenate([ours, validation.inputs[name]]) for name, ours in examples.inputs.items()}
+    targets = np.concatenate([examples.targets, validation.targets])
+    return Examples(origin=examples.origin, inputs=inputs, targets=targets)

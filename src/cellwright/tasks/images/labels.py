@@ -1,12 +1,14 @@
 """Labels as people have them, brought to classes that are numbered from 0."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.data.examples import Source
 from cellwright.errors import DataError
+from cellwright.tasks.images.arrays import Pixels, classified, labelled
 from cellwright.tasks.images.sources.folder_names import natural_order, normal
 
 Labels = NDArray[Any]
@@ -51,23 +53,34 @@ def read_labels(array: NDArray[Any], num_images: int, origin: str, say: Callable
     raise DataError(f"{origin}: labels must be whole numbers or text, got the dtype {array.dtype}")
 
 
+def labelled_sets(sets: Mapping[str, tuple[Pixels, Labels, str]], names: Sequence[str] | None) -> Source:
+    """Return sets as a source: `train`, which is the first, and the user's own `validation` and `test` if given.
+
+    Args:
+        sets: of each, the images, the labels as `read_labels` gives them, and what names the set in messages.
+        names: of classes whose labels are numbers; the numbers if None.
+    """
+    (_, own, origin), *others = sets.values()
+    called, targets = number_classes(own, origin, names, *((labels, where) for _, labels, where in others))
+    parts = {
+        part: labelled(where, images, classes)
+        for (part, (images, _, where)), classes in zip(sets.items(), targets, strict=True)
+    }
+    return classified(called, parts["train"], parts.get("test"), parts.get("validation"))
+
+
 def number_classes(
-    labels: Labels,
-    origin: str,
-    names: Sequence[str] | None,
-    test: Labels | None = None,
-    test_origin: str = "",
-) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64] | None]:
-    """Return what the classes are called, and the class of each example and of each of the test set, from 0.
+    labels: Labels, origin: str, names: Sequence[str] | None, *others: tuple[Labels, str]
+) -> tuple[tuple[str, ...], list[NDArray[np.int64]]]:
+    """Return what the classes are called, and the class of each example, from 0: first those of training.
 
     Numbers begin at 0 or 1, and have no gaps. Texts are classes in natural order.
 
     Args:
-        labels: as `read_labels` gives them.
+        labels: those of training, as `read_labels` gives them.
         origin: names them in messages.
         names: of classes whose labels are numbers; the numbers if None.
-        test: those of the user's own test set, if there is one.
-        test_origin: names these in messages.
+        others: those of the user's own validation and test sets, and what names these in messages.
     """
     if labels.dtype.kind == "U":
         classes = np.array(natural_order({normal(str(label)) for label in np.unique(labels)}))
@@ -81,8 +94,8 @@ def number_classes(
             f"{classes[-1]}, got {len(names)}"
         )
     called = tuple(map(str, names or classes))
-    found = None if test is None else _indices(test, classes, test_origin, origin)
-    return called, _indices(labels, classes, origin, origin), found
+    sets = ((labels, origin), *others)
+    return called, [_indices(some, classes, where, origin) for some, where in sets]
 
 
 def _consecutive(labels: Labels, origin: str) -> NDArray[Any]:

@@ -2,10 +2,11 @@
 
 import os
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,22 +44,17 @@ GREY_MODES = {"1", "L", "LA", "I;16"}
 Side = Annotated[int, Field(ge=8, le=1024)]
 
 
-class FolderSection(StoredData, ClassifiedData):
-    """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
+class ImageFilesSection(StoredData, ClassifiedData):
+    """What the sources share whose images are files."""
 
-    PLACES = ("path", "validation_path", "test_path")
-    FOLDERS = PLACES
-    reader = "cellwright.tasks.images.sources.folder:FolderReader"
-    task = "images"
+    PLACES: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
 
-    source: Literal["images"]
     path: Place
-    """The folder whose folders are the classes."""
     test_path: Place | None = None
-    """A folder of the same form with the user's own test set."""
+    """Of the same form, the user's own test set."""
     validation_path: Place | None = None
-    """A folder of the same form with the user's own validation set, given together with `test_path`; then nothing is
-    drawn from `path`, which is the training set."""
+    """Of the same form, the user's own validation set, given together with `test_path`; then nothing is drawn from
+    `path`, which is the training set."""
     resize: tuple[Side, Side] | None = None
     """Height and width that every image is brought to; needed where sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
@@ -80,7 +76,54 @@ class FolderSection(StoredData, ClassifiedData):
         return ImageFiles(mode="L" if self.channels == "grey" else "RGB", resize=self.resize)
 
 
-class FolderReader(Reader):
+class FolderSection(ImageFilesSection):
+    """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
+
+    FOLDERS = ImageFilesSection.PLACES
+    reader = "cellwright.tasks.images.sources.folder:FolderReader"
+    task = "images"
+
+    source: Literal["images"]
+    path: Place
+    """The folder whose folders are the classes."""
+
+
+class ImageFilesReader(Reader):
+    """Decodes images in files."""
+
+    section: ImageFilesSection
+
+    @abstractmethod
+    def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+        """Return the files of each class at a place, in the order of classes, and the folder that all are below."""
+
+    def read(self, say: Callable[[str], None]) -> Source:
+        """Decode every image, and those of the validation and test sets if there are any."""
+        section = self.section
+        own = Path(section.path)
+        folder, classes = self.classes(own, say)
+        for names in alike_but_for_case(classes):
+            say(f"{own}: the classes {' and '.join(names)} differ by case alone")
+        examples, skipped = _read_files(own, folder, classes, section, say)
+        others: dict[str, Examples] = {}
+        for key in ("validation_path", "test_path"):
+            if (place := getattr(section, key)) is None:
+                continue
+            other = Path(place)
+            folder, other_classes = self.classes(other, say)
+            if other_classes.keys() != classes.keys():
+                raise DataError(
+                    f"{other}: the classes must be those of {own}, but "
+                    + _differences(set(classes), set(other_classes))
+                )
+            others[key], more = _read_files(other, folder, other_classes, section, say)
+            skipped += more
+        test, validation = others.get("test_path"), others.get("validation_path")
+        source = classified(tuple(classes), examples, test, validation, files=section.image_files)
+        return replace(source, skipped=skipped)
+
+
+class FolderReader(ImageFilesReader):
     """Decodes images, each folder being a class."""
 
     section: FolderSection
@@ -99,53 +142,11 @@ class FolderReader(Reader):
             if "test" in parts and "validation" in parts:
                 keys["validation_path"] = parts["validation"]
         remarks: list[str] = []
-        classes = class_files(keys["path"], remarks.append)
-        files = [file for members in classes.values() for file in members]
-        sizes, modes = _seen(files)
-        (height, width), is_grey = _common_size(sizes), modes <= GREY_MODES
-        if len(set(sizes)) > 1 or (height, width) != sizes[0]:
-            keys["resize"] = [height, width]
-        if is_grey:
-            keys["channels"] = "grey"
-        counts = {name: len(members) for name, members in classes.items()}
-        remarks.append(
-            f"{len(files)} images of {len(classes)} classes, {_balance(counts)}; {_spelled(sizes)}"
-        )
-        return Suggestion(
-            keys=keys,
-            remarks=tuple(remarks),
-            num_examples=len(files),
-            shape=(1 if is_grey else 3, height, width),
-        )
+        return suggest_files(keys, class_files(keys["path"], remarks.append), remarks)
 
-    def read(self, say: Callable[[str], None]) -> Source:
-        """Decode every image, and those of the test folder if there is one."""
-        section = self.section
-        folder = Path(section.path)
-        classes = class_files(folder, say)
-        for names in alike_but_for_case(classes):
-            say(f"{folder}: the classes {' and '.join(names)} differ by case alone")
-        examples, skipped = _read_folder(folder, classes, section, say)
-        others: dict[str, Examples] = {}
-        for key, place in section.places.items():
-            if key == "path":
-                continue
-            other = Path(place)
-            other_classes = class_files(other, say)
-            if other_classes.keys() != classes.keys():
-                raise DataError(
-                    f"{other}: the folders must be those of {folder}, but "
-                    + _differences(set(classes), set(other_classes))
-                )
-            others[key], more = _read_folder(other, other_classes, section, say)
-            skipped += more
-        assigned = None
-        if validation := others.get("validation_path"):
-            assigned = np.repeat(["train", "validation"], [len(examples), len(validation)])
-            examples = _joined(examples, validation)
-        test = others.get("test_path")
-        source = classified(tuple(classes), examples, test, files=section.image_files)
-        return replace(source, skipped=skipped, assigned=assigned)
+    def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+        """Return the folder, and what is in each of its folders."""
+        return place, class_files(place, say)
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the images of all classes."""
@@ -159,6 +160,28 @@ class FolderReader(Reader):
         """Require a folder per class."""
         super().check(key, path)
         class_folders(path)
+
+
+def suggest_files(
+    keys: Mapping[str, Any], classes: Mapping[str, list[Path]], remarks: Sequence[str] = ()
+) -> Suggestion:
+    """Look at some of the images of all classes; return the keys, with those that the images need."""
+    files = [file for members in classes.values() for file in members]
+    sizes, modes = _seen(files)
+    (height, width), is_grey = _common_size(sizes), modes <= GREY_MODES
+    needed: dict[str, Any] = {}
+    if len(set(sizes)) > 1 or (height, width) != sizes[0]:
+        needed["resize"] = [height, width]
+    if is_grey:
+        needed["channels"] = "grey"
+    counts = {name: len(members) for name, members in classes.items()}
+    remark = f"{len(files)} images of {len(classes)} classes, {_balance(counts)}; {_spelled(sizes)}"
+    return Suggestion(
+        keys={**keys, **needed},
+        remarks=(*remarks, remark),
+        num_examples=len(files),
+        shape=(1 if is_grey else 3, height, width),
+    )
 
 
 def _seen(files: Sequence[Path]) -> tuple[list[tuple[int, int]], set[str]]:
@@ -232,7 +255,7 @@ def class_files(folder: Path, say: Callable[[str], None] = lambda fact: None) ->
         name: [path for path in files if not is_other(path.name, in_class=True)]
         for name, files in found.items()
     }
-    _refuse(
+    refuse(
         f"{folder}: must hold a folder per class with nothing but images in it",
         [f"{_name(path, folder)} is in no class's folder" for path in strays]
         + [f"{_name(path, folder)} {_no_file(path)}" for path in members if not path.is_file()]
@@ -255,7 +278,7 @@ def class_names(origin: str, names: Iterable[str]) -> list[str]:
     visible = [name for name in parts if not any(map(is_junk, parts[name]))]
     require_classes(origin, {parts[name][0] for name in visible if len(parts[name]) > 1})
     files = [name for name in visible if not is_other(name, in_class=len(parts[name]) > 1)]
-    _refuse(
+    refuse(
         f"{origin}: must hold a folder per class with nothing but images in it",
         [f"{escaped(name)} is not CLASS/FILE" for name in files if len(parts[name]) < 2 or "" in parts[name]],
     )
@@ -287,10 +310,14 @@ def _no_file(path: Path) -> str:
     )
 
 
-def _read_folder(
-    folder: Path, classes: dict[str, list[Path]], section: FolderSection, say: Callable[[str], None]
+def _read_files(
+    place: Path,
+    folder: Path,
+    classes: dict[str, list[Path]],
+    section: ImageFilesSection,
+    say: Callable[[str], None],
 ) -> tuple[Examples, tuple[str, ...]]:
-    """Return the examples of a folder, and what was left out of it."""
+    """Return the examples of a place, whose files are below the folder, and what was left out."""
     files = [file for members in classes.values() for file in members]
     labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
     images, broken = _decode_all(folder, files, section.image_files, say)
@@ -299,22 +326,14 @@ def _read_folder(
     named = [f"{_name(files[index], folder)}: {reason}" for index, reason in broken.items()]
     share = len(broken) / len(files)
     if broken and section.on_broken == "refuse":
-        _refuse(what, named, BrokenFilesError, skipped, "; data.on_broken: skip leaves them out")
+        refuse(what, named, BrokenFilesError, skipped, "; data.on_broken: skip leaves them out")
     if share > section.max_broken:
         bound = f"; more than data.max_broken, {section.max_broken:g}, a share of {share:.2g}"
-        _refuse(what, named, BrokenFilesError, skipped, bound)
+        refuse(what, named, BrokenFilesError, skipped, bound)
     kept = np.ones(len(files), bool)
     kept[list(broken)] = False
-    used = as_images(images[kept] if broken else images, "NCHW", str(folder))
-    return labelled(str(folder), used, labels[kept]), skipped
-
-
-def _joined(examples: Examples, validation: Examples) -> Examples:
-    """Return the examples of both, which must be alike."""
-    Source(examples=examples, test=validation)  # which compares them
-    inputs = {name: np.concatenate([ours, validation.inputs[name]]) for name, ours in examples.inputs.items()}
-    targets = np.concatenate([examples.targets, validation.targets])
-    return Examples(origin=examples.origin, inputs=inputs, targets=targets)
+    used = as_images(images[kept] if broken else images, "NCHW", str(place))
+    return labelled(str(place), used, labels[kept]), skipped
 
 
 def _decode_all(
@@ -350,11 +369,11 @@ def _decode_all(
                 unlike.append(
                     f"{_name(file, folder)}: is {height}×{width}, others are {first_height}×{first_width}"
                 )
-    _refuse(f"{folder}: {len(unlike)} of {len(files)} images have another size: set data.resize", unlike)
+    refuse(f"{folder}: {len(unlike)} of {len(files)} images have another size: set data.resize", unlike)
     return images, broken
 
 
-def _refuse(
+def refuse(
     what: str,
     mistakes: Sequence[str],
     error: Callable[..., DataError] = DataError,

@@ -22,10 +22,8 @@ from cellwright.tasks.images.arrays import (
     Layout,
     Pixels,
     as_images,
-    classified,
-    labelled,
 )
-from cellwright.tasks.images.labels import Labels, number_classes, read_labels
+from cellwright.tasks.images.labels import Labels, labelled_sets, read_labels
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MAX_RATIO = 1032
@@ -37,7 +35,7 @@ CHUNK = 1 << 20
 class IdxSection(ArraySection):
     """IDX files, the format of MNIST, gzipped or not."""
 
-    PLACES = ("images", "labels", "test_images", "test_labels")
+    PLACES = ("images", "labels", "validation_images", "validation_labels", "test_images", "test_labels")
     TEST_KEYS = ("test_images", "test_labels")
 
     reader = "cellwright.tasks.images.sources.idx:IdxReader"
@@ -46,13 +44,21 @@ class IdxSection(ArraySection):
     source: Literal["idx"]
     images: Place
     labels: Place
+    validation_images: Place | None = None
+    """Images of the user's own validation set, given together with a test set; then none are drawn from `images`,
+    which is the training set."""
+    validation_labels: Place | None = None
     test_images: Place | None = None
+    """Images of the user's own test set."""
     test_labels: Place | None = None
 
     @model_validator(mode="after")
-    def _test_files_come_in_pairs(self) -> Self:
-        if (self.test_images is None) != (self.test_labels is None):
-            raise ValueError("test_images and test_labels must be given together")
+    def _files_come_in_pairs(self) -> Self:
+        for part in ("validation", "test"):
+            if (getattr(self, f"{part}_images") is None) != (getattr(self, f"{part}_labels") is None):
+                raise ValueError(f"{part}_images and {part}_labels must be given together")
+        if self.validation_images and not self.test_images:
+            raise ValueError("test_images must be given where validation_images is")
         return self
 
 
@@ -62,22 +68,19 @@ class IdxReader(Reader):
     section: IdxSection
 
     def read(self, say: Callable[[str], None]) -> Source:
-        """Read the images and labels, and those of the test set if there is one."""
+        """Read the images and labels, and those of the validation and test sets if there are any."""
         section = self.section
-        origin, test_origin = str(section.labels), str(section.test_labels)
-        images, labels = _read_pair(Path(section.images), Path(section.labels), section.layout, say)
-        test_images, test_labels = None, None
-        if section.test_images and section.test_labels:
-            test_images, test_labels = _read_pair(
-                Path(section.test_images), Path(section.test_labels), section.layout, say
-            )
-        names, targets, test_targets = number_classes(
-            labels, origin, section.class_names, test_labels, test_origin
-        )
-        test = None
-        if test_images is not None and test_targets is not None:
-            test = labelled(test_origin, test_images, test_targets)
-        return classified(names, labelled(origin, images, targets), test)
+        pairs = {
+            "train": (section.images, section.labels),
+            "validation": (section.validation_images, section.validation_labels),
+            "test": (section.test_images, section.test_labels),
+        }
+        sets = {
+            part: (*_read_pair(Path(images), Path(labels), section.layout, say), str(labels))
+            for part, (images, labels) in pairs.items()
+            if images and labels
+        }
+        return labelled_sets(sets, section.class_names)
 
 
 def _read_pair(

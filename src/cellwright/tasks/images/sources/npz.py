@@ -2,7 +2,7 @@
 
 import math
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ from cellwright.data.opening import open_file
 from cellwright.data.reading import Suggestion
 from cellwright.errors import CellwrightError, DataError
 from cellwright.spec.place import Place
-from cellwright.tasks.images.arrays import ArraySection, Pixels, as_images, classified, labelled
-from cellwright.tasks.images.labels import Labels, number_classes, read_labels
+from cellwright.tasks.images.arrays import ArraySection, Pixels, as_images
+from cellwright.tasks.images.labels import Labels, labelled_sets, read_labels
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -43,6 +43,7 @@ NPY_MAGIC = b"\x93NUMPY"
 class NpzSection(ArraySection):
     """A NumPy archive with an array of images, N×H×W or N×H×W×C by default, and one of labels, N."""
 
+    PLACES = ("path", "validation_path", "test_path")
     TEST_KEYS = ("test_path", "test_images_key", "test_labels_key")
 
     reader = "cellwright.tasks.images.sources.npz:NpzReader"
@@ -62,12 +63,21 @@ class NpzSection(ArraySection):
     like where there is such an array, else `images_key`."""
     test_labels_key: str | None = None
     """As `test_images_key`, for the labels."""
+    validation_path: Place | None = None
+    """An archive with the user's own validation set, given together with a test set; then nothing is drawn from
+    `path`, which is the training set. It may be the same archive with arrays of its own."""
+    validation_images_key: str | None = None
+    """The validation set's images, in `validation_path`, or in `path` if there is none. By default, x_val for x_train
+    and the like where there is such an array, else `images_key`."""
+    validation_labels_key: str | None = None
+    """As `validation_images_key`, for the labels."""
 
-    @property
-    def test_place(self) -> str | Path | None:
-        """Return the archive of the user's own test set."""
-        has_keys = self.test_images_key or self.test_labels_key
-        return self.test_path or (self.path if has_keys else None)
+    def own_set(self, part: Literal["validation", "test"]) -> tuple[Place | None, str | None, str | None]:
+        """Return the archive of the user's own set, if there is one, and the keys of its images and labels."""
+        path, images, labels = (
+            getattr(self, f"{part}_{key}") for key in ("path", "images_key", "labels_key")
+        )
+        return path or (self.path if images or labels else None), images, labels
 
 
 class NpzReader(Reader):
@@ -92,29 +102,36 @@ class NpzReader(Reader):
         return Suggestion(keys=keys, remarks=(remark,), num_examples=count, shape=tuple(shape))
 
     def read(self, say: Callable[[str], None]) -> Source:
-        """Read the examples, and the test set if there is one."""
+        """Read the examples, and the validation and test sets if there are any."""
         section = self.section
-        place, test = section.test_place, None
         with _opened(Path(section.path)) as archive:
-            images_key, labels_key = _keys(archive, section, say)
-            images, labels = _read(archive, images_key, labels_key, section, say)
-            has_test = _test_key(images_key, archive) != images_key
-            if place is None and section.images_key is None and has_test:
+            keys = _keys(archive, section, say)
+            has_test = section.images_key is None and _key_of(keys[0], "test", archive) != keys[0]
+            sets = {"train": (*_read(archive, *keys, section, say), str(section.path))}
+        for part in ("validation", "test"):
+            place, *own_keys = section.own_set(part)
+            if place is None and part == "test" and has_test:
                 place = section.path
-        if place is None:
-            names, targets, _ = number_classes(labels, str(section.path), section.class_names)
-            return classified(names, labelled(str(section.path), images, targets))
-        with _opened(Path(place)) as archive:
-            images_key = section.test_images_key or _test_key(images_key, archive)
-            labels_key = section.test_labels_key or _test_key(labels_key, archive)
-            say(f"{place}: the test set is {images_key} and {labels_key}")
-            test_images, test_labels = _read(archive, images_key, labels_key, section, say)
-        names, targets, test_targets = number_classes(
-            labels, str(section.path), section.class_names, test_labels, str(place)
+            if place is not None:
+                sets[part] = (*_own_set(Path(place), part, keys, own_keys, section, say), str(place))
+        return labelled_sets(sets, section.class_names)
+
+
+def _own_set(
+    path: Path,
+    part: Literal["validation", "test"],
+    keys: tuple[str, str],
+    own_keys: Sequence[str | None],
+    section: NpzSection,
+    say: Callable[[str], None],
+) -> tuple[Pixels, Labels]:
+    """Read a set of the user's own, by its own keys, or by those that go with the training set's."""
+    with _opened(path) as archive:
+        images_key, labels_key = (
+            own or _key_of(key, part, archive) for own, key in zip(own_keys, keys, strict=True)
         )
-        assert test_targets is not None
-        test = labelled(str(place), test_images, test_targets)
-        return classified(names, labelled(str(section.path), images, targets), test)
+        say(f"{path}: the {part} set is {images_key} and {labels_key}")
+        return _read(archive, images_key, labels_key, section, say)
 
 
 def _largest(shapes: Mapping[str, tuple[int, ...]], path: Path) -> tuple[str, str]:
@@ -142,11 +159,12 @@ def _keys(archive: "_Archive", section: NpzSection, say: Callable[[str], None]) 
     return section.images_key or USUAL_KEYS[0][0], section.labels_key or USUAL_KEYS[0][1]
 
 
-def _test_key(key: str, archive: "_Archive") -> str:
-    """Return the key of the test set's array: x_test for x_train if there is one, else the same key."""
-    for train, test in (("train", "test"), ("Train", "Test"), ("TRAIN", "TEST")):
-        if train in key and (found := key.replace(train, test)) in archive.keys:
-            return found
+def _key_of(key: str, part: Literal["validation", "test"], archive: "_Archive") -> str:
+    """Return the key of a set's array: x_test for x_train if there is one, else the same key."""
+    for word in ("validation", "valid", "val") if part == "validation" else ("test",):
+        for train, other in (("train", word), ("Train", word.title()), ("TRAIN", word.upper())):
+            if train in key and (found := key.replace(train, other)) in archive.keys:
+                return found
     return key
 
 

@@ -1,0 +1,179 @@
+"""A table of image files and their labels."""
+
+import csv
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from cellwright.data.opening import require_file
+from cellwright.data.reading import Suggestion
+from cellwright.errors import DataError
+from cellwright.spec.place import Place
+from cellwright.tasks.images.sources.folder import (
+    ImageFilesReader,
+    ImageFilesSection,
+    refuse,
+    suggest_files,
+)
+from cellwright.tasks.images.sources.folder_names import escaped, natural_order, normal
+
+SUFFIXES = (".csv", ".tsv")
+
+
+class CsvSection(ImageFilesSection):
+    """A table of image files and their labels: a csv or tsv file that begins with the names of its columns."""
+
+    PLACES = (*ImageFilesSection.PLACES, "folder")
+    FOLDERS = ("folder",)
+    reader = "cellwright.tasks.images.sources.csv:CsvReader"
+    task = "images"
+
+    source: Literal["csv"]
+    path: Place
+    """The table."""
+    folder: Place | None = None
+    """The folder that the names of files count from, of all tables; by default each table's own, or the only folder
+    beside the table that has its first file."""
+    file_column: str | None = None
+    """The column of the files; the first by default."""
+    label_column: str | None = None
+    """The column of the labels; by default the first that is not the files'."""
+    suffix: str = ""
+    """What the table leaves out at the end of the files' names, such as `.jpg`."""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """What separates the values of a csv file; in a .tsv file it is a tab."""
+
+    @model_validator(mode="after")
+    def _tables_elsewhere_need_a_folder(self) -> Self:
+        tables = (self.path, self.validation_path, self.test_path)
+        if self.folder is None and any(isinstance(table, str) for table in tables):
+            raise ValueError("folder must be given where a table is in S3")
+        return self
+
+
+class CsvReader(ImageFilesReader):
+    """Decodes the images that tables list."""
+
+    section: CsvSection
+
+    @classmethod
+    def suggest(cls, path: Path) -> Suggestion | None:
+        """Take a table for one of images if its first column names a file that is there."""
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            return None
+        section = CsvSection(source="csv", path=path)
+        _, (first, _) = next(_rows(path, section), (0, ("", "")))
+        if not (_folder_of(path, first, section) / first).is_file():
+            return None
+        return suggest_files({"path": path}, cls(section).classes(path, lambda fact: None)[1])
+
+    def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+        """Return the files of each label, and the folder that their names count from."""
+        rows = list(_rows(place, self.section))
+        if not rows:
+            raise DataError(f"{place}: must have rows below the names of its columns, and has none")
+        folder = _folder_of(place, rows[0][1][0], self.section)
+        if self.section.folder is None and folder != place.parent:
+            say(f"{place}: files are in {folder} (data.folder)")
+        files: dict[str, list[Path]] = {}
+        listed: set[str] = set()
+        mistakes: list[str] = []
+        absent: list[str] = []
+        for line, (file, label) in rows:
+            name = os.path.normpath(os.path.relpath(file, folder) if os.path.isabs(file) else file)
+            if not file or not label:
+                mistakes.append(f"line {line} has no {'label' if file else 'file'}")
+            elif name.split(os.sep)[0] == os.pardir:
+                mistakes.append(f"line {line}: {escaped(file)} is not below {folder}")
+            elif name in listed:
+                mistakes.append(f"line {line}: {escaped(file)} is listed a second time")
+            elif not (folder / name).is_file():
+                absent.append(escaped(name))
+            listed.add(name)
+            files.setdefault(normal(label), []).append(folder / name)
+        refuse(f"{place}: {len(mistakes)} of {len(rows)} rows cannot be used", mistakes)
+        is_other = len(absent) == len(rows)
+        refuse(
+            f"{folder}: {len(absent)} of the {len(rows)} files that {place.name} lists are not there",
+            absent,
+            remedy="; set data.folder, or data.suffix where the table leaves out the end of names"
+            + ("; a table whose rows are the examples is data.source: table" if is_other else ""),
+        )
+        return folder, {label: files[label] for label in natural_order(files)}
+
+    def files(self, folder: Path) -> Iterable[Path]:
+        """Return the files of a folder that the tables list; all, where a table is elsewhere."""
+        tables = [place for key, place in self.section.places.items() if key != "folder"]
+        if any(isinstance(table, str) for table in tables):
+            return super().files(folder)
+        return sorted({file for table in tables for file in self._listed(Path(table))})
+
+    def names(self, origin: str, names: Iterable[str]) -> list[str]:
+        """Return all names of files: which of them the tables list is not known yet."""
+        return [name for name in names if not name.endswith("/")]
+
+    def _digests(self, path: Path) -> dict[str, str]:
+        """Return the digests of what is at a place, and with a table those of the files beside it that it lists."""
+        digests = super()._digests(path)
+        if path.is_file() and self.section.folder is None:
+            for file in self._listed(path):
+                digests[str(file.relative_to(path.parent))] = super()._digests(file)[""]
+        return digests
+
+    def _listed(self, table: Path) -> Iterator[Path]:
+        return (file for files in self.classes(table, lambda fact: None)[1].values() for file in files)
+
+    def check(self, key: str, path: Path) -> None:
+        """Require that all files of a table are there, where that can be seen."""
+        super().check(key, path)
+        if key != "folder" and not isinstance(self.section.folder, str):
+            self.classes(path, lambda fact: None)
+
+
+def _folder_of(table: Path, first: str, section: CsvSection) -> Path:
+    """Return the folder that the names of files count from."""
+    if section.folder or (table.parent / first).is_file():
+        return Path(section.folder or table.parent)
+    having = [folder for folder in table.parent.iterdir() if (folder / first).is_file()]
+    return having[0] if len(having) == 1 else table.parent
+
+
+def _rows(table: Path, section: CsvSection) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield the file and the label of each row, with its line, counted from 1."""
+    require_file(table)
+    delimiter = "\t" if table.suffix.lower() == ".tsv" else section.delimiter
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.reader(lines, delimiter=delimiter)
+            names = [name.strip() for name in next(rows, [])]
+            file_column, label_column = _columns(table, names, section)
+            for row in rows:
+                if any(row):
+                    values = [*map(str.strip, row), *[""] * (len(names) - len(row))]
+                    file = values[file_column]
+                    yield rows.line_num, (file and file + section.suffix, values[label_column])
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{table}: cannot be read as a table: {error}") from error
+
+
+def _columns(table: Path, names: list[str], section: CsvSection) -> tuple[int, int]:
+    """Return the places of the columns of files and labels."""
+    for key in ("file_column", "label_column"):
+        if (name := getattr(section, key)) is not None and name not in names:
+            raise DataError(
+                f"{table}: data.{key} must be one of its columns, {', '.join(names)}, got {name!r}"
+            )
+    if len(names) < 2:
+        raise DataError(
+            f"{table}: must begin with the names of columns, of which one has files and one labels, separated by "
+            f"{section.delimiter!r} (data.delimiter), got {escaped(' '.join(names))!r}"
+        )
+    first = names[0] + section.suffix
+    if section.file_column is None and (_folder_of(table, first, section) / first).is_file():
+        raise DataError(f"{table}: must begin with the names of its columns, and begins with {names[0]!r}")
+    file_column = names.index(section.file_column) if section.file_column else 0
+    others = [index for index in range(len(names)) if index != file_column]
+    return file_column, names.index(section.label_column) if section.label_column else others[0]

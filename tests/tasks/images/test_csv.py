@@ -1,0 +1,166 @@
+"""Tables of image files and labels, as Kaggle, AutoGluon and others have them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cellwright.data.prepared import PreparedData
+from cellwright.data.reading import build_reader, source_digest, suggest_data
+from cellwright.errors import DataError
+from cellwright.spec import SOURCES
+from cellwright.tasks.images.sources.csv import CsvSection
+from cellwright.tasks.preparing import prepare
+
+NUM = 16
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(NUM):
+        Image.new("RGB", (9, 8), (number, 0, 0)).save(folder / f"{number}.png")
+    return folder
+
+
+def label(number: int) -> str:
+    return "cat" if number % 2 else "dog"
+
+
+def write(path: Path, form: str, header: str, start: int = 0) -> Path:
+    """Write a table with a row of the form for each image."""
+    rows = [form.format(number=number, label=label(number)) for number in range(start, NUM)]
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def labels_of(section: CsvSection, folder: Path) -> dict[int, str]:
+    """Return the label of each image, which its red tells."""
+    prepare(section, folder, lambda fact: None)
+    data = PreparedData.open(folder)
+    names = data.manifest.task["class_names"]
+    return {
+        int(image[0, 0, 0]): names[target]
+        for split in (data.train, data.validation, data.test)
+        for image, target in zip(split.inputs[0], split.targets.tolist(), strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "form", "keys"),
+    [
+        ("labels.csv", "image,label", "photos/{number}.png,{label}", {}),
+        ("labels.tsv", "image\tlabel", "photos/{number}.png\t{label}", {}),
+        ("labels.csv", "image;label", "photos/{number}.png; {label}", {"delimiter": ";"}),
+        ("labels.csv", "image,label", "{number}.png,{label}", {}),
+        ("labels.csv", "id,breed", "{number},{label}", {"folder": "photos", "suffix": ".png"}),
+        (
+            "labels.csv",
+            "width,label,source,file",
+            "9,{label},x,./{number}.png",
+            {"folder": "photos", "file_column": "file", "label_column": "label"},
+        ),
+        (
+            "labels.csv",
+            "\ufefffile,label",
+            "photos/../photos/{number}.png,{label}\n",
+            {"file_column": "file"},
+        ),
+    ],
+)
+def test_rows_are_files_and_labels(tmp_path: Path, photos: Path, name, header, form, keys):
+    if folder := keys.get("folder"):
+        keys = {**keys, "folder": tmp_path / "elsewhere" / ".." / folder}
+        (tmp_path / "elsewhere").mkdir()
+    section = CsvSection(source="csv", path=write(tmp_path / name, form, header), **keys)
+    assert labels_of(section, tmp_path / "data") == {number: label(number) for number in range(NUM)}
+
+
+def test_which_of_several_folders_is_not_guessed(tmp_path: Path, photos: Path):
+    table = write(tmp_path / "labels.csv", "{number}.png,{label}", "file,label")
+    shutil.copytree(photos, tmp_path / "copy")
+    with pytest.raises(
+        DataError, match=f"^{tmp_path}: 16 of the 16 files that labels.csv lists are not there: 0.png"
+    ):
+        build_reader(CsvSection(source="csv", path=table)).check("path", table)
+
+
+def test_names_may_be_absolute(tmp_path: Path, photos: Path):
+    table = write(tmp_path / "labels.csv", f"{photos}/{{number}}.png,{{label}}", "file,label")
+    assert len(labels_of(CsvSection(source="csv", path=table), tmp_path / "data")) == NUM
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ("photos/0.png,", "line 2 has no label"),
+        (",dog", "line 2 has no file"),
+        ("photos/0.png", "line 2 has no label"),
+        ("../secret.png,dog", "line 2: ../secret.png is not below "),
+        ("/etc/passwd,dog", "line 2: /etc/passwd is not below "),
+        ("photos/1.png,dog", "1 of 16 rows cannot be used: line 3: photos/1.png is listed a second time"),
+        (
+            "photos/x.png,dog",
+            r"1 of the 16 files that labels.csv lists are not there: photos/x.png; set data.folder",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_used_are_named(tmp_path: Path, photos: Path, row: str, rule: str):
+    table = write(tmp_path / "labels.csv", "photos/{number}.png,{label}", "file,label")
+    lines = table.read_text().split("\n")
+    table.write_text("\n".join([lines[0], row, *lines[2:]]))
+    with pytest.raises(DataError, match=rule):
+        build_reader(CsvSection(source="csv", path=table)).check("path", table)
+
+
+@pytest.mark.parametrize(
+    ("content", "keys", "rule"),
+    [
+        ("", {}, "must begin with the names of columns"),
+        ("file;label\n0;1\n", {}, r"separated by ',' \(data.delimiter\), got 'file;label'"),
+        ("file,label\n", {}, "must have rows"),
+        ("photos/0.png,dog\nphotos/1.png,cat\n", {}, "begins with 'photos/0.png'"),
+        (
+            "file,label\n",
+            {"label_column": "breed"},
+            "data.label_column must be one of its columns, file, label, got",
+        ),
+        ("width,height\n1,2\n3,4\n", {}, "a table whose rows are the examples is data.source: table"),
+        (b"file,label\n\xe9.png,dog\n", {}, "cannot be read as a table"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_told(tmp_path: Path, photos: Path, content, keys, rule: str):
+    table = tmp_path / "labels.csv"
+    table.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=rule):
+        build_reader(CsvSection(source="csv", path=table, **keys)).check("path", table)
+
+
+@pytest.mark.parametrize("keys", [{}, {"folder": True}])
+def test_the_digest_is_of_what_is_listed(tmp_path: Path, photos: Path, keys: dict):
+    keys = {"folder": photos.parent} if keys else {}
+    table = write(tmp_path / "labels.csv", "photos/{number}.png,{label}", "file,label", start=1)
+    section = CsvSection(source="csv", path=table, **keys)
+    before = source_digest(section)
+    (photos / "0.png").unlink()
+    assert source_digest(section) == before
+    Image.new("RGB", (9, 8), (77, 0, 0)).save(photos / "1.png")
+    assert source_digest(section) != before
+
+
+def test_a_table_elsewhere_needs_a_folder():
+    with pytest.raises(ValueError, match="folder must be given where a table is in S3"):
+        CsvSection(source="csv", path="s3://bucket/labels.csv")
+    section = CsvSection(source="csv", path="s3://bucket/labels.csv", folder="s3://bucket/photos")
+    assert build_reader(section).names("s3://bucket/photos", ["1.png", "more/"]) == ["1.png"]
+
+
+def test_a_spec_is_written_for_a_table_of_images_alone(tmp_path: Path, photos: Path):
+    sections = {kind: SOURCES.section_type(kind) for kind in SOURCES.kinds}
+    table = write(tmp_path / "labels.csv", "photos/{number}.png,{label}", "file,label")
+    kind, suggestion = suggest_data(table, sections)
+    assert (kind, suggestion.num_examples, suggestion.shape) == ("csv", NUM, (3, 8, 9))
+    table.write_text("width,height\n1,2\n")
+    assert suggest_data(table, sections) is None
