@@ -128,6 +128,7 @@ def test_rows_that_cannot_be_used_are_named(tmp_path: Path, photos: Path, row: s
             "data.label_column must be one of its columns, file, label, got",
         ),
         ("width,height\n1,2\n3,4\n", {}, "a table whose rows are the examples is data.source: table"),
+        ("text,mood\n" + 300 * "x" + ",good\n", {}, "1 of the 1 files that labels.csv lists are not there"),
         (b"file,label\n\xe9.png,dog\n", {}, "cannot be read as a table"),
     ],
 )

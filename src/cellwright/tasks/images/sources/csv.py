@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator
+from os.path import isfile  # unlike pathlib's, for texts of any length
 from pathlib import Path
 from typing import Literal, Self
 
@@ -66,7 +67,7 @@ class CsvReader(ImageFilesReader):
             return None
         section = CsvSection(source="csv", path=path)
         _, (first, _) = next(_rows(path, section), (0, ("", "")))
-        if not (_folder_of(path, first, section) / first).is_file():
+        if not isfile(_folder_of(path, first, section) / first):
             return None
         return suggest_files({"path": path}, cls(section).classes(path, lambda fact: None)[1])
 
@@ -90,7 +91,7 @@ class CsvReader(ImageFilesReader):
                 mistakes.append(f"line {line}: {escaped(file)} is not below {folder}")
             elif name in listed:
                 mistakes.append(f"line {line}: {escaped(file)} is listed a second time")
-            elif not (folder / name).is_file():
+            elif not isfile(folder / name):
                 absent.append(escaped(name))
             listed.add(name)
             files.setdefault(normal(label), []).append(folder / name)
@@ -135,9 +136,9 @@ class CsvReader(ImageFilesReader):
 
 def _folder_of(table: Path, first: str, section: CsvSection) -> Path:
     """Return the folder that the names of files count from."""
-    if section.folder or (table.parent / first).is_file():
+    if section.folder or isfile(table.parent / first):
         return Path(section.folder or table.parent)
-    having = [folder for folder in table.parent.iterdir() if (folder / first).is_file()]
+    having = [folder for folder in table.parent.iterdir() if isfile(folder / first)]
     return having[0] if len(having) == 1 else table.parent
 
 
@@ -172,7 +173,7 @@ def _columns(table: Path, names: list[str], section: CsvSection) -> tuple[int, i
             f"{section.delimiter!r} (data.delimiter), got {escaped(' '.join(names))!r}"
         )
     first = names[0] + section.suffix
-    if section.file_column is None and (_folder_of(table, first, section) / first).is_file():
+    if section.file_column is None and isfile(_folder_of(table, first, section) / first):
         raise DataError(f"{table}: must begin with the names of its columns, and begins with {names[0]!r}")
     file_column = names.index(section.file_column) if section.file_column else 0
     others = [index for index in range(len(names)) if index != file_column]
