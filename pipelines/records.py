@@ -40,7 +40,7 @@ class PipelineRun:
 
     @property
     def has_ended(self) -> bool:
-        """Tell whether nothing more will happen."""
+        """Return whether nothing more will happen."""
         return self.state in ENDED
 
 

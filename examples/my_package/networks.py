@@ -44,7 +44,7 @@ class ActivationNetwork(Stack):
         self.functions = [FUNCTIONS[ACTIVATIONS[i]] for i in space.taken(genotype)["activation"]]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return outputs for raw inputs."""
+        """Return the outputs for raw inputs."""
         x_BCHW = self.adapter(*inputs)
         for layer, function in zip(self.layers, self.functions, strict=True):
             x_BCHW = function(layer(x_BCHW))
@@ -65,7 +65,7 @@ class ActivationSupernet(Stack, Supernet):
         return self.outputs(x_BCHW)
 
     def network(self, genotype: Genotype) -> ActivationNetwork:
-        """Return the genotype's network, with new weights."""
+        """Return the genotype's network, with initial weights."""
         return ActivationNetwork(self.task, self.space, self.channels, genotype)
 
 

@@ -33,7 +33,7 @@ class Activations(ProductSpace):
 
     @classmethod
     def of(cls, section: ActivationsSection) -> Self:
-        """Return the space that the section describes."""
+        """Build the space of a section."""
         return cls(num_layers=section.num_layers)
 
     @property

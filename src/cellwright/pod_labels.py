@@ -16,7 +16,7 @@ RESERVED_NAMES = ("controller-uid", "job-name", "pod-template-hash")
 
 
 def is_reserved(label: str) -> bool:
-    """Tell whether a label is not for users to set."""
+    """Return whether a label is not for users to set."""
     domain, _, name = label.rpartition("/")
     return any(f".{domain}".endswith(f".{own}") for own in RESERVED) or (
         not domain and name in RESERVED_NAMES

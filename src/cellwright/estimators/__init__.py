@@ -1,1 +1,1 @@
-"""Estimators: what scores architectures without training them in full; a folder for each."""
+"""Estimators score architectures without training them in full. Each has its own folder."""

@@ -19,29 +19,29 @@ from cellwright.tasks.base import Task
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """The task, data and settings that architectures are estimated with. There is no test split."""
+    """The task, data and settings of the architectures to estimate. There is no test split."""
 
     task: Task
     space: SpaceSection
-    """At the size that is searched with."""
+    """The space at the size used in the search."""
     final_space: SpaceSection
-    """At the size of the final network."""
+    """The space at the size of the final network."""
     train: Split
     validation: Split
     augment: TaskSection
     retrain: Retrain
     device: torch.device
     hyperparameters: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """The values of each hyperparameter that is searched with the architecture."""
+    """The possible values of each hyperparameter that is searched with the architecture."""
 
 
 class Estimator(ABC):
     """Scores architectures.
 
     Args:
-        settings: its section of the spec.
-        setting: what for.
-        seed: all randomness of `prepare` follows from it.
+        settings: the estimator's section of the spec.
+        setting: task, data and settings of the architectures.
+        seed: seed of all randomness in `prepare`.
     """
 
     settings: Any
@@ -53,23 +53,23 @@ class Estimator(ABC):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Return what it measures; `keep` compares by the first, where more is better."""
+        """Return the names of the metrics. `keep` compares candidates by the first, where higher is better."""
         metrics: tuple[str, ...] = self.settings.metrics(self.setting.task.objective)
         return metrics
 
     def prepare(self, folder: Path, progress: Progress) -> None:  # noqa: B027 - optional
-        """Do the slow work once, before the first estimate; resumes from what is in the folder."""
+        """Do the slow work once, before the first estimate. Resumes from the files in the folder."""
 
     @abstractmethod
     def estimate(
         self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the metrics within moments; called in the process of the search.
+        """Return the metrics quickly; called in the search process.
 
         Args:
             candidate: a genotype of the setting's space, with a value for each of the setting's hyperparameters.
-            earlier: finished evaluations that may be learnt from.
-            seed: all randomness follows from it.
+            earlier: finished evaluations to learn from.
+            seed: seed of all randomness.
         """
 
     def evaluate(
@@ -81,20 +81,20 @@ class Estimator(ABC):
         folder: Path,
         progress: Progress,
     ) -> Evaluation:
-        """Return the evaluation as it ends, in a trial; by default what `estimate` gives.
+        """Return the finished evaluation; called in a trial. By default, its metrics are those of `estimate`.
 
         Args:
-            evaluation: what the search knows of its candidate so far.
-            earlier: finished evaluations that may be learnt from.
-            seed: all randomness follows from it.
-            folder: where a checkpoint may be kept; a trial that is killed is started again with the same folder.
-            progress: is given how far it is.
+            evaluation: the evaluation so far.
+            earlier: finished evaluations to learn from.
+            seed: seed of all randomness.
+            folder: folder for a checkpoint; a killed trial is restarted with the same folder.
+            progress: receives progress reports.
         """
         metrics = self.estimate(evaluation.candidate, earlier, seed=seed)
         return replace(evaluation, state="done", metrics={**evaluation.metrics, **metrics})
 
 
 def build_estimator(section: EstimatorSection, setting: Setting, *, seed: int) -> Estimator:
-    """Return the estimator that one of a spec's `estimators` describes."""
+    """Build one of the `estimators` of a spec."""
     estimator = load_class(section.implementation, Estimator)  # type: ignore[type-abstract]
     return estimator(section, setting, seed=seed)

@@ -1,4 +1,4 @@
-"""What a genotype's final network costs, told without training or even making its weights."""
+"""Costs of a genotype's final network, computed without training it or allocating its weights."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ __all__ = ["COSTS", "measure_cost"]
 
 
 def measure_cost(genotype: Genotype, setting: Setting) -> Mapping[str, float]:
-    """Return parameters, multiply-accumulates, depth and memory, those of one example."""
+    """Return parameters, multiply-accumulates, depth and memory, each for one example."""
     cost = trace_genotype(setting.final_space, setting.task, genotype)
     found = (cost.params, cost.macs, cost.depth, cost.memory_bytes / 1e6)
     return dict(zip(COSTS, found, strict=True))

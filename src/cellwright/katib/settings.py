@@ -80,7 +80,7 @@ class SearchSettings(Section):
 
     @property
     def is_sampled(self) -> bool:
-        """Tell whether a trial is one architecture, not a whole search."""
+        """Return whether a trial is one architecture, not a whole search."""
         return self.strategy.is_sampled
 
     @property

@@ -89,7 +89,7 @@ class RemoteTrial:
         return request
 
     def _passes(self, request: TrialRequest) -> bool:
-        """Tell whether the constraints hold, which a search has seen to already."""
+        """Return whether the constraints hold, which a search has seen to already."""
         if request.evaluation is None or request.evaluation.metrics:
             return True
         spec = parse_view(request.spec)

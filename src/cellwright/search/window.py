@@ -35,7 +35,7 @@ class Window(Generic[Found]):
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether what all trials found has been given out."""
+        """Return whether what all trials found has been given out."""
         return not self._open
 
     def start(self, key: Key) -> None:

@@ -1,6 +1,6 @@
-"""Search spaces: which architectures are allowed, and in a folder for each kind its networks too.
+"""Search spaces, which define the allowed architectures. Each kind has a folder with its networks.
 
-Nothing here, nor in a kind's `section` and `space`, needs torch: the suggestion service samples from spaces.
+This module and each kind's `section` and `space` need no torch, since the suggestion service samples from spaces.
 """
 
 from cellwright.importing import load_class
@@ -24,5 +24,5 @@ __all__ = [
 
 
 def build_space(section: SpaceSection) -> Space:
-    """Return the space that a spec's `space` section describes."""
+    """Build the space of a spec's `space` section."""
     return load_class(section.implementation, Space).of(section)  # type: ignore[type-abstract]

@@ -1,4 +1,4 @@
-"""`network.json`: which network a file of weights belongs to."""
+"""`network.json`: the network that a file of weights belongs to."""
 
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ from cellwright.tasks.base import AnyTask
 
 
 class GenotypeNetworkConfig(Result):
-    """A genotype's network, at the size that the space's section says."""
+    """The network of a genotype, at the size of the space's section."""
 
     kind: Literal["genotype"] = "genotype"
     task: AnyTask
@@ -28,12 +28,12 @@ class GenotypeNetworkConfig(Result):
     space: Annotated[SpaceSection, SPACES]
 
     def build(self) -> nn.Module:
-        """Return the network with new weights."""
+        """Return the network with initial weights."""
         return build_network(self.space, self.task, self.genotype)
 
 
 class HandDesignedConfig(Result):
-    """A hand-designed network that the task alone knows how to build."""
+    """A hand-designed network that only the task can build."""
 
     kind: Literal["hand-designed"] = "hand-designed"
     task: AnyTask
@@ -41,25 +41,25 @@ class HandDesignedConfig(Result):
     settings: dict[str, Any]
 
     def build(self) -> nn.Module:
-        """Return the network with new weights."""
+        """Return the network with initial weights."""
         return self.task.build_hand_designed(self.name, self.settings)
 
 
 class NetworkConfig(Result):
-    """`network.json`: which network a file of weights belongs to."""
+    """`network.json`: the network that a file of weights belongs to."""
 
     network: Annotated[GenotypeNetworkConfig | HandDesignedConfig, Field(discriminator="kind")]
 
     def build(self, *, seed: int) -> nn.Module:
-        """Return the network with initial weights that follow from the seed."""
+        """Return the network with initial weights derived from the seed."""
         with seeded_initialisation(seed):
             return self.network.build()
 
 
 def hand_designed_network(task: AnyTask, name: str, params: int) -> NetworkConfig:
-    """Return a hand-designed network with about so many parameters.
+    """Return a hand-designed network with about `params` parameters.
 
-    Where it is one of `spaces.stages.members.SMALL` it is a genotype of stages; otherwise the task builds it.
+    If it is one of `spaces.stages.members.SMALL`, it is a genotype of stages; otherwise the task builds it.
     """
     known = small(max(task.map_shape[1:]))
     if name not in known:

@@ -1,4 +1,4 @@
-"""What sampled strategies search: a space of architectures, and hyperparameters that are searched with them."""
+"""The search space of sampled strategies: architectures, and hyperparameters that are searched with them."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ from cellwright.spaces.base import Choices, Space, Strengths
 class CandidateSpace:
     """The candidates of a space of architectures.
 
-    A hyperparameter is one more group, of one decision. Everything else is as the space of architectures has it.
+    Each hyperparameter is an additional group with one decision. Otherwise, it behaves like the space of architectures.
 
     Args:
-        architectures: what genotypes come from.
-        hyperparameters: for each name, the values to choose from.
+        architectures: the space of genotypes.
+        hyperparameters: the values to choose from, by name.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class CandidateSpace:
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:
-        """Return each group's number of decisions and of choices."""
+        """Return the numbers of decisions and of choices for each group."""
         return {
             **self.architectures.decisions,
             **{name: (1, len(values)) for name, values in self.hyperparameters.items()},
@@ -41,11 +41,11 @@ class CandidateSpace:
 
     @property
     def meetings(self) -> Mapping[str, Sequence[int]]:
-        """Return for each decision of a group the place where it adds up with others."""
+        """Return the index of the sum that each decision of a group contributes to."""
         return {**self.architectures.meetings, **dict.fromkeys(self.hyperparameters, (0,))}
 
     def derive(self, strengths: Strengths) -> Candidate:
-        """Return the candidate of the strongest choices."""
+        """Return the candidate with the strongest choices."""
         values = {}
         for name, choices in self.hyperparameters.items():
             (row,) = strengths[name]
@@ -53,25 +53,25 @@ class CandidateSpace:
         return Candidate(genotype=self.architectures.derive(strengths), values=values)
 
     def choices(self, candidate: Candidate) -> Choices:
-        """Return the choices that make up the candidate."""
+        """Return the choices of the candidate."""
         return {
             **self.architectures.choices(candidate.genotype),
             **{name: [self._place(name, value)] for name, value in self._own_values(candidate).items()},
         }
 
     def sample(self, rng: random.Random) -> Candidate:
-        """Draw a candidate, each equally likely."""
+        """Draw a candidate uniformly at random."""
         values = {name: rng.choice(values) for name, values in self.hyperparameters.items()}
         return Candidate(genotype=self.architectures.sample(rng), values=values)
 
     def check(self, candidate: Candidate) -> None:
-        """Raise GenotypeError, naming the rule, where the candidate lies outside."""
+        """Raise GenotypeError, naming the rule, if the candidate is not in the space."""
         self.architectures.check(candidate.genotype)
         for name, value in self._own_values(candidate).items():
             self._place(name, value)
 
     def contains(self, candidate: Candidate) -> bool:
-        """Tell whether the candidate lies inside."""
+        """Return whether the candidate is in the space."""
         try:
             self.check(candidate)
         except ValueError:
@@ -79,7 +79,7 @@ class CandidateSpace:
         return True
 
     def neighbours(self, candidate: Candidate) -> Iterator[Candidate]:
-        """Yield every candidate that differs in one decision, in a fixed order."""
+        """Yield all candidates that differ in one decision, in a fixed order."""
         for genotype in self.architectures.neighbours(candidate.genotype):
             yield Candidate(genotype=genotype, values=candidate.values)
         for name, values in self.hyperparameters.items():
@@ -89,11 +89,11 @@ class CandidateSpace:
                     yield Candidate(genotype=candidate.genotype, values={**candidate.values, name: value})
 
     def mutate(self, candidate: Candidate, rng: random.Random) -> Candidate:
-        """Return a neighbour, each equally likely."""
+        """Draw a neighbour uniformly at random."""
         return rng.choice(list(self.neighbours(candidate)))
 
     def encode_values(self, candidate: Candidate) -> list[tuple[float, ...]]:
-        """Return a vector for each hyperparameter: the place of a number among numbers in order, else one-hot."""
+        """Return a vector for each hyperparameter: the relative index for ordered numbers, otherwise one-hot."""
         vectors: list[tuple[float, ...]] = []
         for name, values in self.hyperparameters.items():
             place = self._place(name, candidate.values[name])
@@ -104,17 +104,17 @@ class CandidateSpace:
         return vectors
 
     def encode(self, candidate: Candidate) -> tuple[float, ...]:
-        """Return a vector of fixed length that tells any two candidates apart."""
+        """Return a vector of fixed length that is different for any two candidates."""
         vectors = self.encode_values(candidate)
         return (*self.architectures.encode(candidate.genotype), *(x for vector in vectors for x in vector))
 
     def isomorphism_key(self, candidate: Candidate) -> str:
-        """Return one text for all candidates that train the same network in the same way."""
+        """Return a text that is the same for all candidates that train the same network in the same way."""
         _, separator, values = candidate.line.partition("::")
         return self.architectures.isomorphism_key(candidate.genotype) + separator + values
 
     def complete(self, candidate: Candidate) -> Candidate:
-        """Return the candidate with the first value of each hyperparameter that it has none for."""
+        """Return the candidate, with the first value of each hyperparameter that it lacks."""
         first = {name: values[0] for name, values in self.hyperparameters.items()}
         return Candidate(genotype=candidate.genotype, values={**first, **candidate.values})
 
@@ -127,7 +127,7 @@ class CandidateSpace:
         return {name: candidate.values[name] for name in self.hyperparameters}
 
     def _place(self, name: str, value: Any) -> int:
-        """Return the value's place among those to choose from."""
+        """Return the index of a value among the choices."""
         places = self._places[name]
         text = canonical_json(value)
         if text not in places:
@@ -136,7 +136,7 @@ class CandidateSpace:
 
 
 def _are_in_order(values: Sequence[Any]) -> bool:
-    """Tell whether the values are numbers that only rise, or only fall."""
+    """Return whether the values are numbers in ascending or descending order."""
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return False
     return all(a < b for a, b in pairwise(values)) or all(a > b for a, b in pairwise(values))

@@ -1,4 +1,4 @@
-"""The space of one architecture, for tuning what is left to tune."""
+"""The space of a single architecture, for searching only hyperparameters."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from cellwright.spaces.base import Choices, Space, Strengths
 
 
 class FixedSpace(Space):
-    """The space of one architecture, for tuning what is left to tune."""
+    """The space of a single architecture, for searching only hyperparameters."""
 
     def __init__(self, genotype: Genotype) -> None:
         self.genotype = genotype
@@ -16,19 +16,19 @@ class FixedSpace(Space):
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:
-        """Return none."""
+        """Return no groups."""
         return {}
 
     def derive(self, strengths: Strengths) -> Genotype:
-        """Return the one genotype."""
+        """Return the only genotype."""
         return self.genotype
 
     def choices(self, genotype: Genotype) -> Choices:
-        """Return none."""
+        """Return no choices."""
         return {}
 
     def sample(self, rng: random.Random) -> Genotype:
-        """Return the one genotype."""
+        """Return the only genotype."""
         return self.genotype
 
     def check(self, genotype: Genotype) -> None:
@@ -41,5 +41,5 @@ class FixedSpace(Space):
         yield from ()
 
     def encode(self, genotype: Genotype) -> tuple[float, ...]:
-        """Return the empty vector."""
+        """Return an empty vector."""
         return ()

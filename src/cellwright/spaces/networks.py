@@ -1,4 +1,4 @@
-"""What every kind of space brings along beside its genotypes: its supernet and its networks."""
+"""The base class for building the supernet and networks of a space."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -17,10 +17,10 @@ from cellwright.tasks.base import Task
 
 
 class Networks(ABC):
-    """Builds the networks of one kind of space, at the size that its section says."""
+    """Builds the networks of one kind of space, at the size of its section."""
 
     has_partial_channels: bool = False
-    """Whether the supernet can send a share of its channels alone through the primitives, as PC-DARTS does."""
+    """Whether the supernet can pass only a fraction of its channels through the primitives, as in PC-DARTS."""
 
     @abstractmethod
     def supernet(self, section: Any, task: Task, *, channel_fraction: float) -> Supernet:
@@ -28,22 +28,22 @@ class Networks(ABC):
 
         Args:
             section: the space.
-            task: what the network is for.
-            channel_fraction: the share of channels that goes through the primitives; 1 unless `has_partial_channels`.
+            task: the task of the network.
+            channel_fraction: the fraction of channels that go through the primitives; 1 unless `has_partial_channels`.
         """
 
     def network(self, section: Any, task: Task, genotype: Genotype) -> nn.Module:
-        """Return the network of a genotype, new, with the task's `adapter`; by default the supernet knows it."""
+        """Return a genotype's network with initial weights and the task's `adapter`; by default, from the supernet."""
         with torch.device("meta"):
             supernet = self.supernet(section, task, channel_fraction=1.0)
         return supernet.network(genotype)
 
 
 def build_supernet(section: SpaceSection, task: Task, *, channel_fraction: float = 1.0) -> Supernet:
-    """Return the supernet of the space that a spec's `space` section describes.
+    """Return the supernet of a spec's `space` section.
 
     Raises:
-        CellwrightError: the space's supernet cannot leave channels out.
+        CellwrightError: the space's supernet does not support partial channels.
     """
     networks = _networks(section)
     if channel_fraction != 1 and not networks.has_partial_channels:
@@ -54,13 +54,13 @@ def build_supernet(section: SpaceSection, task: Task, *, channel_fraction: float
 
 
 def build_network(section: SpaceSection, task: Task, genotype: Genotype) -> nn.Module:
-    """Return the network of one of the space's genotypes; raises GenotypeError if it is none."""
+    """Return the network of a genotype; raises GenotypeError if the space does not include it."""
     build_space(section).check(genotype)
     return _networks(section).network(section, task, genotype)
 
 
 def trace_genotype(section: SpaceSection, task: Task, genotype: Genotype) -> Cost:
-    """Return what a genotype's network costs; nothing of its size is allocated."""
+    """Return the costs of a genotype's network, without allocating its weights or feature maps."""
     with torch.device("meta"):
         network = build_network(section, task, genotype)
     return trace(network, task.example(1, device="meta"))

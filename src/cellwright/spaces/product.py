@@ -1,4 +1,4 @@
-"""Spaces in which every combination of choices is an architecture."""
+"""Spaces in which every combination of choices is a valid architecture."""
 
 import random
 from abc import abstractmethod
@@ -8,35 +8,35 @@ from cellwright.genotype import Cell, Genotype, GenotypeError
 from cellwright.spaces.base import Choices, Space, Strengths
 
 Taken = Mapping[str, Sequence[int]]
-"""For each group of decisions, the choice taken by each."""
+"""For each group of decisions, the index of each choice taken."""
 
 
 class ProductSpace(Space):
-    """A space whose genotypes are the free combinations of its decisions.
+    """A space whose genotypes are all combinations of its choices.
 
-    A subclass gives `name`, `decisions`, and the two ways between choices and genotypes, each the other's inverse.
+    Subclasses define `name`, `decisions`, and two inverse functions between choices and genotypes.
     """
 
     @abstractmethod
     def genotype(self, taken: Taken) -> Genotype:
-        """Return the genotype of the choices taken."""
+        """Return the genotype of the given choices."""
 
     @abstractmethod
     def taken(self, genotype: Genotype) -> Taken:
-        """Return the choices that make up the genotype; raises GenotypeError where it lies outside."""
+        """Return the choices of the genotype; raises GenotypeError if it is not in the space."""
 
     def choices(self, genotype: Genotype) -> Choices:
-        """Return the choices that make up the genotype."""
+        """Return the choices of the genotype."""
         return {group: list(row) for group, row in self.taken(genotype).items()}
 
     def derive(self, strengths: Strengths) -> Genotype:
-        """Return the genotype that takes the strongest choice everywhere."""
+        """Return the genotype with the strongest choice for each decision."""
         return self.genotype(
             {group: [list(row).index(max(row)) for row in rows] for group, rows in strengths.items()}
         )
 
     def sample(self, rng: random.Random) -> Genotype:
-        """Draw a genotype, each equally likely."""
+        """Draw a genotype uniformly at random."""
         return self.genotype(
             {
                 group: [rng.randrange(num_choices) for _ in range(num_decisions)]
@@ -45,11 +45,11 @@ class ProductSpace(Space):
         )
 
     def check(self, genotype: Genotype) -> None:
-        """Raise GenotypeError, naming the rule, where the genotype lies outside."""
+        """Raise GenotypeError, naming the rule, if the genotype is not in the space."""
         self.taken(genotype)
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
-        """Yield every genotype that differs in one decision, in a fixed order."""
+        """Yield all genotypes that differ in one decision, in a fixed order."""
         taken = self.taken(genotype)
         for group, (_, num_choices) in self.decisions.items():
             for decision, current in enumerate(taken[group]):
@@ -70,7 +70,7 @@ class ProductSpace(Space):
         )
 
     def only_cell(self, genotype: Genotype, *, num_nodes: int) -> Cell:
-        """Return the one cell, named like the space, of a genotype that must have one with one input."""
+        """Check that a genotype has only one cell, with one input and `num_nodes` nodes, and return the cell."""
         if genotype.space != self.name:
             raise GenotypeError(f"space must be {self.name!r}, got {genotype.space!r}")
         if list(genotype.cells) != [CELL]:
@@ -84,4 +84,4 @@ class ProductSpace(Space):
 
 
 CELL = "cell"
-"""The name of the only cell of a genotype."""
+"""Name of the only cell of a genotype."""

@@ -1,4 +1,4 @@
-"""What every supernet is: all architectures of a space, mixed by weights that the caller gives."""
+"""The base class of supernets, which mix all architectures of a space with given weights."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ Mixture = Mapping[str, Tensor]
 """For each group of decisions, the weight of each choice, (decisions, choices)."""
 
 Active = Mapping[str, Sequence[Sequence[int]]]
-"""For each group, which choices of each decision are computed, by their places; others are skipped."""
+"""For each group, the indices of each decision's choices to compute; others are skipped."""
 
 
 class Supernet(nn.Module, ABC):
@@ -26,16 +26,16 @@ class Supernet(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return outputs for raw inputs, computing what is active alone; by default everything."""
+        """Return the outputs for raw inputs. Computes only the active choices; by default, all."""
 
     @abstractmethod
     def network(self, genotype: Genotype) -> nn.Module:
-        """Return the genotype's network at the supernet's size, with new weights."""
+        """Return the genotype's network at the supernet's size, with initial weights."""
 
     def inherit(self, genotype: Genotype) -> dict[str, Tensor]:
-        """Return the state dict of the genotype's network with the supernet's weights.
+        """Return the state dict of the genotype's network, with the supernet's weights.
 
-        A narrower layer takes the first channels. Norms that here have no scale and shift get 1 and 0.
+        A narrower layer takes the leading channels. Norms without scale and shift in the supernet get 1 and 0.
         """
         with torch.device("meta"):
             wanted = self.network(genotype).state_dict()
@@ -49,17 +49,17 @@ class Supernet(nn.Module, ABC):
         return inherited
 
     def origins(self, genotype: Genotype) -> Mapping[str, str]:
-        """Return how names in the network's state dict begin and how in the supernet's, where they differ."""
+        """Map prefixes of names in the network's state dict to the supernet's, where they differ."""
         return {}
 
 
 def mixed_channels(channels: int, fraction: float) -> int:
-    """Return how many channels a partial cell sends through its primitives: a share of them, and no fewer than 2."""
+    """Return the number of channels that a partial cell passes through its primitives, at least 2."""
     return max(2, round(fraction * channels))
 
 
 def _shared(state: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:
-    """Return the tensor's leading slices, or what a norm without scale and shift stands for."""
+    """Return the leading slices of the tensor, or the default scale or shift if the supernet's norm has none."""
     if name in state:
         return state[name][tuple(map(slice, shape))].clone()
     norm, _, kind = name.rpartition(".")

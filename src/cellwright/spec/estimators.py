@@ -27,7 +27,7 @@ class EstimatorSection(Section):
         """Return what the estimator measures, its score first, where the task's objective is called so."""
 
     def runs_in_trials(self, *, is_remote: bool) -> bool:
-        """Tell whether it takes so long that each estimate is a trial, where trials are remote or not."""
+        """Return whether it takes so long that each estimate is a trial, where trials are remote or not."""
         return False
 
 

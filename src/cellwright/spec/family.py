@@ -57,7 +57,7 @@ class Family(Generic[S]):
         )
 
     def _is_known(self, kind: str) -> bool:
-        """Tell whether it is a built-in kind, or looks like an import path."""
+        """Return whether it is a built-in kind, or looks like an import path."""
         return kind in self.kinds or re.fullmatch(IMPORT_PATH, kind) is not None
 
     def default(self) -> S:

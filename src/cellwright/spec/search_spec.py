@@ -289,12 +289,12 @@ class SearchSpec(Section):
 
     @property
     def is_sampled(self) -> bool:
-        """Tell whether architectures are evaluated one by one, not in one supernet."""
+        """Return whether architectures are evaluated one by one, not in one supernet."""
         return self.strategy.is_sampled
 
     @property
     def has_trials(self) -> bool:
-        """Tell whether architectures, or hyperparameters, are evaluated one by one."""
+        """Return whether architectures, or hyperparameters, are evaluated one by one."""
         return self.is_sampled or self.tune is not None
 
     @property

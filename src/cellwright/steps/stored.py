@@ -115,7 +115,7 @@ def copy_light(folder: Path, target: Path) -> None:
 
 
 def is_light(name: str) -> bool:
-    """Tell whether a file of a finished step is for people and for other steps' decisions."""
+    """Return whether a file of a finished step is for people and for other steps' decisions."""
     return name.endswith((".json", ".jsonl"))
 
 

@@ -1,1 +1,1 @@
-"""Latency on this device."""
+"""Predicts the latency on this device."""

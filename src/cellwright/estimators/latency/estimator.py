@@ -1,4 +1,4 @@
-"""Latency on this device, told from a genotype's choices by a table fitted to measured random networks."""
+"""Predicts latency on this device from a genotype's choices, by a table fitted to measured random networks."""
 
 import random
 import statistics
@@ -28,35 +28,35 @@ from cellwright.training.precision import channels_last
 
 Floats = NDArray[np.float64]
 PASSES = 3
-"""Timed passes of a network each time its turn comes; as many untimed ones bring its weights into the caches."""
+"""Timed passes of a network in each round, after as many untimed ones to warm up the caches."""
 FOLDS = 5
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 QUANTILE = 0.975
 
 
 class LatencyTable(Result):
-    """What each part of a network takes, in milliseconds."""
+    """The latency of each part of a network, in milliseconds."""
 
     constant: float
-    """What all networks of the space share."""
+    """The latency that all networks of the space share."""
     parts: dict[str, float]
     margin: float
-    """The share by which one turn of a network exceeds what a fit to others says, in one of 40 cases."""
+    """97.5th percentile of the relative excess of a measured round over the cross-validated prediction."""
     error: float
-    """Median relative error on networks that were left out of the fit."""
+    """Median relative error in cross-validation."""
 
     def predict(self, parts: Sequence[str]) -> float:
-        """Return the milliseconds of a network of these parts; parts never seen cost nothing."""
+        """Return the milliseconds of a network with these parts; unknown parts count 0."""
         return self.constant + sum(self.parts.get(part, 0.0) for part in parts)
 
 
 class Latency(Estimator):
-    """Tells latencies from a table that is fitted once, before the search.
+    """Predicts latencies from a table that is fitted once, before the search.
 
     Args:
-        settings: how much to measure.
-        setting: what for.
-        seed: the networks that are measured follow from it.
+        settings: number of networks and rounds to measure.
+        setting: task, data and settings.
+        seed: selects the networks to measure.
     """
 
     def __init__(self, settings: LatencySection, setting: Setting, *, seed: int) -> None:
@@ -65,7 +65,7 @@ class Latency(Estimator):
         self._table: LatencyTable | None = None
 
     def prepare(self, folder: Path, progress: Progress) -> None:
-        """Measure and fit, or read the folder's table."""
+        """Measure and fit the table, or read it from the folder."""
         path = folder / f"latency-{digest(self.settings.model_dump(mode='json'))}.json"
         if not path.exists():
             table = self.fit(progress)
@@ -79,13 +79,13 @@ class Latency(Estimator):
     def estimate(
         self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the expected time, and with the table's margin on top."""
+        """Return the expected latency, and the latency with the table's margin."""
         assert self._table is not None, "prepare must be called first"
         expected = self._table.predict(list(parts_of(self.space, candidate.genotype)))
         return {"latency_ms": expected, "latency_ms_at_most": expected * (1 + self._table.margin)}
 
     def fit(self, progress: Progress) -> LatencyTable:
-        """Return a table for random networks of the space."""
+        """Return a table fitted to random networks of the space."""
         rng = random.Random(derive_seed(self.seed, "latency"))
         genotypes = [self.space.sample(rng) for _ in range(self.settings.networks)]
         with seeded_initialisation(0):
@@ -104,9 +104,9 @@ class Latency(Estimator):
 
 
 def parts_of(space: Space, genotype: Genotype) -> Iterator[str]:
-    """Yield what a genotype is put together from: each choice, once for where it is taken and once for anywhere.
+    """Yield the parts of a genotype: each choice twice, once with its position and once without.
 
-    A fit shares between places what it has no evidence to tell apart.
+    The fit attributes to the part without a position what does not depend on the position.
     """
     for group, taken in space.choices(genotype).items():
         for place, choice in enumerate(taken):
@@ -123,9 +123,9 @@ def measure_in_turns(
     progress: Progress,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Floats:
-    """Return milliseconds of a warm forward pass of one example, for each of N networks in each of R rounds.
+    """Return the milliseconds of a warm forward pass of one example, for N networks in R rounds.
 
-    In a round every network has its turn, so that whatever slows the device down for a while hits all of them.
+    Each round measures every network, so a temporary slowdown of the device affects all of them.
     """
     times_NR = np.empty((len(networks), rounds))
     for turn in range(rounds):
@@ -137,10 +137,9 @@ def measure_in_turns(
 
 
 def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
-    """Return the table that explains the median times of networks of these parts, relative errors counting alike.
+    """Return the table that best explains the median times of these networks, in relative error.
 
-    No part costs less than nothing, and those that belong to a place are kept small, by as much as serves
-    networks that are left out of the fit.
+    No part has a negative cost. Parts with a position are regularised; the strength is chosen by cross-validation.
     """
     names = sorted({part for row in parts for part in row})
     counts_NP = np.array([[row.count(name) for name in names] for row in parts], dtype=float)
@@ -159,7 +158,7 @@ def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
 
 
 def _told_by_others(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> Floats:
-    """Return what a fit to other networks says of each, at least half the shortest time."""
+    """Return the cross-validated prediction for each network, at least half the shortest time."""
     told_N = np.empty_like(times_N)
     for fold in range(FOLDS):
         tested_N = np.arange(len(times_N)) % FOLDS == fold
@@ -169,7 +168,7 @@ def _told_by_others(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty
 
 
 def solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> tuple[float, Floats]:
-    """Fit times, none of whose parts is negative.
+    """Fit a constant and the costs of the parts, none of them negative.
 
     Return the constant and the costs that minimise Σ (relative error)² + penalty · N · Σ (cost / mean time)².
     """
@@ -177,7 +176,7 @@ def solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -
     rows = np.column_stack([np.ones(size), counts_NP]) / times_N[:, None]
     weights = np.concatenate([[0.0], np.where(small_P, 1.0, 0.1)])
     shrinking = np.diag(weights * np.sqrt(penalty * size) / mean)
-    from sklearn.linear_model import LinearRegression  # takes longer to import than a trial to start
+    from sklearn.linear_model import LinearRegression  # slow to import
 
     model = LinearRegression(fit_intercept=False, positive=True)
     model.fit(np.vstack([rows, shrinking]), np.concatenate([np.ones(size), np.zeros(len(weights))]))

@@ -8,21 +8,21 @@ from cellwright.spec.estimators import EstimatorSection
 
 
 class LatencySection(EstimatorSection):
-    """The time of a forward pass of one example through the final network on this device; gives `latency_ms`.
+    """Latency of the final network's forward pass for one example on this device; gives `latency_ms`.
 
-    `latency_ms_at_most` is what constraints are held against: rarely exceeded when measured again.
+    Constraints apply to `latency_ms_at_most`, an upper bound that repeated measurements rarely exceed.
     """
 
     implementation = "cellwright.estimators.latency.estimator:Latency"
 
     kind: Literal["latency"]
     keep: Annotated[float, Field(ge=1, le=1)] = 1.0
-    """Always 1, since less is better: say `constraints.latency_ms`, or make it an objective."""
+    """Always 1, since lower latency is better: set `constraints.latency_ms`, or make it an objective."""
     networks: int = Field(default=60, ge=10)
-    """Random networks that are measured before the search; from them the latency of all others is predicted."""
+    """Number of random networks to measure before the search. The latency of all others is predicted from them."""
     rounds: int = Field(default=10, ge=5)
-    """How often each of them is measured."""
+    """Number of measurements of each network."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return the expected time, and what it is at most in 39 of 40 cases."""
+        """Return the expected latency, and an upper bound that holds in 39 of 40 cases."""
         return ("latency_ms", "latency_ms_at_most")

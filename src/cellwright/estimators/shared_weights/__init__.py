@@ -1,1 +1,1 @@
-"""Scores with the weights of one supernet."""
+"""Scores architectures with the shared weights of one supernet."""

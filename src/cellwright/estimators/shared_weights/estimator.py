@@ -1,4 +1,4 @@
-"""Scores with weights that all architectures share: those of one supernet, trained once before the search."""
+"""Scores architectures with shared weights: those of one supernet, trained once before the search."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,14 +20,14 @@ CHECKPOINT = "supernet.safetensors"
 
 
 class SharedWeights(Estimator):
-    """Trains single paths uniformly, as SPOS does, and scores an architecture with the weights of its path.
+    """Trains single paths, drawn uniformly, as SPOS does, and scores an architecture with the weights of its path.
 
     Guo et al. 2020, https://arxiv.org/abs/1904.00420.
 
     Args:
-        settings: how long to train, and on how many validation examples to score.
-        setting: what for.
-        seed: all randomness follows from it.
+        settings: length of the training, and number of validation examples to score on.
+        setting: task, data and settings.
+        seed: seed of all randomness.
     """
 
     def __init__(self, settings: SharedWeightsSection, setting: Setting, *, seed: int) -> None:
@@ -35,7 +35,7 @@ class SharedWeights(Estimator):
         self._strategy: Spos | None = None
 
     def prepare(self, folder: Path, progress: Progress) -> None:
-        """Train the supernet, or take its weights from the folder's checkpoint."""
+        """Train the supernet, or load its weights from the folder's checkpoint."""
         with seeded_initialisation(derive_seed(self.seed, "supernet")):
             supernet = build_supernet(self.setting.space, self.setting.task).to(self.setting.device)
         self._strategy = Spos(
@@ -59,6 +59,6 @@ class SharedWeights(Estimator):
     def estimate(
         self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the objective on the validation split of the supernet restricted to the genotype."""
+        """Return the validation objective of the supernet, restricted to the genotype."""
         assert self._strategy is not None, "prepare must be called first"
         return {self.metrics[0]: self._strategy.score(candidate.genotype)}

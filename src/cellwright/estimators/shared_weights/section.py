@@ -15,12 +15,12 @@ class SharedWeightsSection(EstimatorSection):
 
     kind: Literal["shared-weights"]
     epochs: int = Field(default=20, ge=1)
-    """Passes over the training split, a random path for each batch."""
+    """Passes over the training split, with a random path for each batch."""
     batch_size: int = Field(default=64, ge=2)
     learning_rate: PositiveFloat = 0.05
     score_examples: int = Field(default=1000, ge=1)
-    """Validation examples that an architecture is scored on."""
+    """Number of validation examples to score an architecture on."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return the name of the score of the supernet restricted to the architecture."""
+        """Return the name of the score of a path in the supernet."""
         return (f"shared_{objective}",)

@@ -1,1 +1,1 @@
-"""Short training."""
+"""Trains each architecture for a few epochs."""

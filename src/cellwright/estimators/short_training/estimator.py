@@ -1,4 +1,4 @@
-"""The estimator that trains each architecture for a short time."""
+"""Scores an architecture by training it for a few epochs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ class ShortTraining(Estimator):
     def estimate(
         self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Raise: training takes longer than moments."""
+        """Raise an error, since training is too slow for the search process."""
         raise NotImplementedError("short training runs in a trial")
 
     def evaluate(
@@ -32,7 +32,7 @@ class ShortTraining(Estimator):
         folder: Path,
         progress: Progress,
     ) -> Evaluation:
-        """Train the architecture, from the folder's checkpoint on if there is one."""
+        """Train the architecture, resuming from the folder's checkpoint if it exists."""
         training = train_shortly(
             evaluation.candidate.genotype,
             evaluation.fidelity,

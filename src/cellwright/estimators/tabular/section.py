@@ -6,18 +6,18 @@ from cellwright.spec.estimators import EstimatorSection
 
 
 class TabularSection(EstimatorSection):
-    """Looks NAS-Bench-201's cells up in its table instead of training them; needs the extra `nasbench201`."""
+    """Looks up NAS-Bench-201's cells in its table instead of training them; needs the extra `nasbench201`."""
 
     implementation = "cellwright.estimators.tabular.estimator:Tabular"
 
     kind: Literal["tabular"]
     data_set: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
-    """What the table's networks were trained on."""
+    """The data set that the table's networks were trained on."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return what the table holds."""
+        """Return the columns of the table."""
         return ("accuracy", "training_seconds", "latency_ms", "millions_of_params")
 
     def runs_in_trials(self, *, is_remote: bool) -> bool:
-        """Tell whether trials are remote, whose loop may be another's."""
+        """Return whether trials are remote, since their search loop may not be ours."""
         return is_remote

@@ -1,1 +1,1 @@
-"""Zero-cost proxies: what an untrained network answers to a few examples."""
+"""Zero-cost proxies, computed on an untrained network from a few examples."""

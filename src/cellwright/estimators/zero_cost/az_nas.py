@@ -1,4 +1,4 @@
-"""The parts of AZ-NAS: Lee & Ham 2024, https://arxiv.org/abs/2403.19232."""
+"""The proxies of AZ-NAS: Lee & Ham 2024, https://arxiv.org/abs/2403.19232."""
 
 import math
 
@@ -10,12 +10,12 @@ from cellwright.estimators.zero_cost.probe import Probe, block_maps
 
 
 def expressivity(network: nn.Module, probe: Probe) -> float:
-    """Return the sum over blocks of how evenly their features spread: the entropy of the principal components."""
+    """Return the sum over blocks of the entropy of the principal components of their features."""
     return sum(_entropies(network, probe))
 
 
 def progressivity(network: nn.Module, probe: Probe) -> float:
-    """Return the smallest growth of that entropy from one block to the next."""
+    """Return the smallest increase of that entropy from one block to the next."""
     entropies = _entropies(network, probe)
     return min(
         (later - earlier for earlier, later in zip(entropies, entropies[1:], strict=False)), default=0.0
@@ -23,10 +23,10 @@ def progressivity(network: nn.Module, probe: Probe) -> float:
 
 
 def trainability(network: nn.Module, probe: Probe) -> float:
-    """Return the mean over blocks of 2 - σ - 1/σ, at most 0, where σ is the norm of a block's Jacobian.
+    """Return the mean over blocks of 2 - σ - 1/σ, at most 0, where σ is the spectral norm of a block's Jacobian.
 
-    The spectral norm, and the Jacobian between channels: at random signs at the block's output, the mean over places
-    of the products of gradients at its input and the signs.
+    It is the Jacobian between channels: with random signs as the gradient at the block's output, it is the mean over
+    positions of the products of these signs and the gradients at the block's input.
     """
     maps = block_maps(network, probe.inputs)
     scores = [_gain_score(before, after, probe.rng) for before, after in zip(maps, maps[1:], strict=False)]
@@ -59,7 +59,7 @@ def _gain_score(before: Tensor, after: Tensor, rng: torch.Generator) -> float:
 
 
 def _at_size_of(after: Tensor, gradient: Tensor) -> Tensor:
-    """Move the places that became one into the channels, filling up with zeros where sides were rounded up."""
+    """Move positions that are merged into channels, padding with zeros where sizes were rounded up."""
     (height, width), (rows, columns) = gradient.shape[2:], after.shape[2:]
     factor = math.ceil(height / rows)
     padded = functional.pad(gradient, (0, columns * factor - width, 0, rows * factor - height))

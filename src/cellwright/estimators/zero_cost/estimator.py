@@ -1,4 +1,4 @@
-"""Zero-cost proxies as an estimator: each architecture on its own, ranked among random ones of its space."""
+"""The estimator of zero-cost proxies, which ranks each architecture among random ones of its space."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -23,23 +23,23 @@ from cellwright.tasks.base import Task
 from cellwright.training.randomness import generator
 
 LOWEST = -1e9
-"""Stands for minus infinity, which is what networks that let nothing through score, and which JSON lacks."""
+"""Replaces minus infinity, which JSON lacks. Networks that let no signal through have this score."""
 
 
 class Reference(Result):
-    """What random architectures score: what ranks are taken among."""
+    """The scores of random architectures, among which ranks are computed."""
 
     scores: dict[str, tuple[float, ...]]
-    """By proxy, sorted."""
+    """Sorted scores by proxy."""
 
 
 class ZeroCost(Estimator):
     """Scores untrained networks at a reduced size.
 
     Args:
-        settings: which proxies, on how much.
-        setting: what for.
-        seed: the reference sample follows from it.
+        settings: the proxies, and the size of networks and inputs.
+        setting: task, data and settings.
+        seed: selects the reference sample.
     """
 
     def __init__(self, settings: ZeroCostSection, setting: Setting, *, seed: int) -> None:
@@ -48,7 +48,7 @@ class ZeroCost(Estimator):
         self._reference: Reference | None = None
 
     def prepare(self, folder: Path, progress: Progress) -> None:
-        """Score the reference sample, or read what is in the folder."""
+        """Score the reference sample, or read it from the folder."""
         path = folder / f"zero-cost-{digest(self.settings.model_dump(mode='json'))}.json"
         if not path.exists():
             self.draw_reference(progress).save(path)
@@ -64,7 +64,7 @@ class ZeroCost(Estimator):
         return {name: found[name] for name in self.metrics}
 
     def score(self, genotype: Genotype, *, seed: int) -> dict[str, float]:
-        """Return what each proxy gives, at least LOWEST."""
+        """Return the score of each proxy, at least LOWEST."""
         probe, task = self._probe(seed)
         with seeded_initialisation(derive_seed(seed, "initial weights")):
             network = build_network(self.space, task, genotype)
@@ -83,7 +83,7 @@ class ZeroCost(Estimator):
         return Reference(scores={name: tuple(sorted(row[name] for row in rows)) for name in rows[0]})
 
     def _probe(self, seed: int) -> tuple[Probe, Task]:
-        """Return some training inputs, none larger than asked for, and the task that they make."""
+        """Return some training inputs, at most at the configured size, and the task of that size."""
         drawn = self.setting.train.sample(self.settings.batch_size, seed=derive_seed(seed, "images"))
         task = self.setting.task
         inputs, targets = next(drawn.ordered_batches(len(drawn)))
@@ -94,7 +94,7 @@ class ZeroCost(Estimator):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Draw weights as the papers of the proxies do."""
+    """Draw initial weights as in the papers of the proxies."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(module.weight)
         if module.bias is not None:

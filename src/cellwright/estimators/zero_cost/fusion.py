@@ -1,6 +1,6 @@
-"""Several scores made one by their ranks, as AZ-NAS does: https://arxiv.org/abs/2403.19232.
+"""Fuses several scores by their ranks, as AZ-NAS does: https://arxiv.org/abs/2403.19232.
 
-The mean logarithm of ranks, not of scores, needs no scale; the logarithm makes one bad rank outweigh a good one.
+Ranks, unlike scores, need no common scale. The mean of their logarithms lets a bad rank outweigh a good one.
 """
 
 import math
@@ -12,16 +12,16 @@ def fuse_among(scores: Mapping[str, float], reference: Mapping[str, Sequence[flo
     """Return the mean logarithm of an architecture's ranks among a reference sample.
 
     Args:
-        scores: by proxy.
-        reference: scores of the sample by proxy, each sorted.
+        scores: scores by proxy.
+        reference: sorted scores of the sample by proxy.
     """
     return sum(math.log(rank_among(score, reference[name])) for name, score in scores.items()) / len(scores)
 
 
 def rank_among(score: float, reference: Sequence[float]) -> float:
-    """Return the rank, from 0 to 1, among sorted scores.
+    """Return the rank, between 0 and 1, among sorted scores.
 
-    Between two of them it grows in proportion, and beyond either end it nears 0 or 1 without reaching it, so that
+    Ranks are interpolated linearly between two scores. Beyond the ends they approach 0 or 1 without reaching them, so
     different scores have different ranks.
     """
     size = len(reference)

@@ -1,4 +1,4 @@
-"""Proxies of which units are on for which examples."""
+"""Proxies based on activation patterns."""
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ from cellwright.estimators.zero_cost.probe import Probe, activation_codes
 def naswot(network: nn.Module, probe: Probe) -> float:
     """Return log |K|, where K_ij is the number of units that examples i and j agree on.
 
-    NASWOT: Mellor et al. 2021, https://arxiv.org/abs/2006.04647. Examples with one code make it -inf.
+    NASWOT: Mellor et al. 2021, https://arxiv.org/abs/2006.04647. The result is -inf if two examples have the same code.
     """
     size = len(probe.targets)
     agreement_BB = torch.zeros(size, size, dtype=torch.float64, device=probe.targets.device)
@@ -20,10 +20,10 @@ def naswot(network: nn.Module, probe: Probe) -> float:
 
 
 def swap(network: nn.Module, probe: Probe) -> float:
-    """Return the number of different patterns over the examples that units show.
+    """Return the number of different activation patterns of units over the examples.
 
-    SWAP: Peng et al. 2024, https://arxiv.org/abs/2403.04161, without its regularisation by a number of parameters
-    that must be known to be good.
+    SWAP: Peng et al. 2024, https://arxiv.org/abs/2403.04161, without its regularisation, which needs a known good
+    number of parameters.
     """
     codes_BU = torch.cat([codes_BU for codes_BU, _ in activation_codes(network, probe.inputs)], dim=1)
     return float(_distinct_columns(codes_BU))

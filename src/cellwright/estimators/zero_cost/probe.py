@@ -1,4 +1,4 @@
-"""What a proxy is given, and how it looks into any network without the network's help."""
+"""The input of a proxy, and ways to inspect any network without changing it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from cellwright.tasks.base import Task
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Probe:
-    """Inputs as the network takes them, their targets, what they are for, and a generator for whatever is drawn."""
+    """Inputs of the network, their targets and task, and a generator for random numbers."""
 
     inputs: Inputs
     targets: Tensor
@@ -50,10 +50,10 @@ class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def activation_codes(network: nn.Module, inputs: Inputs) -> list[tuple[Tensor, int]]:
-    """Return for each activation which units (U) are on for each example, booleans (B, U), and how often it counts.
+    """Return the units (U) that are active for each example, booleans (B, U), and a weight, for each activation.
 
-    It counts once for each convolution that reads it, as if each rectified for itself: so the cells of papers do, where
-    ours rectify a feature map once for all.
+    The weight is the number of convolutions that read the activation. In the papers' cells each convolution has its own
+    ReLU, while ours share one for each feature map.
     """
     with torch.no_grad(), _Activations() as activations:
         network(*inputs)
@@ -62,10 +62,10 @@ def activation_codes(network: nn.Module, inputs: Inputs) -> list[tuple[Tensor, i
 
 
 def block_maps(network: nn.Module, inputs: Inputs) -> list[Tensor]:
-    """Return the feature maps (B, C, H, W) of the network's primary blocks, in the order in which they are computed.
+    """Return the feature maps (B, C, H, W) of the network's primary blocks, in order of computation.
 
-    A block is what stands in a `ModuleList` of the network and gives one map: a cell, a layer, a reduction. The stem
-    counts too, if there is one.
+    A block is an entry of a `ModuleList` that returns one map: a cell, a layer or a reduction. The stem counts too, if
+    there is one.
     """
     maps: list[Tensor] = []
 
@@ -97,7 +97,7 @@ def _blocks(modules: Any) -> Iterator[nn.Module]:
 
 @contextmanager
 def without(network: nn.Module, kinds: Sequence[type[nn.Module]]) -> Iterator[None]:
-    """Let modules of these kinds pass on what they are given."""
+    """Let modules of these types return their input unchanged."""
     handles = [
         module.register_forward_hook(lambda module, args, output: args[0])
         for module in network.modules()

@@ -1,6 +1,6 @@
-"""Zero-cost proxies: what an untrained network tells of how well it would learn.
+"""Zero-cost proxies, which estimate from an untrained network how well it would learn.
 
-Each is a function from a network, new and initialised, and a probe to a number that is the better the larger.
+Each is a function of an initialised network and a probe. A higher result is better.
 """
 
 from collections.abc import Callable, Mapping

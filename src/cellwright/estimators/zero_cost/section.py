@@ -28,27 +28,28 @@ def _differ(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class ZeroCostSection(EstimatorSection):
-    """Scores untrained networks, smaller than the final one, by what they compute on a few examples; gives `zero_cost`.
+    """Scores untrained networks, at a reduced size, by their response to a few examples; gives `zero_cost`.
 
-    The score is the mean, over proxies, of the logarithm of the rank among random architectures, from 0 to 1.
+    The score is the mean over the proxies of the logarithm of the rank, from 0 to 1, among random architectures.
     """
 
     implementation = "cellwright.estimators.zero_cost.estimator:ZeroCost"
 
     kind: Literal["zero-cost"]
     proxies: Annotated[tuple[Proxy, ...], Field(min_length=1), AfterValidator(_differ)] = FUSED
-    """What is fused: the parts of AZ-NAS (its complexity is `macs`), SWAP and ZiCo; or NASWOT, SynFlow, `params`."""
+    """The proxies to fuse: those of AZ-NAS (its complexity is `macs`), SWAP and ZiCo by default; also NASWOT, SynFlow
+    and `params`."""
     reference: int = Field(default=50, ge=2)
-    """Random architectures that ranks are taken among."""
+    """Number of random architectures that ranks are computed among."""
     batch_size: int = Field(default=16, ge=4)
-    """Training examples that a network is scored on."""
+    """Number of training examples that a network is scored on."""
     side: int = Field(default=16, ge=4)
-    """Largest side of the task's maps; larger ones are shrunk."""
+    """Maximum height and width of the task's maps; larger ones are shrunk."""
     cells: int = Field(default=2, ge=1)
-    """Most cells of each of the three stages, in a space that stacks cells."""
+    """Maximum number of cells in each of the three stages, for spaces that stack cells."""
     channels: int = Field(default=8, ge=1)
-    """Most channels of the first stage."""
+    """Maximum number of channels of the first stage."""
 
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return the fused score, and the proxies beside the ones that are costs of the final network too."""
+        """Return the fused score and the proxies, except for those that are also costs of the final network."""
         return ("zero_cost", *(name for name in self.proxies if name not in COSTS))

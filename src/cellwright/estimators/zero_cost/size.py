@@ -1,4 +1,4 @@
-"""Counting proxies, which look at the network alone."""
+"""Proxies that count parameters and operations."""
 
 from torch import nn
 
@@ -12,5 +12,5 @@ def params(network: nn.Module, probe: Probe) -> float:
 
 
 def macs(network: nn.Module, probe: Probe) -> float:
-    """Return the multiply-accumulates of one example: AZ-NAS's complexity."""
+    """Return the multiply-accumulates of one example, which are AZ-NAS's complexity."""
     return float(count_macs(network, [tensor[:1] for tensor in probe.inputs]))

@@ -13,9 +13,9 @@ from cellwright.nn.primitives import Norm
 def synflow(network: nn.Module, probe: Probe) -> float:
     """Return the logarithm of the summed products of weights and gradients in a network of absolute weights.
 
-    The loss is the sum of the outputs for one map of ones, which stands for what the adapter gives. Norms are left out,
-    so that the network is linear in each weight. In float64, since the sum grows exponentially with the depth; 0 has
-    the logarithm -inf.
+    The loss is the sum of the outputs for a map of ones, which replaces the adapter's output. Norms are removed, which
+    makes the network linear in each weight. Computed in float64, since the sum grows exponentially with depth; its
+    logarithm is -inf if it is 0.
     """
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     weights = [parameter.detach().clone() for parameter in parameters]

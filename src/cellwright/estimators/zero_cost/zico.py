@@ -9,10 +9,10 @@ NUM_BATCHES = 2
 
 
 def zico(network: nn.Module, probe: Probe) -> float:
-    """Return the sum over layers of log Σ E|g| / √Var|g|, with the sum over the layer's weights.
+    """Return the sum over layers of log Σ E|g| / √Var|g|, where the inner sum is over the layer's weights.
 
-    Mean and variance of a weight's gradient are those over two halves of the examples; the layers are convolutions and
-    linear ones. Weights whose gradient is the same for both are left out.
+    Mean and variance of a weight's gradient are over two halves of the examples. Layers are convolutions and linear
+    layers. Weights with the same gradient in both halves are skipped.
     """
     weights = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     gradients = [

@@ -121,7 +121,7 @@ class Cluster:
         return self._unless(404, call, *args, **kwargs)
 
     def has_secret(self, name: str) -> bool:
-        """Tell whether there is a Secret, asking for its metadata alone."""
+        """Return whether there is a Secret, asking for its metadata alone."""
         path = f"/api/v1/namespaces/{self.namespace}/secrets/{name}"
 
         def read_secret_metadata(**how: Any) -> Any:

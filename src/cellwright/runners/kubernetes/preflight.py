@@ -145,7 +145,7 @@ def _admitted(cluster: Cluster, pods: TrialPods) -> Finding:
 
 
 def _image(cluster: Cluster, image: str) -> Finding:
-    """Tell whether a node has the image; that the others can pull it, only a pull could tell."""
+    """Return whether a node has the image; that the others can pull it, only a pull could tell."""
     try:
         nodes = cluster.ask(cluster.core.list_node).items
     except CellwrightError as error:

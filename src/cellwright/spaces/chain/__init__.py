@@ -1,1 +1,1 @@
-"""A chain of layers that also read earlier ones."""
+"""Chains of layers with skip connections."""

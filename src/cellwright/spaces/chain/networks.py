@@ -1,8 +1,8 @@
 """The networks of chains: Pham et al. 2018, https://arxiv.org/abs/1802.03268.
 
-A layer concatenates the maps that it reads and brings them to its width by a 1×1 convolution, written here as the
-sum of one convolution for each map, which is the same; then it applies its primitive. From the layers at a third and
-at two thirds of the depth on, all maps are read at half the size, earlier ones averaged.
+A layer concatenates its input maps, reduces them to its width by a 1×1 convolution, and applies its primitive. Here,
+concatenation and convolution are written as the equivalent sum of one convolution for each map. The layers at a third
+and at two thirds of the depth halve the size: from there on, earlier maps are average-pooled before they are read.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,22 +28,22 @@ from cellwright.tasks.base import Task
 
 T = TypeVar("T")
 Weighted = Sequence[tuple[T, Tensor | None]]
-"""What to compute, and the weight of each in the sum; None for 1."""
+"""Items to compute, and the weight of each in the sum; None for 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What a layer has weights for: everything in a supernet, one primitive and one width in a network."""
+    """The choices that a layer has weights for: all of them in a supernet, one primitive and one width in a network."""
 
     sources: Sequence[int]
     primitives: Sequence[str]
     widths: Sequence[int]
-    """In percent of the place's channels."""
+    """In percent of the channels at this position."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choices:
-    """What of a layer is computed."""
+    """The choices of a layer to compute."""
 
     sources: Weighted[int]
     primitives: Weighted[str]
@@ -52,7 +52,7 @@ class Choices:
 
 
 class FeatureMaps:
-    """What layers may read: the outputs so far, rectified, each shrunk to the present size when it is first read."""
+    """The outputs so far, after ReLU. Each is pooled to the current size when it is first read."""
 
     def __init__(self) -> None:
         self._maps: list[Tensor] = []
@@ -60,7 +60,7 @@ class FeatureMaps:
         self.halvings = 0
 
     def append(self, x_BCHW: Tensor) -> None:
-        """Add the newest output."""
+        """Add the output of the latest layer."""
         self._maps.append(torch.relu(x_BCHW))
         self._halvings.append(self.halvings)
 
@@ -72,7 +72,7 @@ class FeatureMaps:
 
 
 class Layer(nn.Module):
-    """One layer. Narrower widths use the first channels of all that the widest one has."""
+    """One layer. Narrower widths use the leading channels of the widest one."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Layer(nn.Module):
             self.reads_relu[name] = bool(primitive.widest.reads_relu)
 
     def forward(self, maps: FeatureMaps, choices: Choices) -> Tensor:
-        """Return as many channels as the widest width chosen has; narrower ones end in zeros."""
+        """Return a map with the channels of the widest chosen width; narrower ones are padded with zeros."""
         widest = max(width for width, _ in choices.widths)
         x_BCHW = self.norm(
             _sum((self._project(source, maps[source], widest), weight) for source, weight in choices.sources)
@@ -127,7 +127,7 @@ def _at_stride_1(build: PrimitiveFactory, affine: bool) -> Callable[[int], Primi
 
 
 def _resized(x_BCHW: Tensor, channels: int) -> Tensor:
-    """Return the map with its last channels cut off, or zeros in place of those it lacks."""
+    """Return the map, truncated or zero-padded to the number of channels."""
     missing = channels - x_BCHW.shape[1]
     return functional.pad(x_BCHW, (0, 0, 0, 0, 0, missing)) if missing else x_BCHW
 
@@ -176,13 +176,13 @@ class ChainSkeleton(nn.Module):
 
 
 class ChainNetwork(ChainSkeleton, Droppable):
-    """A genotype's network, from raw inputs to outputs; what a layer reads beside the layer before can be dropped.
+    """A genotype's network, from raw inputs to outputs, with drop path on its skip connections.
 
     Args:
-        task: what the network is for.
-        genotype: its layers.
-        channels: of the stem, and of a first layer of 100 % width; doubled wherever sides are halved.
-        primitives: how to build each primitive.
+        task: the task of the network.
+        genotype: the architecture.
+        channels: channels of the stem, and of a first layer of 100 % width; doubled with each halving of the size.
+        primitives: builds each primitive, by name.
     """
 
     def __init__(
@@ -211,11 +211,11 @@ class ChainNetwork(ChainSkeleton, Droppable):
 
     @property
     def num_paths(self) -> int:
-        """Return how often layers read others than the one before."""
+        """Return the number of skip connections."""
         return sum(len(choices.sources) - 1 for choices in self.choices)
 
     def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
-        """Return outputs for raw inputs."""
+        """Return the outputs for raw inputs."""
         return self._outputs(inputs, self.choices if kept_PB is None else self._kept(kept_PB))
 
     def _kept(self, kept_PB: Tensor) -> Iterator[Choices]:
@@ -226,7 +226,7 @@ class ChainNetwork(ChainSkeleton, Droppable):
 
 
 class ChainSupernet(ChainSkeleton, Supernet):
-    """All chains of a space in one network; other arguments as for the network."""
+    """All chains of a space in one network; the other arguments are those of the network."""
 
     space: Chain
 
@@ -246,7 +246,7 @@ class ChainSupernet(ChainSkeleton, Supernet):
         self.task, self.space, self.channels, self.choice_of_primitives = task, space, channels, primitives
 
     def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return outputs for raw inputs, computing what is active alone; by default everything."""
+        """Return the outputs for raw inputs. Computes only the active choices; by default, all."""
         active = active or {
             group: [range(num_choices)] * num_decisions
             for group, (num_decisions, num_choices) in self.space.decisions.items()
@@ -268,13 +268,13 @@ class ChainSupernet(ChainSkeleton, Supernet):
         return self._outputs(inputs, choices)
 
     def network(self, genotype: Genotype) -> ChainNetwork:
-        """Return the genotype's network at the supernet's size, with new weights."""
+        """Return the genotype's network at the supernet's size, with initial weights."""
         return ChainNetwork(self.task, genotype, channels=self.channels, primitives=self.choice_of_primitives)
 
     def _read(
         self, layer: int, mixture_P2: Tensor, active: Sequence[Sequence[int]]
     ) -> list[tuple[int, Tensor | None]]:
-        """Return the layer before, and those of the others that are active."""
+        """Return the layer before, and the active skip connections."""
         chosen: list[tuple[int, Tensor | None]] = [
             (source, mixture_P2[pair, Chain.READ])
             for pair, (source, reader) in enumerate(self.space.pairs)
@@ -284,7 +284,7 @@ class ChainSupernet(ChainSkeleton, Supernet):
 
 
 class ChainNetworks(Networks):
-    """Layers in a chain."""
+    """Builds the supernet and networks of chains."""
 
     def supernet(self, section: ChainSection, task: Task, *, channel_fraction: float) -> Supernet:
         """Return the supernet."""

@@ -18,17 +18,17 @@ CHAIN_PRIMITIVES = (
 
 
 class ChainSection(PrimitivesSection):
-    """A chain of layers of chosen primitives and widths that may read any earlier ones: ENAS's macro search."""
+    """A chain of layers with searched primitives, widths and skip connections: ENAS's macro search."""
 
     implementation = "cellwright.spaces.chain.space:Chain"
     networks = "cellwright.spaces.chain.networks:ChainNetworks"
 
     kind: Literal["chain"]
     primitives: Primitives = CHAIN_PRIMITIVES
-    """The operations to choose from; one of your own by its import path, `my_package.ops:my_conv`."""
+    """The primitives to choose from. Give your own by its import path, `my_package.ops:my_conv`."""
     widths: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], AfterValidator(_differ)] = (50, 100)
     """The widths to choose from, in percent of `channels`."""
     num_layers: int = Field(default=9, ge=2, le=50)
-    """Layers of the network; from the ones at a third and at two thirds on, sides are halved."""
+    """Number of layers. The ones at a third and at two thirds of the depth halve height and width."""
     channels: int = Field(default=16, ge=1)
-    """Channels of a first layer of 100 % width; each halving of the sides doubles them."""
+    """Channels of a first layer of 100 % width; each halving of height and width doubles them."""

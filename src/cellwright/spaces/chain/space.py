@@ -1,6 +1,6 @@
-"""A chain of layers that also read earlier ones, as in the macro search of ENAS.
+"""A chain of layers with skip connections, as in the macro search of ENAS.
 
-Pham et al. 2018, https://arxiv.org/abs/1802.03268; that widths are chosen too is not from there.
+Pham et al. 2018, https://arxiv.org/abs/1802.03268. The search over widths is an addition.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from cellwright.spaces.product import CELL, ProductSpace, Taken
 
 @dataclass(frozen=True, kw_only=True)
 class Chain(ProductSpace):
-    """Genotypes of `num_layers` layers, the nodes of one cell whose input is the stem.
+    """Genotypes of `num_layers` layers, at least two, which are the nodes of one cell whose input is the stem.
 
-    There are at least two. Each applies one of the `primitives` to what it reads, has one of the `widths`, in
-    percent of its place's channels, and reads the layer before it and any of the others before that.
+    Each layer has one of the `primitives` and one of the `widths`, in percent of the channels at its position. It reads
+    the layer before it, and any of the earlier ones.
     """
 
     primitives: tuple[str, ...]
@@ -28,16 +28,16 @@ class Chain(ProductSpace):
     PRIMITIVE, WIDTH, INPUT = "primitive", "width", "input"
     """The groups of decisions."""
     SKIPPED, READ = 0, 1
-    """The choices of an input."""
+    """The choices for a skip connection."""
 
     @classmethod
     def of(cls, section: ChainSection) -> Self:
-        """Return the space that the section describes."""
+        """Build the space of a section."""
         return cls(primitives=section.names, widths=section.widths, num_layers=section.num_layers)
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:
-        """Return one primitive and one width for each layer, and for each pair whether the later reads the earlier."""
+        """Return one primitive and one width for each layer, and one decision for each possible skip connection."""
         return {
             self.PRIMITIVE: (self.num_layers, len(self.primitives)),
             self.WIDTH: (self.num_layers, len(self.widths)),
@@ -46,11 +46,11 @@ class Chain(ProductSpace):
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Return every (source, layer) that is a choice. Source 0 is the stem, source n the layer n - 1."""
+        """Return every possible skip connection as (source, layer). Source 0 is the stem, source n is layer n - 1."""
         return tuple((source, layer) for layer in range(self.num_layers) for source in range(layer))
 
     def genotype(self, taken: Taken) -> Genotype:
-        """Return the genotype; all edges of a layer carry its primitive."""
+        """Return the genotype; all edges of a layer have its primitive."""
         read = {
             pair for pair, choice in zip(self.pairs, taken[self.INPUT], strict=True) if choice == self.READ
         }
@@ -66,7 +66,7 @@ class Chain(ProductSpace):
         return Genotype(space=self.name, cells={CELL: Cell(num_inputs=1, nodes=nodes, widths=widths)})
 
     def taken(self, genotype: Genotype) -> Taken:
-        """Return each layer's primitive and width, and which pairs are read."""
+        """Return each layer's primitive and width, and the skip connections."""
         cell = self.only_cell(genotype, num_nodes=self.num_layers)
         widths = cell.widths or ()
         if not widths or not set(widths) <= set(self.widths):

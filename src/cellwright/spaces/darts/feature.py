@@ -10,12 +10,12 @@ from cellwright.nn.primitives import Primitive
 
 
 class Feature:
-    """A feature map, and what is computed from it for all edges at once, when it is first asked for."""
+    """A feature map, and results that several edges share, each computed on first use."""
 
     def __init__(self, x_BCHW: Tensor) -> None:
         self.x_BCHW = x_BCHW
         self.wide: Mapping[Primitive, Tensor] = {}
-        """What was computed as a part of a wide primitive."""
+        """Outputs that were computed as parts of a wide primitive."""
         self._outputs: dict[str, Tensor] = {}
 
     @cached_property
@@ -24,11 +24,11 @@ class Feature:
         return torch.relu(self.x_BCHW)
 
     def read_by(self, primitive: Primitive) -> Tensor:
-        """Return what the primitive takes."""
+        """Return the input of the primitive."""
         return self.rectified if primitive.reads_relu else self.x_BCHW
 
     def apply(self, name: str, primitive: Primitive) -> Tensor:
-        """Return what the primitive of that name gives; those without weights are computed once."""
+        """Return the output of the primitive with this name. Primitives without weights are computed only once."""
         if name in self._outputs:
             return self._outputs[name]
         if primitive in self.wide:
@@ -40,10 +40,10 @@ class Feature:
 
 
 def concatenated(features: Sequence[Feature]) -> Tensor:
-    """Return the maps one after another along the channels."""
+    """Return the maps, concatenated along the channels."""
     return torch.cat([feature.x_BCHW for feature in features], dim=1)
 
 
 def rectified(features: Sequence[Feature]) -> Tensor:
-    """Return the ReLU of all maps, one after another along the channels; what edges read of it is computed once."""
+    """Return the ReLU of all maps, concatenated along the channels. Reuses results that edges have computed."""
     return torch.cat([feature.rectified for feature in features], dim=1)

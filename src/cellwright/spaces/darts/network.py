@@ -1,4 +1,4 @@
-"""The network of one genotype, to be trained from scratch."""
+"""The network of one genotype, for training from scratch."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -16,7 +16,7 @@ from cellwright.tasks.base import Task
 
 
 class GenotypeCell(nn.Module):
-    """A cell with the genotype's edges alone."""
+    """A cell with only the genotype's edges."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class GenotypeCell(nn.Module):
         )
 
     def forward(self, inputs: list[Tensor], kept_PB: Tensor | None = None) -> list[Feature]:
-        """Return the nodes; each edge but skips is kept times a factor of each example, if given."""
+        """Return the nodes. Each edge except skips is multiplied by a factor for each example, if given."""
         features = [Feature(x_BCHW) for x_BCHW in inputs]
         primitives = iter(enumerate(self.primitives))
         for node in self.cell.nodes:
@@ -51,7 +51,7 @@ class GenotypeCell(nn.Module):
 
 
 class Network(Skeleton, Droppable):
-    """A genotype's cells in the skeleton, from raw inputs to outputs; its edges can be dropped."""
+    """A genotype's cells in the skeleton, from raw inputs to outputs, with drop path on its edges."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class Network(Skeleton, Droppable):
 
     @property
     def num_paths(self) -> int:
-        """Return how many edges all cells have."""
+        """Return the number of edges of all cells."""
         return sum(self.edge_counts)
 
     def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
-        """Return outputs for raw inputs."""
+        """Return the outputs for raw inputs."""
         kept = [None] * len(self.cells) if kept_PB is None else torch.split(kept_PB, self.edge_counts)
         cells = (partial(cell, kept_PB=kept_here) for cell, kept_here in zip(self.cells, kept, strict=True))
         return self._outputs(inputs, cells)

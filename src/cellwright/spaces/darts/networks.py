@@ -14,7 +14,7 @@ from cellwright.tasks.base import Task
 
 
 class DartsNetworks(Networks):
-    """Cells in a stack."""
+    """Builds the supernet and networks of stacked DARTS cells."""
 
     has_partial_channels = True
 

@@ -15,25 +15,25 @@ DARTS_PRIMITIVES = (
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-"""The primitives of Liu et al. 2019, https://arxiv.org/abs/1806.09055, less `none`, which is never derived."""
+"""The primitives of Liu et al. 2019, https://arxiv.org/abs/1806.09055, without `none`, which is never derived."""
 
 
 class DartsSection(PrimitivesSection):
-    """The DARTS cell space: normal and reduction cells, each node reading two earlier feature maps."""
+    """The DARTS cell space: normal and reduction cells, where each node reads two earlier feature maps."""
 
     implementation = "cellwright.spaces.darts.space:Darts"
     networks = "cellwright.spaces.darts.networks:DartsNetworks"
 
     kind: Literal["darts"] = "darts"
     primitives: Primitives = DARTS_PRIMITIVES
-    """The operations to choose from; one of your own by its import path, `my_package.ops:my_conv`."""
+    """The primitives to choose from. Give your own by its import path, `my_package.ops:my_conv`."""
     num_nodes: int = Field(default=4, ge=1, le=7)
-    """Intermediate nodes of a cell."""
+    """Number of intermediate nodes in a cell."""
     num_cells: int = Field(default=8, ge=1, le=100)
-    """Cells of the network; the ones at a third and at two thirds of its depth are reduction cells."""
+    """Number of cells. The ones at a third and at two thirds of the depth are reduction cells."""
     channels: int = Field(default=16, ge=1)
     """Channels of the first cell; each reduction doubles them."""
 
     def shrunk(self, *, cells: int, channels: int) -> Self:
-        """Return the section with at most three times so many cells, since they are those of all stages."""
+        """Return the section with at most `3 * cells` cells, since they form all three stages."""
         return super().shrunk(cells=3 * cells, channels=channels)

@@ -1,4 +1,4 @@
-"""The macro skeleton that a supernet and a derived network share: stem, stacked cells, classifier."""
+"""The macro skeleton of supernets and derived networks: stem, stacked cells, classifier."""
 
 from collections.abc import Callable, Iterable
 
@@ -14,7 +14,7 @@ STEM_MULTIPLIER = 3
 
 
 class CellInputs(nn.Module):
-    """Brings the rectified outputs of the two cells before to one number of channels and one size."""
+    """Maps the outputs of the previous two cells, after ReLU, to the same number of channels and size."""
 
     def __init__(
         self, channels_before: tuple[int, int], channels: int, sizes_differ: bool, affine: bool
@@ -27,12 +27,12 @@ class CellInputs(nn.Module):
         self.newer = conv_norm(newer, channels, affine)
 
     def forward(self, older_BCHW: Tensor, newer_BCHW: Tensor) -> list[Tensor]:
-        """Return both feature maps, ready for the cell's nodes."""
+        """Return both feature maps, as the inputs of the cell."""
         return [self.older(older_BCHW), self.newer(newer_BCHW)]
 
 
 class Skeleton(nn.Module):
-    """Stem and classifier around cells; subclasses say what a cell is."""
+    """Stem and classifier around cells; subclasses define the cells."""
 
     def __init__(self, task: Task, *, num_cells: int, channels: int, num_nodes: int, affine: bool) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Skeleton(nn.Module):
         self.head = task.head(before[1])
 
     def _outputs(self, inputs: Inputs, cells: Iterable[Callable[[list[Tensor]], list[Feature]]]) -> Tensor:
-        """Return outputs for raw inputs; each cell returns its nodes."""
+        """Return the outputs for raw inputs; each cell returns its nodes."""
         newer, nodes = None, [Feature(self.stem(self.adapter(*inputs)))]
         for cell_inputs, cell in zip(self.cell_inputs, cells, strict=True):
             older, newer = newer, rectified(nodes)

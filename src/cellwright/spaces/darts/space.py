@@ -19,9 +19,8 @@ EDGES_PER_NODE = 2
 class Darts(Space):
     """Genotypes with a normal and a reduction cell.
 
-    A cell reads the outputs of the two cells before it. Each of its `num_nodes` nodes sums two edges, from two
-    different earlier feature maps, each with one of the `primitives`; the cell's output is the concatenation of
-    its nodes.
+    A cell reads the outputs of the previous two cells. Each of its `num_nodes` nodes sums two edges from different
+    earlier feature maps, each with one of the `primitives`. The cell's output is the concatenation of its nodes.
     """
 
     primitives: tuple[str, ...]
@@ -33,34 +32,34 @@ class Darts(Space):
 
     @classmethod
     def of(cls, section: DartsSection) -> Self:
-        """Return the space that the section describes."""
+        """Build the space of a section."""
         return cls(primitives=section.names, num_nodes=section.num_nodes)
 
     def sources(self, node: int) -> range:
-        """Return what a node may read: the inputs and the earlier nodes."""
+        """Return the possible sources of a node: the inputs and the earlier nodes."""
         return range(NUM_INPUTS + node)
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:
-        """Return for each kind of cell the numbers of edges and of primitives."""
+        """Return the numbers of edges and of primitives for each cell type."""
         return dict.fromkeys(self.cell_kinds, (len(self.edges), len(self.primitives)))
 
     @property
     def meetings(self) -> Mapping[str, Sequence[int]]:
-        """Return for each edge the node that it leads to."""
+        """Return the node that each edge leads to."""
         return dict.fromkeys(self.cell_kinds, [node for _, node in self.edges])
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
-        """Return every possible (source, node) of a cell, in the order that alphas are stored in."""
+        """Return every possible (source, node) of a cell, in the order of the alphas."""
         return tuple((source, node) for node in range(self.num_nodes) for source in self.sources(node))
 
     def sample(self, rng: random.Random) -> Genotype:
-        """Draw a genotype, each equally likely."""
+        """Draw a genotype uniformly at random."""
         return self._genotype({kind: self._sample_nodes(rng) for kind in self.cell_kinds})
 
     def check(self, genotype: Genotype) -> None:
-        """Raise GenotypeError, naming the rule, where the genotype lies outside."""
+        """Raise GenotypeError, naming the rule, if the genotype is not in the space."""
         if genotype.space != self.name:
             raise GenotypeError(f"space must be {self.name!r}, got {genotype.space!r}")
         if set(genotype.cells) != set(self.cell_kinds):
@@ -77,7 +76,7 @@ class Darts(Space):
                 self._check_node(node, f"{kind} cell, node {index}")
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
-        """Yield every genotype with one other primitive or one other source."""
+        """Yield all genotypes that differ in one primitive or one source."""
         self.check(genotype)
         for kind in self.cell_kinds:
             nodes = genotype.cells[kind].nodes
@@ -103,11 +102,11 @@ class Darts(Space):
         )
 
     def derive(self, strengths: Strengths) -> Genotype:
-        """Keep at each node the two edges with the strongest primitives, as DARTS does."""
+        """Keep the two edges with the strongest primitives at each node, as DARTS does."""
         return self._genotype({kind: self._strongest(strengths[kind]) for kind in self.cell_kinds})
 
     def choices(self, genotype: Genotype) -> Choices:
-        """Return for each kind of cell the primitive on each edge, None on edges that are not kept."""
+        """Return the primitive on each edge for each cell type; None for edges that are not kept."""
         self.check(genotype)
         return {kind: self._choices(genotype.cells[kind]) for kind in self.cell_kinds}
 

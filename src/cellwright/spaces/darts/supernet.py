@@ -18,25 +18,25 @@ from cellwright.spaces.supernet import Active, Mixture, Supernet, mixed_channels
 from cellwright.tasks.base import Task
 
 Place = tuple[int, int]
-"""An edge, and one of its primitives."""
+"""An edge and the index of one of its primitives."""
 
 
 class EdgeWeights:
-    """The active choices of a mixture, split once for all cells of a kind.
+    """The active choices of a mixture, split once for all cells of a type.
 
-    A gradient that is assembled from pieces costs a pass for each. Weights that are all 1, as those of a sampled
-    path are for its network weights, are omitted.
+    Splitting once is faster, since a gradient that is assembled from pieces costs a pass for each piece. Weights that
+    are all 1, like those of a sampled path when network weights are trained, are omitted.
 
     Args:
-        mixture_EP: weights on edges E of primitives P.
-        active: for each edge the primitives to compute. All, if not given.
+        mixture_EP: weights of primitives P on edges E.
+        active: indices of the primitives to compute for each edge; all by default.
     """
 
     def __init__(self, mixture_EP: Tensor, active: Sequence[Sequence[int]] | None = None) -> None:
         self.active = [range(mixture_EP.shape[1])] * len(mixture_EP) if active is None else active
         self._mixture_EP = mixture_EP
         places = [(edge, index) for edge, indices in enumerate(self.active) for index in indices]
-        # Indices would be copied to a GPU, which cannot be recorded as a CUDA graph.
+        # Indexing would copy the indices to the GPU, which cannot be captured in a CUDA graph.
         everything = len(places) == mixture_EP.numel()
         weights_A = mixture_EP.flatten() if everything else mixture_EP[tuple(zip(*places, strict=True))]
         if not weights_A.requires_grad and weights_A.device.type == "cpu" and bool((weights_A == 1).all()):
@@ -46,11 +46,11 @@ class EdgeWeights:
 
     @cached_property
     def of_map(self) -> Mapping[Place, Tensor]:
-        """Return the weights as scalars, without those that are omitted."""
+        """Return the weights as scalars, except for omitted ones."""
         return dict(zip(self._places, self._weights_A.unbind(), strict=True))
 
     def of_channels(self, channels: int) -> Mapping[Place, Tensor]:
-        """Return the weights as factors of as many channels, without those that are omitted."""
+        """Return the weights as vectors with one factor for each channel, except for omitted ones."""
         if channels not in self._of_channels:
             factors_AC = self._weights_A[:, None].repeat(1, channels)
             self._of_channels[channels] = dict(zip(self._places, factors_AC.unbind(), strict=True))
@@ -58,15 +58,15 @@ class EdgeWeights:
 
     @cached_property
     def of_edge(self) -> Sequence[Tensor]:
-        """Return the weight of all primitives of each edge together."""
+        """Return the summed weight of each edge's primitives."""
         return self._mixture_EP.sum(dim=1).unbind()
 
 
 class MixedCell(nn.Module):
-    """A cell whose nodes sum all primitives over all edges, each times its mixture weight.
+    """A cell whose nodes sum all primitives on all edges, each multiplied by its mixture weight.
 
-    What does not depend on the edge is computed once for each source: the ReLU before convolutions, and the output
-    of primitives that learn nothing. This equals the textbook sum, in which each edge computes its own.
+    Results that do not depend on the edge are computed once for each source: the ReLU before convolutions, and the
+    output of primitives without weights. The result equals the textbook sum, where each edge computes its own.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class MixedCell(nn.Module):
         """Return the nodes.
 
         Args:
-            inputs: the two feature maps that the cell reads.
-            weights: of the primitives on each edge; those that are not active count as zero.
+            inputs: the cell's two input maps.
+            weights: weights of the primitives on each edge; inactive ones count as zero.
         """
         sums: list[Tensor | None] = [None] * self.num_nodes
         features = [Feature(x_BCHW) for x_BCHW in inputs]
@@ -112,13 +112,13 @@ class MixedCell(nn.Module):
         return features[len(inputs) :]
 
     def origin(self, source: int, node: int, primitive: str) -> str:
-        """Return the name of the module that applies the primitive on the edge."""
+        """Return the name of the module for the primitive on the edge."""
         edge = self.edges.index((source, node))
         learning: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
         return f"on_edges.{edge}.{primitive}" if primitive in learning else f"on_sources.{source}-{primitive}"
 
     def _spread(self, source: int, feature: Feature, weights: EdgeWeights, sums: list[Tensor | None]) -> None:
-        """Add to the nodes that read the source what its edges give."""
+        """Add the outputs of all edges from the source to their nodes."""
         places = [
             (edge, index)
             for edge, (start, _) in enumerate(self.edges)
@@ -149,18 +149,18 @@ class MixedCell(nn.Module):
 
 
 def _plus(total: Tensor | None, output: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the sum with the weighted output, which others may read; the sum that was given is overwritten."""
+    """Return the sum plus the weighted output. Overwrites `total`, but not `output`, which is shared."""
     if weight is None:
         return output.clone() if total is None else total.add_(output)
     return weight * output if total is None else total.addcmul_(output, weight)
 
 
 class PartialCell(MixedCell):
-    """A cell that sends a share of each source's channels through its primitives and passes the rest on.
+    """A cell that passes only a fraction of each source's channels through its primitives.
 
-    PC-DARTS: Xu et al. 2020, https://arxiv.org/abs/1907.05737. The rest has on each edge the weight of all its
-    primitives together. Where the paper shuffles channels, the mixed ones move behind the others, so that the
-    next node mixes different ones; that costs no copy.
+    PC-DARTS: Xu et al. 2020, https://arxiv.org/abs/1907.05737. The other channels are weighted on each edge by the sum
+    of the weights of its primitives. Where the paper shuffles channels, here the mixed ones move behind the others, so
+    that the next node mixes different ones without a copy.
     """
 
     def __init__(
@@ -193,12 +193,12 @@ class DartsSupernet(Skeleton, Supernet):
     """All DARTS cells in one network.
 
     Args:
-        task: what the network is for.
-        space: which architectures.
-        num_cells: cells to stack.
-        channels: of the first cell's nodes.
-        channel_fraction: the share of channels that goes through the primitives.
-        primitives: how to build each primitive of the space.
+        task: the task of the network.
+        space: the search space.
+        num_cells: number of cells to stack.
+        channels: channels of the first cell's nodes.
+        channel_fraction: the fraction of channels that go through the primitives.
+        primitives: builds each primitive of the space, by name.
     """
 
     space: Darts
@@ -227,7 +227,7 @@ class DartsSupernet(Skeleton, Supernet):
         )
 
     def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return outputs for raw inputs, computing what is active alone; by default everything."""
+        """Return the outputs for raw inputs. Computes only the active choices; by default, all."""
         weights = {
             kind: EdgeWeights(rows, active[kind] if active else None) for kind, rows in mixture.items()
         }
@@ -238,7 +238,7 @@ class DartsSupernet(Skeleton, Supernet):
         return self._outputs(inputs, cells)
 
     def network(self, genotype: Genotype) -> Network:
-        """Return the genotype's network at the supernet's size, with new weights."""
+        """Return the genotype's network at the supernet's size, with initial weights."""
         return Network(
             self.task,
             genotype,
@@ -248,7 +248,7 @@ class DartsSupernet(Skeleton, Supernet):
         )
 
     def origins(self, genotype: Genotype) -> Mapping[str, str]:
-        """Return where each edge's primitive stands in the network and in the supernet."""
+        """Map the name of each edge's primitive in the network to its name in the supernet."""
         return {
             f"cells.{index}.primitives.{position}.": f"cells.{index}.{cell.origin(*edge)}."  # type: ignore[operator]
             for index, (place, cell) in enumerate(zip(self.places, self.cells, strict=True))

@@ -1,8 +1,8 @@
-"""Dense networks, and the supernet of all of them.
+"""Dense networks and their supernet.
 
-Members learn side by side and share all weights but a scale of each input and the last layer: TabM-mini, Gorishniy et
-al. 2025, https://arxiv.org/abs/2410.24210. In training outputs are those of the members, (B, M, …); in evaluation they
-are combined as the task has it.
+The members of an ensemble share all weights except for a scale of each input and the last layer: TabM-mini, Gorishniy
+et al. 2025, https://arxiv.org/abs/2410.24210. In training, outputs are those of the members, (B, M, …). In evaluation,
+the task combines them.
 """
 
 from collections.abc import Mapping
@@ -23,18 +23,18 @@ from cellwright.tasks.base import Task
 
 
 class Linear(nn.Linear):
-    """A linear layer that can be used at less than its width."""
+    """A linear layer that can run at a smaller width."""
 
     def forward(self, x: Tensor, width: int | None = None) -> Tensor:
-        """Return the first `width` outputs; inputs may be fewer than the layer's."""
+        """Return the first `width` outputs; the input may be narrower than the layer's."""
         return functional.linear(x, self.weight[:width, : x.shape[-1]], self.bias[:width])
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer normalisation that can be used at less than its width."""
+    """Layer normalisation that can run at a smaller width."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return normalised features."""
+        """Return the normalised features."""
         width = x.shape[-1]
         return functional.layer_norm(x, (width,), self.weight[:width], self.bias[:width], self.eps)
 
@@ -47,19 +47,19 @@ class Plain(nn.Module):
         self.linear = Linear(width, width)
 
     def forward(self, x: Tensor, kept_BM: Tensor | None = None) -> Tensor:
-        """Return features (B, M, W) of the same."""
+        """Return features (B, M, W) of the same shape."""
         return functional.relu(self.linear(x, x.shape[-1]))
 
 
 class Residual(nn.Module):
-    """What a norm and two linear layers add: Gorishniy et al. 2021, https://arxiv.org/abs/2106.11959."""
+    """A residual branch with a norm and two linear layers: Gorishniy et al. 2021, https://arxiv.org/abs/2106.11959."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm, self.first, self.second = LayerNorm(width), Linear(width, width), Linear(width, width)
 
     def forward(self, x: Tensor, kept_BM: Tensor | None = None) -> Tensor:
-        """Return features (B, M, W) of the same."""
+        """Return features (B, M, W) of the same shape."""
         width = x.shape[-1]
         added: Tensor = self.second(self.hidden(self.norm(x), width), width)
         if kept_BM is not None:
@@ -67,20 +67,20 @@ class Residual(nn.Module):
         return x + added
 
     def hidden(self, x: Tensor, width: int) -> Tensor:
-        """Return what is between the linear layers."""
+        """Return the hidden features between the two linear layers."""
         hidden: Tensor = functional.relu(self.first(x, width))
         return hidden
 
 
 class Gated(Residual):
-    """The same with a gate: Shazeer 2020, https://arxiv.org/abs/2002.05202."""
+    """A residual branch with a gate: Shazeer 2020, https://arxiv.org/abs/2002.05202."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
         self.gate = Linear(width, width)
 
     def hidden(self, x: Tensor, width: int) -> Tensor:
-        """Return what is between the linear layers."""
+        """Return the hidden features between the two linear layers."""
         gate: Tensor = functional.silu(self.gate(x, width))
         hidden: Tensor = gate * self.first(x, width)
         return hidden
@@ -90,7 +90,7 @@ BLOCKS: Mapping[str, type[nn.Module]] = {"plain": Plain, "residual": Residual, "
 
 
 class First(nn.Module):
-    """Brings maps to features of each member: scales that differ, then a linear layer that they share."""
+    """Maps inputs to features for each member: member-specific scales, then a shared linear layer."""
 
     def __init__(self, num_features: int, width: int, members: int) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class First(nn.Module):
 
 
 class Heads(nn.Module):
-    """A head for each member."""
+    """One head for each member."""
 
     def __init__(self, task: Task, width: int, members: int) -> None:
         super().__init__()
@@ -113,18 +113,18 @@ class Heads(nn.Module):
         self.heads = nn.ModuleList(task.head(width) for _ in range(members))
 
     def forward(self, x_BMW: Tensor) -> Tensor:
-        """Return the members' outputs in training, what they are combined to in evaluation."""
+        """Return the members' outputs in training, and their combination in evaluation."""
         features = self.norm(x_BMW).unbind(1)
         outputs = torch.stack([head(x_BW) for head, x_BW in zip(self.heads, features, strict=True)], dim=1)
         return outputs if self.training else self.task.combine(outputs)
 
 
 class DenseNetwork(Droppable):
-    """A genotype's network, from raw inputs to outputs; its residual blocks can be dropped.
+    """A genotype's network, from raw inputs to outputs, with drop path on its residual blocks.
 
     Args:
-        task: what the network is for.
-        section: the space at its size.
+        task: the task of the network.
+        section: the space with its size.
         genotype: the architecture.
     """
 
@@ -144,11 +144,11 @@ class DenseNetwork(Droppable):
 
     @property
     def num_paths(self) -> int:
-        """Return the number of blocks, one for each member."""
+        """Return the number of blocks, multiplied by the number of members."""
         return len(self.layers) * self.members
 
     def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
-        """Return outputs for raw inputs."""
+        """Return the outputs for raw inputs."""
         x_BMW = self.first(self.adapter(*inputs), self.width)
         kept_LBM = (
             None if kept_PB is None else kept_PB.view(-1, self.members, kept_PB.shape[1]).transpose(1, 2)
@@ -160,11 +160,11 @@ class DenseNetwork(Droppable):
 
 
 class DenseSupernet(Supernet):
-    """All dense networks in one: narrower ones use the first units, and each width has its own heads.
+    """All dense networks in one. Narrower ones use the leading units, and each width has its own heads.
 
     Args:
-        task: what the networks are for.
-        section: the space at its size.
+        task: the task of the networks.
+        section: the space with its size.
     """
 
     def __init__(self, task: Task, section: DenseSection) -> None:
@@ -183,7 +183,7 @@ class DenseSupernet(Supernet):
         self.lasts = nn.ModuleList(Heads(task, units, section.members) for units in self.units)
 
     def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return outputs for raw inputs, computing what is active alone; by default everything."""
+        """Return the outputs for raw inputs. Computes only the active choices; by default, all."""
         space = self.space
         chosen: Active = active or {
             group: [range(num_choices)] * num_decisions
@@ -219,11 +219,11 @@ class DenseSupernet(Supernet):
         return features
 
     def network(self, genotype: Genotype) -> DenseNetwork:
-        """Return the genotype's network, with new weights."""
+        """Return the genotype's network, with initial weights."""
         return DenseNetwork(self.task, self.section, genotype)
 
     def origins(self, genotype: Genotype) -> Mapping[str, str]:
-        """Return how names in the network's state dict begin and how here, where they differ."""
+        """Map prefixes of names in the network's state dict to the supernet's, where they differ."""
         taken = self.space.taken(genotype)
         (embedding,), (width,) = taken[self.space.EMBEDDING], taken[self.space.WIDTH]
         blocks = enumerate(self.space.blocks[choice] for choice in taken[self.space.BLOCK])
@@ -235,7 +235,7 @@ class DenseSupernet(Supernet):
 
 
 class DenseNetworks(Networks):
-    """Dense networks at the size that the section says."""
+    """Builds the supernet and dense networks at the section's size."""
 
     def supernet(self, section: DenseSection, task: Task, *, channel_fraction: float) -> DenseSupernet:
         """Return the supernet."""

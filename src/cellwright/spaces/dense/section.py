@@ -11,21 +11,21 @@ BLOCKS: tuple[Block, ...] = ("skip", "plain", "residual", "gated")
 
 
 class DenseSection(SpaceSection):
-    """Dense networks whose members share most weights: how columns are embedded, blocks, depth and width."""
+    """Dense networks with an ensemble that shares most weights. Embeddings, blocks, depth and width are searched."""
 
     implementation = "cellwright.spaces.dense.space:Dense"
     networks = "cellwright.spaces.dense.networks:DenseNetworks"
 
     kind: Literal["dense"]
     embeddings: Annotated[tuple[str, ...], Field(min_length=1)] = ("piecewise", "periodic", "plain")
-    """How numbers are embedded; a task that knows no such ways has `plain` alone."""
+    """Embeddings of numeric columns to choose from. A task without such embeddings has only `plain`."""
     blocks: Annotated[tuple[Block, ...], AfterValidator(_differ)] = BLOCKS
-    """What each layer may be; a layer that is skipped makes the network less deep."""
+    """Blocks to choose from for each layer. A skipped layer reduces the depth."""
     widths: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], AfterValidator(_differ)] = (50, 100)
     """The widths to choose from, in percent of `channels`."""
     num_layers: int = Field(default=3, ge=1, le=20)
-    """Layers after the first at most."""
+    """Maximum number of layers after the first."""
     channels: int = Field(default=128, ge=1)
     """Units of a layer of 100 % width."""
     members: int = Field(default=16, ge=1, le=64)
-    """Networks of the implicit ensemble, which share all but first scales and last layers."""
+    """Number of members of the implicit ensemble, which share all weights but the first scales and the last layers."""

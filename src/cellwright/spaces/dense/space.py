@@ -1,4 +1,4 @@
-"""Dense networks: an embedding of the columns, a width, and a chain of blocks some of which are skipped."""
+"""Dense networks: an embedding of the columns, a width, and a chain of blocks, some of which may be skipped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SKIP = "skip"
 
 @dataclass(frozen=True, kw_only=True)
 class Dense(ProductSpace):
-    """Genotypes of one cell: its first node is the embedding, the others are the layers, all of one width."""
+    """Genotypes of one cell. The first node is the embedding; the others are the layers, all of the same width."""
 
     embeddings: tuple[str, ...]
     blocks: tuple[str, ...]
@@ -26,7 +26,7 @@ class Dense(ProductSpace):
 
     @classmethod
     def of(cls, section: DenseSection) -> Self:
-        """Return the space that the section describes."""
+        """Build the space of a section."""
         return cls(
             embeddings=section.embeddings,
             blocks=section.blocks,
@@ -36,7 +36,7 @@ class Dense(ProductSpace):
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:
-        """Return the embedding, the width, and a block for each layer."""
+        """Return the groups for embedding and width, and a decision for each layer's block."""
         return {
             self.EMBEDDING: (1, len(self.embeddings)),
             self.WIDTH: (1, len(self.widths)),
@@ -44,7 +44,7 @@ class Dense(ProductSpace):
         }
 
     def genotype(self, taken: Taken) -> Genotype:
-        """Return the genotype; each node reads the one before."""
+        """Return the genotype; each node reads the one before it."""
         (embedding,), (width,) = taken[self.EMBEDDING], taken[self.WIDTH]
         names = [self.embeddings[embedding], *(self.blocks[choice] for choice in taken[self.BLOCK])]
         nodes = tuple((Edge(source, name),) for source, name in enumerate(names))
@@ -52,7 +52,7 @@ class Dense(ProductSpace):
         return Genotype(space=self.name, cells={CELL: Cell(num_inputs=1, nodes=nodes, widths=widths)})
 
     def taken(self, genotype: Genotype) -> Taken:
-        """Return the places of the embedding, the width and the blocks."""
+        """Return the indices of the embedding, the width and the blocks."""
         cell = self.only_cell(genotype, num_nodes=1 + self.num_layers)
         names = [node[0].primitive if node else "" for node in cell.nodes]
         widths = set(cell.widths or ())
@@ -75,7 +75,7 @@ class Dense(ProductSpace):
         return taken
 
     def isomorphism_key(self, genotype: Genotype) -> str:
-        """Return one text for all genotypes whose networks have the same blocks in the same order."""
+        """Return a text that is the same for all genotypes with the same blocks in the same order."""
         cell = genotype.cells[CELL]
         names = [node[0].primitive for node in cell.nodes]
         return f"{self.name}:{(cell.widths or (0,))[0]}:{','.join(name for name in names if name != SKIP)}"

@@ -1,1 +1,1 @@
-"""The space of kernels and dilations, for series."""
+"""The space of kernel sizes and dilations, for series."""

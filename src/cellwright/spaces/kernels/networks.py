@@ -1,4 +1,4 @@
-"""Residual networks of searched kernels, and the supernet of all of them."""
+"""Residual networks with searched kernels, and their supernet."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,9 +17,9 @@ from cellwright.tasks.base import Task
 
 
 class Convolutions(nn.Module):
-    """A layer: convolutions of several shapes, whose weighted sum is one convolution, then a norm.
+    """A layer: convolutions of several shapes, whose weighted sum is computed as one convolution, then a norm.
 
-    On maps of height 1 kernels have height 1 too, so that nothing is computed beyond the map.
+    On maps of height 1, kernels have height 1 too, to avoid computation outside the map.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Convolutions(nn.Module):
         self.norm = Norm(channels, affine=True)
 
     def forward(self, x_BCHW: Tensor, weights: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Return the normalised sum; without weights, each convolution has weight 1."""
+        """Return the normalised sum; without `weights`, each convolution has weight 1."""
         terms = (
             [conv(x_BCHW) for conv in self.convs.values()]
             if weights is None
@@ -53,7 +53,7 @@ class Convolutions(nn.Module):
 
 
 class Block(nn.Module):
-    """Two layers with a skip around them."""
+    """Two layers with a shortcut."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Block(nn.Module):
         weights: Sequence[Mapping[str, Tensor] | None] = (None,) * LAYERS_PER_BLOCK,
         kept_B: Tensor | None = None,
     ) -> Tensor:
-        """Return the rectified sum of both ways; of examples that are not kept, the skip alone."""
+        """Return the ReLU of the sum of branch and shortcut; for dropped examples, of the shortcut alone."""
         y_BCHW = x_BCHW
         for number, (layer, of_layer) in enumerate(zip(self.layers, weights, strict=True)):
             y_BCHW = layer(torch.relu(y_BCHW) if number else y_BCHW, of_layer)
@@ -87,7 +87,7 @@ class Block(nn.Module):
 
 
 class Skeleton(nn.Module):
-    """Adapter, blocks and head; what convolutions layers have is up to who builds it."""
+    """Adapter, blocks and head; the caller supplies the convolutions of the layers."""
 
     def __init__(
         self, task: Task, section: KernelsSection, shapes: Sequence[Mapping[str, tuple[int, int]]]
@@ -109,7 +109,7 @@ class Skeleton(nn.Module):
 
 
 class KernelNetwork(Skeleton, Droppable):
-    """A genotype's network, from raw inputs to outputs; its blocks can be dropped."""
+    """A genotype's network, from raw inputs to outputs, with drop path on its blocks."""
 
     def __init__(self, task: Task, section: KernelsSection, genotype: Genotype) -> None:
         space = Kernels.of(section)
@@ -122,7 +122,7 @@ class KernelNetwork(Skeleton, Droppable):
         return len(self.blocks)
 
     def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
-        """Return outputs for raw inputs."""
+        """Return the outputs for raw inputs."""
         x_BCHW = self.adapter(*inputs)
         for number, block in enumerate(self.blocks):
             x_BCHW = block(x_BCHW, kept_B=None if kept_PB is None else kept_PB[number])
@@ -131,7 +131,7 @@ class KernelNetwork(Skeleton, Droppable):
 
 
 class KernelSupernet(Skeleton, Supernet):
-    """All kernels in every layer, each times its weight in the mixture."""
+    """All kernels in every layer, each multiplied by its weight in the mixture."""
 
     def __init__(self, task: Task, section: KernelsSection) -> None:
         space = Kernels.of(section)
@@ -141,7 +141,7 @@ class KernelSupernet(Skeleton, Supernet):
         self.space: Kernels = space
 
     def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return outputs for raw inputs, computing what is active alone; by default everything."""
+        """Return the outputs for raw inputs. Computes only the active choices; by default, all."""
         rows = mixture[Kernels.KERNEL]
         chosen = active[Kernels.KERNEL] if active else [range(rows.shape[1])] * rows.shape[0]
         weights = [
@@ -155,11 +155,11 @@ class KernelSupernet(Skeleton, Supernet):
         return outputs
 
     def network(self, genotype: Genotype) -> KernelNetwork:
-        """Return the genotype's network, with new weights."""
+        """Return the genotype's network, with initial weights."""
         return KernelNetwork(self.task, self.section, genotype)
 
     def origins(self, genotype: Genotype) -> Mapping[str, str]:
-        """Return how names in the network's state dict begin and how here, where they differ."""
+        """Map prefixes of names in the network's state dict to the supernet's, where they differ."""
         origins = {}
         for layer, choice in enumerate(self.space.taken(genotype)[Kernels.KERNEL]):
             block, place = divmod(layer, LAYERS_PER_BLOCK)
@@ -169,7 +169,7 @@ class KernelSupernet(Skeleton, Supernet):
 
 
 class KernelNetworks(Networks):
-    """Residual networks at the size that the section says."""
+    """Builds the supernet and residual networks at the section's size."""
 
     def supernet(self, section: KernelsSection, task: Task, *, channel_fraction: float) -> KernelSupernet:
         """Return the supernet."""

@@ -19,7 +19,7 @@ Sizes = Annotated[
 
 
 class KernelsSection(SpaceSection):
-    """A residual network of convolutions whose kernel sizes and dilations are searched: how far each layer sees."""
+    """A residual network whose kernel sizes and dilations, and thus receptive fields, are searched."""
 
     implementation = "cellwright.spaces.kernels.space:Kernels"
     networks = "cellwright.spaces.kernels.networks:KernelNetworks"
@@ -28,8 +28,8 @@ class KernelsSection(SpaceSection):
     sizes: Sizes = (3, 5, 7, 11, 15)
     """Kernel sizes to choose from, all odd."""
     dilations: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], AfterValidator(_differ)] = (1, 3, 7)
-    """Distances between the values that a kernel reads, to choose from."""
+    """Dilations to choose from."""
     num_blocks: int = Field(default=3, ge=1, le=20)
-    """Residual blocks of two layers each."""
+    """Number of residual blocks, of two layers each."""
     channels: int = Field(default=32, ge=1)
     """Channels of the first block; the others have twice as many."""

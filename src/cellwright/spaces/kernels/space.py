@@ -14,7 +14,7 @@ LAYERS_PER_BLOCK = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Kernels(ProductSpace):
-    """Genotypes of one cell, a node for each layer; `k7_d3` is a kernel of size 7 that reads every third value."""
+    """Genotypes of one cell with a node for each layer. `k7_d3` is a kernel of size 7 with dilation 3."""
 
     sizes: tuple[int, ...]
     dilations: tuple[int, ...]
@@ -26,17 +26,17 @@ class Kernels(ProductSpace):
 
     @classmethod
     def of(cls, section: KernelsSection) -> Self:
-        """Return the space that the section describes."""
+        """Build the space of a section."""
         return cls(sizes=section.sizes, dilations=section.dilations, num_blocks=section.num_blocks)
 
     @property
     def num_layers(self) -> int:
-        """Return the number of layers of all blocks."""
+        """Return the total number of layers."""
         return LAYERS_PER_BLOCK * self.num_blocks
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """Return each size and dilation to choose from; a kernel of size 1 has no dilation."""
+        """Return all pairs of size and dilation; a kernel of size 1 has no dilation."""
         pairs = itertools.product(self.sizes, self.dilations)
         return tuple(
             (size, dilation) for size, dilation in pairs if size > 1 or dilation == min(self.dilations)
@@ -48,14 +48,14 @@ class Kernels(ProductSpace):
         return {self.KERNEL: (self.num_layers, len(self.shapes))}
 
     def genotype(self, taken: Taken) -> Genotype:
-        """Return the genotype; each node reads the one before."""
+        """Return the genotype; each node reads the one before it."""
         nodes = tuple(
             (Edge(layer, _name(*self.shapes[choice])),) for layer, choice in enumerate(taken[self.KERNEL])
         )
         return Genotype(space=self.name, cells={CELL: Cell(num_inputs=1, nodes=nodes)})
 
     def taken(self, genotype: Genotype) -> Taken:
-        """Return the places of the layers' kernels."""
+        """Return the index of each layer's kernel."""
         cell = self.only_cell(genotype, num_nodes=self.num_layers)
         places = {_name(*shape): place for place, shape in enumerate(self.shapes)}
         names = [node[0].primitive if node else "" for node in cell.nodes]

@@ -1,6 +1,6 @@
 """The networks of NAS-Bench-201: Dong & Yang 2020, https://arxiv.org/abs/2001.00326.
 
-The skeleton has the benchmark's layers, so that numbers of parameters equal the published ones.
+The skeleton has the benchmark's layers, so parameter counts equal the published ones.
 """
 
 import itertools
@@ -26,7 +26,7 @@ NUM_STAGES, NUM_NODES = 3, 3
 
 
 class AveragePool(Primitive):
-    """3×3 average pooling, not standardised as in DARTS."""
+    """3×3 average pooling without the standardisation of DARTS."""
 
     reads_relu = False
     has_weights = False
@@ -44,11 +44,11 @@ class AveragePool(Primitive):
 BENCHMARK_PRIMITIVES: Mapping[str, PrimitiveFactory] = {
     name: PRIMITIVES[name] for name in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
 } | {"avg_pool_3x3": lambda channels, stride, affine: AveragePool()}
-"""All but `none`, which needs no module."""
+"""All primitives except `none`, which needs no module."""
 
 
 class BenchmarkCell(nn.Module):
-    """A cell whose edges have some of the primitives each: all of them in a supernet, one in a network."""
+    """A cell whose edges have all primitives in a supernet, and one each in a network."""
 
     def __init__(self, on_edges: Sequence[Iterable[str]], channels: int, affine: bool) -> None:
         super().__init__()
@@ -70,9 +70,9 @@ class BenchmarkCell(nn.Module):
         active: Sequence[Sequence[int]] | None = None,
         kept_EB: Tensor | None = None,
     ) -> Tensor:
-        """Return the last node. Without a mixture, each primitive of an edge has weight 1.
+        """Return the last node. Without a mixture, each primitive has weight 1.
 
-        Each edge but skips is kept times a factor of each example, if given.
+        Each edge except skips is multiplied by a factor for each example, if given.
         """
         nodes, features = [x_BCHW], [self._read(0, x_BCHW, active)]
         for node in range(NUM_NODES):
@@ -87,7 +87,7 @@ class BenchmarkCell(nn.Module):
         return nodes[-1]
 
     def _read(self, source: int, x_BCHW: Tensor, active: Sequence[Sequence[int]] | None) -> Feature:
-        """Return what of a node goes through primitives, and what several edges give by one of them."""
+        """Return the part of a node that goes through primitives, with the outputs that several edges share."""
         feature = self._mixed(x_BCHW)
         if pays(x_BCHW):
             chosen = [
@@ -105,7 +105,7 @@ class BenchmarkCell(nn.Module):
                 yield name
 
     def _mixed(self, x_BCHW: Tensor) -> Feature:
-        """Return what of a node goes through primitives."""
+        """Return the part of a node that goes through primitives."""
         return Feature(x_BCHW)
 
     def _terms(
@@ -117,7 +117,7 @@ class BenchmarkCell(nn.Module):
         active: Sequence[Sequence[int]] | None,
         kept_EB: Tensor | None,
     ) -> Iterator[Tensor]:
-        """Yield what the edge adds to its node."""
+        """Yield the terms that an edge adds to its node."""
         primitives: nn.ModuleDict = self.on_edges[edge]  # type: ignore[assignment]
         for name in self._active(edge, active):
             output = mixed.apply(name, primitives[name])  # type: ignore[arg-type]
@@ -128,10 +128,11 @@ class BenchmarkCell(nn.Module):
 
 
 class PartialBenchmarkCell(BenchmarkCell):
-    """A supernet's cell that sends the first channels of each node through its primitives and passes the rest on.
+    """A supernet's cell that passes only the first channels of each node through its primitives.
 
-    PC-DARTS: Xu et al. 2020, https://arxiv.org/abs/1907.05737. As in the partial cell of DARTS, the rest has on each
-    edge the weight of all its choices together, `none` included, and the mixed channels move behind it.
+    PC-DARTS: Xu et al. 2020, https://arxiv.org/abs/1907.05737. As in the partial cell of DARTS, the other channels are
+    weighted on each edge by the sum of the weights of its choices, including `none`, and the mixed ones move behind
+    them.
     """
 
     def __init__(self, on_edges: Sequence[Iterable[str]], channels: int, fraction: float) -> None:
@@ -157,7 +158,7 @@ class PartialBenchmarkCell(BenchmarkCell):
 
 
 class Reduction(nn.Module):
-    """A residual block that doubles channels and halves sides, rounded up."""
+    """A residual block that doubles the channels and halves height and width, rounded up."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -169,7 +170,7 @@ class Reduction(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the sum of both ways."""
+        """Return the sum of branch and shortcut."""
         summed: Tensor = self.residual(x_BCHW) + self.shortcut(x_BCHW)
         return summed
 
@@ -239,13 +240,13 @@ class BenchmarkSkeleton(nn.Module):
 
 
 class NasBench201Network(BenchmarkSkeleton, Droppable):
-    """A genotype's network, from raw inputs to outputs; its edges can be dropped.
+    """A genotype's network, from raw inputs to outputs, with drop path on its edges.
 
     Args:
-        task: what the network is for.
-        genotype: its cell.
-        num_cells: cells of each stage; 5 in the benchmark.
-        channels: of the first stage; 16 in the benchmark.
+        task: the task of the network.
+        genotype: the architecture.
+        num_cells: cells in each stage; 5 in the benchmark.
+        channels: channels of the first stage; 16 in the benchmark.
     """
 
     def __init__(self, task: Task, genotype: Genotype, *, num_cells: int, channels: int) -> None:
@@ -259,7 +260,7 @@ class NasBench201Network(BenchmarkSkeleton, Droppable):
         return self.num_cells * len(NasBench201.edges)
 
     def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
-        """Return outputs for raw inputs."""
+        """Return the outputs for raw inputs."""
         kept_CEB = None if kept_PB is None else kept_PB.split(len(NasBench201.edges))  # type: ignore[no-untyped-call]
         return self._outputs(inputs, kept_CEB=kept_CEB)
 
@@ -268,10 +269,10 @@ class NasBench201Supernet(BenchmarkSkeleton, Supernet):
     """All cells in one network.
 
     Args:
-        task: what the network is for.
-        num_cells: cells of each stage.
-        channels: of the first stage.
-        channel_fraction: the share of channels that goes through the primitives.
+        task: the task of the network.
+        num_cells: cells in each stage.
+        channels: channels of the first stage.
+        channel_fraction: the fraction of channels that go through the primitives.
     """
 
     def __init__(self, task: Task, *, num_cells: int, channels: int, channel_fraction: float = 1.0) -> None:
@@ -287,16 +288,16 @@ class NasBench201Supernet(BenchmarkSkeleton, Supernet):
         self.task, self.cells_per_stage, self.channels = task, num_cells, channels
 
     def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
-        """Return outputs for raw inputs, computing what is active alone; by default everything."""
+        """Return the outputs for raw inputs. Computes only the active choices; by default, all."""
         return self._outputs(inputs, mixture[CELL], active[CELL] if active else None)
 
     def network(self, genotype: Genotype) -> NasBench201Network:
-        """Return the genotype's network at the supernet's size, with new weights."""
+        """Return the genotype's network at the supernet's size, with initial weights."""
         return NasBench201Network(self.task, genotype, num_cells=self.cells_per_stage, channels=self.channels)
 
 
 class NasBench201Networks(Networks):
-    """Three stages of cells."""
+    """Builds the supernet and networks, with three stages of cells."""
 
     has_partial_channels = True
 

@@ -15,6 +15,6 @@ class NasBench201Section(SpaceSection):
 
     kind: Literal["nasbench201"]
     num_cells: int = Field(default=5, ge=1, le=50)
-    """Cells of each of the three stages."""
+    """Number of cells in each of the three stages."""
     channels: int = Field(default=16, ge=1)
     """Channels of the first stage; each of the other two doubles them."""

@@ -16,19 +16,19 @@ PRIMITIVES = (NONE, SKIP, "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
 @dataclass(frozen=True)
 class NasBench201(ProductSpace):
-    """15,625 genotypes: each of three nodes reads the cell's input and all nodes before it; the last is the output.
+    """15,625 genotypes: each of three nodes reads the cell's input and all earlier nodes; the last node is the output.
 
-    The choices of a genotype, in order, are the operations that the published tables are indexed by.
+    The choices of a genotype, in order, are the operations that index the published tables.
     """
 
     name = "nasbench201"
     primitives = PRIMITIVES
     edges = tuple((source, node) for node in range(NUM_NODES) for source in range(node + 1))
-    """Every (source, node), in the order that alphas are stored in."""
+    """Every (source, node), in the order of the alphas."""
 
     @classmethod
     def of(cls, section: NasBench201Section) -> Self:
-        """Return the space, which is the same whatever the size of its networks."""
+        """Build the space, which does not depend on the size of its networks."""
         return cls()
 
     @property
@@ -38,7 +38,7 @@ class NasBench201(ProductSpace):
 
     @property
     def meetings(self) -> Mapping[str, Sequence[int]]:
-        """Return for each edge the node that it leads to."""
+        """Return the node that each edge leads to."""
         return {CELL: [node for _, node in self.edges]}
 
     def genotype(self, taken: Taken) -> Genotype:
@@ -70,9 +70,9 @@ class NasBench201(ProductSpace):
     def isomorphism_key(self, genotype: Genotype) -> str:
         """Return the benchmark's unique string, of which there are 6,466.
 
-        A skip stands for what it reads, an edge that is `none` or reads zero for zero, and sums are unordered.
-        Cells of one string compute the same, but not the other way round: the benchmark's definition keeps zeros as
-        terms, so that x + 0 and x stay apart, as do 0 + 0 and 0.
+        It replaces a skip by its source, and an edge that is `none` or reads zero by zero; the order of sums does not
+        matter. Cells with the same string compute the same function. The reverse does not hold, since the benchmark's
+        definition keeps zeros as terms: x + 0 and x are different, and so are 0 + 0 and 0.
         """
         self.check(genotype)
         spelled = ["0"]

@@ -1,1 +1,1 @@
-"""Stages of blocks: the networks that people know, and what lies between them."""
+"""Stages of blocks: well-known hand-designed networks, and everything in between."""

@@ -1,4 +1,4 @@
-"""The blocks that stages are made of.
+"""The blocks of stages.
 
 Shapes: B batch, C channels, H height, W width.
 """
@@ -27,17 +27,17 @@ ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """What a block must know beside its stage."""
+    """The context of a block, apart from its stage."""
 
     before: int
-    """Channels of its input."""
+    """Channels of the input."""
     stride: int
     halving: Halving
     activation: Activation
     hard: bool
-    """Whether gates are as in MobileNetV3."""
+    """Whether gates are hard sigmoids, as in MobileNetV3."""
     scale: float
-    """What the branch of a `convnext` begins with, https://arxiv.org/abs/2103.17239."""
+    """Initial scale of a `convnext` branch, https://arxiv.org/abs/2103.17239."""
 
     def act(self) -> nn.Module:
         """Return the activation."""
@@ -45,7 +45,7 @@ class Place:
 
 
 class Block(nn.Module):
-    """A branch, to which a shortcut is added where there is one; then an activation where there is one."""
+    """A branch with an optional shortcut and an optional activation after their sum."""
 
     def __init__(
         self, branch: nn.Module, shortcut: nn.Module | None = None, act: nn.Module | None = None
@@ -55,11 +55,11 @@ class Block(nn.Module):
 
     @property
     def is_droppable(self) -> bool:
-        """Tell whether there is something left without the branch."""
+        """Return whether the block has a shortcut, so that its branch can be dropped."""
         return self.shortcut is not None
 
     def forward(self, x_BCHW: Tensor, kept_B: Tensor | None = None) -> Tensor:
-        """Return the sum, with what of the branch is kept."""
+        """Return the sum of shortcut and branch; the branch is multiplied by the factor of each example."""
         y_BCHW: Tensor = self.branch(x_BCHW)
         if kept_B is not None:
             y_BCHW = times_kept(y_BCHW, kept_B)
@@ -69,14 +69,14 @@ class Block(nn.Module):
 
 
 class PreActivation(Block):
-    """Of WideResNets, https://arxiv.org/abs/1605.07146: a shortcut that convolves reads what the norm gives."""
+    """A WideResNet block, https://arxiv.org/abs/1605.07146. A shortcut with a convolution reads the norm's output."""
 
     def __init__(self, norm: nn.Module, branch: nn.Module, shortcut: nn.Module) -> None:
         super().__init__(branch, shortcut)
         self.norm = norm
 
     def forward(self, x_BCHW: Tensor, kept_B: Tensor | None = None) -> Tensor:
-        """Return the sum, with what of the branch is kept."""
+        """Return the sum of shortcut and branch; the branch is multiplied by the factor of each example."""
         normed_BCHW = self.norm(x_BCHW)
         y_BCHW: Tensor = self.branch(normed_BCHW)
         if kept_B is not None:
@@ -88,27 +88,27 @@ class PreActivation(Block):
 
 
 class Pool(nn.Module):
-    """2×2 pooling; a side of 1 stays."""
+    """2×2 pooling; a side of length 1 is kept."""
 
     def __init__(self, kind: Halving) -> None:
         super().__init__()
         self.pool = functional.max_pool2d if kind == "max" else functional.avg_pool2d
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the map with its sides halved, rounded down."""
+        """Return the map with height and width halved, rounded down."""
         pooled: Tensor = self.pool(x_BCHW, 2, ceil_mode=min(x_BCHW.shape[2:]) == 1)
         return pooled
 
 
 class Patches(nn.Conv2d):
-    """Squares of pixels, each a convolution; sides that are no multiple are filled up with zeros."""
+    """A convolution of square patches; maps are padded with zeros to a multiple of the patch size."""
 
     def __init__(self, before: int, after: int, size: int) -> None:
         super().__init__(before, after, size, size)
         self.size = size
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the map with its sides divided by the size, rounded up."""
+        """Return the map with height and width divided by the patch size, rounded up."""
         missing = [-side % self.size for side in x_BCHW.shape[2:]]
         if any(missing):
             x_BCHW = functional.pad(x_BCHW, (0, missing[1], 0, missing[0]))
@@ -116,13 +116,13 @@ class Patches(nn.Conv2d):
 
 
 class Corners(nn.Conv2d):
-    """A 2×2 convolution without padding; a side of 1 stays."""
+    """A 2×2 convolution without padding; a side of length 1 is kept."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after, 2)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the map with a row and a column less."""
+        """Return the map with one row and one column less."""
         missing = [int(side == 1) for side in x_BCHW.shape[2:]]
         if any(missing):
             x_BCHW = functional.pad(x_BCHW, (0, missing[1], 0, missing[0]))
@@ -130,18 +130,18 @@ class Corners(nn.Conv2d):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation of each pixel's channels."""
+    """Layer normalisation over the channels of each pixel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=1e-6)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the normalised map."""
+        """Return the normalised feature map."""
         return super().forward(x_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Squeeze(nn.Module):
-    """Squeeze-excitation, https://arxiv.org/abs/1709.01507: each channel times what all channels' means say of it."""
+    """Squeeze-and-excitation, https://arxiv.org/abs/1709.01507: gates each channel by a function of all means."""
 
     def __init__(self, channels: int, hidden: int, act: nn.Module, gate: nn.Module) -> None:
         super().__init__()
@@ -149,14 +149,14 @@ class Squeeze(nn.Module):
         self.act, self.gate = act, gate
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the weighted map."""
+        """Return the gated map."""
         mean_BC11 = x_BCHW.mean(dim=(2, 3), keepdim=True)
         weighted: Tensor = x_BCHW * self.gate(self.expand(self.act(self.reduce(mean_BC11))))
         return weighted
 
 
 class ConvNeXtBranch(nn.Module):
-    """Of https://arxiv.org/abs/2201.03545."""
+    """The branch of a ConvNeXt block, https://arxiv.org/abs/2201.03545."""
 
     def __init__(self, channels: int, inner: int, kernel: int, act: nn.Module, scale: float) -> None:
         super().__init__()
@@ -166,20 +166,20 @@ class ConvNeXtBranch(nn.Module):
         self.scale = nn.Parameter(torch.full((channels,), scale))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the branch's map."""
+        """Return the output of the branch."""
         y_BHWC: Tensor = self.norm(self.depthwise(x_BCHW).permute(0, 2, 3, 1))
         y_BHWC = self.scale * self.project(self.act(self.expand(y_BHWC)))
         return y_BHWC.permute(0, 3, 1, 2)
 
 
 def in_eights(channels: float) -> int:
-    """Return the nearest multiple of 8 that is no less than nine tenths of the channels, as MobileNets round."""
+    """Round to the nearest multiple of 8 that is at least 90 % of the channels, as MobileNets do."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * channels else rounded + 8
 
 
 def inner_width(stage: Stage, before: int) -> int:
-    """Return the channels of a block's middle, given those of its input."""
+    """Return the channels in the middle of a block, given those of its input."""
     match stage.block:
         case "bottleneck":
             return in_eights(stage.width / stage.expansion) if stage.expansion > 1 else stage.width
@@ -193,22 +193,22 @@ def inner_width(stage: Stage, before: int) -> int:
 
 
 def named(**modules: nn.Module | None) -> nn.Sequential:
-    """Return the modules that there are, one after another."""
+    """Return the modules that are not None, in sequence."""
     return nn.Sequential(
         OrderedDict((name, module) for name, module in modules.items() if module is not None)
     )
 
 
 def conv(before: int, after: int, kernel: int, place: Place, *, stride: int = 1, group: int = 0) -> nn.Module:
-    """Return a convolution; with stride 2 it halves the sides in the way of the network.
+    """Return a convolution. With stride 2, it halves the size by the network's method.
 
     Args:
         before: channels of the input.
         after: channels of the output.
-        kernel: the side.
-        place: says how sides are halved.
+        kernel: size of the kernel.
+        place: determines the method of halving.
         stride: 1 or 2.
-        group: channels of each group, 0 for one group.
+        group: channels of each group, 0 for a single group.
     """
     groups = before // group if group else 1
     pools = stride == 2 and place.halving != "stride"
@@ -219,7 +219,7 @@ def conv(before: int, after: int, kernel: int, place: Place, *, stride: int = 1,
 
 
 def shortcut(before: int, after: int, place: Place, *, norm: bool = True) -> nn.Module:
-    """Return what brings a block's input to its output's shape."""
+    """Return the shortcut that maps a block's input to the shape of its output."""
     if place.stride == 1 and before == after:
         return nn.Identity()
     pools = place.stride == 2 and place.halving != "stride"
@@ -231,9 +231,9 @@ def shortcut(before: int, after: int, place: Place, *, norm: bool = True) -> nn.
 
 
 def squeeze(stage: Stage, channels: int, place: Place) -> nn.Module | None:
-    """Return squeeze-excitation of the channels, if the stage has any.
+    """Return squeeze-and-excitation for the channels, or None if the stage has none.
 
-    Its hidden units are a share of the block's input; as MobileNetV3 has it, of the channels themselves.
+    The number of hidden units is a fraction of the block's input channels, or in MobileNetV3, of `channels`.
     """
     if not stage.squeeze:
         return None
@@ -243,7 +243,7 @@ def squeeze(stage: Stage, channels: int, place: Place) -> nn.Module | None:
 
 
 def plain(stage: Stage, place: Place) -> Block:
-    """Return two convolutions; in https://arxiv.org/abs/2404.00498 a pooling follows the first."""
+    """Return two convolutions. In https://arxiv.org/abs/2404.00498, pooling follows the first."""
     return Block(
         named(
             conv1=conv(place.before, stage.width, stage.kernel, place, stride=place.stride),
@@ -257,9 +257,9 @@ def plain(stage: Stage, place: Place) -> Block:
 
 
 def pooled(stage: Stage, place: Place) -> Block:
-    """Return a convolution, and a pooling where sides are halved; or two beside a shortcut where nothing changes.
+    """Return a convolution with pooling if the size is halved, or two with a shortcut if the shape does not change.
 
-    Of ResNet-9, https://myrtle.ai/learn/how-to-train-your-resnet/.
+    From ResNet-9, https://myrtle.ai/learn/how-to-train-your-resnet/.
     """
     changes = place.stride == 2 or place.before != stage.width
     branch = named(
@@ -275,7 +275,7 @@ def pooled(stage: Stage, place: Place) -> Block:
 
 
 def basic(stage: Stage, place: Place) -> Block:
-    """Return two convolutions beside a shortcut: He et al. 2016, https://arxiv.org/abs/1512.03385."""
+    """Return two convolutions with a shortcut: He et al. 2016, https://arxiv.org/abs/1512.03385."""
     branch = named(
         conv1=conv(place.before, stage.width, stage.kernel, place, stride=place.stride),
         norm1=nn.BatchNorm2d(stage.width),
@@ -300,7 +300,7 @@ def pre_activation(stage: Stage, place: Place) -> Block:
 
 
 def bottleneck(stage: Stage, place: Place) -> Block:
-    """Return a convolution between two 1×1 ones beside a shortcut: of ResNets and, with groups, of RegNets.
+    """Return a convolution between two 1×1 convolutions, with a shortcut: for ResNets and, with groups, RegNets.
 
     RegNets: Radosavovic et al. 2020, https://arxiv.org/abs/2003.13678.
     """
@@ -345,7 +345,10 @@ def mbconv(stage: Stage, place: Place) -> Block:
 
 
 def fused_mbconv(stage: Stage, place: Place) -> Block:
-    """Return an inverted bottleneck whose first two convolutions are one: EfficientNetV2, https://arxiv.org/abs/2104.00298."""
+    """Return an inverted bottleneck that fuses its first two convolutions.
+
+    EfficientNetV2: Tan & Le 2021, https://arxiv.org/abs/2104.00298.
+    """
     expands = stage.expansion > 1
     inner = inner_width(stage, place.before)
     branch = named(
@@ -360,7 +363,7 @@ def fused_mbconv(stage: Stage, place: Place) -> Block:
 
 
 def convnext(stage: Stage, place: Place) -> Block:
-    """Return a block of a ConvNeXt, after what changes the shape where that is needed."""
+    """Return a ConvNeXt block, after a layer that changes the shape if needed."""
     inner = inner_width(stage, place.before)
     block = Block(ConvNeXtBranch(stage.width, inner, stage.kernel, place.act(), place.scale), nn.Identity())
     if place.stride == 1 and place.before == stage.width:
@@ -371,14 +374,14 @@ def convnext(stage: Stage, place: Place) -> Block:
 
 
 class After(Block):
-    """A block after what brings its input to its shape."""
+    """A block after a layer that changes the input's shape."""
 
     def __init__(self, before: nn.Module, block: Block) -> None:
         super().__init__(block.branch, block.shortcut, block.act)
         self.before = before
 
     def forward(self, x_BCHW: Tensor, kept_B: Tensor | None = None) -> Tensor:
-        """Return the block's sum, with what of its branch is kept."""
+        """Return the block's output for the reshaped input."""
         return super().forward(self.before(x_BCHW), kept_B)
 
 

@@ -1,4 +1,4 @@
-"""A network of stages as values: what a genotype of the space says, in the words of the people who build networks."""
+"""Designs: networks of stages as plain values, in the usual terms of hand-designed networks."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from cellwright.spaces.stages.section import Activation, Block, Halving, Pooling
 
 SPACE = "stages"
 NETWORK = "network"
-"""The cell of what is decided once for the whole network."""
+"""The cell with the decisions for the whole network."""
 NOMINAL = {
     "block": get_args(Block),
     "stem": get_args(Stem),
@@ -18,15 +18,15 @@ NOMINAL = {
     "activation": get_args(Activation),
     "pooling": get_args(Pooling),
 }
-"""The decisions whose choices have no order."""
+"""The decisions whose choices are unordered."""
 EXPANDING = ("bottleneck", "mbconv", "fused-mbconv", "convnext")
 SQUEEZING = ("basic", "bottleneck", "mbconv", "fused-mbconv")
 OWN_HALVING = ("pooled", "convnext")
-"""Blocks that halve in one way only."""
+"""Blocks that support only one method of halving."""
 
 Value = str | int | float
 Values = Mapping[str, Mapping[str, Value]]
-"""For each cell of a genotype, what its decisions say."""
+"""The values of the decisions, for each cell of a genotype."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +47,7 @@ class Stage:
 
     @property
     def essence(self) -> Self:
-        """Return the stage without what its block has no use for."""
+        """Return the stage without values that its block ignores."""
         return replace(
             self,
             expansion=self.expansion if self.block in EXPANDING else 1,
@@ -75,7 +75,7 @@ class Design:
 
     @classmethod
     def of(cls, genotype: Genotype) -> Self:
-        """Return what the genotype says; raises GenotypeError where it is none of stages."""
+        """Return the design of a genotype; raises GenotypeError if it is not a genotype of stages."""
         values = read_values(genotype)
         try:
             stages = tuple(Stage(**values[name]) for name in stage_names(len(values) - 1))  # type: ignore[arg-type]
@@ -88,19 +88,19 @@ class Design:
 
     @property
     def genotype(self) -> Genotype:
-        """Return the genotype, a cell for each stage and a node for each decision."""
+        """Return the genotype, with a cell for each stage and a node for each decision."""
         stages = dict(zip(stage_names(len(self.stages)), map(_values, self.stages), strict=True))
         return spell_values({NETWORK: _values(self), **stages})
 
     @property
     def essence(self) -> Self:
-        """Return the design without what changes nothing; equal ones are the same network."""
+        """Return the design without values that have no effect. Designs of the same network have equal results."""
         stages = tuple(stage.essence for stage in self.stages if stage.depth)
         halves = any(stage.stride == 2 and stage.block not in OWN_HALVING for stage in stages)
         return replace(self, stages=stages, halving=self.halving if halves else "stride")
 
     def sized(self, factor: float, *, multiple: int = 8) -> Self:
-        """Return the design with all widths times the factor, in multiples that a device likes."""
+        """Return the design with all widths multiplied by the factor, rounded to multiples that suit the device."""
 
         def size(width: int) -> int:
             return width and max(multiple, multiple * round(factor * width / multiple))
@@ -115,12 +115,12 @@ class Design:
 
 
 def stage_names(count: int) -> list[str]:
-    """Return the names of the stages' cells, which are in order when sorted."""
+    """Return the names of the stages' cells, which sort in order."""
     return [f"stage-{index:02}" for index in range(1, count + 1)]
 
 
 def spell_values(values: Values) -> Genotype:
-    """Return the genotype of what is decided: each node of a cell says one thing."""
+    """Return the genotype of the values; each node of a cell represents one decision."""
     return Genotype(
         space=SPACE,
         cells={
@@ -134,7 +134,7 @@ def spell_values(values: Values) -> Genotype:
 
 
 def read_values(genotype: Genotype) -> Values:
-    """Read what `spell_values` wrote; raises GenotypeError."""
+    """Read the output of `spell_values`; raises GenotypeError."""
     if genotype.space != SPACE:
         raise GenotypeError(f"space must be {SPACE!r}, got {genotype.space!r}")
     values = {name: dict(_read_cell(cell)) for name, cell in genotype.cells.items()}
@@ -168,7 +168,7 @@ def _values(of: Stage | Design) -> dict[str, Value]:
 
 
 def _check(of: Any) -> None:
-    """Raise GenotypeError where a value is none that there can be."""
+    """Raise GenotypeError if a value is not allowed."""
     for name, value in _values(of).items():
         if name in NOMINAL:
             if value not in NOMINAL[name]:

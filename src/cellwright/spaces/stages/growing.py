@@ -1,12 +1,12 @@
-"""Growing a trained network of stages into a larger one that gives the same outputs.
+"""Grows a trained network of stages into a larger one with the same outputs.
 
-Chen et al. 2016, https://arxiv.org/abs/1511.05641, in a form that needs no noise: new channels copy old ones, and what
-reads them begins with zeros, so that copies learn differently from the first step on.
+Based on Chen et al. 2016, https://arxiv.org/abs/1511.05641, but without noise: new channels copy old ones, and the
+weights that read them start at zero, so the copies learn differently from the first step on.
 
-- width, stem_width, last, hidden, expansion: as said;
-- kernel: zeros around the old one;
+- width, stem_width, last, hidden, expansion: as above;
+- kernel: zeros around the old kernel;
 - depth: the branch of a new block ends in zeros;
-- squeeze: gates begin at one half, and what follows them is doubled.
+- squeeze: gates start at one half, and the layer after them is doubled.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from cellwright.spaces.stages.design import Design, Stage
 from cellwright.spaces.stages.space import Stages
 
 State = Mapping[str, Tensor]
-"""The state dict of a `StagesNetwork`."""
+"""State dict of a `StagesNetwork`."""
 
 LAST = {
     "basic": ("norm2",),
@@ -34,9 +34,9 @@ LAST = {
     "fused-mbconv": ("norm2", "norm1"),
     "convnext": ("scale",),
 }
-"""What a block's branch ends in, the first of these that it has. A `plain` block is no branch."""
+"""The last layer of a block's branch: the first of these that it has. A `plain` block has no branch."""
 AFTER_GATES = {"basic": "norm2", "bottleneck": "conv3", "mbconv": "conv3", "fused-mbconv": "conv2"}
-"""What is doubled where gates of one half are put in."""
+"""The layer that is doubled if gates of one half are added."""
 
 
 def growths(space: Stages, genotype: Genotype) -> Iterator[Genotype]:
@@ -48,7 +48,7 @@ def growths(space: Stages, genotype: Genotype) -> Iterator[Genotype]:
 
 
 def can_grow(genotype: Genotype, larger: Genotype) -> bool:
-    """Tell whether `grow` can bring the genotype's network to the other's."""
+    """Return whether `grow` can turn the genotype's network into the other's."""
     try:
         check_growth(Design.of(genotype).essence, Design.of(larger).essence)
     except GenotypeError:
@@ -57,16 +57,16 @@ def can_grow(genotype: Genotype, larger: Genotype) -> bool:
 
 
 def grow(genotype: Genotype, state: State, larger: Genotype, fresh: State) -> dict[str, Tensor]:
-    """Return weights with which the larger genotype's network gives the same outputs, in training too.
+    """Return weights for the larger network that give the same outputs, also in training.
 
     Args:
-        genotype: the trained network's.
+        genotype: genotype of the trained network.
         state: its state dict.
-        larger: what to grow into.
-        fresh: the state dict of the larger one with initial weights, from which new blocks take theirs.
+        larger: genotype to grow into.
+        fresh: state dict of the larger network with initial weights, which new blocks use.
 
     Raises:
-        GenotypeError: not exactly possible; says why.
+        GenotypeError: the outputs cannot be the same; the message has the reason.
     """
     small, large = Design.of(genotype).essence, Design.of(larger).essence
     check_growth(small, large)
@@ -91,7 +91,7 @@ def grow(genotype: Genotype, state: State, larger: Genotype, fresh: State) -> di
 
 
 def check_growth(small: Design, large: Design) -> None:
-    """Raise GenotypeError, naming the rule, where the one cannot exactly grow into the other."""
+    """Raise GenotypeError, naming the rule, if the small design cannot exactly grow into the large one."""
     for name in ("stem", "halving", "activation", "resolution", "pooling"):
         before, after = getattr(small, name), getattr(large, name)
         _require(after == before, name, "stay", before, after)
@@ -127,7 +127,7 @@ def check_growth(small: Design, large: Design) -> None:
 def _check_branch(
     name: str, stage: Stage, grown: Stage, before: int, before_grown: int, activation: str
 ) -> None:
-    """Require that each old block can stay the same function, and that each new one can be the identity."""
+    """Check that each old block can keep its function, and that each new one can be the identity."""
     if grown.depth > stage.depth:
         _require(
             _begins_as_identity(stage, activation),
@@ -152,14 +152,16 @@ def _check_branch(
 
 
 def _begins_as_identity(stage: Stage, activation: str) -> bool:
-    """Tell whether a block can pass its input on, which is a block's output, and learn from there."""
+    """Return whether a block can initially pass on its input, which is the output of a block, and learn from there."""
     match stage.block:
         case "plain":
             return False
         case "basic" | "bottleneck":
-            return activation in RECTIFIERS  # the sum's second activation must change nothing
+            return activation in RECTIFIERS  # the second activation, after the sum, must be idempotent
         case "pooled":
-            return activation not in RECTIFIERS  # the branch ends in one: no gradient passes where it gives 0
+            return (
+                activation not in RECTIFIERS
+            )  # the branch ends with it, and no gradient passes a rectifier at 0
         case "fused-mbconv":
             return stage.expansion > 1 or activation not in RECTIFIERS
     return True
@@ -174,7 +176,7 @@ def _require(holds: bool, name: str, rule: str, before: object, after: object) -
 
 
 def _origins(small: Design, large: Design) -> Iterator[tuple[int, int]]:
-    """Yield the place of each block that is not new, and its place before."""
+    """Yield the index of each old block in the large design, and its index in the small one."""
     place = place_before = 0
     for stage, grown in zip(small.stages, large.stages, strict=True):
         yield from ((place + number, place_before + number) for number in range(stage.depth))
@@ -183,7 +185,7 @@ def _origins(small: Design, large: Design) -> Iterator[tuple[int, int]]:
 
 
 def _changes(small: Design, large: Design) -> Iterator[tuple[int, Stage, bool, bool]]:
-    """Yield each block's place, its stage, whether it is new, and whether it gains gates."""
+    """Yield each block's index, its stage, whether it is new, and whether it gains gates."""
     place = 0
     for stage, grown in zip(small.stages, large.stages, strict=True):
         for number in range(grown.depth):
@@ -192,7 +194,7 @@ def _changes(small: Design, large: Design) -> Iterator[tuple[int, Stage, bool, b
 
 
 def _split(name: str) -> tuple[int | None, str, str]:
-    """Return the block's place, if the tensor is of a block, and the rest of its name."""
+    """Split a tensor's name into the block's index, if it belongs to a block, and the rest."""
     head, dot, rest = name.partition(".")
     if head != "blocks":
         return None, "", name
@@ -201,7 +203,7 @@ def _split(name: str) -> tuple[int | None, str, str]:
 
 
 def _enlarged(tensor: Tensor, shape: torch.Size) -> Tensor:
-    """Return the tensor at the new shape: outputs repeat, inputs and taps beyond it are zeros."""
+    """Return the tensor in the new shape: outputs are repeated; new inputs and taps are zeros."""
     for dim in range(2, tensor.ndim):
         around = (shape[dim] - tensor.shape[dim]) // 2
         tensor = functional.pad(tensor, (0, 0) * (tensor.ndim - 1 - dim) + (around, around))
@@ -213,7 +215,7 @@ def _enlarged(tensor: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _silence(state: dict[str, Tensor], branch: str, stage: Stage) -> None:
-    """Let a new block's branch give zeros."""
+    """Set the last layer of a new block's branch to zeros."""
     for layer in LAST[stage.block]:
         names = [
             name for name in _tensors(state, branch + layer) if name.endswith((".weight", ".bias", layer))

@@ -1,4 +1,4 @@
-"""Networks that people know, as designs of stages."""
+"""Well-known networks, as designs of stages."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,22 +10,22 @@ from cellwright.spaces.stages.section import Activation, Block, Stem
 
 
 def small(side: int) -> Mapping[str, Design]:
-    """Return networks designed by hand for small images, about the best known for a CPU first.
+    """Return hand-designed networks for small images, about the best known for a CPU first.
 
     Args:
-        side: the longer side of the feature map that the adapter gives, in pixels. They are made for about 32; for
-            larger ones the stems halve more often.
+        side: the longer side of the adapter's feature map, in pixels. The networks are designed for about 32; for
+            larger maps, the stems halve the size more often.
     """
     return {name: _for_side(design, side) for name, design in SMALL.items()}
 
 
 def of_size(design: Design, size: Callable[[Design], int], wanted: int) -> Design:
-    """Return the design with its widths times the factor that brings its size nearest to the one wanted.
+    """Return the design, scaled in width so that its size is as close as possible to the one wanted.
 
     Args:
-        design: whose widths are all scaled; the narrowest becomes a whole number.
-        size: what grows with the widths.
-        wanted: its value.
+        design: all its widths are scaled, and rounded so that the narrowest is a whole number.
+        size: a function that increases with the widths.
+        wanted: the desired value of `size`.
     """
     narrowest = min(design.stem_width, *(stage.width for stage in design.stages))
 
@@ -39,7 +39,7 @@ def of_size(design: Design, size: Callable[[Design], int], wanted: int) -> Desig
 
 
 def conv_pool_conv(*widths: int) -> Design:
-    """Return groups of two convolutions with a pooling after the first, as in https://arxiv.org/abs/2404.00498."""
+    """Return groups of two convolutions with pooling after the first, as in https://arxiv.org/abs/2404.00498."""
     return Design(
         stem="conv2",
         stem_width=16,
@@ -65,7 +65,7 @@ def wide_resnet(depth: int, factor: int) -> Design:
 
 
 def efficientnet(activation: Activation, squeeze: float) -> Design:
-    """Return the smallest of the EfficientNets, https://arxiv.org/abs/1905.11946, or of its Lite variants."""
+    """Return the smallest EfficientNet, https://arxiv.org/abs/1905.11946, or its Lite variant."""
     numbers = (  # width, depth, kernel, expansion, stride
         (16, 1, 3, 1, 1),
         (24, 2, 3, 6, 2),
@@ -98,7 +98,7 @@ def efficientnet(activation: Activation, squeeze: float) -> Design:
 def stages(
     block: Block, widths: Sequence[int], depths: Sequence[int], strides: Sequence[int], **same: Any
 ) -> tuple[Stage, ...]:
-    """Return stages of one kind; what is not said of each is the same in all."""
+    """Return stages with the same block; `same` has the values that all stages share."""
     return tuple(
         Stage(block=block, width=width, depth=depth, stride=stride, **same)
         for width, depth, stride in zip(widths, depths, strides, strict=True)
@@ -162,14 +162,14 @@ RACED = (
     "mobilenet-v2",
     "convnext",
 )
-"""One of each kind, the best known for short trainings first."""
+"""One network of each kind, the best known for short trainings first."""
 
 HALVINGS: Mapping[Stem, int] = {"conv2": 0, "conv3": 0, "conv3-2": 1, "patch2": 1, "conv7-4": 2, "patch4": 2}
-"""How often stems halve the sides."""
+"""How often each stem halves the size."""
 
 
 def _for_side(design: Design, side: int) -> Design:
-    """Return the design with a stem that brings larger images nearer to the size that it is made for."""
+    """Return the design with a stem that reduces larger images to about the size that it is designed for."""
     halvings = HALVINGS[design.stem] + max(0, round(math.log2(side / MADE_FOR)))
     if halvings == HALVINGS[design.stem]:
         return design
@@ -252,4 +252,4 @@ PUBLISHED: dict[str, Design] = {
         stages=stages("convnext", (96, 192, 384, 768), (3, 3, 9, 3), (1, 2, 2, 2), kernel=7, expansion=4),
     ),
 }
-"""Networks with the number of parameters that their authors publish, for ImageNet or, the WRN, for CIFAR-10."""
+"""Networks with published parameter counts, for ImageNet or, for the WRN, CIFAR-10."""

@@ -27,10 +27,10 @@ from cellwright.tasks.base import Task
 
 
 class StagesNetwork(Droppable):
-    """A design's network, from raw inputs to outputs; the branches of blocks with shortcuts can be dropped.
+    """The network of a design, from raw inputs to outputs, with drop path on blocks that have a shortcut.
 
     Args:
-        task: what the network is for.
+        task: the task of the network.
         design: its stages.
     """
 
@@ -65,11 +65,11 @@ class StagesNetwork(Droppable):
 
     @property
     def num_paths(self) -> int:
-        """Return the number of blocks that have a shortcut."""
+        """Return the number of blocks with a shortcut."""
         return sum(self._droppable)
 
     def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
-        """Return outputs for raw inputs."""
+        """Return the outputs for raw inputs."""
         x_BCHW = self.adapter(*inputs)
         if self.resizes:
             x_BCHW = functional.interpolate(x_BCHW, self.size, mode="bilinear", align_corners=False)
@@ -84,7 +84,7 @@ class StagesNetwork(Droppable):
 
 
 def _stem(before: int, design: Design) -> nn.Sequential:
-    """Return the first layer; where the first block begins with a norm, the convolution alone."""
+    """Return the first layer; only the convolution if the first block starts with a norm."""
     width, kind = design.stem_width, design.stem
     act = ACTIVATIONS[design.activation]()
     if kind == "conv2":
@@ -124,14 +124,14 @@ def _blocks(design: Design) -> Iterator[Block]:
 
 
 DEEP = (18, 24)
-"""Up to so many blocks the branches of ConvNeXts begin with 0.1, or 1e-5; see `Place.scale`."""
+"""Maximum depths for an initial scale of 0.1 and 1e-5 in ConvNeXt branches; see `Place.scale`."""
 
 
 class StagesNetworks(Networks):
-    """Stages of blocks."""
+    """Builds the networks of stages."""
 
     def supernet(self, section: StagesSection, task: Task, *, channel_fraction: float) -> Supernet:
-        """Refuse: there is none."""
+        """Raise an error, since this space has no supernet."""
         raise CellwrightError("space.kind stages has no supernet")
 
     def network(self, section: StagesSection, task: Task, genotype: Genotype) -> nn.Module:

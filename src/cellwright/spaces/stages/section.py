@@ -16,7 +16,7 @@ Activation = Literal["relu", "relu6", "gelu", "silu", "hard-swish"]
 Pooling = Literal["average", "max"]
 
 WIDTHS = (8, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256)
-"""About a third of an octave apart where it matters, and all multiples of 8."""
+"""About a third of an octave apart in the important range, and all multiples of 8."""
 
 
 def _differ(choices: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -30,7 +30,7 @@ Positive = Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], AfterVal
 
 
 class StageChoices(Section):
-    """What one stage may be. A key with one choice fixes it."""
+    """The choices for one stage. A key with a single choice fixes it."""
 
     block: Annotated[tuple[Block, ...], AfterValidator(_differ)] = (
         "plain",
@@ -43,29 +43,29 @@ class StageChoices(Section):
         "convnext",
     )
     depth: Numbers = (1, 2, 3, 4)
-    """Blocks; with 0 of them there is no such stage."""
+    """Number of blocks; 0 omits the stage."""
     width: Positive = WIDTHS
-    """Channels of each block's output."""
+    """Output channels of each block."""
     kernel: Annotated[tuple[Literal[3, 5, 7], ...], AfterValidator(_differ)] = (3, 5, 7)
-    """Side of the spatial convolutions."""
+    """Size of the spatial convolutions."""
     stride: Annotated[tuple[Literal[1, 2], ...], AfterValidator(_differ)] = (1, 2)
-    """2 where the first block halves the sides."""
+    """2 if the first block halves height and width."""
     expansion: Annotated[tuple[Annotated[float, Field(ge=1, le=16)], ...], AfterValidator(_differ)] = (
         1,
         2,
         4,
         6,
     )
-    """How much wider the middle of an `mbconv`, `fused-mbconv` or `convnext` is than its input, and how much narrower
-    the middle of a `bottleneck` is than its output."""
+    """Width multiplier for the middle of an `mbconv`, `fused-mbconv` or `convnext`, relative to its input; for a
+    `bottleneck`, the factor by which the middle is narrower than the output."""
     squeeze: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], AfterValidator(_differ)] = (0, 0.25)
-    """Hidden units of squeeze-excitation, as a share of the channels; 0 for none."""
+    """Hidden units of squeeze-and-excitation, as a fraction of the channels; 0 for none."""
     group: Numbers = (0, 8, 16)
-    """Channels of each group of a `bottleneck`'s middle convolution; 0 for one group."""
+    """Channels in each group of a `bottleneck`'s middle convolution; 0 for a single group."""
 
 
 class StagesSection(SpaceSection):
-    """Stages of blocks: ResNets, MobileNets, EfficientNets, RegNets, ConvNeXts, and what lies between them."""
+    """Stages of blocks: ResNets, MobileNets, EfficientNets, RegNets, ConvNeXts, and everything in between."""
 
     implementation = "cellwright.spaces.stages.space:Stages"
     networks = "cellwright.spaces.stages.networks:StagesNetworks"
@@ -74,21 +74,21 @@ class StagesSection(SpaceSection):
 
     kind: Literal["stages"]
     stem: Annotated[tuple[Stem, ...], AfterValidator(_differ)] = ("conv2", "conv3", "conv3-2", "patch2")
-    """The first layer: a convolution and its kernel, after the dash what it divides the sides by. `patch2` and `patch4`
-    cut the image into squares. `conv2` has no norm and no padding."""
+    """The first layer: a convolution with its kernel size, and after the dash, its total stride. `patch2` and `patch4`
+    split the image into square patches. `conv2` has no norm and no padding."""
     stem_width: Positive = (8, 16, 24, 32, 48, 64)
     halving: Annotated[tuple[Halving, ...], AfterValidator(_differ)] = ("stride", "max")
-    """How stages halve the sides: a convolution with stride 2, or one with stride 1 and a pooling."""
+    """How stages halve height and width: by a convolution with stride 2, or by one with stride 1 and pooling."""
     activation: Annotated[tuple[Activation, ...], AfterValidator(_differ)] = ("relu", "relu6", "gelu", "silu")
-    """`hard-swish` follows MobileNetV3: ReLU in the first half of the stages, and gates that are cheap to compute."""
+    """`hard-swish` is as in MobileNetV3: ReLU in the first half of the stages, and hard sigmoid gates."""
     resolution: Annotated[tuple[Annotated[int, Field(ge=10, le=100)], ...], AfterValidator(_differ)] = (100,)
-    """The image's side that the network sees, in percent."""
+    """Resolution of the network's input, in percent of the image's."""
     pooling: Annotated[tuple[Pooling, ...], AfterValidator(_differ)] = ("average", "max")
-    """How the last feature map becomes a vector."""
+    """Global pooling of the last feature map."""
     last: Numbers = (0, 256)
     """Width of a 1×1 convolution after the stages; 0 for none."""
     hidden: Numbers = (0,)
-    """Width of a layer between the pooling and the head; 0 for none."""
+    """Width of a hidden layer between the pooling and the head; 0 for none."""
     stages: Annotated[tuple[StageChoices, ...], Field(min_length=1, max_length=12)] = (
         StageChoices(),
         StageChoices(width=WIDTHS[1:] + (320,)),

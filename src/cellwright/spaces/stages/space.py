@@ -1,4 +1,4 @@
-"""The space of stages: what a genotype decides of each, and for the network as a whole."""
+"""The space of stages, with decisions for each stage and for the whole network."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,19 +27,19 @@ from cellwright.spaces.stages.section import StagesSection
 class Stages(ProductSpace):
     """Genotypes with a cell for the network and one for each stage; each node is a decision.
 
-    All combinations are architectures. Some decisions change nothing (the expansion of a block that has none):
-    `isomorphism_key` tells.
+    All combinations are valid. Some decisions may have no effect, such as the expansion of a block that has none;
+    `isomorphism_key` ignores them.
     """
 
     values: Mapping[str, Mapping[str, Sequence[Value]]]
-    """For each cell and decision, what there is to choose from."""
+    """The possible values of each decision, by cell."""
 
     name = SPACE
     concatenates = True
 
     @classmethod
     def of(cls, section: StagesSection) -> Self:
-        """Return the space that the section describes."""
+        """Build the space of a section."""
         stages = zip(stage_names(len(section.stages)), section.stages, strict=True)
         values = {NETWORK: {name: getattr(section, name) for name in _names(Design)}}
         values |= {cell: {name: getattr(stage, name) for name in _names(Stage)} for cell, stage in stages}
@@ -47,7 +47,7 @@ class Stages(ProductSpace):
 
     @property
     def decisions(self) -> Mapping[str, tuple[int, int]]:
-        """Return a group of its own for each decision, such as `stage-01.width`."""
+        """Return one group for each decision, such as `stage-01.width`."""
         return {group: (1, len(values)) for group, values in self._groups.items()}
 
     def genotype(self, taken: Taken) -> Genotype:
@@ -60,7 +60,7 @@ class Stages(ProductSpace):
         )
 
     def taken(self, genotype: Genotype) -> Taken:
-        """Return the place of each value."""
+        """Return the index of each value."""
         given = read_values(genotype)
         if {cell: list(decided) for cell, decided in given.items()} != {
             cell: list(decided) for cell, decided in self.values.items()
@@ -75,17 +75,17 @@ class Stages(ProductSpace):
         return taken
 
     def encode(self, genotype: Genotype) -> tuple[float, ...]:
-        """Return for each decision its value on a logarithmic scale, or one-hot where choices have no order."""
+        """Return the value of each decision on a logarithmic scale, or one-hot if its choices are unordered."""
         taken = self.taken(genotype)
         vectors = (_encode(group, values, taken[group][0]) for group, values in self._groups.items())
         return tuple(number for vector in vectors for number in vector)
 
     def isomorphism_key(self, genotype: Genotype) -> str:
-        """Return one text for all genotypes that build the same network."""
+        """Return a text that is the same for all genotypes of the same network."""
         return Design.of(genotype).essence.genotype.to_line()
 
     def hand_designed(self, side: int, factor: float) -> Mapping[str, Genotype]:
-        """Return one network of each kind that people know, without those whose parts the space lacks."""
+        """Return one well-known network of each kind, except for those with parts that the space lacks."""
         found = {}
         for name in RACED:
             with suppress(GenotypeError):
@@ -93,12 +93,12 @@ class Stages(ProductSpace):
         return found
 
     def nearest(self, genotype: Genotype) -> Genotype:
-        """Return the genotype with each number brought to the nearest one that there is to choose from.
+        """Return the genotype with each number replaced by the nearest one in the space.
 
-        Stages that it lacks have depth 0.
+        Stages that the genotype lacks get depth 0.
 
         Raises:
-            GenotypeError: it has a block, or something else without an order, that the space does not.
+            GenotypeError: an unordered value, such as a block, is not in the space.
         """
         given = read_values(genotype)
         if excess := [cell for cell in given if cell not in self.values]:
@@ -122,7 +122,7 @@ class Stages(ProductSpace):
 
 
 def only(design: Design) -> StagesSection:
-    """Return the section whose space is the one design."""
+    """Return the section of a space that consists of one design."""
 
     def choices(of: Stage | Design) -> dict[str, tuple[Value, ...]]:
         return {name: (getattr(of, name),) for name in _names(type(of))}

@@ -100,7 +100,7 @@ class OneShotStrategy(ABC):
         data: on the same device.
         budget: what the search may cost.
         augment: what is done to training inputs.
-        seed: all randomness follows from it.
+        seed: seed of all randomness.
         start: alphas of an earlier search to start from, by name; those of another shape are ignored.
 
     Raises:

@@ -102,7 +102,7 @@ class SampledStrategy(Suggesting):
         settings: its section of the spec.
         space: where candidates come from.
         objectives: what is optimised, the most important one first.
-        seed: all randomness follows from it.
+        seed: seed of all randomness.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class SampledStrategy(Suggesting):
         return self.key(candidate) in self._keys
 
     def mutate(self, candidate: Candidate, rng: random.Random) -> Candidate:
-        """Return a neighbour, each equally likely."""
+        """Draw a neighbour uniformly at random."""
         return rng.choice(self.neighbours(candidate))
 
     def score(self, evaluation: Evaluation) -> float:

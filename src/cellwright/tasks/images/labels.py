@@ -137,7 +137,7 @@ def _indices(labels: Labels, classes: NDArray[Any], origin: str, of: str) -> NDA
 
 
 def _is_one_hot(array: NDArray[Any]) -> bool:
-    """Tell whether each row has one 1 and otherwise zeros."""
+    """Return whether each row has one 1 and otherwise zeros."""
     if array.dtype.kind not in "biuf" or array.shape[1] < 2:
         return False
     return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())

@@ -63,7 +63,7 @@ OTHERS = {
 
 
 def is_junk(name: str) -> bool:
-    """Tell whether a file or folder is hidden, or one that no person put there."""
+    """Return whether a file or folder is hidden, or one that no person put there."""
     return name.startswith(".") or name.casefold() in JUNK
 
 
@@ -136,7 +136,7 @@ def alike_but_for_case(names: Iterable[str]) -> list[list[str]]:
 
 
 def _is_text(name: str) -> bool:
-    """Tell whether a name has no bytes that are not UTF-8, which Python keeps as surrogates."""
+    """Return whether a name has no bytes that are not UTF-8, which Python keeps as surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
