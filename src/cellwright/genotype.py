@@ -70,8 +70,7 @@ class Cell:
         """Return a text that is the same for all cells that differ only in the numbering of their nodes.
 
         Weisfeiler-Lehman colours tell most nodes apart. For nodes with the same colour, all numberings are tried, and
-        the
-        smallest text is the key. Twins, which have the same edges in and out, need only one numbering.
+        the smallest text is the key. Twins, which have the same edges in and out, need only one numbering.
 
         Raises:
             GenotypeError: there are too many numberings.

@@ -48,8 +48,7 @@ def read_shard(folder: Path, name: SplitName, manifest: DataManifest) -> tuple[I
 
     Raises:
         DataError: the shard is missing, truncated or damaged, or differs from the manifest. The digest is checked when
-            a
-            process first opens the shard.
+            a process first opens the shard.
     """
     path = _path(folder, name)
     try:

@@ -94,8 +94,7 @@ def export_onnx(
         inputs: at least 2 raw examples, for tracing and the check; the export accepts only their types.
         path: the `.onnx` file.
         info: names of the inputs and the output, and the file's metadata: all of it as JSON in `cellwright`, and the
-            most
-            used parts in `class_names` and `input_shapes`.
+            most used parts in `class_names` and `input_shapes`.
         front: the part before the network, if raw inputs are not tensors.
     """
     import onnxruntime

@@ -17,8 +17,7 @@ def checked(name: str, place: str) -> str:
 
     Raises:
         CellwrightError: the name is absolute, or has a backslash, a control character, or a part that is empty or
-            starts
-            with a dot.
+            starts with a dot.
     """
     if not _NAME.fullmatch(name):
         raise CellwrightError(

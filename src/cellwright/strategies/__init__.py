@@ -1,1 +1,1 @@
-"""Search strategies: what proposes architectures."""
+"""Search strategies, which propose architectures."""

@@ -1,1 +1,1 @@
-"""One-shot strategies: what trains a supernet and derives an architecture from it; a folder for each."""
+"""One-shot strategies train a supernet and derive an architecture from it. Each has its own folder."""

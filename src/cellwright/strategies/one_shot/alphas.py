@@ -1,4 +1,4 @@
-"""Architecture parameters, and what they say about a search."""
+"""Architecture parameters, and metrics of a search that are computed from them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from cellwright.spaces import Space
 
 
 def initial_alphas(space: Space, rng: torch.Generator, device: torch.device) -> dict[str, nn.Parameter]:
-    """Return alphas (decisions, choices) for each group, near zero, so that all choices begin alike."""
+    """Return alphas (decisions, choices) for each group, near zero, so that all choices start equally likely."""
     return {
         group: nn.Parameter((1e-3 * torch.randn(shape, generator=rng)).to(device))
         for group, shape in space.decisions.items()
@@ -19,12 +19,12 @@ def initial_alphas(space: Space, rng: torch.Generator, device: torch.device) -> 
 
 
 def derive_by_argmax(space: Space, strengths: Mapping[str, Tensor]) -> Genotype:
-    """Return the genotype of the strongest choices."""
+    """Return the genotype with the strongest choices."""
     return space.derive({group: rows.tolist() for group, rows in strengths.items()})
 
 
 def relative_entropy(probabilities: Mapping[str, Tensor]) -> float:
-    """Return the mean entropy of the decisions: 1 when all choices are alike, 0 when all are decided."""
+    """Return the mean entropy of the decisions, from 1 for uniform choices to 0 for certain ones."""
     entropies = [
         -(rows * rows.clamp_min(1e-12).log()).sum(dim=1) / torch.tensor(rows.shape[1]).log()
         for rows in (group.detach().cpu() for group in probabilities.values())
@@ -38,14 +38,14 @@ def smooth_maximum(alphas: Sequence[Tensor]) -> Tensor:
 
 
 def skip_fraction(genotype: Genotype) -> float:
-    """Return the share of edges that merely pass their source on; above 0.8 a search has collapsed."""
+    """Return the fraction of edges that are skips; above 0.8, the search has collapsed."""
     chosen = [edge.primitive for cell in genotype.cells.values() for node in cell.nodes for edge in node]
     return chosen.count("skip_connect") / len(chosen)
 
 
 @contextmanager
 def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Keep gradients of the weights from being computed."""
+    """Disable gradients of the weights inside the block."""
     for weight in weights:
         weight.requires_grad = False
     try:

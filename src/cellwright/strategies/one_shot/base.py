@@ -1,4 +1,4 @@
-"""The base class of one-shot strategies, and the loop that they share."""
+"""The base class of one-shot strategies, with their common training loop."""
 
 import math
 import time
@@ -38,29 +38,29 @@ from cellwright.training.replay import Replayed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchData:
-    """What a search may see: weights learn on `train`, selection looks at `validation`. There is no test split."""
+    """The data of a search: weights are trained on `train`, architectures selected on `validation`. No test split."""
 
     train: Split
     validation: Split
 
 
 StepResult = tuple[Tensor, Tensor]
-"""The loss on a training batch and its outputs (B, …), or those of this process' share of it."""
+"""The loss on a training batch and its outputs (B, …); with several processes, those of this process's rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Intervention:
-    """What a guard does about an epoch."""
+    """A guard's reaction to an epoch."""
 
     event: str
-    """What happened, for people to read."""
+    """Description for the user."""
     stops: bool
-    """Whether the search returns to the epoch before and ends there."""
+    """Whether the search reverts to the previous epoch and ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
-    """A finished part of the selection."""
+    """A finished round of the selection."""
 
     number: int
     """Counted from 1."""
@@ -69,48 +69,48 @@ class Round:
 
 
 class SearchRecord(BaseModel):
-    """What a checkpoint holds beside tensors."""
+    """The part of a checkpoint that is stored as JSON."""
 
     history: list[EpochRecord] = []
     events: list[str] = []
     seconds: float = 0.0
     epoch: int = 0
-    """The epoch that the tensors are from."""
+    """The epoch of the checkpoint's tensors."""
     is_over: bool = False
-    """Whether no further epoch is to be trained."""
+    """Whether training is finished."""
     notes: dict[str, Any] = {}
 
 
 class OneShotStrategy(ABC):
     """Finds a genotype by training one supernet.
 
-    A subclass says what is done with a training batch, what is watched, and how a genotype is derived. What it must
-    remember beyond the supernet's weights goes into `state` (tensors) or `notes` (JSON). `fit` does the rest: the
-    budget, checkpoints and resuming. A resumed search repeats the epoch, or the round of selection, in which it was
-    killed; so all randomness must come from generators that are made in `begin`, `begin_epoch` or a round.
+    A subclass defines how to train on a batch, which metrics to watch, and how to derive a genotype. Its own persistent
+    state is in `state` (tensors) and `notes` (JSON). `fit` does everything else: the budget, checkpoints and resuming.
+    A resumed search repeats the epoch or selection round in which it was killed, so all random numbers must come from
+    generators made in `begin`, `begin_epoch` or a round.
 
-    Several processes may search together (`training.parallel`). Each is given whole batches, and `loss` shares them
-    out; gradients are averaged by `descend`, and those of whatever else learns must be by `parallel.average_gradients`.
+    Several processes can search together (`training.parallel`). Each receives whole batches, and `loss` divides them.
+    `descend` averages the weights' gradients; a subclass averages others by `parallel.average_gradients`.
 
-    It is complete after its constructor: a notebook can call `train_epoch`, `step`, `watch` and `derive` by itself.
+    A strategy is usable after its constructor: a notebook can call `train_epoch`, `step`, `watch` and `derive` itself.
 
     Args:
-        settings: its section of the spec.
+        settings: the strategy's section of the spec.
         supernet: on the device to search on, built with the section's `mixed_fraction`.
         data: on the same device.
-        budget: what the search may cost.
-        augment: what is done to training inputs.
+        budget: the budget of the search.
+        augment: the augmentation of training inputs.
         seed: seed of all randomness.
-        start: alphas of an earlier search to start from, by name; those of another shape are ignored.
+        start: alphas of an earlier search to start from, by name; those with another shape are ignored.
 
     Raises:
-        CellwrightError: `start` has alphas, and the strategy has none.
+        CellwrightError: `start` has alphas, but the strategy has none.
     """
 
     has_alphas: ClassVar[bool] = False
-    """Whether it learns architecture parameters, which an earlier search may have left."""
+    """Whether the strategy has architecture parameters, which can be loaded from an earlier search."""
     rate_name: str = "strategy.learning_rate"
-    """The key of the spec that sets the weights' learning rate, for messages."""
+    """The key of the spec that sets the learning rate of the weights, for messages."""
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class OneShotStrategy(ABC):
             fused=True,
         )
         if self.settings.momentum:
-            # The fused optimizer cannot start momenta one by one, as weights are first reached by a sampled path.
+            # The fused optimizer cannot create momenta one by one, as sampled paths first reach the weights.
             for weight in self.weights:
                 self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         self.within = self._progress_within(Silent())
@@ -157,19 +157,19 @@ class OneShotStrategy(ABC):
         self.begin_epoch(1)
 
     def fit(self, checkpoint: Path, progress: Progress) -> SearchResult:
-        """Search, or resume from the checkpoint if there is one.
+        """Run the search, resuming from the checkpoint if it exists.
 
         Args:
-            checkpoint: the file that is written after each epoch and each round of selection.
-            progress: is given each of them.
+            checkpoint: the file written after each epoch and each round of selection.
+            progress: receives one report per epoch and round.
 
         Raises:
-            DivergedError: an epoch's loss, score or state is not finite.
+            DivergedError: a loss, score or state is not finite.
         """
         journal = SearchRecord()
         if parallel.agreed(checkpoint.exists()):
             journal = self._load(checkpoint)
-        parallel.wait()  # lest the first writes what others have yet to read
+        parallel.wait()  # so that rank 0 does not overwrite a file that others still read
         self._train(journal, checkpoint, progress)
         self._select(journal, checkpoint, progress)
         return SearchResult(
@@ -183,46 +183,46 @@ class OneShotStrategy(ABC):
 
     @property
     def validation_score(self) -> str:
-        """Return what the task's objective on the validation split is called in the history."""
+        """Return the name of the task's validation objective in the history."""
         return f"validation_{self.task.objective}"
 
     @property
     def precision(self) -> Precision:
-        """Return the number format of forward passes that something learns from."""
+        """Return the precision of forward passes in training."""
         return self.settings.precision
 
     @abstractmethod
     def step(self, batch: Batch) -> StepResult:
-        """Learn from a training batch."""
+        """Train on one batch."""
 
     @abstractmethod
     def watch(self) -> dict[str, float]:
-        """Return `validation_score` and other metrics of the search, after an epoch."""
+        """Return `validation_score` and other metrics, after an epoch."""
 
     @abstractmethod
     def derive(self) -> Genotype:
-        """Return the genotype that the search would return now."""
+        """Return the genotype that the search has found so far."""
 
     def begin(self) -> None:  # noqa: B027 - optional
-        """Make what the search needs besides the supernet; the constructor calls it last."""
+        """Create what the search needs besides the supernet; the constructor calls it last."""
 
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - optional
-        """Make the generators and batches that the epoch, counted from 1, needs."""
+        """Create the generators and batches for an epoch, counted from 1."""
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Do what follows the training batches of an epoch; return what was measured."""
+        """Finish an epoch after its training batches, and return its metrics."""
         return {}
 
     def intervene(self, record: EpochRecord) -> Intervention | None:
-        """Return what is to be done about an epoch that went wrong."""
+        """Return the reaction to an epoch that went wrong, if any."""
         return None
 
     def select(self) -> Iterator[Round]:
-        """Choose a genotype once the weights are trained; yield whenever `state` and `notes` can be resumed from."""
+        """Select a genotype after training. Yields whenever the search can resume from `state` and `notes`."""
         yield from ()
 
     def state(self) -> dict[str, Tensor]:
-        """Return the tensors that the next epoch or round depends on, all finite while the search goes well."""
+        """Return the tensors that the next epoch or round depends on. They are finite unless the search diverged."""
         return prefixed("supernet", self.supernet.state_dict()) | prefixed(
             "weight_optimizer", optimizer_tensors(self.weight_optimizer)
         )
@@ -233,24 +233,24 @@ class OneShotStrategy(ABC):
         restore_optimizer(self.weight_optimizer, unprefixed("weight_optimizer", state))
 
     def descend(self, loss: Tensor) -> None:
-        """Take a weight step down the loss; the alphas get gradients too where the loss depends on them."""
+        """Take a step with the weights; the alphas get gradients too if the loss depends on them."""
         self.backpropagate(loss)
         self.follow_gradients()
 
     def backpropagate(self, loss: Tensor) -> None:
         """Set the weights' gradients to those of the loss, averaged over the processes."""
-        for weight in self.weights:  # the optimizer's `zero_grad` takes ten times as long
+        for weight in self.weights:  # ten times as fast as the optimizer's `zero_grad`
             weight.grad = None
         torch.autograd.backward(loss)
         parallel.average_gradients(self.weights)
 
     def follow_gradients(self) -> None:
-        """Take a weight step along the current gradients."""
+        """Take a step with the weights along their current gradients."""
         nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
         self.weight_optimizer.step()
 
     def loss(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
-        """Return the loss on a batch and its outputs, of several processes each those of its share."""
+        """Return the loss on a batch and its outputs; with several processes, those of this process's rows."""
         inputs, targets = batch
         with parallel.share(len(targets)) as share, autocast(self.precision, self.device):
             rows = tuple(tensor[share.rows] for tensor in inputs)
@@ -259,13 +259,13 @@ class OneShotStrategy(ABC):
         return share.weight * loss, outputs
 
     def weight_step(self, batch: Batch, mixture: Mixture, active: Active | None = None) -> StepResult:
-        """Take a step of the weights alone down the loss on a batch."""
+        """Take a step with the weights only."""
         loss, outputs = self.loss(batch, mixture, active)
         self.descend(loss)
         return loss.detach(), outputs.detach()
 
     def training_batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield the training split once, shuffled and augmented as the epoch determines."""
+        """Yield all batches of an epoch, shuffled and augmented reproducibly."""
         rng = generator(self.seed, "augment", epoch, device=self.device)
         for inputs, targets in self.data.train.batches(self.batch_size, seed=self.seed, epoch=epoch):
             yield self.task.augment(inputs, self.augment, rng), targets
@@ -289,7 +289,7 @@ class OneShotStrategy(ABC):
             lower = f"{self.rate_name}, {self.settings.learning_rate:g}"
             try:
                 metrics = self.train_epoch(epoch)
-            except (ValueError, RuntimeError):  # such as that of a distribution that is given NaN
+            except (ValueError, RuntimeError):  # for example, a distribution whose parameters are NaN
                 require_finite(epoch, {}, self.state().values(), lower=lower)
                 raise
             require_finite(epoch, metrics, self.state().values(), lower=lower)
@@ -306,7 +306,7 @@ class OneShotStrategy(ABC):
             progress.advance("search", epoch, total, metrics)
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
-        """Pass once over the training split; return what was measured."""
+        """Train one epoch, and return its metrics."""
         factor = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.budget.epochs))
         self.set_learning_rate(factor * self.settings.learning_rate)
         self.supernet.train()
@@ -326,12 +326,12 @@ class OneShotStrategy(ABC):
         return EpochProgress(progress, "search", epochs=self.budget.epochs, batches=batches)
 
     def set_learning_rate(self, rate: float) -> None:
-        """Give the weights' optimizer the rate."""
+        """Set the learning rate of the weights."""
         for group in self.weight_optimizer.param_groups:
             group["lr"] = rate
 
     def _finish_epoch(self, journal: SearchRecord, checkpoint: Path) -> None:
-        """Apply the guard; the checkpoint still holds the epoch before, the last good one."""
+        """Apply the guard, while the checkpoint still has the previous epoch, the last good one."""
         intervention = self.intervene(journal.history[-1])
         if intervention is not None:
             journal.events.append(intervention.event)
@@ -364,7 +364,7 @@ class OneShotStrategy(ABC):
 
 
 def endless_batches(split: Split, batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
-    """Yield shuffled batches forever, passing over the split again and again."""
+    """Yield shuffled batches forever, passing over the split repeatedly."""
     lap = 0
     size = min(batch_size, len(split))
     while True:
@@ -382,6 +382,6 @@ def build_strategy(
     seed: int,
     start: Mapping[str, Tensor] | None = None,
 ) -> OneShotStrategy:
-    """Return the strategy that a spec's `strategy` section describes; arguments are those of `OneShotStrategy`."""
+    """Build the strategy of a spec's `strategy` section; the arguments are those of `OneShotStrategy`."""
     strategy = load_class(section.implementation, OneShotStrategy)  # type: ignore[type-abstract]
     return strategy(section, supernet, data, budget, augment=augment, seed=seed, start=start)

@@ -1,4 +1,4 @@
-"""The base class of strategies whose architecture parameters learn by gradients."""
+"""The base class of strategies that train architecture parameters by gradient descent."""
 
 import itertools
 from collections.abc import Iterator
@@ -36,23 +36,23 @@ from cellwright.training.randomness import generator
 
 
 class Differentiable(OneShotStrategy):
-    """Trains alphas by gradient descent beside the network weights.
+    """Trains alphas by gradient descent, along with the network weights.
 
-    In a bilevel search each weight step on a training batch follows an alpha step on a validation batch; in a
-    single-level one both learn from the same training batch in one backward pass. A subclass says how alphas
-    weigh the choices (`probabilities`, `mixture`), what a training step computes (`sample`), and what else the
-    alphas descend (`regularisation`).
+    In a bilevel search, each weight step on a training batch follows an alpha step on a validation batch. In a
+    single-level search, both learn from the same training batch in one backward pass. Subclasses define how alphas
+    weight the choices (`probabilities`, `mixture`), what a training step computes (`sample`), and a penalty on the
+    alphas (`regularisation`).
     """
 
     settings: AlphaSection
     has_alphas = True
 
     def initial_alphas(self) -> dict[str, nn.Parameter]:
-        """Return for each group of decisions its alphas, and whatever else learns with them."""
+        """Return the alphas of each group of decisions, and other parameters that are trained with them."""
         return initial_alphas(self.space, generator(self.seed, "alphas"), self.device)
 
     def probabilities(self) -> Mixture:
-        """Return how likely each choice of each decision is; rows sum to 1."""
+        """Return the probability of each choice of each decision; rows sum to 1."""
         return {group: self.alphas[group].softmax(dim=1) for group in self.space.decisions}
 
     def mixture(self) -> Mixture:
@@ -60,19 +60,19 @@ class Differentiable(OneShotStrategy):
         return self.probabilities()
 
     def sample(self) -> tuple[Mixture, Active | None]:
-        """Return what the next training batch is computed with; randomness comes from `self.rng`."""
+        """Return mixture and active choices for the next training batch; random numbers come from `self.rng`."""
         return self.mixture(), None
 
     def representative(self) -> tuple[Mixture, Active | None]:
-        """Return the mixture that is scored on the validation split."""
+        """Return mixture and active choices for scores on the validation split."""
         return self.mixture(), None
 
     def regularisation(self) -> Tensor:
-        """Return what is added to the loss that the alphas descend."""
+        """Return the penalty that is added to the alphas' loss."""
         return torch.zeros((), device=self.device)
 
     def begin(self) -> None:
-        """Make alphas, their optimizer, and what derivation by perturbation remembers."""
+        """Create the alphas, their optimizer, and the state of derivation by perturbation."""
         self.alphas = self.initial_alphas()
         with torch.no_grad():
             for name, alpha in self.alphas.items():
@@ -88,7 +88,7 @@ class Differentiable(OneShotStrategy):
         self.calibration = calibration_inputs(self.data.train, self.seed)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Make the epoch's validation batches and the generator of its samples."""
+        """Create the epoch's validation batches and the generator of its samples."""
         self.epoch = epoch
         self.rng = generator(self.seed, "samples", epoch)
         self.validation = endless_batches(
@@ -96,7 +96,7 @@ class Differentiable(OneShotStrategy):
         )
 
     def step(self, batch: Batch) -> StepResult:
-        """Learn alphas and weights, or while warming up the weights alone."""
+        """Train alphas and weights, or only the weights during warm-up."""
         if not self.is_warming_up:
             if self.settings.level == "single":
                 return self._joint_step(batch)
@@ -107,11 +107,11 @@ class Differentiable(OneShotStrategy):
 
     @property
     def is_warming_up(self) -> bool:
-        """Return whether the epoch is one of those in which only the weights learn."""
+        """Return whether only the weights are trained in this epoch."""
         return self.epoch <= round(self.settings.warmup * self.budget.epochs)
 
     def alpha_step(self, training: Batch, validation: Batch) -> None:
-        """Descend the validation loss with the alphas alone: no weight's gradient is computed."""
+        """Take a step with the alphas on the validation loss, without computing the weights' gradients."""
         with frozen(self.weights):
             loss, _ = self.loss(validation, *self.sample())
             self.alpha_optimizer.zero_grad(set_to_none=True)
@@ -119,12 +119,12 @@ class Differentiable(OneShotStrategy):
         self.follow_alpha_gradients()
 
     def follow_alpha_gradients(self) -> None:
-        """Take an alpha step along the current gradients, averaged over the processes."""
+        """Take a step with the alphas along their current gradients, averaged over the processes."""
         parallel.average_gradients(self.alphas.values())
         self.alpha_optimizer.step()
 
     def penalty(self) -> Tensor:
-        """Return the regularisation, and what a guard added to it."""
+        """Return the regularisation, plus the one that a guard added."""
         groups = [self.alphas[group] for group in self.space.decisions]
         return self.regularisation() + self.guard_strength * smooth_maximum(groups)
 
@@ -136,7 +136,7 @@ class Differentiable(OneShotStrategy):
 
     @torch.no_grad()
     def watch(self) -> dict[str, float]:
-        """Return what shows a collapse: scores on validation, and metrics of the alphas and the derived network."""
+        """Return metrics that reveal a collapse: validation scores, and those of the alphas and the derived network."""
         split = self.data.validation
         found, loss = score(self.supernet, split, *self.representative(), self.calibration)
         leading = derive_by_argmax(self.space, self.mixture())
@@ -150,7 +150,7 @@ class Differentiable(OneShotStrategy):
         }
 
     def intervene(self, record: EpochRecord) -> Intervention | None:
-        """Apply the guard's action where the epoch breaks one of its limits."""
+        """Apply the guard's action if the epoch exceeds one of its limits."""
         guard = self.settings.guard
         broken = "; ".join(objections(guard, record.metrics))
         if not broken:
@@ -173,7 +173,7 @@ class Differentiable(OneShotStrategy):
         )
 
     def select(self) -> Iterator[Round]:
-        """Where derivation is by perturbation, take one decision each round, tuning the weights in between."""
+        """For derivation by perturbation, make one decision per round, and tune the weights in between."""
         if self.settings.derivation == "argmax":
             return
         split = some_examples(self.data.validation, self.settings.score_examples, self.seed)
@@ -192,13 +192,13 @@ class Differentiable(OneShotStrategy):
 
     @torch.no_grad()
     def derive(self) -> Genotype:
-        """Return the genotype of the strongest choices, as perturbation found them or as alphas say."""
+        """Return the genotype of the strongest choices, according to perturbation or to the alphas."""
         if self.perturbation.is_done:
             return self.space.derive(self.perturbation.strengths())
         return derive_by_argmax(self.space, self.mixture())
 
     def state(self) -> dict[str, Tensor]:
-        """Return weights, alphas, both optimizers' states and decisions taken by perturbation."""
+        """Return weights, alphas, the states of both optimizers, and decisions made by perturbation."""
         return (
             super().state()
             | prefixed("alphas", self.alphas)
@@ -217,13 +217,13 @@ class Differentiable(OneShotStrategy):
 
     @torch.no_grad()
     def reset_alphas(self) -> None:
-        """Set the alphas to their initial values; the weights keep what they have learnt."""
+        """Reset the alphas to their initial values, but keep the weights."""
         for name, alpha in self.initial_alphas().items():
             self.alphas[name].copy_(alpha)
         self.alpha_optimizer.state.clear()
 
     def _joint_step(self, batch: Batch) -> StepResult:
-        """Descend the training loss with weights and alphas at once."""
+        """Take a step with weights and alphas on the training loss."""
         loss, outputs = self.loss(batch, *self.sample())
         self.alpha_optimizer.zero_grad(set_to_none=True)
         self.descend(loss + self.penalty())

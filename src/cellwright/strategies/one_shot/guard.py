@@ -1,4 +1,4 @@
-"""What tells a search that went wrong, and what is then done."""
+"""Guards, which detect a search that went wrong."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ from cellwright.spec import Guard
 
 
 def objections(guard: Guard, metrics: Mapping[str, float]) -> Iterator[str]:
-    """Yield in words which limits of the guard an epoch's metrics break."""
+    """Yield a message for each limit of the guard that an epoch's metrics exceed."""
     limits = {
         "skip_fraction": ("the share of skip connections", guard.max_skip_fraction),
         "derivation_drop": ("the drop from supernet to derived network", guard.max_drop),

@@ -10,19 +10,19 @@ from cellwright.spaces.supernet import Active, Mixture
 from cellwright.strategies.one_shot.base import Round
 
 Score = Callable[[Mixture, Active], tuple[float, float]]
-"""Returns the score and the loss on validation examples."""
+"""Returns score and loss on validation examples."""
 
 Restricted = tuple[dict[str, Tensor], dict[str, list[list[int]]]]
-"""A mixture, and the choices that it leaves."""
+"""A mixture, and the choices that remain active."""
 
 UNDECIDED = -1
 
 
 class Perturbation:
-    """Decides one decision after another: kept is the choice without which the supernet does worst.
+    """Makes one decision after another, keeping the choice whose removal hurts the supernet most.
 
-    In the last round each decision as a whole is dropped in turn, and those whose loss hurts most count as the
-    strongest, so that a cell space keeps their edges.
+    In the last round, each decision is dropped as a whole in turn. Those that increase the loss most are the strongest,
+    so that a cell space keeps their edges.
     """
 
     def __init__(self, space: Space) -> None:
@@ -33,16 +33,16 @@ class Perturbation:
 
     @property
     def is_done(self) -> bool:
-        """Return whether all decisions are taken and ranked."""
+        """Return whether all decisions are made and ranked."""
         return all(bool((ranks > 0).all()) for ranks in self.ranks.values())
 
     def rounds(self, mixture: Mixture, *, score: Score, rng: torch.Generator) -> Iterator[Round]:
-        """Take the decisions that are left, in an order that the generator draws; yield after each.
+        """Make the remaining decisions in a random order, and yield after each.
 
         Args:
-            mixture: how strong the choices are; those of a decision that is taken no longer matter.
-            score: measures the supernet.
-            rng: must be the same when a search is resumed.
+            mixture: strengths of the choices; ignored for decisions that are already made.
+            score: evaluates the supernet.
+            rng: must be in the same state when a search resumes.
         """
         places = [(group, decision) for group, taken in self.taken.items() for decision in range(len(taken))]
         order = [places[index] for index in torch.randperm(len(places), generator=rng).tolist()]
@@ -60,7 +60,7 @@ class Perturbation:
             yield Round(number=total, total=total)
 
     def restricted(self, mixture: Mixture) -> Restricted:
-        """Return the mixture in which the choices taken have all of their decisions' strength."""
+        """Return the mixture where each choice made has the whole strength of its decision."""
         weights: dict[str, Tensor] = {}
         active: dict[str, list[list[int]]] = {}
         for group, rows in mixture.items():
@@ -74,7 +74,7 @@ class Perturbation:
         return weights, active
 
     def strengths(self) -> Mapping[str, list[list[float]]]:
-        """Return for each decision its rank at the choice taken, and 0 elsewhere."""
+        """Return the rank of each decision at its choice, and 0 elsewhere."""
         return {
             group: [
                 [rank if choice == taken else 0.0 for choice in self._choices(group)]
@@ -110,6 +110,6 @@ class Perturbation:
 
 
 def _order(score: tuple[float, float]) -> tuple[float, float]:
-    """Sort by the score, the worst first, and where scores tie by the loss, the highest first."""
+    """Return the sort key: by score, the worst first; ties by loss, the highest first."""
     found, loss = score
     return found, -loss

@@ -1,4 +1,4 @@
-"""Scores of the supernet with given weights of its choices, or restricted to one genotype."""
+"""Scores of the supernet with given weights of the choices, or restricted to one genotype."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ EVALUATION_BATCH = 256
 
 
 def restriction(space: Space, genotype: Genotype, device: torch.device) -> tuple[Mixture, Active]:
-    """Return the mixture and the active choices with which a supernet computes the genotype alone."""
+    """Return the mixture and active choices that restrict a supernet to the genotype."""
     mixture, active = {}, {}
     choices = space.choices(genotype)
     for group, shape in space.decisions.items():
@@ -34,11 +34,10 @@ def restriction(space: Space, genotype: Genotype, device: torch.device) -> tuple
 def score(
     supernet: Supernet, split: Split, mixture: Mixture, active: Active | None, calibration: Inputs
 ) -> tuple[float, float]:
-    """Return the task's objective and the loss on the split; leaves the supernet in eval mode.
+    """Return the task's objective and the loss on the split. The supernet is left in eval mode.
 
-    Feature maps have statistics of their own where the mixture is not the one that was trained: it may be drawn again
-    for each batch, or be a part of it. So norms are given the statistics of the calibration inputs, which should
-    be training inputs, and get their old ones back.
+    The norms' statistics depend on the mixture, and this mixture may not be the one that was trained. Therefore the
+    norms temporarily use the statistics of the calibration inputs, which should be training inputs.
     """
     with _statistics_of_the_next_batch(supernet):
         supernet.train()
@@ -54,18 +53,18 @@ def score(
 
 
 def score_genotype(supernet: Supernet, genotype: Genotype, split: Split, calibration: Inputs) -> float:
-    """Return the objective on the split of the supernet restricted to the genotype."""
+    """Return the objective of the supernet, restricted to the genotype, on the split."""
     restricted = restriction(supernet.space, genotype, calibration[0].device)
     return score(supernet, split, *restricted, calibration)[0]
 
 
 def some_examples(split: Split, count: int, seed: int) -> Split:
-    """Return examples drawn without replacement, or the split if it has no more."""
+    """Return `count` examples drawn without replacement, or the split itself if it has no more."""
     return split.sample(count, seed=derive_seed(seed, "examples"))
 
 
 def calibration_inputs(train: Split, seed: int) -> Inputs:
-    """Return training inputs from which norms take their statistics."""
+    """Return training inputs for the calibration of norms."""
     inputs, _ = next(some_examples(train, EVALUATION_BATCH, seed).ordered_batches(EVALUATION_BATCH))
     return inputs
 

@@ -21,10 +21,10 @@ WATCHED_PATHS = 4
 
 
 class SinglePath(OneShotStrategy):
-    """Each training batch teaches the weights of one genotype, and no other op is computed.
+    """Trains the weights of one genotype on each batch, without computing other ops.
 
-    Then candidates are scored with the weights that they share, round by round; the best is found. A subclass says
-    which paths are trained (`path`) and which candidates there are.
+    Then candidates are scored with the shared weights, round by round, and the best one is the result. Subclasses
+    define the paths to train (`path`) and the candidates (`candidates`).
     """
 
     settings: OneShotSection
@@ -32,29 +32,29 @@ class SinglePath(OneShotStrategy):
     @property
     @abstractmethod
     def num_rounds(self) -> int:
-        """Return the number of rounds in which candidates are scored."""
+        """Return the number of rounds of scoring."""
 
     @abstractmethod
     def candidates(self, number: int, rng: random.Random) -> Sequence[Genotype]:
-        """Return the candidates of a round, counted from 0, which may build on `scores` of the rounds before."""
+        """Return the candidates of a round, counted from 0. They may depend on `scores` of earlier rounds."""
 
     def path(self, rng: random.Random) -> Genotype:
-        """Draw the genotype whose weights the next training batch trains."""
+        """Draw the genotype to train on the next batch."""
         return self.space.sample(rng)
 
     @property
     def scores(self) -> dict[str, float]:
-        """Return the score of each candidate so far, by its one-line form."""
+        """Return the score of each candidate so far, by its line."""
         scores: dict[str, float] = self.notes.setdefault("scores", {})
         return scores
 
     def begin(self) -> None:
-        """Set aside the examples that candidates are scored on."""
+        """Set aside the examples for scoring candidates."""
         self.selection = some_examples(self.data.validation, self.settings.score_examples, self.seed)
         self.calibration = calibration_inputs(self.data.train, self.seed)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Make the generator of the epoch's paths."""
+        """Create the generator of the epoch's paths."""
         self.rng = random.Random(derive_seed(self.seed, "paths", epoch))
 
     def step(self, batch: Batch) -> StepResult:
@@ -62,7 +62,7 @@ class SinglePath(OneShotStrategy):
         return self.weight_step(batch, *restriction(self.space, self.path(self.rng), self.device))
 
     def watch(self) -> dict[str, float]:
-        """Return the mean validation score and the skips of a few paths, the same draw after every epoch."""
+        """Return mean validation score and skip fraction of a few paths, the same paths after every epoch."""
         rng = random.Random(derive_seed(self.seed, "watch"))
         paths = [self.path(rng) for _ in range(WATCHED_PATHS)]
         return {
@@ -75,7 +75,7 @@ class SinglePath(OneShotStrategy):
         return score_genotype(self.supernet, genotype, self.selection, self.calibration)
 
     def select(self) -> Iterator[Round]:
-        """Score the candidates of the rounds that are left."""
+        """Score the candidates of the remaining rounds."""
         for number in range(self.notes.get("rounds", 0), self.num_rounds):
             rng = random.Random(derive_seed(self.seed, "candidates", number))
             for genotype in self.candidates(number, rng):
@@ -85,5 +85,5 @@ class SinglePath(OneShotStrategy):
             yield Round(number=number + 1, total=self.num_rounds, metrics={"best": max(self.scores.values())})
 
     def derive(self) -> Genotype:
-        """Return the best candidate; among equals, the one scored first."""
+        """Return the best candidate; of equals, the one scored first."""
         return Genotype.from_line(max(self.scores, key=self.scores.__getitem__))

@@ -1,4 +1,4 @@
-"""Sampled strategies: what proposes architectures that are evaluated one by one. No torch."""
+"""Sampled strategies, which propose architectures that are evaluated one by one. Needs no torch."""
 
 from collections.abc import Sequence
 
@@ -28,13 +28,13 @@ __all__ = [
 def build_sampled(
     section: SampledSection, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
 ) -> Suggesting:
-    """Return the strategy that a spec's `strategy` section describes, within its scheduler if it has one.
+    """Build the strategy of a spec's `strategy` section, inside its scheduler if it has one.
 
     Args:
-        section: what is built.
-        space: where candidates come from.
-        objectives: what is optimised, the most important one first.
-        seed: the spec's.
+        section: the section.
+        space: the space of candidates.
+        objectives: the objectives, the most important one first.
+        seed: the spec's seed.
     """
     own_seed = derive_seed(seed, "search")
 
@@ -47,6 +47,6 @@ def build_sampled(
 def build_strategy(
     section: SampledSection, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
 ) -> SampledStrategy:
-    """Return the strategy itself."""
+    """Build the strategy without its scheduler."""
     strategy = load_class(section.implementation, SampledStrategy)  # type: ignore[type-abstract]
     return strategy(section, space, objectives, seed=seed)

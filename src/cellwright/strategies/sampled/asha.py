@@ -14,26 +14,26 @@ from cellwright.strategies.sampled.levelling import Levelling
 
 @dataclass(slots=True)
 class _Rung:
-    """What is done at one fidelity."""
+    """The evaluations at one fidelity."""
 
     fidelity: Fidelity
     ranked: list[tuple[float, int]] = field(default_factory=list)
-    """Worse-is-more score and number of each finished evaluation, in order."""
+    """Negated score and number of each finished evaluation, sorted."""
     waiting: list[tuple[float, int]] = field(default_factory=list)
-    """A heap of those that are not promoted."""
+    """The same entries as a heap, without promoted ones."""
     keys: set[str] = field(default_factory=set)
-    """Architectures that are or were evaluated here."""
+    """Keys of the architectures that were suggested at this fidelity."""
 
 
 class Asha(Suggesting):
-    """Evaluates what a strategy suggests on the lowest rung, and promotes the best of each rung.
+    """Evaluates a strategy's suggestions on the lowest rung, and promotes the best of each rung.
 
-    One in `reduction` of those done on a rung is suggested once more, on the next; the strategy is asked for another
-    only where none is due. It learns from all rungs, with scores made comparable by `Levelling`. With several
-    objectives the first one decides.
+    One in `reduction` finished evaluations of a rung is promoted to the next rung. If none can be promoted, the
+    strategy makes a new suggestion. The strategy learns from all rungs; `Levelling` makes their scores comparable. With
+    several objectives, the first one decides about promotions.
 
     Args:
-        settings: how many rungs there are, and what they cost.
+        settings: number of rungs, and their fidelities.
         make_strategy: returns a new strategy.
     """
 
@@ -50,7 +50,7 @@ class Asha(Suggesting):
         self._is_outdated = False
 
     def finalists(self, count: int) -> list[Candidate]:
-        """Return those of the strategy, among what was evaluated in full if anything was."""
+        """Return the strategy's finalists, which are full evaluations if there are any."""
         return self._current_strategy().finalists(count)
 
     def choose(self, again: Sequence[Evaluation]) -> Candidate:
@@ -67,13 +67,13 @@ class Asha(Suggesting):
         self._tell(evaluation)
 
     def _tell(self, evaluation: Evaluation) -> None:
-        """Let the strategy observe it, unless the scores that it knows have changed since."""
+        """Let the strategy observe the evaluation, unless earlier levelled scores have changed."""
         self._is_outdated |= self._levelling.observe(evaluation, self._strategy.key(evaluation.candidate))
         if not self._is_outdated:
             self._strategy.observe([self._levelling.levelled(evaluation)])
 
     def _current_strategy(self) -> SampledStrategy:
-        """Return the strategy; a new one that observes everything again if the levelled scores have changed."""
+        """Return the strategy; if levelled scores have changed, a new one that has observed all evaluations."""
         if self._is_outdated:
             self._strategy = self._make_strategy()
             self._strategy.observe(map(self._levelling.levelled, self._known.values()))
@@ -90,7 +90,7 @@ class Asha(Suggesting):
         )
 
     def _due(self, lower: _Rung, upper: _Rung) -> Candidate | None:
-        """Return the best that is not promoted, if it is among the best one in `reduction`."""
+        """Return the best candidate that is not promoted yet, if it is in the top 1/`reduction` of its rung."""
         while lower.waiting:
             entry = lower.waiting[0]
             candidate = self._known[entry[1]].candidate

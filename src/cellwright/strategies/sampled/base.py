@@ -16,15 +16,15 @@ from cellwright.spec import SampledSection
 from cellwright.strategies.sampled.walk import Walk
 
 ATTEMPTS = 50
-"""How many known proposals a strategy may make for one suggestion, before unknown ones are drawn instead."""
+"""Maximum number of known proposals for one suggestion, before unknown candidates are drawn instead."""
 CACHED = 1 << 13
-"""Architectures whose isomorphism keys are remembered, the latest used."""
+"""Size of the least recently used cache of isomorphism keys."""
 PARENTS = 40
-"""Architectures whose neighbours are remembered, the latest used."""
+"""Size of the least recently used cache of neighbours."""
 
 
 class Suggesting(ABC):
-    """What a search asks for suggestions: a strategy, or a scheduler of fidelities around one."""
+    """Makes the suggestions of a search: a strategy, or a fidelity scheduler around one."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self.objectives = tuple(objectives)
@@ -32,9 +32,9 @@ class Suggesting(ABC):
         self._next_number = 0
 
     def suggest(self, count: int) -> list[Suggestion]:
-        """Return that many suggestions, different from each other and from all that run; fewer if the space is used up.
+        """Return `count` suggestions, different from each other and from running ones; fewer if the space is exhausted.
 
-        Each counts as running from now on, under its number.
+        From now on, each counts as running under its number.
         """
         suggestions: list[Suggestion] = []
         while len(suggestions) < count and (suggestion := self._next()) is not None:
@@ -43,10 +43,10 @@ class Suggesting(ABC):
         return suggestions
 
     def observe(self, evaluations: Iterable[Evaluation]) -> None:
-        """Learn from evaluations, which may be late, repeated, failed and in any order; `running` ones have not ended.
+        """Learn from evaluations, which may be late, repeated, failed, running, and in any order.
 
-        Only `done` ones are learnt from. Of several with one number the first counts. Scores on fresh seeds (`repeat`)
-        are ignored: a strategy must not know more of some architectures than of others.
+        Only evaluations in state `done` are learnt from. If several have the same number, the first one counts. Scores
+        on fresh seeds (`repeat`) are ignored, so that no architecture is known better than others.
         """
         for evaluation in evaluations:
             known = self._known.get(evaluation.number)
@@ -58,34 +58,34 @@ class Suggesting(ABC):
 
     @abstractmethod
     def _next(self) -> Suggestion | None:
-        """Return the suggestion of the next number; None where the space is used up."""
+        """Return the next suggestion, or None if the space is exhausted."""
 
     @abstractmethod
     def _take_in(self, evaluation: Evaluation) -> None:
-        """Take note of an evaluation that is new, or was running."""
+        """Process an evaluation that is new, or was running until now."""
 
     @abstractmethod
     def finalists(self, count: int) -> list[Candidate]:
-        """Return the architectures to score again on fresh seeds, the best first."""
+        """Return the candidates to repeat on fresh seeds, the best first."""
 
     @abstractmethod
     def choose(self, again: Sequence[Evaluation]) -> Candidate:
         """Return the best finalist by the first objective.
 
         Args:
-            again: scores of the finalists on fresh seeds, one or more of each.
+            again: one or more evaluations of each finalist on fresh seeds.
         """
 
 
 class SampledStrategy(Suggesting):
-    """Proposes architectures and learns from evaluations of them.
+    """Proposes architectures and learns from their evaluations.
 
-    The state follows from the evaluations alone: a new strategy that observes the same ones, in any order and any
-    number of times, suggests the same. Suggestions that still run count, so they are observed too, as `running`.
-    Evaluations are folded in the order of their numbers, so the order in which trials end does not matter. It needs
-    no torch, since the suggestion service runs it.
+    The state depends on the evaluations only: a new strategy that observes the same ones, in any order and any number
+    of times, makes the same suggestions. Running suggestions matter too, so they are observed as `running`. Evaluations
+    are processed in the order of their numbers, so it does not matter which trial ends first. Needs no torch, since the
+    suggestion service runs strategies.
 
-    Complete after its constructor, so it can be used alone:
+    A strategy is usable after its constructor:
 
     >>> from cellwright.evaluation import Objective
     >>> from cellwright.spaces import CandidateSpace
@@ -99,9 +99,9 @@ class SampledStrategy(Suggesting):
     True
 
     Args:
-        settings: its section of the spec.
-        space: where candidates come from.
-        objectives: what is optimised, the most important one first.
+        settings: the strategy's section of the spec.
+        space: the space of candidates.
+        objectives: the objectives, the most important one first.
         seed: seed of all randomness.
     """
 
@@ -119,29 +119,29 @@ class SampledStrategy(Suggesting):
         self._walk = Walk(space, random.Random(derive_seed(seed, "walk")))
 
     def learn(self, evaluation: Evaluation) -> None:  # noqa: B027 - optional
-        """Take note of a finished evaluation; called once for each, in any order."""
+        """Process a finished evaluation; called once for each, in any order."""
 
     @property
     def num_known(self) -> int:
-        """Return how many evaluations are known, running ones included."""
+        """Return the number of known evaluations, including running ones."""
         return len(self._known)
 
     @property
     def done_numbers(self) -> list[int]:
-        """Return the numbers of the finished evaluations, in order."""
+        """Return the sorted numbers of finished evaluations."""
         return self._done
 
     def evaluation(self, number: int) -> Evaluation:
-        """Return the known evaluation of that number."""
+        """Return the known evaluation with this number."""
         return self._known[number]
 
     @property
     def done(self) -> list[Evaluation]:
-        """Return the finished evaluations, in the order in which they were suggested."""
+        """Return the finished evaluations, sorted by number."""
         return [self._known[number] for number in self._done]
 
     def is_known(self, candidate: Candidate) -> bool:
-        """Return whether a candidate that builds the same network is known."""
+        """Return whether a candidate with the same network is known."""
         return self.key(candidate) in self._keys
 
     def mutate(self, candidate: Candidate, rng: random.Random) -> Candidate:
@@ -149,11 +149,11 @@ class SampledStrategy(Suggesting):
         return rng.choice(self.neighbours(candidate))
 
     def score(self, evaluation: Evaluation) -> float:
-        """Return the first objective, negated if it is minimised, so that more is better."""
+        """Return the first objective, negated if it is minimised, so that higher is better."""
         return self.objectives[0].score(evaluation.metrics)
 
     def finalists(self, count: int) -> list[Candidate]:
-        """Return the best by score, of what was evaluated in full if anything was; of several objectives the front."""
+        """Return the best candidates, of full evaluations if there are any; with several objectives, the front."""
         evaluations = self.most_thorough(self.done)
         if len(self.objectives) == 1:
             return [e.candidate for e in sorted(evaluations, key=self.score, reverse=True)[:count]]
@@ -167,18 +167,18 @@ class SampledStrategy(Suggesting):
         return best[:count]
 
     def choose(self, again: Sequence[Evaluation]) -> Candidate:
-        """Return the best by the mean of all of a finalist's scores, so that a lucky one counts as one of several."""
+        """Return the best finalist by its mean score, which includes that of the search."""
         finalists = dict.fromkeys(evaluation.candidate for evaluation in again)
         return max(finalists, key=lambda candidate: fmean(self.scores(candidate, again)))
 
     def scores(self, candidate: Candidate, again: Sequence[Evaluation]) -> list[float]:
-        """Return all scores of a finalist, that of the search and those on fresh seeds."""
+        """Return all scores of a finalist: that of the search, and those on fresh seeds."""
         evaluations = (*self.most_thorough(self.done), *again)
         return [self.score(evaluation) for evaluation in evaluations if evaluation.candidate == candidate]
 
     @staticmethod
     def most_thorough(evaluations: Sequence[Evaluation]) -> Sequence[Evaluation]:
-        """Return the evaluations in full; where there is none, all."""
+        """Return the full evaluations, or if there are none, all."""
         return [e for e in evaluations if e.fidelity == FULL] or evaluations
 
     @abstractmethod
@@ -186,8 +186,8 @@ class SampledStrategy(Suggesting):
         """Return a candidate to evaluate.
 
         Args:
-            rng: for this suggestion.
-            attempt: how many of its proposals were known already; with more, it should explore further.
+            rng: generator for this suggestion.
+            attempt: number of earlier proposals that were already known; explore further as it grows.
         """
 
     def _next(self) -> Suggestion | None:

@@ -1,4 +1,4 @@
-"""Learning curves, extrapolated: loss(t) = floor + scale · t^-exponent, where t is the share of the budget spent."""
+"""Extrapolates learning curves: loss(t) = floor + scale · t^-exponent, where t is the fraction of the budget spent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ K = TypeVar("K")
 
 EXPONENTS = (0.2, 0.3, 0.4, 0.55, 0.75, 1.0)
 USUAL, DOUBT = 0.4, 0.02
-"""The exponent where curves are too short to show theirs, and the relative error that a factor of e off it weighs."""
+"""The usual exponent, and the relative error that deviating from it by a factor of e costs, which matters for short
+curves."""
 SHORTEST = 3
-"""Points of a curve that can be extrapolated."""
+"""Minimum number of points to fit a curve."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,19 +24,19 @@ class Curve:
     scale: float
     exponent: float
     error: float = 0.0
-    """Root mean square of the relative errors of the fit."""
+    """Root mean square of the fit's relative errors."""
 
     def at(self, share: float) -> float:
-        """Return the loss once this share of the budget is spent."""
+        """Return the loss at this fraction of the budget."""
         return self.floor + self.scale * float(share**-self.exponent)
 
     def slope(self, share: float) -> float:
-        """Return by how much the last doubling up to this share lowers the loss."""
+        """Return the decrease of the loss in the last doubling of the budget, up to this fraction."""
         return self.at(share / 2) - self.at(share)
 
 
 def fit_curves(points: Mapping[K, Sequence[tuple[float, float]]]) -> dict[K, Curve]:
-    """Fit a curve to each series of (share, loss), in relative errors; all have one exponent, that which fits best.
+    """Fit a curve to each series of (fraction, loss), minimising relative errors, with one common exponent.
 
     Raises:
         ValueError: a series is shorter than `SHORTEST`.
@@ -53,7 +54,7 @@ def fit_curves(points: Mapping[K, Sequence[tuple[float, float]]]) -> dict[K, Cur
 
 
 def _fit(series: Sequence[tuple[float, float]], exponent: float) -> Curve:
-    """Return the curve of that exponent that fits best; neither of its parts is negative."""
+    """Return the best curve with this exponent, with no negative parameter."""
     shares, losses = np.array(series).T
     falling = shares**-exponent
     rows = np.column_stack([np.ones_like(falling), falling]) / losses[:, None]

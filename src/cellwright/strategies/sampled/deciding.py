@@ -1,4 +1,4 @@
-"""Whether one network is better than another, from what both have shown so far, and what it may cost to find out."""
+"""Decides by partial training whether one network is better than another, and how much may be spent to find out."""
 
 import math
 from collections.abc import Sequence
@@ -11,26 +11,26 @@ import numpy as np
 from cellwright.strategies.sampled.curves import Curve
 
 PRIOR_MEAN, PRIOR_SPREAD = -0.03, 0.05
-"""What a challenger is expected to gain over the best known network, and how far that varies, as shares of its loss."""
+"""Prior of a challenger's gain over the best known network: mean and standard deviation, relative to the loss."""
 SEED_SPREAD = 0.015
-"""How far the final loss of a network varies with the seed, as a share of it."""
+"""Standard deviation of a network's final loss between seeds, relative to the loss."""
 EXTRAPOLATION_SPREAD = 0.15
-"""How far the extrapolation of a difference is off, as a share of what both still improve."""
+"""Standard deviation of an extrapolated difference, relative to the remaining improvement of both networks."""
 TAX = 0.01
-"""The share of its loss that the winner may lose because others were trained too."""
+"""Maximum fraction of the winner's loss that may be lost by training other networks too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Posterior:
-    """What is known of the loss that a challenger saves, once both are trained to the end: a normal distribution."""
+    """Normal distribution of a challenger's gain in loss, once both networks are fully trained."""
 
     gain: float
-    """Its mean, above 0 where the challenger is expected to be better."""
+    """The mean; above 0 if the challenger is expected to be better."""
     spread: float
 
     @classmethod
     def of(cls, estimate: float, variance: float, prior_mean: float, prior_spread: float) -> Self:
-        """Return the estimate, drawn towards the prior by as much as it is uncertain."""
+        """Combine an estimate with a prior, by inverse variance."""
         trust = prior_spread**2 / (prior_spread**2 + variance)
         return cls(
             gain=trust * estimate + (1 - trust) * prior_mean,
@@ -52,18 +52,18 @@ def compare(
     end: float,
     prior_mean: float = PRIOR_MEAN,
 ) -> Posterior:
-    """Return what the challenger gains over the leader at the end.
+    """Return the challenger's gain over the leader at the end of training.
 
-    The difference today is paired, example by example; the curves say how it changes. Its variance is that of the
-    examples, of the seeds, of the extrapolation, and of the losses about curves that do not fit them.
+    The current difference is paired by example, and extrapolated by the curves. Its variance includes that of the
+    examples, of the seeds, of the extrapolation, and of the curves' fits.
 
     Args:
-        challenger: its loss on each example.
-        leader: the leader's, on the same examples.
-        curves: theirs, in this order.
-        now: the share of the budget that each has had.
-        end: the share that the one which is chosen will have had.
-        prior_mean: expected gain before anything was seen, as a share of the loss.
+        challenger: the challenger's loss on each example.
+        leader: the leader's loss on the same examples.
+        curves: curves of challenger and leader.
+        now: fraction of the budget that each has used.
+        end: fraction of the budget that the chosen network will have used.
+        prior_mean: expected gain before training, relative to the loss.
     """
     saved = np.subtract(leader, challenger)
     improving, others = (curve.at(now) - curve.at(end) for curve in curves)
@@ -79,8 +79,8 @@ def compare(
 
 
 def tax(leader: Curve, spent_on_others: float) -> float:
-    """Return the share of its loss that the leader loses where this share of the budget goes to others.
+    """Return the relative increase of the leader's loss if this fraction of the budget is spent on others.
 
-    Little where its curve is flat: there much may be spent on others, and almost nothing where it is steep.
+    It is small where the leader's curve is flat, so that much may be spent on others, and large where it is steep.
     """
     return leader.at(1 - spent_on_others) / leader.at(1.0) - 1

@@ -1,4 +1,4 @@
-"""What a surrogate sees of a candidate: its graph, not how it happens to be numbered, and its values."""
+"""Features of candidates for a surrogate: the graph, independent of its numbering, and hyperparameters."""
 
 import random
 import zlib
@@ -15,28 +15,27 @@ from cellwright.spaces.nasbench201.space import NONE, SKIP
 from cellwright.strategies.sampled.paths import Array, Paths, union
 
 BUCKETS = 256
-"""Places for the paths of one cell; which one a path has is a hash of how it ends."""
+"""Number of hash buckets for the paths of a cell; a path is hashed by its last operations."""
 SAMPLES = 400
-"""Architectures that are drawn to see which primitives there are."""
+"""Number of architectures to draw in order to collect the primitives."""
 CACHED = 1 << 12
-"""A few kilobytes each."""
+"""Number of candidates to cache, at a few kilobytes each."""
 
 
 class Features:
-    """Turns candidates of a space into groups of features, three of the architecture and one of each hyperparameter.
+    """Computes groups of features for candidates: three for the architecture, and one for each hyperparameter.
 
-    - paths: how many paths lead from a cell's inputs to its output by each sequence of operations. Skips do nothing,
-      so they are left out of it, and what is `none` leads nowhere;
-    - counts: how many operations of each kind live, that is lie on such a path, and how many a path has: on the
-      average, at most and at least;
-    - choices: the space's own encoding, which tells apart what these do not;
-    - for each hyperparameter its value.
+    - paths: number of paths from a cell's inputs to its output for each sequence of operations. Skips are omitted,
+      and `none` breaks a path;
+    - counts: number of operations of each kind on such paths, and their number in a path: mean, maximum and minimum;
+    - choices: the space's own encoding, which separates candidates that the other groups do not;
+    - one group with the value of each hyperparameter.
 
-    Paths, and what is counted on them, are equal for isomorphic cells.
+    Paths and counts are equal for isomorphic cells.
 
     Args:
-        space: where the candidates are from.
-        cached: how many candidates' features are remembered, the latest used.
+        space: the space of candidates.
+        cached: size of the least recently used cache, in candidates.
     """
 
     def __init__(self, space: CandidateSpace, *, cached: int = CACHED) -> None:
@@ -79,7 +78,7 @@ class Features:
         )
 
     def _reached(self, cell: Cell) -> list[Paths]:
-        """Return the paths to each input, to each node and, last, to the output."""
+        """Return the paths to each input, to each node, and last, to the output."""
         several = cell.num_inputs > 1
         reached = [
             Paths.empty(self._num_columns, (str(source),) if several else ())
@@ -96,7 +95,7 @@ class Features:
         return [*reached, union(outputs, self._num_columns)]
 
     def _living(self, cell: Cell, reached: Sequence[Paths]) -> Array:
-        """Return how many living edges there are of each kind, skips last."""
+        """Return the number of edges of each kind on paths to the output, skips last."""
         counts = np.zeros(self._num_columns)
         nodes = range(cell.num_inputs, cell.num_inputs + len(cell.nodes))
         leads_on = set(nodes if self._space.architectures.concatenates else nodes[-1:])

@@ -1,4 +1,4 @@
-"""State that is folded from evaluations in the order of their numbers."""
+"""State that is computed by folding evaluations in the order of their numbers."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -12,7 +12,7 @@ SNAPSHOT_EVERY = 32
 
 
 class Fold(Generic[State]):
-    """Folds a strategy's finished evaluations, the new ones only; a late one unwinds what came after it.
+    """Folds a strategy's finished evaluations incrementally. A late evaluation undoes the steps after it.
 
     Args:
         start: the state before any evaluation; states are never changed in place.
@@ -26,7 +26,7 @@ class Fold(Generic[State]):
         self._snapshots = [start]
 
     def over(self, strategy: SampledStrategy, *, first: int | None = None) -> State:
-        """Return the state after all evaluations that are done, or after the first so many of them."""
+        """Return the state after all finished evaluations, or after the `first` of them."""
         numbers = strategy.done_numbers[:first]
         if numbers[: len(self._folded)] != self._folded:
             self._unwind(numbers)

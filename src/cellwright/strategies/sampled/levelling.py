@@ -1,4 +1,4 @@
-"""What a score at one fidelity says about the score at full fidelity."""
+"""Predicts scores at full fidelity from those at lower fidelities."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,19 +6,19 @@ from dataclasses import replace
 from cellwright.evaluation import Evaluation, Fidelity, Objective
 
 FIRST_PAIRS = 4
-"""Architectures scored on two rungs from which on it is learnt what one score says of the other."""
+"""Minimum number of architectures with scores on two rungs for a regression."""
 PRIOR_PAIRS = 4
-"""How many would have to contradict before a difference on one rung is not taken for the same on the next."""
+"""Weight of the prior, in architectures, that score differences are the same on both rungs."""
 
 Line = tuple[float, float, float]
-"""Slope, and the point that the line goes through."""
+"""Slope of a line, and a point on it."""
 
 
 class Levelling:
-    """Brings scores of all fidelities to the level of the full one, by regression from each rung to the next.
+    """Converts scores of all fidelities to full fidelity, by regression from each rung to the next.
 
-    Promotions were decided by the lower score alone, so a regression on that score is not biased by them. It is done
-    again each time the number of promoted architectures has doubled.
+    Promotions depend on the lower score only, so they do not bias a regression on that score. The regression is
+    repeated each time the number of promoted architectures has doubled.
     """
 
     def __init__(self, fidelities: Sequence[Fidelity], objectives: Sequence[Objective]) -> None:
@@ -34,7 +34,7 @@ class Levelling:
         return self._fidelities.index(evaluation.fidelity)
 
     def observe(self, evaluation: Evaluation, key: str) -> bool:
-        """Learn from an evaluation of the architecture `key`; tell whether earlier ones now mean something else."""
+        """Learn from an evaluation of the architecture `key`; return whether earlier levelled scores have changed."""
         if evaluation.state != "done":
             return False
         level = self.level(evaluation)
@@ -47,7 +47,7 @@ class Levelling:
         return any(changed)
 
     def levelled(self, evaluation: Evaluation) -> Evaluation:
-        """Return the evaluation as its scores would be in full."""
+        """Return the evaluation with its scores converted to full fidelity."""
         if evaluation.state != "done":
             return evaluation
         metrics = dict(evaluation.metrics)
@@ -57,7 +57,7 @@ class Levelling:
         return replace(evaluation, metrics=metrics)
 
     def _relearn(self, lower: int) -> bool:
-        """Draw the lines from a rung to the next, if it is time; tell whether they changed."""
+        """Fit the lines from a rung to the next if it is time, and return whether they changed."""
         pairs = self._pairs[lower]
         used = pairs[: 1 << (len(pairs).bit_length() - 1)] if len(pairs) >= FIRST_PAIRS else []
         if used == self._used[lower]:
@@ -72,7 +72,7 @@ class Levelling:
 
 
 def _line(befores: Sequence[float], afters: Sequence[float]) -> Line:
-    """Return the least squares line, its slope drawn towards 1."""
+    """Return the least squares line, with its slope shrunk towards 1."""
     before, after = sum(befores) / len(befores), sum(afters) / len(afters)
     square = sum((x - before) ** 2 for x in befores)
     product = sum((x - before) * (y - after) for x, y in zip(befores, afters, strict=True))

@@ -16,7 +16,7 @@ from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 
 FRESH = 0.8
-"""Probability of a random draw while the best is a local optimum."""
+"""Probability of a random candidate while the best is a local optimum."""
 
 
 class LocalSearchSection(SampledSection):
@@ -26,15 +26,15 @@ class LocalSearchSection(SampledSection):
 
     kind: Literal["local-search"]
     initial: int = Field(default=20, ge=1)
-    """Architectures that are drawn before the neighbours of the best are tried."""
+    """Number of random architectures before the neighbours of the best are tried."""
 
 
 class LocalSearch(SampledStrategy):
     """Tries the neighbours of the best architecture, and moves on as soon as one is better.
 
-    While the best is a local optimum, all of whose neighbours are known, it mostly draws at random, and else tries
-    the neighbours of the next best. So what is tried follows from which architectures are known, not from a path
-    through them.
+    If all neighbours of the best are known, it is a local optimum. Then most candidates are drawn at random, and others
+    are neighbours of the next best architecture. Proposals thus depend on the set of known architectures only, not on a
+    path through them.
     """
 
     settings: LocalSearchSection
@@ -53,13 +53,13 @@ class LocalSearch(SampledStrategy):
         self._centre: tuple[int, list[Candidate]] = (-1, [])
 
     def learn(self, evaluation: Evaluation) -> None:
-        """Rank the evaluation among those whose neighbours are left to try."""
+        """Insert the evaluation into the ranking of those with neighbours left to try."""
         entry = -self.score(evaluation), evaluation.number
         heapq.heappush(self._ranked, entry)
         self._best = min(self._best, entry)
 
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
-        """Draw the first candidates; then return an unknown neighbour of the best, or leave it if it has none."""
+        """Draw the initial candidates; then return an unknown neighbour of the best, and drop it if it has none."""
         if self.num_known >= self.settings.initial:
             while self._ranked:
                 if (neighbour := self._unknown_neighbour(self._ranked[0][1])) is not None:
@@ -69,7 +69,7 @@ class LocalSearch(SampledStrategy):
         return self.space.sample(rng)
 
     def _unknown_neighbour(self, number: int) -> Candidate | None:
-        """Return the first in an order of chance that is not known; None where all are."""
+        """Return the first unknown neighbour in a random order, or None."""
         if self._centre[0] != number:
             neighbours = list(self.space.neighbours(self.evaluation(number).candidate))
             random.Random(derive_seed(self.seed, "neighbours", number)).shuffle(neighbours)

@@ -1,4 +1,4 @@
-"""NSGA-II: Deb et al. 2002, https://doi.org/10.1109/4235.996017; with a surrogate Lu et al. 2020, NSGANetV2."""
+"""NSGA-II: Deb et al. 2002, https://doi.org/10.1109/4235.996017; surrogates as in NSGANetV2: Lu et al. 2020."""
 
 import random
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from cellwright.strategies.sampled.surrogate import Draws, Surrogate
 Array = NDArray[np.float64]
 
 CHILDREN = 50
-"""How many are bred for the surrogates to choose from, and how often one that is known is mutated again."""
+"""Number of children that surrogates choose from, and maximum number of mutations to find an unknown one."""
 BREEDINGS = 5
 REFITS = 8
-"""Children are bred and surrogates fitted again when there are one part in so many more evaluations."""
+"""The brood is renewed and surrogates are refitted when the number of evaluations has grown by 1/REFITS."""
 REFERENCE = 2.0
-"""Distance of the reference point below the front, as a share of the range of its scores."""
+"""Distance of the reference point below the front, relative to the range of its scores."""
 LATEST, EARLIER = 200, 100
-"""Evaluations that surrogates are fitted to, besides the population: the latest, and others spread over the earlier."""
+"""Evaluations that surrogates are fitted to, besides the population: the latest, and a sample of the earlier ones."""
 
 
 class Nsga2Section(SampledSection):
@@ -41,42 +41,42 @@ class Nsga2Section(SampledSection):
     kind: Literal["nsga2"]
     population: int = Field(default=20, ge=2)
     crossover: float = Field(default=0.5, ge=0, le=1)
-    """How often a child has two parents."""
+    """Probability that a child has two parents."""
     mutation: float = Field(default=0.8, ge=0, le=1)
-    """How often a child is mutated; one that is known already always is."""
+    """Probability that a child is mutated; a known child always is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """The members that live after some evaluations, and how each fares."""
+    """The members that survive after some evaluations, and their fitness."""
 
     members: tuple[Evaluation, ...] = ()
     keys: tuple[str, ...] = ()
-    """Of their candidates, by isomorphism."""
+    """Isomorphism keys of the members' candidates."""
     fronts: tuple[int, ...] = ()
-    """How many fronts there are before each one's."""
+    """Index of each member's front, 0 for the Pareto front."""
     crowding: tuple[float, ...] = ()
-    """How far each is from those beside it on its front."""
+    """Crowding distance of each member within its front."""
 
     def fitness(self, place: int) -> tuple[int, float]:
-        """Return what tournaments go by: the larger wins."""
+        """Return the key that tournaments compare; larger is better."""
         return -self.fronts[place], self.crowding[place]
 
     @property
     def front(self) -> list[Evaluation]:
-        """Return the members that no other dominates."""
+        """Return the members that nothing dominates."""
         return [member for member, front in zip(self.members, self.fronts, strict=True) if front == 0]
 
 
 @dataclass(frozen=True, slots=True)
 class _Brood:
-    """Children to choose from, with what their scores may be."""
+    """Children to choose from, and predictions of their scores."""
 
     children: list[Candidate]
     surrogates: list[tuple[Surrogate, Draws]]
     """One for each objective."""
     front: Array
-    """Scores of those on the front by then, (members, objectives)."""
+    """Scores of the front at that time, (members, objectives)."""
 
     def draw(self, rng: np.random.Generator) -> Array:
         """Return one draw of all scores, (children, objectives)."""
@@ -84,11 +84,11 @@ class _Brood:
 
 
 class Nsga2(SampledStrategy):
-    """Breeds from the fronts that are left when what dominates is peeled off, those in sparse places first.
+    """Breeds from a population ranked by non-dominated sorting, and within a front by crowding distance.
 
-    The steady-state form: each evaluation enters the population at once and the worst member leaves. Of many children
-    one is evaluated: the one that reaches the furthest along a random direction in one draw, from surrogates of the
-    objectives, Gaussian processes, of what the scores may truly be.
+    This is the steady-state variant: each evaluation enters the population at once, and the worst member leaves. Of
+    many children, one is evaluated: the one that extends the front most along a random direction, in a draw of the
+    scores from Gaussian processes.
     """
 
     settings: Nsga2Section
@@ -103,7 +103,7 @@ class Nsga2(SampledStrategy):
         self._brood = Refitted(self._breed, initial=settings.population, refits=REFITS)
 
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
-        """Draw the first candidates; then return a child that may be on the front."""
+        """Draw the initial candidates; then return a child that may extend the front."""
         fitted = self._brood.over(self)
         if fitted is None:
             return self.space.sample(rng)
@@ -121,7 +121,7 @@ class Nsga2(SampledStrategy):
         return children[unknown[along(direction, drawn[unknown], front)]]
 
     def _breed(self, numbers: list[int]) -> _Brood:
-        """Return unlike children of the population after these evaluations, none of them known by then."""
+        """Return distinct, unknown children of the population after these evaluations."""
         rng = random.Random(derive_seed(self.seed, "children", len(numbers)))
         population = self._population.over(self, first=len(numbers))
         evaluated = {self.key(self.evaluation(number).candidate) for number in numbers}
@@ -177,7 +177,7 @@ class Nsga2(SampledStrategy):
         )
 
     def _scores(self, evaluations: Sequence[Evaluation]) -> Array:
-        """Return all objectives, more being better, (evaluations, objectives)."""
+        """Return all objectives, negated if minimised, (evaluations, objectives)."""
         rows = [
             [objective.score(evaluation.metrics) for objective in self.objectives]
             for evaluation in evaluations
@@ -186,15 +186,15 @@ class Nsga2(SampledStrategy):
 
 
 def along(direction: Array, drawn: Array, front: Array) -> int:
-    """Return the row of the child that reaches the furthest along a direction.
+    """Return the row of the child that extends the front most along a direction.
 
-    Over all directions, how far a set of scores reaches is the hypervolume that it dominates: Golovin & Zhang 2020,
+    Averaged over all directions, this extension gives the dominated hypervolume: Golovin & Zhang 2020,
     https://arxiv.org/abs/2006.04655.
 
     Args:
-        direction: positive parts, (objectives,).
+        direction: positive components, (objectives,).
         drawn: scores of the children, (children, objectives).
-        front: scores of the members that are on the front, (members, objectives).
+        front: scores of the members on the front, (members, objectives).
     """
     low = front.min(axis=0)
     spread = np.maximum(front.max(axis=0), drawn.max(axis=0)) - low
@@ -203,7 +203,7 @@ def along(direction: Array, drawn: Array, front: Array) -> int:
 
 
 def front_numbers(scores: Array) -> NDArray[np.int_]:
-    """Return for each row of scores, more being better, how many fronts are peeled off before its own."""
+    """Return the index of the front of each row of scores, where higher scores are better."""
     no_worse: NDArray[np.bool_] = np.asarray((scores[:, None] >= scores[None]).all(axis=2))
     dominates = no_worse & ~no_worse.T
     numbers = np.zeros(len(scores), dtype=np.int_)
@@ -215,7 +215,7 @@ def front_numbers(scores: Array) -> NDArray[np.int_]:
 
 
 def crowding_distances(scores: Array) -> Array:
-    """Return for each member of a front the size of the gap it stands in; the outermost stand in an infinite one."""
+    """Return the crowding distance of each member of a front, infinite for the outermost."""
     distances = np.zeros(len(scores))
     for column in scores.T:
         order = np.argsort(column, kind="stable")
@@ -227,7 +227,7 @@ def crowding_distances(scores: Array) -> Array:
 
 
 def cross(space: CandidateSpace, one: Candidate, other: Candidate, rng: random.Random) -> Candidate:
-    """Return a candidate whose choices are those of one or the other, those that meet from the same."""
+    """Return a candidate whose choices are from either parent; decisions that share a sum are from the same parent."""
     parents = space.choices(one), space.choices(other)
     strengths: dict[str, list[list[float]]] = {}
     for group, (_, num_choices) in space.decisions.items():

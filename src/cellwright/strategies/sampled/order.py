@@ -1,4 +1,4 @@
-"""How far a sampled search knows its trials, whatever the order that they end in."""
+"""Makes a sampled search independent of the order in which its trials end."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,9 +7,9 @@ T = TypeVar("T")
 
 
 def settled(begun: Sequence[T], parallel: int) -> Sequence[T]:
-    """Return those of the trials, in the order they began, whose end the next suggestion waits for and follows from.
+    """Return the trials that must have ended before the next suggestion, given all trials in starting order.
 
-    All but the last `parallel - 1`: so that the same seed gives the same search wherever trials run, and however many
-    of them have ended.
+    These are all but the last `parallel - 1`. The next suggestion depends only on them, so the same seed gives the same
+    search wherever trials run and however many of them have ended.
     """
     return begun[: max(0, len(begun) - parallel + 1)]

@@ -1,4 +1,4 @@
-"""All paths through a cell, summed up without listing them: there may be exponentially many."""
+"""Summarises all paths through a cell without listing them, since there may be exponentially many."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,38 +10,38 @@ Array = NDArray[np.float64]
 Ending = tuple[str, ...]
 
 ENDING = 3
-"""Operations at the end of a path by which it is told from others."""
+"""Number of last operations that distinguish paths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
     """The paths from a cell's inputs to one of its feature maps.
 
-    Columns are kinds of operations, and all of them together last.
+    Columns are the kinds of operations, and last, their sum.
     """
 
     number: float
     total: Array
-    """How many operations of each kind all paths have together."""
+    """Total number of operations of each kind, over all paths."""
     most: Array
     least: Array
     endings: Mapping[Ending, float]
-    """How many paths end in these operations."""
+    """Number of paths that end with these operations."""
 
     @staticmethod
     def none(num_columns: int) -> "Paths":
-        """Return no path."""
+        """Return the empty set of paths."""
         zeros = np.zeros(num_columns)
         return Paths(0.0, zeros, zeros, zeros, {})
 
     @staticmethod
     def empty(num_columns: int, ending: Ending) -> "Paths":
-        """Return the path that has not left its input."""
+        """Return a single path without operations, which starts at an input."""
         zeros = np.zeros(num_columns)
         return Paths(1.0, zeros, zeros, zeros, {ending: 1.0})
 
     def through(self, primitive: str, column: int) -> "Paths":
-        """Return the paths, each with one more operation."""
+        """Return the paths, each extended by one operation."""
         step = np.zeros(len(self.total))
         step[[column, -1]] = 1.0
         endings: dict[Ending, float] = {}
@@ -54,7 +54,7 @@ class Paths:
 
 
 def union(several: Sequence[Paths], num_columns: int) -> Paths:
-    """Return all paths of several feature maps that are added up or concatenated."""
+    """Return the paths to the sum or concatenation of several feature maps."""
     several = [paths for paths in several if paths.number]
     if not several:
         return Paths.none(num_columns)

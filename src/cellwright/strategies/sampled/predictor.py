@@ -1,4 +1,4 @@
-"""Predictor-guided mutation: a surrogate says which mutants of the best are worth an evaluation."""
+"""Predictor-guided mutation: a surrogate selects which mutants of the best architectures to evaluate."""
 
 import random
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from cellwright.strategies.sampled.refitting import Refitted
 from cellwright.strategies.sampled.surrogate import Draws, Surrogate
 
 PARENTS, CHILDREN = 8, 30
-"""How many of the best are mutated, and how many mutants of each are candidates."""
+"""Number of best architectures to mutate, and number of mutants of each."""
 SECOND, GRANDCHILDREN = 5, 8
-"""How many of the mutants are mutated in turn, and how many mutants of each of them are candidates."""
+"""Number of mutants to mutate again, and number of mutants of each of them."""
 STRANGERS = 40
-"""Candidates that are drawn from the whole space."""
+"""Number of candidates drawn from the whole space."""
 REFITS = 8
-"""The surrogate is fitted again when there are one part in so many more evaluations."""
+"""The surrogate is refitted when the number of evaluations has grown by 1/REFITS."""
 FITTED = 300
-"""Most evaluations that a surrogate is fitted to: two thirds of them the best, the rest spread over the others."""
+"""Maximum number of evaluations to fit: two thirds are the best, the rest a sample of the others."""
 
 SCORES = 0.75
-"""How much a finalist's own scores count in the choice; the rest is what the surrogate makes of all scores."""
+"""Weight of a finalist's own scores in the choice; the rest is the weight of the surrogate's prediction."""
 
 
 class PredictorSection(SampledSection):
@@ -43,23 +43,23 @@ class PredictorSection(SampledSection):
 
     kind: Literal["predictor"]
     initial: int = Field(default=10, ge=2)
-    """Architectures that are drawn before there is a predictor."""
+    """Number of random architectures before the first fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """What suggestions are drawn from."""
+    """The candidates, and the model to draw their scores from."""
 
     candidates: list[Candidate]
     draws: Draws
 
 
 class Predictor(SampledStrategy):
-    """Suggests by Thompson sampling: the candidate that is best in one draw of what the scores may truly be.
+    """Suggests by Thompson sampling: the candidate with the best score in one draw from the surrogate.
 
-    Candidates are strangers and mutants of those that the surrogate, a Gaussian process, believes to be the best. So
-    where the surrogate is sure its favourites are tried, where it is not there is variety, and suggestions that run
-    beside each other differ.
+    Candidates are random ones, and mutants of the best architectures according to the surrogate, a Gaussian process.
+    Where the surrogate is certain, its favourites are tried; where it is not, the draws explore. Parallel suggestions
+    differ.
     """
 
     settings: PredictorSection
@@ -74,7 +74,7 @@ class Predictor(SampledStrategy):
         self._model = Refitted(self._learn_from, initial=settings.initial, refits=REFITS)
 
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
-        """Draw the first candidates; then return the candidate that is best in a draw from the surrogate."""
+        """Draw the initial candidates; then return the best candidate in one draw from the surrogate."""
         fitted = self._model.over(self)
         if fitted is None:
             return self.space.sample(rng)
@@ -86,7 +86,7 @@ class Predictor(SampledStrategy):
         return next(unknown, None) or self.mutate(rng.choice(candidates), rng)
 
     def finalists(self, count: int) -> list[Candidate]:
-        """Return those that the surrogate believes to be the best, not those with a lucky score."""
+        """Return the best candidates by the surrogate's prediction, which is less affected by lucky scores."""
         if len(self.objectives) > 1 or len(self.done_numbers) < self.settings.initial:
             return super().finalists(count)
         eligible = {e.candidate for e in self.most_thorough(self.done)}
@@ -94,7 +94,7 @@ class Predictor(SampledStrategy):
         return [candidate for candidate in best if candidate in eligible][:count]
 
     def choose(self, again: Sequence[Evaluation]) -> Candidate:
-        """Return the best by the mean of all scores and, where they are close, by what the surrogate believes."""
+        """Return the best finalist by a weighted mean of its scores and the surrogate's prediction."""
         if len(self.done_numbers) < self.settings.initial:
             return super().choose(again)
         _, surrogate = self._believe([*self.done, *again])
@@ -119,7 +119,7 @@ class Predictor(SampledStrategy):
         return _Model(new, surrogate.draws(self.features(new)))
 
     def _believe(self, evaluations: Sequence[Evaluation]) -> tuple[list[Candidate], Surrogate]:
-        """Fit a surrogate; return the candidates that it was fitted to, the best first."""
+        """Fit a surrogate; return it and the candidates that it was fitted to, the best first."""
         ranked = sorted(evaluations, key=self.score, reverse=True)
         others = ranked[FITTED * 2 // 3 :]
         stride = max(1, -(-len(others) // (FITTED // 3)))
@@ -130,7 +130,7 @@ class Predictor(SampledStrategy):
         return list(dict.fromkeys(fitted[place].candidate for place in order)), surrogate
 
     def _mutants(self, parent: Candidate, count: int, evaluated: set[str]) -> list[Candidate]:
-        """Return the first new neighbours in a random order, always the same, so that most keys are cached."""
+        """Return the first new neighbours in a random order, which is fixed for each parent so that keys are cached."""
         new = (m for m in self._neighbours(parent) if self.key(m) not in evaluated)
         return list(islice(new, count))
 

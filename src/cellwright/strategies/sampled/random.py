@@ -1,4 +1,4 @@
-"""Random search, the baseline that everything else must beat."""
+"""Random search, the baseline for all other strategies."""
 
 import random
 from typing import Literal
@@ -17,7 +17,7 @@ class RandomSearchSection(SampledSection):
 
 
 class RandomSearch(SampledStrategy):
-    """Draws architectures, each equally likely."""
+    """Draws architectures uniformly at random."""
 
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
         """Draw a candidate."""

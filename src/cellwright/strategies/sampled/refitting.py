@@ -1,4 +1,4 @@
-"""Models of a strategy's finished evaluations, fitted again when there are notably more of them."""
+"""Models of a strategy's finished evaluations, refitted as their number grows."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -9,12 +9,12 @@ Model = TypeVar("Model")
 
 
 class Refitted(Generic[Model]):
-    """A model that follows from a strategy's finished evaluations, and is fitted again only when `refit_size` says so.
+    """A model fitted to a strategy's finished evaluations, and refitted only when `refit_size` changes.
 
     Args:
-        fit: returns the model that follows from the evaluations of these numbers.
-        initial: how many evaluations the first fit needs.
-        refits: it is fitted again when there are one part in so many more.
+        fit: returns a model, given the numbers of the evaluations to fit.
+        initial: number of evaluations for the first fit.
+        refits: the model is refitted when the number of evaluations has grown by 1/refits.
     """
 
     def __init__(self, fit: Callable[[list[int]], Model], *, initial: int, refits: int) -> None:
@@ -24,7 +24,7 @@ class Refitted(Generic[Model]):
         self._fitted: tuple[list[int], Model] | None = None
 
     def over(self, strategy: SampledStrategy) -> tuple[list[int], Model] | None:
-        """Return the model with the numbers that it was fitted to; None while there are too few evaluations."""
+        """Return the model, and the numbers that it was fitted to; None if there are too few evaluations."""
         size = refit_size(len(strategy.done_numbers), self._initial, self._refits)
         if size is None:
             return None
@@ -35,9 +35,9 @@ class Refitted(Generic[Model]):
 
 
 def refit_size(num_done: int, initial: int, refits: int) -> int | None:
-    """Return the number of evaluations that a surrogate is to be fitted to; None where there are too few.
+    """Return the number of evaluations to fit a surrogate to; None if there are too few.
 
-    It is fitted again when there are one part in `refits` more, so the number follows from `num_done` alone.
+    It grows in steps of 1/`refits`, and depends on `num_done` only.
     """
     size = None
     following = initial

@@ -17,21 +17,21 @@ class RegularizedEvolutionSection(SampledSection):
 
     kind: Literal["regularized-evolution"]
     population: int = Field(default=10, ge=2)
-    """The youngest architectures, from which the next is bred."""
+    """Number of youngest architectures, from which the next one is bred."""
     sample: int = Field(default=5, ge=1)
-    """How many of them are drawn; the best of these is mutated."""
+    """Number of them to draw; the best of these is mutated."""
 
 
 class RegularizedEvolution(SampledStrategy):
-    """Mutates the best of a few members that are drawn from the population: the youngest that are done.
+    """Mutates the best of a few random members of the population, which consists of the latest finished evaluations.
 
-    Members die of age, not of a bad score, so that one lucky score is not bred from for ever.
+    Members die of age, not of a bad score, so a lucky score is not bred from forever.
     """
 
     settings: RegularizedEvolutionSection
 
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
-        """Draw a candidate until the population is full, then breed; further from the parent the more is known."""
+        """Draw random candidates until the population is full, then mutate; more than once if mutants are known."""
         population = self.done_numbers[-self.settings.population :]
         if self.num_known < self.settings.population or not population:
             return self.space.sample(rng)

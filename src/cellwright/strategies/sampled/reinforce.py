@@ -20,35 +20,35 @@ Array = NDArray[np.float64]
 
 
 class ReinforceSection(SampledSection):
-    """A policy that learns by REINFORCE: https://arxiv.org/abs/1611.01578, without the recurrent network."""
+    """A policy trained by REINFORCE: https://arxiv.org/abs/1611.01578, without the recurrent network."""
 
     implementation = "cellwright.strategies.sampled.reinforce:Reinforce"
 
     kind: Literal["reinforce"]
     learning_rate: float = Field(default=0.3, gt=0)
-    """Of the policy's logits, for a reward of one standard deviation."""
+    """Learning rate of the policy's logits, for a reward of one standard deviation."""
     baseline_decay: float = Field(default=0.9, ge=0, lt=1)
-    """Of the moving mean of scores, above which a score is a reward."""
+    """Decay of the moving average of scores, which is the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the controller knows after some evaluations."""
+    """The state of the policy after some evaluations."""
 
     logits: Mapping[str, Array]
-    """Of each choice of each decision, (decisions, choices) for each group."""
+    """Logits of each choice, (decisions, choices) for each group."""
     mean: float = 0.0
-    """Of the scores, the latest weighing most: the baseline."""
+    """Moving average of the scores, which is the baseline."""
     variance: float = 0.0
-    """Of the scores about the baseline."""
+    """Moving variance of the scores about the baseline."""
     count: int = 0
 
 
 class Reinforce(SampledStrategy):
-    """Draws each choice by a policy, whose logits are moved along the gradient of the expected score.
+    """Draws each choice from a policy, whose logits follow the gradient of the expected score.
 
-    Where not every decision is kept, as in cells whose nodes read two edges, the strongest are: drawn logits with
-    Gumbel noise decide that too, which is drawing without replacement.
+    If not every decision is kept, as in cells whose nodes read two edges, the strongest are kept: Gumbel noise on the
+    logits makes this a draw without replacement.
     """
 
     settings: ReinforceSection
@@ -62,11 +62,11 @@ class Reinforce(SampledStrategy):
 
     @property
     def policy(self) -> Policy:
-        """Return the policy after all evaluations that are done."""
+        """Return the policy after all finished evaluations."""
         return self._fold.over(self)
 
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
-        """Draw a candidate from the policy; from a flatter one the more of its draws were known."""
+        """Draw a candidate from the policy, which is flattened further the more draws were already known."""
         flatness = 1 + attempt / 5
         noise = np.random.default_rng(rng.getrandbits(64))
         return self.space.derive(
@@ -77,7 +77,7 @@ class Reinforce(SampledStrategy):
         )
 
     def _reward(self, policy: Policy, evaluation: Evaluation) -> Policy:
-        """Return the policy after one evaluation more, whose score above the baseline is its reward."""
+        """Return the policy after one more evaluation, whose reward is its score minus the baseline."""
         score = self.score(evaluation)
         share = max(1 - self.settings.baseline_decay, 1 / (policy.count + 1))
         surprise = score - policy.mean
@@ -95,8 +95,8 @@ class Reinforce(SampledStrategy):
 def _log_probability_gradient(logits: Array, choices: Sequence[int | None], meetings: Sequence[int]) -> Array:
     """Return the gradient of the log-probability of these choices.
 
-    For which decisions are kept where several meet it is that of drawing as many with replacement, which is exact
-    where one or all are kept and where the policy is certain.
+    For decisions of which only some are kept, it is approximated by draws with replacement. This is exact if one or all
+    are kept, and if the policy is certain.
     """
     peaks = logits.max(axis=1, keepdims=True)
     powers = np.exp(logits - peaks)
@@ -113,7 +113,7 @@ def _log_probability_gradient(logits: Array, choices: Sequence[int | None], meet
 
 
 def _expected(totals: Array, kept: NDArray[np.bool_], meetings: NDArray[np.int_]) -> Array:
-    """Return how often each decision is expected to be kept, by its strength among those that it meets."""
+    """Return how often each decision is expected to be kept, given its strength among those that share a sum."""
     expected = np.zeros(len(totals))
     for meeting in np.unique(meetings):
         here = meetings == meeting

@@ -1,4 +1,4 @@
-"""A model that predicts scores of architectures and says how sure it is."""
+"""A model that predicts scores of architectures, with uncertainty."""
 
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from cellwright.strategies.sampled.paths import Array
 
 LENGTHS = (0.5, 1.0, 2.0, 4.0)
-"""Of the kernel, where the features' mean square distance is 1."""
+"""Length scales of the kernel; features are scaled to a mean square distance of 1."""
 NOISES = (0.01, 0.03, 0.1, 0.3, 1.0)
-"""Variance of a score from one seed to another, in terms of the kernel's."""
+"""Variances of a score between seeds, relative to the kernel's."""
 CHOICES = (0.2, 0.0, 1.0)
-"""How much the choices may count in a distance, the usual weight first."""
+"""Possible weights of the choices in a distance, the usual one first."""
 PATHS, COUNTS, EXTRA = 0.5, 1.0, 1.0
-"""How much the other groups count."""
+"""Weights of the other groups."""
 JITTER = 1e-6
 
 
 class Fit(NamedTuple):
-    """What was found on the grids; the more likely of two is the larger."""
+    """The result of a grid search; the more likely of two is the larger."""
 
     likelihood: float
     length: float
@@ -32,15 +32,15 @@ class Fit(NamedTuple):
 
 
 class Surrogate:
-    """A Gaussian process over the groups of `Features`, three of the architecture first, and any others that follow.
+    """A Gaussian process over the groups of `Features`: three of the architecture, then any others.
 
-    The kernel is Matérn's with smoothness 3/2. Scores enter by their ranks, as normal quantiles: any metric will do,
-    and a few that are far off do not hide the differences among the best. The kernel's length, the noise and the
-    weight of the choices are those of the largest likelihood on small grids.
+    The kernel is Matérn's with smoothness 3/2. Scores are transformed to normal quantiles by their ranks, so any metric
+    is suitable, and outliers do not mask the differences among the best. The kernel's length scale, the noise and the
+    weight of the choices maximise the likelihood on small grids.
 
     Args:
-        groups: each (architectures, features).
-        scores: more is better; there may be several of one architecture.
+        groups: features, each (architectures, features).
+        scores: higher is better; an architecture may have several.
     """
 
     def __init__(self, groups: Sequence[Array], scores: Sequence[float]) -> None:
@@ -61,15 +61,15 @@ class Surrogate:
         )
 
     def means(self, groups: Sequence[Array]) -> Array:
-        """Return what each architecture is expected to score, as normal quantiles of the scores known."""
+        """Return the expected score of each architecture, as a normal quantile of the known scores."""
         return self.fit.mean + self._kernel(self._squares_to_known(self._scaled(groups))) @ self._weights
 
     def quantiles(self, scores: Sequence[float]) -> Array:
-        """Return which normal quantiles scores are, among those known."""
+        """Return the normal quantiles of scores among the known ones."""
         return np.interp(np.asarray(scores, dtype=np.float64), self._known, self._quantiles)
 
     def scores(self, quantiles: Array) -> Array:
-        """Return the scores at these quantiles; beyond the known ones, on the line through the outer halves."""
+        """Return the scores at these quantiles; outside the known range, by linear extrapolation of each half."""
         scores: Array = np.interp(quantiles, self._quantiles, self._known)
         for end in (slice(0, len(self._known) // 2 + 1), slice(len(self._known) // 2, None)):
             xs, ys = self._quantiles[end], self._known[end]
@@ -81,7 +81,7 @@ class Surrogate:
         return scores
 
     def draws(self, groups: Sequence[Array]) -> "Draws":
-        """Return what draws what lies behind the noisy scores, for all architectures together."""
+        """Return the joint posterior of the architectures' noise-free scores."""
         scaled = self._scaled(groups)
         cross = self._kernel(self._squares_to_known(scaled))
         solved = np.linalg.solve(self._cholesky, cross.T)
@@ -93,7 +93,7 @@ class Surrogate:
         )
 
     def predict(self, groups: Sequence[Array]) -> tuple[Array, Array]:
-        """Return mean and standard deviation of each architecture's score, the noise of a seed left out."""
+        """Return mean and standard deviation of each architecture's score, without the noise between seeds."""
         cross = self._kernel(self._squares_to_known(self._scaled(groups)))
         solved = np.linalg.solve(self._cholesky, cross.T)
         mean = self.fit.mean + cross @ self._weights
@@ -112,7 +112,7 @@ class Surrogate:
 
 
 class Draws:
-    """The joint distribution of what lies behind some architectures' scores."""
+    """The joint distribution of the noise-free scores of some architectures."""
 
     def __init__(self, mean: Array, root: Array) -> None:
         self._mean, self._root = mean, root
@@ -123,7 +123,7 @@ class Draws:
 
 
 def _fit(squares: Sequence[Array], length: float, choices: float, targets: Array) -> Fit:
-    """Return the most likely noise, with the mean and the variance that are best for each in closed form."""
+    """Return the most likely noise, with the optimal mean and variance for it in closed form."""
     values, vectors = np.linalg.eigh(_matern(_mix(squares, choices), length))
     values = np.maximum(values, 0)
     ones, turned = vectors.T @ np.ones(len(targets)), vectors.T @ targets
@@ -139,7 +139,7 @@ def _fit(squares: Sequence[Array], length: float, choices: float, targets: Array
 
 
 def _mix(squares: Sequence[Array], choices: float) -> Array:
-    """Return square distances over all groups, with mean 1."""
+    """Return the weighted square distances over all groups, with mean 1."""
     weights = np.array([PATHS, COUNTS, choices, *[EXTRA] * (len(squares) - 3)])
     mixed: Array = np.tensordot(weights / weights.sum(), np.array(squares), axes=1)
     return mixed
@@ -158,7 +158,7 @@ def _squares(ours: Array, theirs: Array) -> Array:
 
 
 def _scale(group: Array, *, by_column: bool) -> Array:
-    """Return what makes a group's mean square distance 1, each column counting alike or as it varies."""
+    """Return the factor that scales a group's mean square distance to 1, for each column or for the whole group."""
     deviations = group.std(0)
     varies = deviations > 1e-9
     if by_column:
@@ -169,7 +169,7 @@ def _scale(group: Array, *, by_column: bool) -> Array:
 
 
 def _normal_quantiles(places: NDArray[np.int_]) -> Array:
-    """Return the quantile of each distinct score, whose place in their order each observation has."""
+    """Return the normal quantile of each observation, given the rank of its score among the distinct scores."""
     counts = np.bincount(places)
     middles = (np.cumsum(counts) - counts / 2) / len(places)
     return np.array([NormalDist().inv_cdf(middle) for middle in middles.tolist()])

@@ -1,4 +1,4 @@
-"""The unknown candidates of a space that is nearly used up."""
+"""Finds the last unknown candidates of a space."""
 
 import random
 from collections import deque
@@ -11,8 +11,8 @@ from cellwright.spaces import CandidateSpace
 class Walk:
     """Visits a space once, breadth first along neighbours.
 
-    What is known stays known, so the first unknown candidate is the one found before or a later one, and a search to
-    the last architecture costs a single walk.
+    Known candidates remain known, so the first unknown one is the last result or comes after it. Searching the whole
+    space costs a single walk.
     """
 
     def __init__(self, space: CandidateSpace, rng: random.Random) -> None:
@@ -21,7 +21,7 @@ class Walk:
         self._began = False
 
     def first_without(self, is_known: Callable[[Candidate], bool]) -> Candidate | None:
-        """Return the first candidate that is not known; None where all are."""
+        """Return the first candidate that is not known, or None."""
         if not self._began:
             self._here, self._began = next(self._candidates), True
         while self._here is not None and is_known(self._here):

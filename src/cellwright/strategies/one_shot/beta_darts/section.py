@@ -12,13 +12,14 @@ class BetaDartsSection(AlphaSection):
 
     kind: Literal["beta-darts"] = "beta-darts"
     level: Literal["single", "bilevel"] = "single"
-    """Alphas learn with the weights on training batches (single), or on validation batches (bilevel)."""
+    """`single`: alphas and weights learn from the same training batches. `bilevel`: alphas learn from validation
+    batches."""
     alpha_weight_decay: NonNegativeFloat = 0.0
     alpha_learning_rate: PositiveFloat = 0.02
-    """Of the architecture parameters, by Adam."""
+    """Learning rate of the architecture parameters, with Adam."""
     beta: NonNegativeFloat = 1.0
-    """Weight of the β regularisation in the last epoch; it grows from 0 in proportion to the epoch.
+    """Weight of the β regularisation in the last epoch; it grows linearly from 0.
 
-    The paper's 50 is for searches of 20,000 steps: in one of a few hundred it outweighs the loss a hundredfold and
-    holds the alphas where the first epoch left them.
+    The paper's 50 suits searches of 20,000 steps. In a search of a few hundred, it is a hundred times as large as the
+    loss, and the alphas stay where the first epoch left them.
     """

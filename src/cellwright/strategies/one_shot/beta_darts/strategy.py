@@ -8,11 +8,11 @@ from cellwright.strategies.one_shot.differentiable import Differentiable
 
 
 class BetaDarts(Differentiable):
-    """DARTS whose alphas are kept small by their smooth maximum, which keeps skips from taking over."""
+    """DARTS with a penalty on the smooth maximum of the alphas, which prevents skips from dominating."""
 
     settings: BetaDartsSection
 
     def regularisation(self) -> Tensor:
-        """Return the smooth maximum, with a weight that grows from 0 in proportion to the epoch."""
+        """Return the smooth maximum with a weight that grows linearly from 0."""
         weight = self.settings.beta * (self.epoch - 1) / self.budget.epochs
         return weight * smooth_maximum([self.alphas[group] for group in self.space.decisions])

@@ -14,7 +14,7 @@ class DartsStrategySection(AlphaSection):
 
     kind: Literal["darts"]
     order: Literal["first", "second"] = "first"
-    """Whether alphas take the weights as they are (first), or as the next weight step would leave them (second)."""
+    """`first`: the alphas' gradients use the current weights. `second`: they use the weights after the next step."""
 
     @model_validator(mode="after")
     def _order_suits_level(self) -> Self:

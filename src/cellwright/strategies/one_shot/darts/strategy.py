@@ -15,23 +15,23 @@ from cellwright.training import parallel
 
 
 class Darts(Differentiable):
-    """Alphas weigh the choices by their softmax, and descend the validation loss.
+    """Weights the choices by a softmax of the alphas, which minimise the validation loss.
 
-    In first order that loss takes the weights as they are; in second order as the next weight step would leave
-    them, so that alphas are also credited with what they do to the weights (equations 6 to 8).
+    In first order, that loss is evaluated with the current weights. In second order, it is evaluated with the weights
+    after their next step, so the gradients include the alphas' effect on the weights (equations 6 to 8).
     """
 
     settings: DartsStrategySection
     difference = 0.01
-    """Length of the step in the weights by which second derivatives are estimated; the paper's."""
+    """Step length for the finite difference of second derivatives, as in the paper."""
 
     @property
     def precision(self) -> Precision:
-        """Return float32 for second order: differences of bfloat16 losses would be those of rounding."""
+        """Return float32 for second order, since differences of bfloat16 losses would be mostly rounding errors."""
         return "float32" if self.settings.order == "second" else super().precision
 
     def step(self, batch: Batch) -> StepResult:
-        """Learn alphas and weights; in second order from gradients at one point, so that none is needed twice."""
+        """Train alphas and weights; in second order, reuse the gradients at the same weights."""
         if self.settings.order == "first" or self.is_warming_up:
             return super().step(batch)
         with frozen(list(self.alphas.values())):
@@ -47,9 +47,9 @@ class Darts(Differentiable):
     def unrolled_gradients(self, training: Batch, validation: Batch) -> list[Tensor]:
         """Return the alphas' gradients of the validation loss after the next weight step.
 
-        The weights must hold their gradients on the training batch; they are changed in place and put back. The product
-        of the training loss' mixed second derivatives with the validation gradient is a central difference of the
-        alphas' gradients.
+        The weights must hold their gradients on the training batch; they are changed in place and restored. The product
+        of the training loss's mixed second derivatives with the validation gradient is approximated by a central
+        difference of the alphas' gradients.
         """
         alphas = list(self.alphas.values())
         start = [weight.detach().clone() for weight in self.weights]
@@ -72,7 +72,7 @@ class Darts(Differentiable):
 
     @torch.no_grad()
     def _look_ahead(self, rate: float) -> None:
-        """Do to the weights what the next step of their optimizer would, leaving its momentum as it is."""
+        """Apply the optimizer's next step to the weights, but keep its momentum unchanged."""
         for weight in self.weights:
             assert weight.grad is not None
             momentum = self.weight_optimizer.state[weight].get("momentum_buffer")

@@ -14,14 +14,14 @@ class DrnasSection(AlphaSection):
 
     kind: Literal["drnas"]
     level: Literal["single", "bilevel"] = "single"
-    """Alphas learn with the weights on training batches (single), or on validation batches (bilevel, as in the paper,
-    which leads to more skip connections where the search is short)."""
+    """`single`: alphas and weights learn from the same training batches. `bilevel`: alphas learn from validation
+    batches, as in the paper, which leads to more skip connections in short searches."""
     alpha_weight_decay: NonNegativeFloat = 0.0
     warmup: float = Field(default=0.4, ge=0, lt=1)
-    """Share of the epochs, those at the start, in which only the weights learn: by drawn mixtures that takes longer."""
+    """Fraction of the epochs, at the start, that train only the weights. Drawn mixtures need more of them."""
     anchor: NonNegativeFloat = 0.1
     """Weight of the distance between the learnt Dirichlet distributions and the uniform one.
 
-    The paper's 0.001 is for searches of 40,000 steps: in one of a thousand, what the first epochs preferred would stand
-    to the end.
+    The paper's 0.001 suits searches of 40,000 steps. In a search of a thousand, the preferences of the first epochs
+    would never change.
     """

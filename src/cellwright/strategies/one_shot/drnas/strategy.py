@@ -13,25 +13,25 @@ from cellwright.strategies.one_shot.drnas.section import DrnasSection
 from cellwright.training.checkpoint import prefixed, unprefixed
 
 AVERAGED = 0.2
-"""Share of the search that the averages look back on."""
+"""Fraction of the search that the averages cover."""
 
 
 class Drnas(Differentiable):
-    """DARTS whose choices are weighed by a draw from a Dirichlet distribution with learnt concentrations.
+    """DARTS with mixture weights drawn from Dirichlet distributions, whose concentrations are learnt.
 
-    The draw is differentiable, and its spread makes the search explore. It makes the alphas jitter, too, so that what
-    they stand for is their running average: Polyak and Juditsky 1992, https://doi.org/10.1137/0330046.
+    The draw is differentiable, and its variance makes the search explore. Since it also makes the alphas noisy, the
+    result is their moving average: Polyak and Juditsky 1992, https://doi.org/10.1137/0330046.
     """
 
     settings: DrnasSection
 
     def begin(self) -> None:
-        """Make the averages of the alphas too."""
+        """Create the averages of the alphas too."""
         super().begin()
         self.averages = {group: self.alphas[group].detach().clone() for group in self.space.decisions}
 
     def follow_alpha_gradients(self) -> None:
-        """Let the averages follow."""
+        """Update the averages after the step."""
         super().follow_alpha_gradients()
         num_steps = self.budget.epochs * (len(self.data.train) // self.batch_size)
         with torch.no_grad():
@@ -39,16 +39,16 @@ class Drnas(Differentiable):
                 average.lerp_(self.alphas[group], min(1.0, 1 / (AVERAGED * num_steps)))
 
     def concentrations(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return each decision's concentrations, which start near 1: all mixtures alike."""
+        """Return the concentrations of each decision, which start near 1, where all mixtures are equally likely."""
         return {group: functional.elu(alphas[group]) + 1 for group in self.space.decisions}
 
     def probabilities(self) -> Mixture:
-        """Return the mean of the distributions that the averages stand for."""
+        """Return the means of the Dirichlet distributions of the averages."""
         concentrations = self.concentrations(self.averages)
         return {group: rows / rows.sum(dim=1, keepdim=True) for group, rows in concentrations.items()}
 
     def sample(self) -> tuple[Mixture, Active | None]:
-        """Draw all mixtures, as normalised gamma variates: torch's Dirichlet takes no generator."""
+        """Draw all mixtures as normalised gamma variates, since torch's Dirichlet takes no generator."""
         mixture = {}
         for group, rows in self.concentrations(self.alphas).items():
             gammas = torch._standard_gamma(rows.cpu(), generator=self.rng).clamp_min(1e-20)
@@ -56,7 +56,7 @@ class Drnas(Differentiable):
         return mixture, None
 
     def regularisation(self) -> Tensor:
-        """Return the distance from the uniform distribution, which keeps concentrations from running away."""
+        """Return the distance from the uniform distribution, which bounds the concentrations."""
         distances = [
             kl_divergence(Dirichlet(rows), Dirichlet(torch.ones_like(rows))).sum()
             for rows in self.concentrations(self.alphas).values()
@@ -74,7 +74,7 @@ class Drnas(Differentiable):
             self.averages[group].copy_(average)
 
     def reset_alphas(self) -> None:
-        """Put the averages where the alphas begin, too."""
+        """Reset the averages too."""
         super().reset_alphas()
         for group, average in self.averages.items():
             average.copy_(self.alphas[group].detach())

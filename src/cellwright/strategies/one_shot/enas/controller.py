@@ -1,4 +1,4 @@
-"""The policy of ENAS: a small recurrent network that decides one thing after another."""
+"""The policy of ENAS, a small recurrent network that makes one decision after another."""
 
 import itertools
 import random
@@ -11,15 +11,15 @@ from cellwright.genotype import Genotype
 from cellwright.spaces import Space
 
 Choose = Callable[[str, int, Tensor], int]
-"""From a group, a decision and the logits of its choices to the choice."""
+"""Maps a group, a decision and the logits of its choices to a choice."""
 
 
 class Controller(nn.Module):
     """A distribution over the genotypes of a space, on the CPU.
 
-    First it draws which decisions are kept, where a space keeps but some of those that meet in one place; then an
-    LSTM goes through the kept ones and draws each choice in the light of the choices before. So a genotype's
-    probability depends on nothing that isn't in the genotype.
+    If a space keeps only some of the decisions that share a sum, the controller first draws which ones are kept. Then
+    an LSTM draws the choice of each kept decision, given the earlier choices. The probability of a genotype thus
+    depends on the genotype only.
     """
 
     def __init__(self, space: Space, hidden: int) -> None:
@@ -44,7 +44,7 @@ class Controller(nn.Module):
         }
         for group, logits in self.keep.items():
             noise = [-torch.tensor(rng.expovariate(1)).log().item() for _ in logits]
-            # A Gumbel variate added to each logit: the order of the sums is drawn without replacement.
+            # Sorting by logits plus Gumbel noise gives a draw without replacement.
             order = sorted(range(len(noise)), key=lambda d: logits[d].item() + noise[d])  # noqa: B023
             for rank, decision in enumerate(order, start=1):
                 strengths[group][decision][0] = float(rank)
@@ -61,7 +61,7 @@ class Controller(nn.Module):
         return self.space.derive(strengths)
 
     def assess(self, genotype: Genotype) -> tuple[Tensor, Tensor]:
-        """Return the log-probability of the genotype, and the entropy of the decisions on the way to it."""
+        """Return the log-probability of the genotype, and the entropy of its decisions."""
         choices = self.space.choices(genotype)
         log_probability, entropy = self._assess_kept(choices)
 
@@ -76,7 +76,7 @@ class Controller(nn.Module):
         return log_probability, entropy
 
     def _walk(self, kept: Mapping[str, Sequence[int | None]], choose: Choose) -> Iterator[tuple[Tensor, int]]:
-        """Go through the kept decisions; yield the log-probabilities of each one's choices, and the choice."""
+        """Visit the kept decisions; yield the log-probabilities of each one's choices, and the choice."""
         state: tuple[Tensor, Tensor] | None = None
         before = 0
         for place, (group, decision) in enumerate(self.places):
@@ -90,7 +90,7 @@ class Controller(nn.Module):
             yield logits.log_softmax(dim=0), choice
 
     def _assess_kept(self, choices: Mapping[str, Sequence[int | None]]) -> tuple[Tensor, Tensor]:
-        """Return log-probability and entropy of which decisions are kept among those that meet."""
+        """Return log-probability and entropy of which decisions are kept."""
         log_probability = entropy = torch.zeros(())
         for group, logits in self.keep.items():
             meetings = self.space.meetings[group]

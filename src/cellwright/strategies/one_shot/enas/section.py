@@ -14,16 +14,16 @@ class EnasSection(OneShotSection):
 
     kind: Literal["enas"]
     hidden: int = Field(default=64, ge=1)
-    """Units of the controller, an LSTM."""
+    """Hidden units of the controller, an LSTM."""
     controller_learning_rate: PositiveFloat = 3.5e-3
-    """By Adam."""
+    """Learning rate of the controller, with Adam."""
     controller_steps: int = Field(default=30, ge=1)
-    """Updates of the controller after each epoch of the weights."""
+    """Number of controller updates after each epoch of the weights."""
     samples: int = Field(default=4, ge=1)
-    """Architectures that are rewarded in each update."""
+    """Number of architectures that each update evaluates."""
     entropy_bonus: NonNegativeFloat = 1e-3
-    """Weight of the controller's entropy beside the reward."""
+    """Weight of the controller's entropy, which is added to the reward."""
     baseline_decay: float = Field(default=0.95, ge=0, lt=1)
-    """Of the moving mean of rewards, which is subtracted from each."""
+    """Decay of the moving average of rewards, which is the baseline."""
     candidates: int = Field(default=50, ge=1)
-    """Architectures that the trained controller draws, of which the best is found."""
+    """Number of architectures to draw from the trained controller; the best one is the result."""

@@ -26,17 +26,17 @@ from cellwright.training.checkpoint import (
 
 
 class Enas(SinglePath):
-    """Trains paths that a controller draws, and the controller by REINFORCE: the reward is the score on validation.
+    """Trains paths drawn from a controller, and the controller by REINFORCE, with the validation score as reward.
 
-    After each epoch of the weights the controller draws genotypes, each is rewarded with its score on one
-    validation batch, and its log-probability is raised in proportion to the reward above a moving mean.
+    After each epoch of the weights, the controller draws genotypes. The reward of each is its score on one validation
+    batch. Its log-probability is increased in proportion to the reward minus a moving average.
     """
 
     settings: EnasSection
     num_rounds = 1
 
     def begin(self) -> None:
-        """Make the controller and its optimizer."""
+        """Create the controller and its optimizer."""
         super().begin()
         with seeded_initialisation(derive_seed(self.seed, "controller")):
             self.controller = Controller(self.space, self.settings.hidden)
@@ -53,7 +53,7 @@ class Enas(SinglePath):
         return [self.path(rng) for _ in range(self.settings.candidates)]
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Train the controller; return the mean reward of its genotypes and its entropy."""
+        """Train the controller; return its entropy and the mean reward."""
         self.supernet.train()
         rng = random.Random(derive_seed(self.seed, "controller", epoch))
         batches = endless_batches(
@@ -72,12 +72,12 @@ class Enas(SinglePath):
 
     @torch.no_grad()
     def reward(self, genotype: Genotype, batch: Batch) -> float:
-        """Return the score on a validation batch of the supernet restricted to the genotype."""
+        """Return the genotype's score on a validation batch, with the supernet's weights."""
         _, outputs = self.loss(batch, *restriction(self.space, genotype, self.device))
         return self.task.score(parallel.gather(outputs, len(batch[1])), batch[1])
 
     def reinforce(self, genotypes: Sequence[Genotype], rewards: Sequence[float]) -> float:
-        """Update the controller by each genotype's reward; return the mean entropy."""
+        """Update the controller by REINFORCE, and return the mean entropy."""
         baseline = self.notes.get("baseline", sum(rewards) / len(rewards))
         losses, entropies = [], []
         for genotype, reward in zip(genotypes, rewards, strict=True):
@@ -92,7 +92,7 @@ class Enas(SinglePath):
         return torch.stack(entropies).mean().item()
 
     def state(self) -> dict[str, Tensor]:
-        """Return weights, controller and both optimizers' states."""
+        """Return weights, controller, and the states of both optimizers."""
         return (
             super().state()
             | prefixed("controller", self.controller.state_dict())

@@ -12,6 +12,6 @@ class GdasSection(AlphaSection):
 
     kind: Literal["gdas"]
     first_temperature: PositiveFloat = 10.0
-    """Of the Gumbel softmax in the first epoch."""
+    """Temperature of the Gumbel softmax in the first epoch."""
     last_temperature: PositiveFloat = 0.1
-    """In the last; between the two it falls in a straight line."""
+    """Temperature in the last epoch; it decreases linearly."""

@@ -10,16 +10,16 @@ from cellwright.strategies.one_shot.gdas.section import GdasSection
 
 
 class Gdas(Differentiable):
-    """DARTS that draws one choice of each decision from its softmax and computes it alone.
+    """DARTS that draws one choice of each decision from the softmax, and computes only that choice.
 
-    The draw is a Gumbel softmax: one hot on the way forward, soft on the way back. Its temperature falls from epoch
-    to epoch.
+    The draw is a Gumbel softmax: one-hot in the forward pass, soft in the backward pass. Its temperature decreases with
+    the epochs.
     """
 
     settings: GdasSection
 
     def sample(self) -> tuple[Mixture, Active | None]:
-        """Draw one choice of each decision."""
+        """Draw one choice for each decision."""
         mixture, active = {}, {}
         for group in self.space.decisions:
             logits = self.alphas[group].log_softmax(dim=1)
@@ -31,7 +31,7 @@ class Gdas(Differentiable):
         return mixture, active
 
     def representative(self) -> tuple[Mixture, Active | None]:
-        """Return the likeliest choice of each decision: the weights never learnt to be mixed."""
+        """Return the most likely choice of each decision, since the weights were not trained in mixtures."""
         mixture = {group: _one_hot(rows) for group, rows in self.probabilities().items()}
         return mixture, {
             group: [(c,) for c in rows.argmax(dim=1).tolist()] for group, rows in mixture.items()
@@ -39,7 +39,7 @@ class Gdas(Differentiable):
 
     @property
     def temperature(self) -> float:
-        """Return the epoch's temperature."""
+        """Return the temperature of the current epoch."""
         done = (self.epoch - 1) / max(1, self.budget.epochs - 1)
         first, last = self.settings.first_temperature, self.settings.last_temperature
         return first + (last - first) * done

@@ -14,11 +14,11 @@ class PcDartsSection(AlphaSection):
 
     kind: Literal["pc-darts"]
     warmup: float = Field(default=0.3, ge=0, lt=1)
-    """Share of the epochs, those at the start, in which only the weights learn; the paper's."""
+    """Fraction of the epochs, at the start, that train only the weights; the paper's value."""
     channel_fraction: Share = 0.25
-    """Share of the channels that goes through the primitives; the rest is passed on."""
+    """Fraction of the channels that go through the primitives; the others bypass them."""
 
     @property
     def mixed_fraction(self) -> float:
-        """Return the share of the channels that goes through the primitives."""
+        """Return the fraction of the channels that go through the primitives."""
         return self.channel_fraction

@@ -11,15 +11,15 @@ from cellwright.strategies.one_shot.pc_darts.section import PcDartsSection
 
 
 class PcDarts(Differentiable):
-    """DARTS on a share of the channels, with a second softmax over the decisions that meet in one place.
+    """DARTS with partial channels, and a second softmax over the decisions that share a sum.
 
-    That edge normalisation makes up for the noise that partial channels bring into the alphas.
+    This edge normalisation compensates for the noise that partial channels add to the alphas.
     """
 
     settings: PcDartsSection
 
     def initial_alphas(self) -> dict[str, nn.Parameter]:
-        """Return the alphas of choices, and those of whole decisions, which start at 0."""
+        """Return the alphas of choices, and those of edges, which start at 0."""
         decisions = {
             _edges(group): nn.Parameter(torch.zeros(count, device=self.device))
             for group, (count, _) in self.space.decisions.items()
@@ -27,7 +27,7 @@ class PcDarts(Differentiable):
         return super().initial_alphas() | decisions
 
     def mixture(self) -> Mixture:
-        """Return the softmax of each decision times its share among those that it meets."""
+        """Return the softmax over each decision's choices, multiplied by the decision's edge normalisation."""
         return {
             group: rows * _softmax_within(self.alphas[_edges(group)], self.space.meetings[group])[:, None]
             for group, rows in self.probabilities().items()
@@ -39,7 +39,7 @@ def _edges(group: str) -> str:
 
 
 def _softmax_within(alphas_E: Tensor, meetings: Sequence[int]) -> Tensor:
-    """Return the softmax over each set of entries that have the same meeting."""
+    """Return the softmax over each set of entries with the same `meetings` index."""
     places = torch.tensor(list(meetings), device=alphas_E.device)
     exponentials = (alphas_E - alphas_E.max()).exp()
     totals = torch.zeros_like(exponentials).index_add(0, places, exponentials)

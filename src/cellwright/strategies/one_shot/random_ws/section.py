@@ -14,4 +14,4 @@ class RandomWsSection(OneShotSection):
 
     kind: Literal["random-ws"]
     candidates: int = Field(default=200, ge=1)
-    """Architectures that are drawn and scored with the shared weights."""
+    """Number of architectures to draw and score with the shared weights."""

@@ -12,13 +12,13 @@ ROUND = 20
 
 
 class RandomWs(SinglePath):
-    """Trains uniformly drawn paths, then scores uniformly drawn candidates: what any other strategy must beat."""
+    """Trains random paths, then scores random candidates: the baseline for all other strategies."""
 
     settings: RandomWsSection
 
     @property
     def num_rounds(self) -> int:
-        """Return in how many rounds of at most 20 the candidates are scored."""
+        """Return the number of rounds, each with at most 20 candidates."""
         return math.ceil(self.settings.candidates / ROUND)
 
     def candidates(self, number: int, rng: random.Random) -> Sequence[Genotype]:

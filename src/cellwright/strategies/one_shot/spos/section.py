@@ -14,7 +14,7 @@ class SposSection(OneShotSection):
 
     kind: Literal["spos"]
     population: int = Field(default=20, ge=2)
-    """Candidates of each generation."""
+    """Number of candidates in each generation."""
     generations: int = Field(default=10, ge=1)
     parents: int = Field(default=5, ge=1)
-    """Best candidates so far, from which the next generation is bred."""
+    """Number of best candidates so far that the next generation is bred from."""

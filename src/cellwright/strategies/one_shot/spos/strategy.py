@@ -9,11 +9,11 @@ from cellwright.strategies.one_shot.single_path import SinglePath
 from cellwright.strategies.one_shot.spos.section import SposSection
 
 ATTEMPTS = 10
-"""How often as many children are bred as are wanted: in a small space few are new."""
+"""Maximum number of children to breed for each one that is wanted, since in a small space few are new."""
 
 
 class Spos(SinglePath):
-    """Trains uniformly drawn paths, then breeds candidates by evolution over the inherited weights."""
+    """Trains random paths, then evolves candidates with the shared weights."""
 
     settings: SposSection
 
@@ -23,7 +23,7 @@ class Spos(SinglePath):
         return self.settings.generations
 
     def candidates(self, number: int, rng: random.Random) -> Sequence[Genotype]:
-        """Return the first population, or as many new children of the best candidates so far."""
+        """Return the first population, or new children of the best candidates so far."""
         ranked = sorted(self.scores, key=self.scores.__getitem__, reverse=True)
         parents = [Genotype.from_line(line) for line in ranked[: self.settings.parents]]
         new: dict[str, Genotype] = {}
@@ -36,14 +36,14 @@ class Spos(SinglePath):
         return list(new.values())
 
     def _breed(self, parents: Sequence[Genotype], rng: random.Random) -> Genotype:
-        """Mutate one parent or cross two, as likely."""
+        """Mutate one parent or cross two, with equal probability."""
         if rng.random() < 0.5:
             return self.space.mutate(rng.choice(parents), rng)
         return cross(self.space, rng.choice(parents), rng.choice(parents), rng)
 
 
 def cross(space: Space, mother: Genotype, father: Genotype, rng: random.Random) -> Genotype:
-    """Return a genotype that takes each decision from one of two parents; chance says which outweigh others."""
+    """Return a genotype that takes each decision from a random parent; random strengths decide which edges are kept."""
     strengths = {}
     inherited = space.choices(mother), space.choices(father)
     for group, (num_decisions, num_choices) in space.decisions.items():
