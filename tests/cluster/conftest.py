@@ -1,10 +1,13 @@
 """What `manifests/overlays/testcluster` puts on the cluster, our images, Katib that knows our service, and MLflow."""
 
+import base64
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import boto3
 import pytest
@@ -65,11 +68,21 @@ def namespace(images: None) -> Iterator[str]:
         kubectl("delete", kind, "--all", "-n", NAMESPACE, "--wait=false")
 
 
+def secret(name: str, namespace: str) -> dict[str, str]:
+    data = json.loads(kubectl("get", "secret", name, "-n", namespace, "-o", "json"))["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
 @pytest.fixture(scope="session")
-def mlflow_uri(namespace: str) -> str:
-    """Where MLflow answers from here."""
+def mlflow_uri(namespace: str) -> Iterator[str]:
+    """Where MLflow answers from here, to the user who may do everything."""
     kubectl("rollout", "status", "deployment/mlflow", "-n", SYSTEM, "--timeout=180s")
-    return f"http://{cluster_ip('mlflow', SYSTEM)}:5000"
+    login = {
+        "MLFLOW_TRACKING_USERNAME": "promotion",
+        "MLFLOW_TRACKING_PASSWORD": secret("mlflow-users", SYSTEM)["promotion"],
+    }
+    with mock.patch.dict(os.environ, login):
+        yield f"http://{cluster_ip('mlflow', SYSTEM)}:5000"
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,11 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from mlflow import MlflowClient
 
 from cellwright.runners.kubernetes.registration import algorithm_names
-from tests.cluster.conftest import BUCKET, OURS, OVERLAY, SYSTEM, kubectl
+from tests.cluster.conftest import BUCKET, OURS, OVERLAY, SYSTEM, kubectl, secret
 
 DATABASE = "postgresql://testcluster:testcluster@postgres.platform:5432"
 
@@ -112,6 +113,20 @@ def test_runs_are_kept_in_postgresql_and_artifacts_in_s3(
         Path(client.download_artifacts(run_id, "greeting.txt", str(tmp_path / "back"))).read_text() == "hello"
     )
     client.delete_run(run_id)
+
+
+def test_a_login_is_needed_and_that_of_steps_makes_no_champion(mlflow_uri: str):
+    login = secret("mlflow-login", "kubeflow")
+    steps = (login["MLFLOW_TRACKING_USERNAME"], login["MLFLOW_TRACKING_PASSWORD"])
+    assert steps == ("steps", secret("mlflow-users", SYSTEM)["steps"])
+    experiments = f"{mlflow_uri}/api/2.0/mlflow/experiments/search?max_results=1"
+    alias = f"{mlflow_uri}/api/2.0/mlflow/registered-models/alias"
+    champion = {"name": "digits-katib", "alias": "champion", "version": "1"}
+    assert [requests.get(experiments, auth=auth).status_code for auth in (None, steps)] == [401, 200]
+    assert [requests.post(alias, json=champion, auth=auth).status_code for auth in (None, steps)] == [
+        401,
+        403,
+    ]
 
 
 def test_a_second_apply_changes_nothing(mlflow_uri: str):

@@ -16,6 +16,7 @@ import yaml
 from mlflow import MlflowClient
 
 from cellwright import __version__
+from cellwright.pod_labels import STEP
 from tests.cluster.conftest import BUCKET, ROOT, SYSTEM, cluster_ip, kubectl
 from tests.cluster.proxy import Proxy
 
@@ -194,7 +195,8 @@ def test_the_example_is_in_the_registry_with_its_artifacts_in_s3(undisturbed, ml
         assert f"{step}: succeeded" in undisturbed.text()
 
 
-def test_another_pod_loads_the_model_by_its_alias(undisturbed, namespace):
+def test_another_pod_loads_the_model_by_its_alias(undisturbed):
+    """A pod to whom MLflow's policies are open, and which has a login."""
     uri = results("digits-katib", "register", "registered.json")["uri"]
     assert uri.startswith("models:/digits-katib@")
     code = (
@@ -211,13 +213,14 @@ def test_another_pod_loads_the_model_by_its_alias(undisturbed, namespace):
             {"name": "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "value": "false"},
             {"name": "HOME", "value": "/tmp"},
         ],
+        "envFrom": [{"secretRef": {"name": "mlflow-login"}}],
         "resources": {"limits": {"cpu": "1", "memory": "2Gi"}, "requests": {"cpu": "200m"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "loads-the-model"},
+        "metadata": {"name": "loads-the-model", "labels": {STEP: "loads"}},
         "spec": {
             "restartPolicy": "Never",
             "securityContext": {
@@ -228,11 +231,11 @@ def test_another_pod_loads_the_model_by_its_alias(undisturbed, namespace):
             "containers": [container],
         },
     }
-    kubectl("delete", "pod", "loads-the-model", "-n", namespace, "--ignore-not-found")
-    kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(pod))
+    kubectl("delete", "pod", "loads-the-model", "-n", "kubeflow", "--ignore-not-found")
+    kubectl("create", "-n", "kubeflow", "-f", "-", stdin=json.dumps(pod))
     ended = "jsonpath={.status.phase}=Succeeded"
-    kubectl("wait", "pod/loads-the-model", "-n", namespace, f"--for={ended}", "--timeout=120s")
-    assert "outputs (3, 10)" in kubectl("logs", "loads-the-model", "-n", namespace)
+    kubectl("wait", "pod/loads-the-model", "-n", "kubeflow", f"--for={ended}", "--timeout=120s")
+    assert "outputs (3, 10)" in kubectl("logs", "loads-the-model", "-n", "kubeflow")
 
 
 def test_runs_can_be_looked_at(undisturbed, environment):

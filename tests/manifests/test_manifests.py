@@ -6,6 +6,7 @@ import pytest
 
 from cellwright import __version__
 from cellwright.pod_labels import TRIAL
+from cellwright.spec import load_spec
 from tests.manifests.objects import (
     MANIFESTS,
     OVERLAYS,
@@ -19,8 +20,10 @@ from tests.manifests.objects import (
     pod_templates,
 )
 from tests.manifests.schema import mistakes
+from tests.servers import APPS
 
 TESTCLUSTER = MANIFESTS / "overlays" / "testcluster"
+EXAMPLE = ROOT / "examples" / "digits-katib.yaml"
 IMAGES = {path.name for path in (ROOT / "images").iterdir()}
 
 
@@ -103,6 +106,37 @@ def test_secrets_are_referred_to(objects, folder):
             for variable in container.get("env", ()):
                 is_plain = "value" in variable
                 assert not is_plain or not re.search("KEY|TOKEN|PASSWORD|URI", variable["name"])
+
+
+def test_mlflow_runs_with_logins_and_trials_have_none():
+    objects = from_files(TESTCLUSTER)
+    (server,) = (each for each in of_kind(objects, "Deployment") if each["metadata"]["name"] == "mlflow")
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    command = container["command"]
+    assert command[:2] == ["mlflow", "server"] and command[command.index("--app-name") + 1] == "logins"
+    assert "logins = logins:create_app" in (APPS / "logins.dist-info" / "entry_points.txt").read_text()
+    keys = {variable["name"]: variable["valueFrom"]["secretKeyRef"] for variable in container["env"]}
+    for user in ("steps", "promotion", "viewer"):
+        assert (keys[f"{user.upper()}_PASSWORD"]["name"], keys[f"{user.upper()}_PASSWORD"]["key"]) == (
+            "mlflow-users",
+            user,
+        )
+    where = {
+        key(each)[1:] for each in of_kind(objects, "Secret") if each["metadata"]["name"].startswith("mlflow-")
+    }
+    assert where == {
+        ("cellwright-system", "mlflow-database"),
+        ("cellwright-system", "mlflow-users"),
+        ("kubeflow", "mlflow-login"),
+    }
+    (listed,) = (each for each in of_kind(objects, "ConfigMap") if each["metadata"]["name"] == "trial-pods")
+    assert "mlflow" not in listed["data"]["secrets"]
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=name_of, indirect=True)
+def test_an_overlay_says_which_logins_to_create(objects, folder):
+    there = {key(each)[1:] for each in of_kind(objects, "Secret")} | created_by_hand(folder)
+    assert {("cellwright-system", "mlflow-users"), ("kubeflow", load_spec(EXAMPLE).tracking.secret)} <= there
 
 
 def test_roles_grant_nothing_wholesale(objects):

@@ -77,6 +77,11 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         )
     tracker.log_run(replace(record, artifacts={}), status="FINISHED")
     progress.say(f"register: the model is {model.uri}, version {model.version}, at {uri}")
+    if not model.has_champion:
+        progress.say(
+            f"register: {model.name} has no champion, which this login may not make: version {model.version} waits as "
+            "challenger"
+        )
     RegistrationResult(
         name=model.name,
         version=model.version,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from cellwright.canonical import canonical_json
@@ -101,7 +102,11 @@ def show_version(client: MlflowClient, experiment_id: str, key: str, version: Mo
 
 
 def settle_alias(client: MlflowClient, name: str, version: int) -> str | None:
-    """Return the version's alias, as the registry has it; give it one if no newer version has been given one since."""
+    """Return the version's alias, as the registry has it; give it one if no newer version has been given one since.
+
+    Where the login may not set `champion`, the version becomes the challenger of no champion.
+    """
+    first = CHAMPION
     while True:
         holders = {alias: int(number) for alias, number in client.get_registered_model(name).aliases.items()}
         for alias in (CHAMPION, CHALLENGER):
@@ -109,8 +114,18 @@ def settle_alias(client: MlflowClient, name: str, version: int) -> str | None:
                 return alias
         if any(number > version for number in holders.values()):
             return None
-        alias = CHALLENGER if CHAMPION in holders else CHAMPION
-        client.set_registered_model_alias(name, alias, str(version))
+        alias = CHALLENGER if CHAMPION in holders else first
+        try:
+            client.set_registered_model_alias(name, alias, str(version))
+        except MlflowException as error:
+            if alias == CHALLENGER or error.error_code != "PERMISSION_DENIED":
+                raise
+            first = CHALLENGER
+
+
+def has_champion(client: MlflowClient, name: str) -> bool:
+    """Tell whether a version of the registered model is the champion."""
+    return CHAMPION in client.get_registered_model(name).aliases
 
 
 def _logged_models(client: MlflowClient, experiment_id: str, key: str) -> list[LoggedModel]:

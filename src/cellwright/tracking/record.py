@@ -73,6 +73,8 @@ class RegisteredModel:
     version: int
     alias: str | None
     """`champion` or `challenger`; None once a newer version took the alias."""
+    has_champion: bool = True
+    """Whether any version is the champion; a login may be without the right to make one."""
 
     @property
     def uri(self) -> str:

@@ -194,10 +194,10 @@ class MlflowTracker:
     ) -> RegisteredModel:
         """Log the model with its run and make it a version in the registry.
 
-        The first version becomes `champion`, later ones `challenger`. Whoever loads one needs torch and
-        MLflow, not this package; predictions run on the CPU, for any batch size. They are compared with those
-        of `model` before the version exists. On a SQLite database one registration of a name goes on at a time;
-        whoever shares a server sees to that.
+        The first version becomes `champion` where the login may make it that, others `challenger`. Whoever loads
+        one needs torch and MLflow, not this package; predictions run on the CPU, for any batch size. They are
+        compared with those of `model` before the version exists. On a SQLite database one registration of a name
+        goes on at a time; whoever shares a server sees to that.
 
         Args:
             mlflow_run_id: What `log_run` returned; its final metrics are shown with the model.
@@ -233,6 +233,7 @@ class MlflowTracker:
             models.show_version(self._client, self._experiment_id, key, version)
             number = int(version.version)
             alias = models.settle_alias(self._client, name, number)
-            return RegisteredModel(name=name, version=number, alias=alias)
+            has_champion = models.has_champion(self._client, name)
+            return RegisteredModel(name=name, version=number, alias=alias, has_champion=has_champion)
 
         return self._ask(complete)
