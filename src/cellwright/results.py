@@ -174,6 +174,15 @@ class FolderRecord(Result):
             if wanted(name) and (folder / name).exists() and (found := FileRecord.of(folder / name)) != file:
                 yield different(f"{folder / name}", file, found)
 
+    def incomplete(self, folder: Path) -> Iterator[str]:
+        """Yield one sentence for each file that is missing in the folder or has another size; reads no file."""
+        for name, file in self.files.items():
+            path = folder / name
+            size = path.stat().st_size if path.exists() else None
+            if size != file.size:
+                has = "is not there" if size is None else f"has {size}"
+                yield f"{path} must have {file.size} bytes, as its record says, and {has}"
+
 
 def different(place: str, recorded: FileRecord, found: FileRecord) -> str:
     """Return the message for a file that differs from its record."""

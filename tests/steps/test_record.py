@@ -145,6 +145,21 @@ def test_a_key_names_what_results_depend_on(folders, change: Mapping[str, Any], 
     assert (run_key(spec(**change), folders["search"]) == run_key(spec(), folders["search"])) is is_same
 
 
+def test_a_key_stays_when_a_project_is_moved(folders):
+    def of(folder: str, **more: Any) -> SearchSpec:
+        return spec(
+            data={"source": "npz", "path": f"/{folder}/x.npz", "test_path": "s3://bucket/y.npz", **more},
+            start={"search": f"/{folder}/runs/a/search-1"},
+            profiles=f"/{folder}/profiles.yaml",
+        )
+
+    before = run_key(of("old"), folders["search"])
+    assert run_key(of("new"), folders["search"]) == before
+    assert run_key(of("old", test_path="s3://other/y.npz"), folders["search"]) != before
+    assert run_key(of("old", split_seed=1), folders["search"]) != before
+    assert "/old" not in str(record(of("old"), folders).params)
+
+
 def test_a_key_is_the_same_in_each_run_of_kubeflow(folders):
     def labelled(run: str) -> SearchSpec:
         return spec(runner={"kind": "jobs", "labels": {"run": run}}, store={"uri": "s3://bucket/x"})

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,23 @@ def test_a_damaged_input_is_named_and_nothing_is_made_of_it(spec: SearchSpec, tm
     ):
         run(READ, spec, tmp_path, count=counted)
     assert DONE == ["count"]
+
+
+@pytest.mark.parametrize(
+    ("change", "has"), [(Path.unlink, "is not there"), (lambda file: file.write_text("0"), "has 1")]
+)
+def test_a_step_that_was_copied_in_part_is_named_with_its_files(
+    spec: SearchSpec, tmp_path: Path, change, has
+):
+    counted = run(COUNT, spec, tmp_path)
+    size = (counted / "seed").stat().st_size
+    change(counted / "seed")
+    rule = f"seed must have {size} bytes, as its record says, and {has}: copy it again, or delete {counted} to do"
+    with pytest.raises(CellwrightError, match=rule):
+        run(COUNT, spec, tmp_path)
+    shutil.rmtree(counted)
+    run(COUNT, spec, tmp_path)
+    assert DONE == ["count", "count"]
 
 
 def test_a_record_lists_the_files_and_continues_the_chain(spec: SearchSpec, tmp_path: Path):

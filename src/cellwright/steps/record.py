@@ -37,11 +37,26 @@ def run_key(spec: SearchSpec, search: Path) -> str:
 
 
 def what_matters(spec: SearchSpec) -> dict[str, Any]:
-    """Return the spec as JSON, less what says only where things run and are logged."""
+    """Return the spec as JSON, less what says only where things run, are logged and lie.
+
+    Local paths change when a project is moved. The contents of what they name are in the key of the search, and in
+    `started_from`.
+    """
+    places = {key for key, place in spec.data.places.items() if isinstance(place, Path)}
+    start = {"start"} if isinstance(spec.retrain.start, Path) else set()
     return spec.model_dump(
         mode="json",
         by_alias=True,
-        exclude={"tracking": True, "resources": True, "pipeline": True, "runner": {"labels"}},
+        exclude={
+            "tracking": True,
+            "resources": True,
+            "pipeline": True,
+            "profiles": True,
+            "runner": {"labels"},
+            "data": places,
+            "start": {"search"},
+            "retrain": start,
+        },
     )
 
 

@@ -32,6 +32,8 @@ from cellwright.training import parallel
 from cellwright.training.checkpoint import load_tensors
 
 TENSORS = ".safetensors"
+NAMED_FILES = 5
+"""How many files a message names."""
 
 
 def run_step(
@@ -64,6 +66,7 @@ def run_step(
     key = digest([step.name, step_code(step, spec), settings, keys])
     folder = workspace / f"{step.name}-{key}"
     if parallel.agreed((folder / StepRecord.FILE).exists()):
+        _require_complete(folder)
         progress.say(f"{step.name}: reusing {folder}")
         return folder
     with hold(folder) if parallel.is_first() else nullcontext() as attempt:
@@ -91,6 +94,20 @@ def run_step(
             ).save(folder / StepRecord.FILE)
     parallel.wait()
     return folder
+
+
+def _require_complete(folder: Path) -> None:
+    """Refuse a finished folder that was copied or deleted in part.
+
+    Raises:
+        CellwrightError: names the files.
+    """
+    mistakes = [*StepRecord.load(folder / StepRecord.FILE).incomplete(folder)]
+    if mistakes:
+        more = f"; and {len(mistakes) - NAMED_FILES} more" if len(mistakes) > NAMED_FILES else ""
+        raise CellwrightError(
+            f"{'; '.join(mistakes[:NAMED_FILES])}{more}: copy it again, or delete {folder} to do the step again"
+        )
 
 
 def _check_inputs(records: Mapping[str, StepRecord], inputs: Inputs) -> None:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cellwright.errors import CellwrightError
+from cellwright.errors import CellwrightError, DataError, DivergedError
 from cellwright.files import write_text
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
-from cellwright.results import StepRecord
+from cellwright.results import Result, StepRecord
 from cellwright.runners import run_id, runner_class, step_place
 from cellwright.search.candidates import candidate_space
 from cellwright.search.trial import trials_of
@@ -22,6 +22,16 @@ from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS, Step
 from cellwright.steps.running import run_step, run_until
 from cellwright.stores import LEASES, Store, attempting, finished, leased, pull, release, store_of
+
+
+class Failure(Result):
+    """`failed.json`: a failure of a run's step that another attempt would repeat."""
+
+    FILE = "failed.json"
+
+    run: str
+    """The run of the pipeline."""
+    mistake: str
 
 
 def run_stored_step(
@@ -66,11 +76,32 @@ def run_stored_step(
                 return
             with attempting(folder, store, step_place(folder.name), StepRecord, say=say) as attempt:
                 run_id(folder)
-                attempt.store_now()  # before anything is created in its name
-                yield attempt.name
+                with _failing_once(folder, owner):
+                    attempt.store_now()  # before anything is created in its name
+                    yield attempt.name
 
     folders = {name: _fetch(store, name, inputs[name], workspace, progress) for name in step.inputs}
     return run_step(step, spec, folders, workspace, progress, hold)
+
+
+@contextmanager
+def _failing_once(folder: Path, owner: str) -> Iterator[None]:
+    """Have later attempts of a run fail at once where one cannot succeed: Kubeflow Pipelines retries any failure.
+
+    Raises:
+        CellwrightError: an earlier attempt of the run has failed so; the message is the same.
+    """
+    path = folder / Failure.FILE
+    if path.exists():
+        failure = Failure.load(path)
+        if failure.run == owner:
+            raise CellwrightError(failure.mistake)
+        path.unlink()
+    try:
+        yield
+    except (DataError, DivergedError) as error:
+        Failure(run=owner, mistake=str(error)).save(path)
+        raise
 
 
 def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
