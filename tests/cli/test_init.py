@@ -60,6 +60,27 @@ def test_a_table_of_images_is_recognised(cellwright, tmp_path: Path):
     assert "# 8 images of 2 classes, 4 of each" in text
 
 
+@pytest.mark.parametrize(("last", "predict"), [("late,{word}", "class"), ("price,{number}", "number")])
+def test_of_a_table_the_last_column_is_predicted(cellwright, tmp_path: Path, last, predict):
+    name, _, value = last.partition(",")
+    rows = [f"{n % 7};{value.format(word='ny'[n % 2], number=n * 1.5)}" for n in range(30)]
+    (tmp_path / "Orders.csv").write_text("\n".join([f"size;{name}", *rows]))
+    spec, text = written(cellwright, tmp_path / "Orders.csv")
+    assert (spec.data.target, spec.data.predict, spec.data.delimiter) == (name, predict, ";")
+    assert (spec.name, spec.space.kind) == ("orders", "dense")
+    assert f"# 30 rows of 2 columns; target is the last column, a {predict}" in text
+
+
+def test_series_are_recognised_with_their_test_set(cellwright, tmp_path: Path):
+    lines = ["@problemName gun", "@data", *(f"{n},2,3,{n % 5},5:{n % 2 + 1}" for n in range(12))]
+    for part in ("TRAIN", "TEST"):
+        (tmp_path / f"Gun_{part}.ts").write_text("\n".join(lines))
+    spec, text = written(cellwright, tmp_path / "Gun_TRAIN.ts")
+    assert (spec.data.source, spec.data.predict) == ("series", "class")
+    assert (spec.data.path.name, spec.data.test_path.name) == ("Gun_TRAIN.ts", "Gun_TEST.ts")
+    assert spec.name == "gun" and "# 12 series of 1 × 5 values; target is one of 2 classes" in text
+
+
 def test_names_of_classes_stay_in_their_comment(cellwright, tmp_path: Path):
     spec, text = written(cellwright, photos(tmp_path / "x", classes=("a\nname: b", "c")))
     assert spec.name == "x"

@@ -3,12 +3,17 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cellwright.cli import options
 
+if TYPE_CHECKING:
+    from cellwright.data.reading import Suggestion
+
+DATA_SUFFIXES = (".npz", ".csv", ".tsv", ".parquet", ".ts")
+"""Of files that `init` looks at; `run` takes them for data too."""
 _SECONDS_PER_PIXEL = 3.6e-5
 """What training a small network on one pixel of one image for some 40 epochs takes one CPU core."""
 _MINUTES = (2, 240)
@@ -25,7 +30,8 @@ def init(
         typer.Argument(
             metavar="DATA",
             show_default=False,
-            help="A folder with a folder of images per class, a table of image files and labels, or an .npz archive.",
+            help="A folder with a folder of images per class, an .npz archive, a table (.csv, .tsv, .parquet; of "
+            "image files and labels, too), or time series (.ts).",
         ),
     ],
     output: Annotated[
@@ -50,7 +56,7 @@ def init(
 
 def spec_file(data: Path) -> Path:
     """Return the default place of the spec of data: in the current folder, with a name that specs can have."""
-    name = re.sub(r"\.(npz|csv|tsv)$", "", data.resolve().name.lower())
+    name = re.sub(r"(_train)?\.(npz|csv|tsv|parquet|ts)$", "", data.resolve().name.lower())
     name = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
     return Path(f"{name or 'search'}.yaml")
 
@@ -75,8 +81,8 @@ def write_spec(data: Path, target: Path) -> None:
     found = suggest_data(data, {kind: SOURCES.section_type(kind) for kind in SOURCES.kinds})
     if found is None:
         raise CellwrightError(
-            f"{data}: must be a folder with a folder of images per class, a table of image files and labels, or an "
-            ".npz archive; docs/data.md says how other data are given"
+            f"{data}: must be a folder with a folder of images per class, an .npz archive, a table (.csv, .tsv, "
+            ".parquet) or time series (.ts); docs/data.md says how other data are given"
         )
     source, suggestion = found
     keys = {key: _value(value, target.parent) for key, value in suggestion.keys.items()}
@@ -85,18 +91,24 @@ def write_spec(data: Path, target: Path) -> None:
     lines += [f"  {key}: {value}" for key, value in keys.items()]
     lines += [
         "",
-        "space:",
-        "  kind: stages            # hand-designed networks, and what is between them",
-        "strategy:",
-        "  kind: race              # trains the most promising side by side, and continues the best",
-        "budget:",
-        f"  minutes: {_minutes(suggestion.num_examples, suggestion.shape):<15} # of search and training together",
+        *(suggestion.search or _race(suggestion)),
         "resources:",
         f"  cpu: {os.cpu_count() or 1}",
         "",
     ]
     write_text(target, "\n".join(lines))
     load_spec(target)
+
+
+def _race(suggestion: "Suggestion") -> list[str]:
+    return [
+        "space:",
+        "  kind: stages            # hand-designed networks, and what is between them",
+        "strategy:",
+        "  kind: race              # trains the most promising side by side, and continues the best",
+        "budget:",
+        f"  minutes: {_minutes(suggestion.num_examples, suggestion.shape):<15} # of search and training together",
+    ]
 
 
 def _value(value: object, folder: Path) -> str:

@@ -28,6 +28,8 @@ class Suggestion:
     num_examples: int
     shape: tuple[int, ...]
     """Shape of one example."""
+    search: tuple[str, ...] = ()
+    """Lines of YAML that say how to search for this data; () for a race with a budget in minutes."""
 
 
 class Reader(ABC):

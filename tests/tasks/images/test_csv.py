@@ -164,4 +164,4 @@ def test_a_spec_is_written_for_a_table_of_images_alone(tmp_path: Path, photos: P
     kind, suggestion = suggest_data(table, sections)
     assert (kind, suggestion.num_examples, suggestion.shape) == ("csv", NUM, (3, 8, 9))
     table.write_text("width,height\n1,2\n")
-    assert suggest_data(table, sections) is None
+    assert suggest_data(table, sections)[0] == "table"

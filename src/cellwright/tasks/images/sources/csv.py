@@ -66,7 +66,10 @@ class CsvReader(ImageFilesReader):
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             return None
         section = CsvSection(source="csv", path=path)
-        _, (first, _) = next(_rows(path, section), (0, ("", "")))
+        try:
+            _, (first, _) = next(_rows(path, section), (0, ("", "")))
+        except DataError:  # not a table of images; the tables' own reader says what is wrong with it
+            return None
         if not isfile(_folder_of(path, first, section) / first):
             return None
         return suggest_files({"path": path}, cls(section).classes(path, lambda fact: None)[1])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file
+from cellwright.data.reading import Suggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
@@ -68,6 +69,39 @@ class SeriesReader(Reader):
     """Reads series; nothing in an archive is unpickled."""
 
     section: SeriesSection
+
+    @classmethod
+    def suggest(cls, path: Path) -> Suggestion | None:
+        """Take a .ts file, and NAME_TEST.ts beside NAME_TRAIN.ts as its test set."""
+        if path.suffix.lower() != ".ts" or not path.is_file():
+            return None
+        read = _read_ts(path)
+        if not read.series:
+            raise DataError(f"{path}: must have series, and has none")
+        keys: dict[str, Any] = {"path": path}
+        test = path.with_name(path.name.replace("_TRAIN", "_TEST"))
+        if test != path and test.is_file():
+            keys["test_path"] = test
+        num_targets = len(set(read.targets.tolist()))
+        predicts_number = num_targets > len(read.targets) // 3 and np.inf not in {
+            _natural(t)[0] for t in read.targets
+        }
+        if predicts_number:
+            keys["predict"] = "number"
+        channels, longest = read.series[0].shape[0], max(one.shape[1] for one in read.series)
+        what = "a number" if predicts_number else f"one of {num_targets} classes"
+        return Suggestion(
+            keys=keys,
+            remarks=(f"{len(read.series)} series of {channels} × {longest} values; target is {what}",),
+            num_examples=len(read.series),
+            shape=(channels, longest),
+            search=(
+                "space:",
+                "  kind: kernels           # convolutions of several lengths and dilations",
+                "budget:",
+                "  evaluations: 12         # networks tried",
+            ),
+        )
 
     def read(self, say: Callable[[str], None]) -> Source:
         """Read all series, and pad them to one length with NaN."""

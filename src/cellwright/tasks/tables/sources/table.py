@@ -9,8 +9,9 @@ from pydantic import Field
 
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.examples import Array
-from cellwright.data.memory import require_memory
+from cellwright.data.memory import MIB, require_memory
 from cellwright.data.opening import open_file
+from cellwright.data.reading import Suggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
@@ -32,6 +33,9 @@ COLUMNS, LEVELS, MISSING_TEXTS = "columns", "levels", "missing"
 """The facts of a source: its columns, for each category the texts that its codes stand for, and what is missing."""
 SUFFIXES = (".csv", ".tsv", ".parquet")
 MOST_CLASSES = 1000
+DELIMITERS = (",", ";", "|", "\t")
+FEW_NUMBERS = 20
+"""A target with more different numbers is suggested for regression."""
 RESERVED = {"logits", "values"}
 """What exports call their output."""
 SPLITS = ("train", "validation", "test")
@@ -78,6 +82,33 @@ class TableReader(Reader):
     """Reads tables with pandas; nothing is unpickled."""
 
     section: TableSection
+
+    @classmethod
+    def suggest(cls, path: Path) -> Suggestion | None:
+        """Predict the last column of a table: a number if it has many, else a class."""
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            return None
+        delimiter = _delimiter_of(path)
+        section = TableSection(source="table", path=path, target="", delimiter=delimiter)
+        table = cls(section)._file(path)
+        target = str(table.columns[-1])
+        predict = suggest_target(table.iloc[:, -1], target)
+        keys = {"path": path, "target": target, "predict": predict}
+        if delimiter != ",":
+            keys["delimiter"] = delimiter
+        what = "the last column, a number" if predict == "number" else "the last column, a class"
+        return Suggestion(
+            keys=keys,
+            remarks=(f"{len(table)} rows of {len(table.columns)} columns; target is {what}",),
+            num_examples=len(table),
+            shape=(len(table.columns) - 1,),
+            search=(
+                "space:",
+                "  kind: dense             # numbers, categories and dates, embedded",
+                "budget:",
+                "  evaluations: 20         # networks tried, with learning rate and weight decay",
+            ),
+        )
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the tables of a folder."""
@@ -220,6 +251,21 @@ class TableReader(Reader):
                 f"got {values[broken].iloc[0]!r}"
             )
         return np.asarray(values.to_numpy(str))
+
+
+def suggest_target(values: Any, name: str) -> Literal["class", "number"]:
+    """Return what a column most likely is as a target: a number if it has more different ones than classes have."""
+    kind, _ = infer_kind(name, values)
+    return "number" if kind == "number" and values.nunique() > FEW_NUMBERS else "class"
+
+
+def _delimiter_of(path: Path) -> str:
+    """Return the most frequent separator of the first line of a csv file."""
+    if path.suffix.lower() != ".csv":
+        return ","
+    with open_file(path) as file:
+        first = file.readline(MIB)
+    return max(DELIMITERS, key=lambda one: first.count(one.encode()))
 
 
 def _without_categories(column: Any) -> Any:
