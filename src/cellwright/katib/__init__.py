@@ -1,1 +1,1 @@
-"""Katib's side of a search: the suggestion service, how trials are spelt for it, and how they report."""
+"""Katib's side of a search: the suggestion service, the assignments of trials, and the reporting of their metrics."""

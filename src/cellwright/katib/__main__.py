@@ -10,11 +10,11 @@ from cellwright.katib.service import PORT, serve
 from cellwright.katib.settings import OWN_CODE
 
 GRACE = 5.0
-"""Seconds that a request under way has when the pod is told to end."""
+"""Grace period in seconds for running requests when the pod is terminated."""
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until the process is terminated."""
     parser = argparse.ArgumentParser(prog="python -m cellwright.katib", description=__doc__)
     parser.add_argument("--port", type=int, default=PORT, help="where to listen, %(default)s unless given")
     arguments = parser.parse_args()

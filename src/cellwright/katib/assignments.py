@@ -1,4 +1,4 @@
-"""Evaluations as Katib's parameters and metrics, all of them texts: what a trial is told, and what it tells."""
+"""Converts suggestions and evaluations to Katib's parameters and metrics, which are all strings, and back."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,18 +10,18 @@ from cellwright.errors import CellwrightError
 from cellwright.evaluation import FULL, Evaluation, Fidelity, Objective, State, Suggestion
 
 STATE, SECONDS = "state", "seconds"
-"""What a trial reports beside its metrics: what became of it, and how long it took."""
+"""Metrics that a trial reports besides its own: the evaluation's state and its duration."""
 ENDS: dict[str, State] = {state: state for state in get_args(State) if state != "running"}
 UNAVAILABLE = "unavailable"
-"""Katib's word for a metric that was not reported."""
+"""Katib's value of a metric that was not reported."""
 UNMEASURED = {"maximize": "-inf", "minimize": "inf"}
-"""Reported for an objective that was not measured: Katib keeps trials without one from the suggestion service."""
+"""Reported for an objective without a measurement, since Katib hides trials without one from the suggestion service."""
 MOMENT = 1.0
-"""Fewest seconds of a trial that did not tell: 0 would say that nothing was trained."""
+"""Minimum duration of a trial that did not report one, since 0 would mean that nothing was trained."""
 
 
 def assign(suggestion: Suggestion) -> dict[str, str]:
-    """Return the parameters of the trial that evaluates the suggestion."""
+    """Return the parameters of a suggestion's trial."""
     return {
         "number": str(suggestion.number),
         "genotype": suggestion.candidate.line,
@@ -30,7 +30,7 @@ def assign(suggestion: Suggestion) -> dict[str, str]:
 
 
 def read_suggestion(assignments: Mapping[str, str]) -> Suggestion:
-    """Read what `assign` returned; raises CellwrightError."""
+    """Read the output of `assign`; raises CellwrightError."""
     number = read_number(assignments)
     missing = [name for name in ("genotype", "fidelity") if name not in assignments]
     if missing:
@@ -45,7 +45,7 @@ def read_suggestion(assignments: Mapping[str, str]) -> Suggestion:
 
 
 def read_number(assignments: Mapping[str, str]) -> int:
-    """Return a trial's place in the order of suggestions; raises CellwrightError."""
+    """Return the index of a trial's suggestion; raises CellwrightError."""
     text = assignments.get("number", "")
     if not (text.isascii() and text.isdecimal()):
         raise CellwrightError(f"a trial's parameter number must be a whole number from 0, got {text!r}")
@@ -53,13 +53,13 @@ def read_number(assignments: Mapping[str, str]) -> int:
 
 
 def spell_fidelity(fidelity: Fidelity) -> str:
-    """Return `full`, or what is less than that: `epochs:0.5,data:0.25`."""
+    """Return `full`, or the fractions below 1, such as `epochs:0.5,data:0.25`."""
     shares = {name: getattr(fidelity, name) for name in Fidelity.__slots__}
     return ",".join(f"{name}:{share!r}" for name, share in shares.items() if share != 1) or "full"
 
 
 def read_fidelity(text: str) -> Fidelity:
-    """Read what `spell_fidelity` wrote; raises CellwrightError."""
+    """Read the output of `spell_fidelity`; raises CellwrightError."""
     if text == "full":
         return FULL
     try:
@@ -73,7 +73,7 @@ def read_fidelity(text: str) -> Fidelity:
 
 
 def observation(evaluation: Evaluation, objectives: Iterable[Objective]) -> list[tuple[str, str]]:
-    """Return what the trial of a finished evaluation reports, each objective among it."""
+    """Return the metrics that the trial of a finished evaluation reports, including each objective."""
     unmeasured = {o.metric: UNMEASURED[o.direction] for o in objectives}
     measured = {name: repr(float(value)) for name, value in _finite(evaluation.metrics).items()}
     told = {STATE: evaluation.state, SECONDS: repr(float(evaluation.seconds))}
@@ -88,14 +88,14 @@ def read_evaluation(
     *,
     seconds: float,
 ) -> Evaluation:
-    """Return what became of a suggestion.
+    """Return the evaluation of a suggestion.
 
     Args:
-        suggestion: what its trial evaluates.
-        condition: the trial's latest one, by Katib's name.
-        reported: its metrics.
-        objectives: what it must have measured.
-        seconds: how long it took, seen from outside; holds where it did not tell.
+        suggestion: the suggestion of the trial.
+        condition: the trial's latest condition in Katib.
+        reported: the trial's metrics.
+        objectives: the metrics that the trial must have.
+        seconds: duration of the trial as measured from outside, used if the trial did not report one.
     """
     match condition.lower():
         case "succeeded":

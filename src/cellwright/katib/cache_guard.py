@@ -1,22 +1,22 @@
-"""Whether a request shows all trials that there are."""
+"""Detects requests from Katib that do not include all trials."""
 
 import time
 
 from cellwright.katib.searching import NotYetError
 
 SECONDS = 5.0
-"""Seconds after which a trial that is not to be seen will not come any more."""
+"""Time in seconds after which a missing trial is considered lost."""
 
 
 class CacheGuard:
-    """Holds back an answer until Katib sees what it has made itself.
+    """Delays a reply until Katib's cache shows all trials of earlier replies.
 
-    Katib may ask for more before its cache shows the trials of the answer before, whose numbers would be given twice.
-    It leaves out for good those that ended without metrics, which are to be tried once more: these are told from the
-    others by waiting.
+    If Katib requests more before its cache shows the trials of the last reply, their numbers would be used twice. Katib
+    also omits trials that ended without metrics, permanently, and these are to be repeated. The guard waits to tell the
+    two cases apart.
 
     Args:
-        seconds: to wait.
+        seconds: how long to wait.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
@@ -25,7 +25,7 @@ class CacheGuard:
         self._since = 0.0
 
     def require_all(self, num_suggested: int, num_seen: int) -> None:
-        """Raise NotYetError where fewer trials are seen than were suggested, and those may still come."""
+        """Raise NotYetError if fewer trials are seen than were suggested, and the missing ones may still appear."""
         missing = max(0, num_suggested - num_seen)
         if missing != self._missing:
             self._missing, self._since = missing, time.monotonic()

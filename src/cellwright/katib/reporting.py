@@ -1,4 +1,4 @@
-"""How a trial hands its metrics to Katib: straight to the DB manager, so that none is too short to be seen."""
+"""Reports a trial's metrics directly to Katib's DB manager, which works for trials of any length."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,9 +18,9 @@ from cellwright.retrying import Retry
 DB_MANAGER = "katib-db-manager.kubeflow:6789"
 METHOD = "/api.v1.beta1.DBManager/ReportObservationLog"
 TIMEOUT = 10.0
-"""Seconds for one attempt."""
+"""Time limit in seconds of one attempt."""
 SECONDS = 120.0
-"""How long metrics are sent again."""
+"""How long to retry sending the metrics."""
 
 
 def report(
@@ -30,19 +30,19 @@ def report(
     *,
     seconds: float = SECONDS,
 ) -> None:
-    """Report the metrics of a trial that is done.
+    """Report the metrics of a finished trial.
 
-    Tried again on any failure, which may be no more than a DB manager or a database that is being restarted, while a
-    trial whose metrics are lost is lost itself. To report twice does no harm: Katib takes the latest values.
+    Retries after any failure, since the DB manager or its database may only be restarting, and a trial without metrics
+    is lost. Reporting twice is harmless: Katib uses the latest values.
 
     Args:
         trial_name: Katib's name of the trial.
-        pairs: names and values.
+        pairs: names and values of the metrics.
         address: host and port of Katib's DB manager.
-        seconds: after which they are not sent again.
+        seconds: how long to retry.
 
     Raises:
-        CellwrightError: they were not taken in that time.
+        CellwrightError: the metrics were not accepted in this time.
     """
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     logs = [MetricLog(time_stamp=now, metric=Metric(name=name, value=value)) for name, value in pairs]
@@ -60,7 +60,7 @@ def report(
 
 
 def _send(request: ReportObservationLogRequest, address: str) -> None:
-    """Send over a connection of its own: one that failed would wait on its own before it tries again."""
+    """Send the request over a new connection, since a failed one would wait before it reconnects."""
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         call = channel.unary_unary(
             METHOD,

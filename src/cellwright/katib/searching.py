@@ -1,4 +1,4 @@
-"""What a search suggests next, from what became of its earlier suggestions alone."""
+"""Computes the next suggestions of a search from the evaluations of earlier ones, without other state."""
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping
@@ -15,22 +15,22 @@ from cellwright.strategies.sampled import Suggesting, build_sampled
 from cellwright.strategies.sampled.order import settled
 
 MAX_COUNT = 1000
-"""Suggestions that are made at a request."""
+"""Maximum number of suggestions per request."""
 
 
 class NotYetError(CellwrightError):
-    """A trial has to end before the search can go on."""
+    """A trial must end before the search can continue."""
 
 
 class UsedUpError(CellwrightError):
-    """There is no architecture left to suggest."""
+    """The space is exhausted."""
 
 
 def next_numbers(taken: Iterable[int], count: int) -> list[int]:
-    """Return the first numbers from 0 on that are not taken.
+    """Return the first numbers, from 0, that are not taken.
 
     Raises:
-        CellwrightError: so many are never asked for at once.
+        CellwrightError: `count` is too large.
     """
     if not 0 <= count <= MAX_COUNT:
         raise CellwrightError(f"current_request_number must be from 0 to {MAX_COUNT}, got {count}")
@@ -39,16 +39,17 @@ def next_numbers(taken: Iterable[int], count: int) -> list[int]:
 
 
 class Search:
-    """A sampled search without its loop: suggests what the loop in `steps` would.
+    """A sampled search without its loop, which makes the same suggestions as the loop in `search`.
 
-    The suggestion of a number follows from the evaluations of the numbers below it. Those of the last `parallel - 1`
-    trials to begin count as running, whether or not they have ended.
+    Each suggestion depends on the evaluations with smaller numbers only. The last `parallel - 1` trials that were
+    started count as running, even if they have ended.
 
     Args:
-        settings: of a sampled strategy.
+        settings: settings with a sampled strategy.
 
     Raises:
-        CellwrightError: names the candidates to start from that lie outside the space, or why there is no space.
+        CellwrightError: the space is invalid, or does not include some of the candidates to start from; the message
+            names them.
     """
 
     def __init__(self, settings: SearchSettings) -> None:
@@ -62,11 +63,13 @@ class Search:
         self._told: dict[int, Evaluation] = {}
 
     def suggest(self, evaluations: Iterable[Evaluation], count: int) -> list[Suggestion]:
-        """Return suggestions of the first numbers that have no evaluation; of several of one the first ended holds.
+        """Return suggestions for the first numbers without an evaluation.
+
+        If several evaluations have the same number, the first one that has ended counts.
 
         Raises:
-            NotYetError: one that takes longer has to end first.
-            UsedUpError: there are fewer left.
+            NotYetError: a running trial must end first.
+            UsedUpError: the space has fewer candidates left.
         """
         known: dict[int, Evaluation] = {}
         for evaluation in sorted(evaluations, key=lambda e: e.state == "running"):
@@ -80,7 +83,7 @@ class Search:
     def _known_at(
         self, number: int, known: Mapping[int, Evaluation], new: Collection[int]
     ) -> dict[int, Evaluation]:
-        """Return what the suggestion of that number may follow from; `new` ones, not started, cannot be awaited."""
+        """Return the evaluations that the suggestion depends on. Suggestions in `new` have no trial yet to wait for."""
         begun = [n for n in range(number) if known[n].was_begun]
         due = settled(begun, self._settings.parallel)
         late = [n for n in due if known[n].state == "running" and n not in new]
@@ -103,7 +106,7 @@ class Search:
         return suggestions[0]
 
     def _tell(self, known: dict[int, Evaluation]) -> None:
-        """Let the strategy observe what is new; make another if it has observed what does not hold, or not yet."""
+        """Let the strategy observe new evaluations; rebuild it if it has observed others that are not in `known`."""
         if not all(n in known and told in (known[n], _running(known[n])) for n, told in self._told.items()):
             self._strategy = self._build_strategy()
             self._told = {}

@@ -1,6 +1,6 @@
-"""The suggestion service: what Katib's controller asks, over gRPC.
+"""The suggestion service, which Katib's controller calls over gRPC.
 
-Katib runs one for each Experiment and sends all trials with every request, so the service may be restarted at any time.
+Katib runs one service for each Experiment and sends all trials with every request, so it can be restarted at any time.
 """
 
 import logging
@@ -33,21 +33,21 @@ from cellwright.katib.settings import SearchSettings
 PORT = 6789
 SERVICE = "api.v1.beta1.Suggestion"
 HEALTH = "manager.v1beta1.Suggestion"
-"""What Katib's probes ask for."""
+"""Service name in Katib's health probes."""
 MAX_REQUEST = 8 << 20
-"""Bytes; a trial takes about one thousand, and nine times as much memory."""
+"""In bytes. A trial takes about one thousand, and nine times as much memory."""
 DIRECTIONS = {ObjectiveType.MAXIMIZE: "maximize", ObjectiveType.MINIMIZE: "minimize"}
 
 logger = logging.getLogger(__name__)
 
 
 class SuggestionService:
-    """Answers Katib's two questions: what to try next, and whether an Experiment can be run at all.
+    """Answers Katib's two requests: what to try next, and whether an Experiment is valid.
 
-    An unexpected error becomes gRPC's status UNKNOWN, and the service continues.
+    An unexpected error becomes the gRPC status UNKNOWN, and the service keeps running.
 
     Args:
-        seconds: to wait for trials that are suggested and not seen yet.
+        seconds: how long to wait for suggested trials to appear.
         with_own_code: whether a request may name strategies and spaces by import path, which runs their code.
     """
 
@@ -56,12 +56,12 @@ class SuggestionService:
         self._lock = threading.Lock()
         self._cache_guard = CacheGuard(seconds)
         self._search: tuple[SearchSettings, Search] | None = None
-        """The latest, with what it has been told, so that not all trials are learnt from each time."""
+        """The latest search with its state, so that a request does not process all trials again."""
 
     def get_suggestions(
         self, request: GetSuggestionsRequest, context: grpc.ServicerContext
     ) -> GetSuggestionsReply:
-        """Return the parameters of as many trials as are asked for."""
+        """Return the parameters of the requested number of trials."""
         began = time.monotonic()
         try:
             with self._lock:
@@ -91,7 +91,7 @@ class SuggestionService:
     def validate_algorithm_settings(
         self, request: ValidateAlgorithmSettingsRequest, context: grpc.ServicerContext
     ) -> ValidateAlgorithmSettingsReply:
-        """End the Experiment with a message if anything about it is wrong."""
+        """Check the Experiment, which fails with a message if anything is wrong."""
         try:
             check_experiment(request.experiment, with_own_code=self._with_own_code)
         except CellwrightError as error:
@@ -129,7 +129,7 @@ class SuggestionService:
 
 
 def check_experiment(experiment: Experiment, *, with_own_code: bool = False) -> None:
-    """Raise CellwrightError where the Experiment is not one that the service can run; names every mistake."""
+    """Raise CellwrightError if the service cannot run the Experiment; the message lists every error."""
     settings = _read_settings(experiment, with_own_code)
     spec, (first, *others) = experiment.spec, settings.objectives
     mistakes = []
@@ -171,7 +171,7 @@ def check_experiment(experiment: Experiment, *, with_own_code: bool = False) -> 
 def serve(
     port: int = PORT, *, seconds: float = SECONDS, with_own_code: bool = False
 ) -> tuple[grpc.Server, int]:
-    """Start a server; return it, and the port that it listens on, which 0 leaves open."""
+    """Start a server; return it and its port, which the system chooses if `port` is 0."""
     service = SuggestionService(seconds, with_own_code=with_own_code)
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4), options=[("grpc.max_receive_message_length", MAX_REQUEST)]
@@ -216,7 +216,7 @@ def _assignments(trial: Trial) -> dict[str, str]:
 
 
 def _seconds(status: TrialStatus) -> float:
-    """Return how long an ended trial took, to the second."""
+    """Return the duration of a finished trial in whole seconds."""
     if not (status.start_time and status.completion_time):
         return 0.0
     took = datetime.fromisoformat(status.completion_time) - datetime.fromisoformat(status.start_time)

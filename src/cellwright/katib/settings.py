@@ -1,6 +1,6 @@
-"""The search that a suggestion service runs, as the `algorithmSettings` of an Experiment.
+"""The search that a suggestion service runs, stored as the `algorithmSettings` of an Experiment.
 
-Whoever makes the Experiment writes them, the service reads them; people may write them by hand.
+The settings are written by the code that creates the Experiment, or by hand, and read by the service.
 """
 
 import json
@@ -27,32 +27,32 @@ from cellwright.spec import (
 )
 
 ALGORITHMS = "cellwright-"
-"""What the names of our algorithms begin with; the strategy's kind follows."""
+"""Prefix of our algorithms' names, followed by the kind of strategy."""
 OWN_CODE = "CELLWRIGHT_OWN_CODE"
-"""The variable of a suggestion image that has code of its owner's: 1 lets requests name it by import path."""
+"""Environment variable of a suggestion image with custom code: 1 allows requests to name it by import path."""
 PARAMETERS = ("number", "genotype", "fidelity")
-"""What Katib hands to a trial of a sampled search; to one of a one-shot search the number alone."""
+"""Parameters that Katib passes to a trial of a sampled search; a one-shot search has only the number."""
 
 
 class SearchSettings(Section):
-    """A search: what it may find, how, and how far Katib runs it in order."""
+    """A search: its space, strategy and objectives, and how strictly Katib follows their order."""
 
     strategy: Annotated[StrategySection, STRATEGIES]
     space: Annotated[SpaceSection, SPACES]
     objectives: tuple[ObjectiveSection, ...] = Field(min_length=1)
-    """What is optimised, the most important first: that one is the Experiment's objective."""
+    """The objectives, the most important one first; that one is the Experiment's objective."""
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """The spec's."""
+    """The spec's seed."""
     start: tuple[str, ...] = ()
-    """Candidates in their one-line form that are tried first."""
+    """Lines of the candidates to try first."""
     tune: Hyperparameters = {}
-    """The values of each hyperparameter that is searched with the architecture."""
+    """The possible values of each hyperparameter that is searched with the architecture."""
     parallel: int = Field(default=1, ge=1)
-    """Trials at a time. A suggestion does not know of the last `parallel - 1` to begin, so that it does not matter
-    which of several ends first."""
+    """Number of parallel trials. A suggestion does not depend on the last `parallel - 1` trials, so the order in which
+    they end does not matter."""
     in_order: bool = True
-    """Wait for a trial that takes longer than those after it, so that the same seed gives the same search; else go on
-    without what it gives."""
+    """Whether to wait for a trial that takes longer than later ones, so that the same seed gives the same search.
+    Otherwise, the search continues without its result."""
 
     @field_validator("strategy")
     @classmethod
@@ -66,7 +66,7 @@ class SearchSettings(Section):
 
     @classmethod
     def of(cls, spec: SearchSpec, start: Sequence[Candidate] = ()) -> Self:
-        """Return the search of a spec, which tries the candidates first."""
+        """Return the search of a spec, which tries the candidates in `start` first."""
         return cls(
             strategy=spec.strategy,
             space=spec.space,
@@ -80,12 +80,12 @@ class SearchSettings(Section):
 
     @property
     def is_sampled(self) -> bool:
-        """Return whether a trial is one architecture, not a whole search."""
+        """Return whether a trial evaluates one architecture, not a whole search."""
         return self.strategy.is_sampled
 
     @property
     def algorithm_name(self) -> str:
-        """Return the name that the service is registered under for this strategy."""
+        """Return the name that this strategy has in Katib's configuration."""
         return ALGORITHMS + self.strategy.kind
 
     @property
@@ -94,17 +94,17 @@ class SearchSettings(Section):
         return PARAMETERS if self.is_sampled else PARAMETERS[:1]
 
     def build_objectives(self) -> list[Objective]:
-        """Return the objectives as strategies take them."""
+        """Build the objectives."""
         return build_objectives(self.objectives)
 
     def build_space(self) -> CandidateSpace:
-        """Return the space of candidates; raises CellwrightError."""
+        """Build the space of candidates; raises CellwrightError."""
         return CandidateSpace(build_space(self.space), self.tune)
 
     def to_settings(self) -> dict[str, str]:
-        """Return the settings, one JSON text for each field, defaults included.
+        """Return the settings as one JSON text for each field, including defaults.
 
-        Keys keep their order: hyperparameters are drawn in that of `tune`.
+        Keys are not sorted, since hyperparameters are drawn in the order of `tune`.
         """
         return {
             name: json.dumps(value, separators=(",", ":"), allow_nan=False)
@@ -113,9 +113,9 @@ class SearchSettings(Section):
 
     @classmethod
     def refuse_own_code(cls, settings: Mapping[str, str]) -> None:
-        """Refuse kinds that are named by import path, before anything is imported; raises CellwrightError."""
+        """Reject kinds that are named by import path, before anything is imported; raises CellwrightError."""
         for name, text in settings.items():
-            with suppress(ValueError):  # refused when it is read
+            with suppress(ValueError):  # reported when the settings are read
                 for path in _import_paths(_value(name, text)):
                     raise CellwrightError(
                         f"{name}: kind must be a built-in one, got {path!r}: code of your own runs only in an image "
@@ -124,14 +124,14 @@ class SearchSettings(Section):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str], objective: Mapping[str, Any] | None = None) -> Self:
-        """Read what `to_settings` wrote, or a person, who may give a kind alone and omit the quotes of texts.
+        """Read settings from `to_settings`, or written by hand: these may be only a kind, and omit quotes of strings.
 
         Args:
-            settings: JSON texts by the names of the fields.
+            settings: JSON texts by field.
             objective: the only objective, for settings without `objectives`.
 
         Raises:
-            CellwrightError: names each setting that breaks a rule, its value and the rule.
+            CellwrightError: names each invalid setting, its value and the rule.
         """
         values: dict[str, Any] = {} if objective is None else {"objectives": [objective]}
         broken = []
@@ -149,7 +149,7 @@ class SearchSettings(Section):
 
 
 def _import_paths(value: Any) -> Iterator[str]:
-    """Yield the kinds within the value that are import paths."""
+    """Yield all kinds within the value that are import paths."""
     match value:
         case {"kind": str(kind)} if ":" in kind:
             yield kind
@@ -162,7 +162,7 @@ def _import_paths(value: Any) -> Iterator[str]:
 
 
 def _value(name: str, text: str) -> Any:
-    """Return the value that a setting's text stands for; raises ValueError where it is broken JSON."""
+    """Parse the text of a setting; raises ValueError if it is invalid JSON."""
     try:
         value = json.loads(text)
     except RecursionError as error:

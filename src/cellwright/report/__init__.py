@@ -1,1 +1,1 @@
-"""What people look at: progress while a step works, and what a run found when it is over."""
+"""Output for people: the progress of a running step, and the results of a finished run."""

@@ -1,4 +1,4 @@
-"""Drawing found cells with letters."""
+"""Draws the cells of a genotype as text."""
 
 from rich.columns import Columns
 from rich.console import RenderableType
@@ -11,12 +11,12 @@ from cellwright.spaces.stages.design import SPACE
 
 
 def draw_genotype(genotype: Genotype) -> RenderableType:
-    """Draw a network of stages as a table, and of another space each cell in a frame."""
+    """Draw a network of stages as a table, and any other network with a frame for each cell."""
     return draw_stages(genotype) if genotype.space == SPACE else draw_cells(genotype)
 
 
 def draw_cells(genotype: Genotype) -> RenderableType:
-    """Draw each cell of the genotype in a frame, side by side where there is room."""
+    """Draw each cell of the genotype in a frame, side by side if there is room."""
     titles = {name: name if name == "cell" else f"{name} cell" for name in genotype.cells}
     return Columns(
         [Panel(draw_cell(cell), title=titles[name], expand=False) for name, cell in genotype.cells.items()]
@@ -24,7 +24,7 @@ def draw_cells(genotype: Genotype) -> RenderableType:
 
 
 def draw_cell(cell: Cell) -> Text:
-    """Draw the edges that each node sums, from where they come to the node, and the node's width if it has one."""
+    """Draw the edges into each node with their sources, and the node's width if it has one."""
     width = max((len(edge.primitive) for node in cell.nodes for edge in node), default=0)
     lines = []
     for index, node in enumerate(cell.nodes):
@@ -46,7 +46,7 @@ def _feature_map(cell: Cell, source: int) -> str:
 
 
 def _joint(position: int, count: int) -> str:
-    """Return the piece that joins one of a node's edges to the others."""
+    """Return the character that joins one of a node's edges to the others."""
     if count == 1:
         return "──▶"
     first, last, marked = position == 0, position == count - 1, position == (count - 1) // 2

@@ -1,4 +1,4 @@
-"""Which of the finished steps in a workspace belong to its latest run."""
+"""Records which finished steps in a workspace belong to the latest run."""
 
 from pathlib import Path
 from typing import Self
@@ -11,19 +11,19 @@ LATEST = "latest.json"
 
 
 class LatestRun(Result):
-    """`latest.json` in a workspace: what ran last, and the folders of its steps."""
+    """`latest.json` in a workspace: the latest run, and the folders of its steps."""
 
     name: str
-    """Of the spec."""
+    """The spec's name."""
     seed: int
     data: str
     """The kind of data source."""
     steps: dict[str, str]
-    """The name of each finished step's folder in the workspace, by step."""
+    """Name of each finished step's folder in the workspace, by step."""
 
     @classmethod
     def of(cls, spec: SearchSpec, folders: dict[str, Path]) -> Self:
-        """Describe a run that has just ended."""
+        """Return the record of a run that has just ended."""
         steps = {step: folder.name for step, folder in folders.items()}
         return cls(name=spec.name, seed=spec.seed, data=spec.data.source, steps=steps)
 
@@ -39,6 +39,6 @@ class LatestRun(Result):
 
 
 def workspace_of(run: str, runs: Path) -> Path:
-    """Return the folder of a run that is given as a folder or as its spec's file; raises CellwrightError."""
+    """Return the workspace of a run, given its folder or its spec's file; raises CellwrightError."""
     path = Path(run)
     return runs / load_spec(path).name if path.suffix in (".yaml", ".yml") else path

@@ -1,11 +1,11 @@
-"""Progress as lines of `name=value`, the form for pipes and the logs of pods.
+"""Progress as lines of `name=value`, for pipes and logs of pods.
 
     message="search: epoch 3 is the best so far"
     task="search" done=3 total=20 train_loss=0.512 validation_accuracy=0.91
     error="digits.npz: the archive must hold an array 'images'"
 
-The parent of a local run reads the lines of its children back, to show them live. `write_line` and `read_line` are
-the only writer and the only reader.
+The parent of a local run parses the lines of its child processes, to show them live. `write_line` and `read_line` are
+the only writer and parser.
 """
 
 import json
@@ -23,21 +23,21 @@ _ADVANCE_LINE = re.compile(rf"task=({_STRING}) done=([0-9]+) total=([0-9]+)((?: 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One fact worth a line."""
+    """A message of one line."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What the user must fix, printed by a step that ends because of it."""
+    """An error for the user to fix, printed by a step before it exits."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """How far a task is, and what was measured there."""
+    """The progress of a task, with metrics."""
 
     task: str
     done: int
@@ -54,7 +54,7 @@ Event = Message | Mistake | Advance
 
 
 def write_line(event: Event) -> str:
-    """Spell the event as one line, without its end."""
+    """Return the event as one line, without a line end."""
     match event:
         case Message(text):
             return f"message={_quote(text)}"
@@ -66,7 +66,7 @@ def write_line(event: Event) -> str:
 
 
 def read_line(line: str) -> Event | None:
-    """Read what `write_line` wrote; None for any other line, such as a library's own log."""
+    """Parse the output of `write_line`; None for any other line, such as a library's log."""
     try:
         if text := _TEXT_LINE.fullmatch(line):
             words = json.loads(text[2])
@@ -85,23 +85,23 @@ def read_line(line: str) -> Event | None:
 
 
 def last_mistake(log: str) -> str | None:
-    """Return the last mistake that a log tells of, if it tells of any."""
+    """Return the last error in a log, or None."""
     mistakes = [event.text for event in map(read_line, log.splitlines()) if isinstance(event, Mistake)]
     return mistakes[-1] if mistakes else None
 
 
 def messages_of(log: str, step: str) -> list[str]:
-    """Return what a log says in a step's name, each once, in order."""
+    """Return the distinct messages of a step in a log, in order."""
     said = (event.text for event in map(read_line, log.splitlines()) if isinstance(event, Message))
     return list(dict.fromkeys(text for text in said if text.startswith(f"{step}: ")))
 
 
 class LineProgress:
-    """Writes every event as a line, at once.
+    """Writes every event as a line immediately.
 
     Args:
-        stream: where to.
-        digits: of metrics that are no whole numbers, for people; all by default.
+        stream: the output stream.
+        digits: significant digits of fractional metrics; all by default.
     """
 
     def __init__(self, stream: TextIO, digits: int | None = None) -> None:
@@ -109,15 +109,15 @@ class LineProgress:
         self._digits = digits
 
     def say(self, message: str) -> None:
-        """Tell one fact worth a line."""
+        """Write a message of one line."""
         self._write(Message(message))
 
     def fail(self, mistake: str) -> None:
-        """Print what the user must fix."""
+        """Write an error for the user to fix."""
         self._write(Mistake(mistake))
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Tell how far the task is."""
+        """Write the progress of a task."""
         if self._digits is not None:
             metrics = {
                 name: value if float(value).is_integer() else float(f"{value:.{self._digits}g}")
@@ -131,5 +131,5 @@ class LineProgress:
 
 
 def _quote(text: str) -> str:
-    """Spell a JSON string, with letters as they are unless one could break the line."""
+    """Return a JSON string; only characters that could break the line are escaped."""
     return json.dumps(text, ensure_ascii=not text.isprintable())

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar and the newest metrics for each task, with earlier facts scrolling above."""
+"""Progress on a terminal: a bar and the latest metrics for each task, below scrolling messages."""
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -13,7 +13,7 @@ from cellwright.report.terminal import visible
 
 
 class LiveProgress:
-    """A live display, from entering it to leaving it; what it showed last stays on the terminal."""
+    """A live display as a context manager; its last state stays on the terminal."""
 
     def __init__(self, console: Console) -> None:
         self._bars = _BarsWithMetrics(
@@ -37,7 +37,7 @@ class LiveProgress:
         self._bars.stop()
 
     def say(self, message: str) -> None:
-        """Print the fact above the bars."""
+        """Print the message above the bars."""
         self._bars.console.print(visible(message), markup=False, highlight=False, soft_wrap=True)
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:

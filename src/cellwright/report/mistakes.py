@@ -1,4 +1,4 @@
-"""Telling errors that the user can fix from bugs."""
+"""Distinguishes errors that the user can fix from bugs."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ _FULL = ("No space left on device", "os error 28", "disk is full")
 
 
 def explain(error: BaseException) -> str | None:
-    """Return the line that says what the user must fix; None if the error is a bug."""
+    """Return the message for an error that the user can fix; None if the error is a bug."""
     match error:
         case CellwrightError():
             return visible(str(error))
@@ -32,10 +32,10 @@ def explain(error: BaseException) -> str | None:
 
 @contextmanager
 def ending_in_words(progress: LineProgress) -> Iterator[None]:
-    """Tell a mistake of the user's as a line, and end the process; leave a bug of ours its traceback.
+    """Print an error that the user can fix as a line, and exit; raise others with their traceback.
 
     Raises:
-        SystemExit: there was a mistake.
+        SystemExit: there was such an error.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def ending_in_words(progress: LineProgress) -> Iterator[None]:
 
 @contextmanager
 def naming(place: Path) -> Iterator[None]:
-    """Make errors of a full disk name the place: a write does not know its file, and libraries hide both."""
+    """Add a path to errors of a full disk, whose file neither the system nor libraries report."""
     try:
         yield
     except CellwrightError:

@@ -1,4 +1,4 @@
-"""What KFP's page shows of a step: the terminal's tables as HTML, and numbers."""
+"""Visualisations of a step in KFP: the terminal's tables as HTML, and metrics."""
 
 import io
 from pathlib import Path
@@ -16,14 +16,14 @@ WIDTH = 120
 
 
 def html(shown: RenderableType) -> str:
-    """Return an HTML page of what the terminal would show."""
+    """Return an HTML page with the same content as on the terminal."""
     console = PlainConsole(file=io.StringIO(), record=True, width=WIDTH)
     console.print(shown)
     return console.export_html()
 
 
 def prepare_page(folder: Path, seed: int) -> RenderableType:
-    """Return the splits."""
+    """Return the table of splits."""
     return _splits(DataManifest.load(folder))
 
 
@@ -38,19 +38,19 @@ def evaluate_page(folder: Path, seed: int) -> RenderableType:
 
 
 def register_page(folder: Path, seed: int) -> RenderableType:
-    """Return where the model is."""
+    """Return the location of the model."""
     return summarise(seed=seed, registration=RegistrationResult.load(folder / RegistrationResult.FILE))
 
 
 def search_metrics(folder: Path) -> dict[str, float]:
-    """Return how good the search's finding is, and how long it took."""
+    """Return the score and duration of the search."""
     found = SearchResult.load(folder / SearchResult.FILE)
     score = {} if found.score is None else {"validation_score": found.score}
     return {**score, "seconds": found.seconds}
 
 
 def training_metrics(folder: Path) -> dict[str, float]:
-    """Return the size and the last metrics of each network that was trained."""
+    """Return the size and final metrics of each trained network."""
     trained = [TrainingResult.load(path) for path in sorted(folder.rglob(TrainingResult.FILE))]
     return {
         f"{result.name}_{name}": value
@@ -60,7 +60,7 @@ def training_metrics(folder: Path) -> dict[str, float]:
 
 
 def evaluate_metrics(folder: Path) -> dict[str, float]:
-    """Return the objective and the size of each network that was scored."""
+    """Return the objective and size of each network."""
     result = EvaluationResult.load(folder / EvaluationResult.FILE)
     scores = (result.found, *result.baselines)
     return {

@@ -1,4 +1,4 @@
-"""Everything that people ask about a finished run, gathered from its steps' folders; as JSON it is for programs."""
+"""The results of a finished run, gathered from its steps' folders. Programs can read them as JSON."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,34 +22,34 @@ R = TypeVar("R", bound=Result)
 
 
 class RunReport(Result):
-    """What a run did and found. What its latest command did not get to is None or empty."""
+    """The results of a run. Results of steps that the latest command did not reach are None or empty."""
 
     name: str
     seed: int
     version: str
-    """Of cellwright."""
+    """The version of cellwright."""
     answer: str
-    """In one sentence."""
+    """The result in one sentence."""
     source: str | None = None
     task: str | None = None
     split_sizes: dict[str, int] = {}
     content_hash: str | None = None
     search: SearchResult | None = None
     trainings: tuple[TrainingResult, ...] = ()
-    """Of the found network and of what it is compared with."""
+    """Trainings of the found network and of its baselines."""
     evaluation: EvaluationResult | None = None
     registration: RegistrationResult | None = None
     seconds: dict[str, float] = {}
-    """How long each step worked."""
+    """Duration of each step."""
     keys: dict[str, str] = {}
-    """The digest of all that each step's result depends on."""
+    """Key of each step: the digest of everything that its result depends on."""
 
     @classmethod
     def of(cls, workspace: Path) -> Self:
-        """Gather what the latest run in the workspace left.
+        """Gather the results of the latest run in the workspace.
 
         Raises:
-            CellwrightError: a result is missing or damaged; names the file.
+            CellwrightError: a result is missing or damaged; the message names the file.
         """
         latest = LatestRun.read(workspace)
         return cls.gather(
@@ -58,7 +58,7 @@ class RunReport(Result):
 
     @classmethod
     def gather(cls, name: str, seed: int, folders: Mapping[str, Path]) -> Self:
-        """Gather what steps left in their folders."""
+        """Gather the results from the folders of steps."""
         records = {step: StepRecord.load(folder / StepRecord.FILE) for step, folder in folders.items()}
         manifest = DataManifest.load(folders["prepare"])
         evaluation = _load(EvaluationResult, folders.get("evaluate"))
@@ -86,7 +86,7 @@ class RunReport(Result):
 
     @property
     def leaderboard(self) -> list[ModelScore]:
-        """Return all networks that were scored, the best by the objective first."""
+        """Return all networks with scores, the best by the objective first."""
         if self.evaluation is None:
             return []
         found, objective = self.evaluation.found, self.evaluation.objective
@@ -98,7 +98,7 @@ class RunReport(Result):
 
 
 def answer(evaluation: EvaluationResult | None) -> str:
-    """Say in one sentence whether the search paid."""
+    """Return one sentence that says whether the search was worth it."""
     if evaluation is None:
         return "Nothing was evaluated yet."
     score = evaluation.found.metrics[evaluation.objective]

@@ -1,4 +1,4 @@
-"""Drawing networks of stages with letters."""
+"""Draws networks of stages as text."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from cellwright.genotype import Genotype
 from cellwright.spaces.stages.design import EXPANDING, OWN_HALVING, Design, Stage
 
 STEM_SIDES = {"conv3-2": 2, "patch2": 2, "conv7-4": 4, "patch4": 4}
-"""What a stem divides the sides by, where it does."""
+"""Total stride of each stem, if above 1."""
 
 
 COLUMNS = ("", "block", "kernel", "depth", "channels", "sides", "more")
@@ -17,7 +17,7 @@ NUMBERS = ("depth", "channels", "sides")
 
 
 def draw_stages(genotype: Genotype) -> Table:
-    """Draw the rows as a table."""
+    """Return the rows of the genotype as a table."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in COLUMNS:
         table.add_column("" if name == "more" else name, justify="right" if name in NUMBERS else "left")
@@ -27,9 +27,9 @@ def draw_stages(genotype: Genotype) -> Table:
 
 
 def rows(genotype: Genotype) -> Iterator[tuple[str, ...]]:
-    """Yield a row for the stem, for each stage and for the head, with channels and sides of what each gives.
+    """Yield a row for the stem, each stage and the head, with their output channels and sizes.
 
-    Sides are as a share of the image's, since a genotype is for images of any size.
+    Sizes are relative to the image's, since a genotype applies to images of any size.
     """
     design = Design.of(genotype).essence
     sides = STEM_SIDES.get(design.stem, 1)
@@ -47,7 +47,7 @@ def rows(genotype: Genotype) -> Iterator[tuple[str, ...]]:
 
 
 def _extras(stage: Stage, design: Design) -> list[str]:
-    """Return what else there is to say of a stage."""
+    """Return other properties of a stage."""
     extras = []
     if stage.stride == 2 and stage.block not in OWN_HALVING and design.halving != "stride":
         extras.append(f"halved by {design.halving} pooling")

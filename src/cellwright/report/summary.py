@@ -1,4 +1,4 @@
-"""What a run found, for the terminal: every number says what it was measured on."""
+"""The results of a run for the terminal; every number says what it was measured on."""
 
 from collections.abc import Iterator, Mapping
 
@@ -25,7 +25,7 @@ def summarise(
     evaluation: EvaluationResult | None = None,
     registration: RegistrationResult | None = None,
 ) -> RenderableType:
-    """Compose what there is of a run: found cells, scores, differences, and the registered version."""
+    """Return the available results of a run: found cells, scores, differences, and the registered version."""
     parts: list[RenderableType] = []
     if search:
         parts += [draw_genotype(search.genotype), *_search_lines(search)]
@@ -88,7 +88,7 @@ def _leaderboard(race: RaceResult) -> Table:
 
 
 def _winner_line(evaluation: EvaluationResult) -> Text:
-    """Say what is best, also where it is not the found network."""
+    """Return a sentence about the best network, even if it is not the found one."""
     winner, objective = evaluation.winner, evaluation.objective
     what = "the found network" if winner is evaluation.found else f"{winner.name}, not the found network"
     return Text(f"Best by {objective}: {what}, {winner.metrics[objective].value:.4f}")
@@ -155,7 +155,7 @@ def _spell_interval(interval: Interval, form: str) -> str:
 
 
 def count(number: float | None) -> str:
-    """Return a count with three digits and its unit; nothing for what has none."""
+    """Return a count with three digits and its unit; empty for None."""
     if number is None:
         return ""
     for unit in ("", " k", " M", " G"):

@@ -1,4 +1,4 @@
-"""Text of others, such as names of files, on terminals and pages: shown as it is, and never obeyed."""
+"""Shows untrusted text, such as file names, on terminals and pages without interpreting it."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,22 +12,22 @@ _REPLACED = {
     for code in codes
     if chr(code) not in "\t\n"
 }
-"""Control characters, and those that turn the direction of what follows."""
+"""Control characters, and those that change the direction of text."""
 
 
 def visible(text: str) -> str:
-    """Return the text with a sign in place of each character that a terminal would obey, but for line ends and tabs."""
+    """Replace control characters in the text, except for line ends and tabs."""
     return text.translate(_REPLACED)
 
 
 class PlainConsole(Console):
-    """A console to which text is text: it reads no markup in it, and replaces what a terminal would obey."""
+    """A console that does not interpret markup, and replaces control characters in text."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Return the segments, whose text is visible; those of the console's own control stay."""
+        """Return the segments, with control characters replaced in text but not in the console's own control codes."""
         return self._visible(super().render(renderable, options))
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Writing the report of a run from the folders of its steps."""
+"""Writes the HTML report of a run from its steps' folders."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +20,10 @@ def write_report(workspace: Path, path: Path | None = None) -> Path:
 
     Args:
         workspace: the run's folder.
-        path: where to; `report.html` in the workspace by default.
+        path: the output file; by default, `report.html` in the workspace.
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
         CellwrightError: a result is missing or damaged.
@@ -38,12 +38,12 @@ def write_report(workspace: Path, path: Path | None = None) -> Path:
 
 
 def report_html(name: str, seed: int, folders: Mapping[str, Path]) -> str:
-    """Return the HTML report of the steps that have finished.
+    """Return the HTML report of the finished steps.
 
     Args:
-        name: of the spec.
-        seed: of the spec.
-        folders: of each finished step, `prepare` among them.
+        name: the spec's name.
+        seed: the spec's seed.
+        folders: the folder of each finished step, including `prepare`.
 
     Raises:
         CellwrightError: a result is missing or damaged.

@@ -1,4 +1,4 @@
-"""Runners: where trials run. Those of a spec are loaded by their section's import path."""
+"""Runners, which define where trials run. The runner of a spec is loaded by its section's import path."""
 
 from cellwright.importing import load_class
 from cellwright.runners.base import (

@@ -1,4 +1,4 @@
-"""What every runner is."""
+"""The base class of all runners."""
 
 import uuid
 from abc import ABC, abstractmethod
@@ -15,113 +15,113 @@ from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
 
 REQUEST, RESULT, FOUND = "trial.json", "result.json", "found.json"
-"""What a trial finds in its folder, what one that ended well leaves there, and beside that a whole one-shot search."""
+"""Files in a trial's folder: its request, the result of a successful trial, and the result of a one-shot search."""
 START, SLICE = "start.safetensors", "slice.safetensors"
-"""In the folder of a slice of a race, the checkpoint that it resumes from, and the one that it leaves."""
+"""Files in the folder of a slice of a race: the checkpoint to resume from, and the one at its end."""
 RUN = "run"
-"""The file that tells the making of a step's folder from an earlier one under the same key."""
+"""The file with a run's id, which distinguishes a step's folder from an earlier one with the same key."""
 Key = tuple[int, int]
 """Number and repeat of an evaluation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a trial ended."""
+    """The end of a trial."""
 
     key: Key
     seconds: float
     failure: str | None
-    """Why it failed; None where it did not, and its folder holds what it found."""
+    """Why the trial failed; None if it succeeded and its folder has the result."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trials:
-    """What the trials of a search have in common."""
+    """The common properties of a search's trials."""
 
     data: Path
     """The folder of prepared data."""
     folder: Path
     """The search's folder, where a resumed search finds its trials."""
     request: str
-    """What all are asked, as JSON: a request without an architecture."""
+    """The common request, without an architecture, as JSON."""
     settings: SearchSettings | None
-    """The search as Katib's suggestion service can do it too; None where it cannot."""
+    """The search in the form that Katib's suggestion service can run; None if it cannot."""
     progress: Progress
-    """Told what troubles trials."""
+    """Receives messages about problems with trials."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a search needs."""
+    """The result of one preflight check."""
 
     what: str
     mistake: str | None
-    """What is wrong and how to fix it; None if nothing is."""
+    """The problem and how to fix it; None if there is none."""
 
 
 class Runner(ABC):
-    """Where trials run.
+    """Runs trials.
 
-    Its section in the spec, a subclass of `cellwright.spec.RunnerSection`, names it by import path, and declares
-    whether trials run on other machines and need a store.
+    The runner's section in the spec, a subclass of `cellwright.spec.RunnerSection`, names it by import path, and
+    declares whether trials are remote and need a store.
     """
 
     @classmethod
     @abstractmethod
     def of(cls, spec: SearchSpec, trials: Trials) -> "Runner":
-        """Return the runner of a search; it finds trials that were started before."""
+        """Build the runner of a search, which finds trials that were started earlier."""
 
     @classmethod  # noqa: B027 - most leave nothing
     def clean_up(cls, spec: SearchSpec, owner: str, say: Callable[[str], None]) -> None:
-        """Delete what a run of the pipeline that ended badly left, and say what it was.
+        """Delete the remains of a pipeline run that failed, and report them.
 
         Args:
-            spec: whose runner it was.
-            owner: the run, which the section was told with `owned_by`.
-            say: told each thing that was deleted.
+            spec: the spec of the run.
+            owner: the run, as passed to the section's `owned_by`.
+            say: receives a message about each deleted object.
         """
 
     @classmethod
     def manifest(cls, spec: SearchSpec, settings: SearchSettings) -> Mapping[str, Any]:
-        """Return what the search would create on a cluster, as Kubernetes takes it."""
+        """Return the Kubernetes object that the search would create."""
         raise _no_cluster(spec)
 
     @classmethod
     def stage(cls, spec: SearchSpec, trials: Trials) -> None:
-        """Bring the data and the common request where what was created by hand from the manifest finds them."""
+        """Store the data and the common request for an object that was created by hand from the manifest."""
         raise _no_cluster(spec)
 
     @classmethod
     def preflight(
         cls, spec: SearchSpec, katib_namespace: str, say: Callable[[str], None]
     ) -> Iterable[Finding]:
-        """Return, one by one, what the search needs on a cluster and whether it is there."""
+        """Yield the result of each check of the cluster."""
         raise _no_cluster(spec)
 
     @abstractmethod
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
-        """Begin the trial whose request is in the folder, where `result.json` will be.
+        """Start the trial whose request is in the folder. Its result will be `result.json`.
 
         Args:
-            key: number and repeat of the trial; one that still runs after a kill is found, not started twice.
-            folder: is complete when the trial has ended well.
-            evaluation: what is evaluated; None for a whole one-shot search.
+            key: number and repeat of the trial. A trial that survived a kill of the search is not started twice.
+            folder: has the results when the trial has succeeded.
+            evaluation: the evaluation of the trial; None for a whole one-shot search.
         """
 
     def pass_over(self, evaluation: Evaluation) -> None:  # noqa: B027 - most need not know
-        """Take note of a suggestion that needs no trial, since it was left out before."""
+        """Skip a suggestion that needs no trial, since screening rejected it."""
 
     @abstractmethod
     def wait(self) -> Outcome:
-        """Wait until a trial ends, and return how."""
+        """Wait until a trial ends, and return its outcome."""
 
     @abstractmethod
     def stop(self) -> None:
-        """End what is running."""
+        """Stop all running trials."""
 
 
 def run_id(folder: Path) -> str:
-    """Return what tells this making of a step's folder from an earlier one, made up where there is none yet."""
+    """Return the id of this run of a step; creates one if the folder has none."""
     if not (folder / RUN).exists():
         write_text(folder / RUN, uuid.uuid4().hex)
     return (folder / RUN).read_text()
@@ -139,7 +139,7 @@ def search_place(search: str) -> str:
 
 
 def request_place(search: str) -> str:
-    """Return the folder in a store with what all trials of a search are asked."""
+    """Return the folder of the common request of a search's trials in a store."""
     return f"{search_place(search)}/request"
 
 
@@ -149,5 +149,5 @@ def trial_place(search: str, trial: str) -> str:
 
 
 def step_place(folder: str) -> str:
-    """Return the place in a store of a step's folder, whose name says what it holds."""
+    """Return the location of a step's folder in a store, by its name, which includes the key."""
     return f"steps/{Path(folder).name}"

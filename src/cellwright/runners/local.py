@@ -1,4 +1,4 @@
-"""Trials as processes on this machine."""
+"""Trials as local processes."""
 
 import signal
 import subprocess
@@ -23,12 +23,12 @@ LOG = "trial.log"
 TRIAL = (sys.executable, "-m", "cellwright", "trial", "--tethered")
 POLL_SECONDS = 0.05
 MEMORY_SECONDS = 0.5
-"""Between two measurements of a trial's memory, each of which looks at all processes of the machine."""
+"""Interval between measurements of a trial's memory, each of which lists all processes of the machine."""
 LOG_TAIL = 8000
 
 
 class LocalSection(RunnerSection):
-    """Trials are processes on this machine, each with an equal share of the step's CPUs."""
+    """Trials are local processes, each with an equal share of the step's CPUs."""
 
     implementation = "cellwright.runners.local:LocalRunner"
 
@@ -38,7 +38,7 @@ class LocalSection(RunnerSection):
 
     @property
     def limits(self) -> dict[str, Any]:
-        """Return the limits of trials, which decide what fails."""
+        """Return the limits of trials, which determine what fails."""
         return super().limits | {"max_memory": self.max_memory}
 
     @property
@@ -55,18 +55,18 @@ class _Running:
     log: IO[bytes]
     began: float
     measured: float = 0.0
-    """Seconds after which memory was measured last."""
+    """Time of the last memory measurement, in seconds since the start."""
 
 
 class LocalRunner(Runner):
-    """Runs trials, each in a process of its own that ends when this one does, however that ends.
+    """Runs each trial in a separate process, which ends when this process does.
 
     A trial is killed together with its child processes.
 
     Args:
-        max_seconds: after which a trial is killed.
-        max_memory: bytes of resident memory, child processes included, beyond which it is killed.
-        command: what a trial runs, its folder appended.
+        max_seconds: time limit of a trial.
+        max_memory: limit of a trial's resident memory in bytes, including child processes.
+        command: the command to run; the trial's folder is appended.
     """
 
     def __init__(
@@ -83,16 +83,16 @@ class LocalRunner(Runner):
 
     @classmethod
     def of(cls, spec: SearchSpec, trials: Trials) -> Self:
-        """Return the runner with the spec's limits."""
+        """Build the runner with the spec's limits."""
         assert isinstance(spec.runner, LocalSection)
         return cls(max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes)
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
-        """Begin the trial whose request is in the folder."""
+        """Start the trial whose request is in the folder."""
         log = (folder / LOG).open("wb")
         process = subprocess.Popen(
             [*self.command, str(folder)],
-            stdin=subprocess.PIPE,  # which ends with this process, and tells the trial so
+            stdin=subprocess.PIPE,  # closes when this process ends, which the trial notices
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -102,7 +102,7 @@ class LocalRunner(Runner):
         )
 
     def wait(self) -> Outcome:
-        """Wait until a trial ends, and return how."""
+        """Wait until a trial ends, and return its outcome."""
         while True:
             for trial in self._running:
                 seconds = time.monotonic() - trial.began
@@ -114,7 +114,7 @@ class LocalRunner(Runner):
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Kill what is running."""
+        """Kill all running trials."""
         for trial in list(self._running):
             self._end(trial)
 
@@ -148,7 +148,7 @@ def _failure(trial: _Running, code: int) -> str | None:
 
 
 def _processes(trial: "subprocess.Popen[bytes]") -> list[psutil.Process]:
-    """Return a trial's process and all its child processes; none once it has ended."""
+    """Return a trial's process and all its child processes; empty once it has ended."""
     if trial.poll() is not None:
         return []
     process = psutil.Process(trial.pid)
@@ -158,5 +158,5 @@ def _processes(trial: "subprocess.Popen[bytes]") -> list[psutil.Process]:
 def _resident_bytes(process: psutil.Process) -> int:
     try:
         return int(process.memory_info().rss)
-    except (psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # the process has just ended
         return 0

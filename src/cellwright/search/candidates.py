@@ -1,4 +1,4 @@
-"""Which candidates a sampled search may evaluate."""
+"""The space of candidates of a spec."""
 
 from cellwright.spaces import CandidateSpace, build_space
 from cellwright.spec import SearchSpec

@@ -1,4 +1,4 @@
-"""The loop of a sampled search: suggest, screen, try, learn; then score the best few again on fresh seeds."""
+"""The loop of a sampled search: suggest, screen, run a trial, learn; finally evaluate finalists on fresh seeds."""
 
 import shutil
 import time
@@ -19,20 +19,20 @@ from cellwright.strategies.sampled import Suggesting
 
 
 class Exploration:
-    """A running sampled search; a new one over the same folder, after a kill, has the same result.
+    """A running sampled search. After a kill, a new one in the same folder has the same result.
 
-    A suggestion is made when all trials but the last `parallel - 1` to start have ended, from what those found. So the
-    order in which trials end does not matter: the same seed gives the same search wherever trials run.
+    A suggestion is made when all but the last `parallel - 1` trials have ended, and depends on their results only. So
+    the order in which trials end does not matter: the same seed gives the same search wherever trials run.
 
     Args:
-        spec: whose budget, objectives and runner count.
-        strategy: what proposes.
-        screen: what a suggestion must pass.
-        runner: where what passes is then trained; None where nothing is.
+        spec: the spec, with budget, objectives and runner.
+        strategy: makes the suggestions.
+        screen: rejects suggestions before their trial.
+        runner: runs the trials; None if there are none.
         data: the folder of prepared data.
-        folder: where the journal and the folders of trials are.
-        progress: is given each evaluation.
-        start: candidates to try before the strategy is asked.
+        folder: the folder for the journal and the trials.
+        progress: receives one report per evaluation.
+        start: candidates to try before those of the strategy.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Exploration:
         self._trials: Window[Evaluation] = Window(spec, self._wait)
 
     def explore(self) -> None:
-        """Evaluate architectures until the budget is used up, or the space."""
+        """Evaluate candidates until the budget or the space is exhausted."""
         for candidate in self.start:
             if not self._is_over():
                 self._learn(self._trials.make_room())
@@ -81,9 +81,10 @@ class Exploration:
         self._learn(self._trials.drain())
 
     def score_again(self, finalists: Sequence[Candidate]) -> list[Evaluation]:
-        """Return what the finalists give on fresh seeds, without what fails.
+        """Return the evaluations of finalists on fresh seeds, without failed ones.
 
-        One that diverges on a fresh seed is left out, unless all do: the final training may diverge too.
+        A finalist that diverges on a fresh seed is removed, unless all of them do, since its final training may diverge
+        too.
         """
         suggested = {e.candidate: e for e in self.evaluations.values() if e.state == "done"}
         keys: list[Key] = []
@@ -101,18 +102,18 @@ class Exploration:
 
     @property
     def done(self) -> list[Evaluation]:
-        """Return the finished evaluations in the order of their suggestion."""
+        """Return the finished evaluations, sorted by number."""
         return finished(self.evaluations)
 
     def close(self) -> None:
-        """End what is running; the journal keeps what is done."""
+        """Stop running trials; the journal keeps finished evaluations."""
         if self.runner:
             self.runner.stop()
         self.journal.close()
 
     @property
     def seconds(self) -> float:
-        """Return the time that evaluations took, as it passed with so many at a time."""
+        """Return the wall-clock time of the evaluations, which run in parallel."""
         return sum(evaluation.seconds for evaluation in self.evaluations.values()) / self.parallel
 
     def _is_over(self) -> bool:
@@ -131,7 +132,7 @@ class Exploration:
         return True
 
     def _goal_reached(self) -> str | None:
-        """Tell which evaluation reached the first objective's goal, if there is one and one has."""
+        """Return a message if an evaluation has reached the first objective's goal."""
         section, objective = self.spec.objectives[0], self.strategy.objectives[0]
         if section.goal is None:
             return None
@@ -143,7 +144,7 @@ class Exploration:
         return None
 
     def _begin(self, evaluation: Evaluation) -> None:
-        """Screen the suggestion and start its trial, or take from the journal what became of it."""
+        """Screen the suggestion and start its trial, or take its evaluation from the journal."""
         key = evaluation.number, evaluation.repeat
         earlier = [] if evaluation.repeat else list(self.evaluations.values())
         known = self.journal.find(*key)
@@ -178,26 +179,26 @@ class Exploration:
         runner.start((evaluation.number, evaluation.repeat), folder, evaluation)
 
     def request(self, evaluation: Evaluation, earlier: tuple[Evaluation, ...], folder: Path) -> TrialRequest:
-        """Return what the trial in the folder is asked, and put there what else it needs."""
+        """Return the request of a trial, and put other files that it needs in the folder."""
         return TrialRequest.of(self.spec, self.data, evaluation, earlier)
 
     def keep(self, evaluation: Evaluation, folder: Path) -> None:  # noqa: B027 - most leave nothing
-        """Keep what a later trial needs of the one in the folder, before that is deleted."""
+        """Keep files of a trial that later trials need, before its folder is deleted."""
 
     def show(self, evaluation: Evaluation, metrics: Mapping[str, float]) -> None:
-        """Show how far the search is, once a trial has ended."""
+        """Report the progress of the search after a trial."""
         num_done = self._num_started - self._trials.num_running
         self.progress.advance("search", num_done, self.spec.budget.evaluations, metrics)
 
     def _learn(self, ended: Iterable[tuple[Key, Evaluation]]) -> None:
-        """Make known what trials found, to the search and to the strategy."""
+        """Record the results of trials, and let the strategy observe them."""
         for key, evaluation in ended:
             self.evaluations[key] = evaluation
             if evaluation.repeat == 0:
                 self.strategy.observe([evaluation])
 
     def _wait(self) -> None:
-        """Wait until a trial ends, and read what it left, or note why it failed."""
+        """Wait until a trial ends, and read its result or the reason of its failure."""
         assert self.runner is not None
         outcome = self.runner.wait()
         folder = trial_folder(self.folder, *outcome.key)

@@ -1,4 +1,4 @@
-"""Trials in the search's own process, where each is too short for a process of its own to pay."""
+"""Trials in the search's own process, for trials that are too short for separate processes."""
 
 import time
 from pathlib import Path
@@ -13,22 +13,22 @@ from cellwright.spec import SearchSpec
 
 
 class InThisProcess(Runner):
-    """Runs a trial when its end is waited for; the result is that of a process of its own."""
+    """Runs a trial when its end is waited for; the result is the same as in a separate process."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[Key, Path]] = []
 
     @classmethod
     def of(cls, spec: SearchSpec, trials: Trials) -> Self:
-        """Return the runner, which needs to know nothing."""
+        """Build the runner, which has no settings."""
         return cls()
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
-        """Note the trial."""
+        """Queue the trial."""
         self._waiting.append((key, folder))
 
     def wait(self) -> Outcome:
-        """Run the trial that has waited longest."""
+        """Run the first trial in the queue."""
         key, folder = self._waiting.pop(0)
         began, failure = time.monotonic(), None
         try:
@@ -38,5 +38,5 @@ class InThisProcess(Runner):
         return Outcome(key=key, seconds=time.monotonic() - began, failure=failure)
 
     def stop(self) -> None:
-        """Forget what waits."""
+        """Empty the queue."""
         self._waiting.clear()

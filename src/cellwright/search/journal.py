@@ -1,4 +1,4 @@
-"""The evaluations of a sampled search, in a file of one line each that survives any kill."""
+"""The evaluations of a sampled search, in a file of JSON lines that survives any kill."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from cellwright.results import EpochRecord
 
 EVALUATIONS = "evaluations.jsonl"
 TUNING = "tuning"
-"""The folder, in that of a search, of the search for hyperparameters that comes after it."""
+"""Subfolder of a search for the hyperparameter search that follows it."""
 
 _SEALED = re.compile(rb'(.*),"crc32":"([0-9a-f]{8})"\}', re.DOTALL)
 Entries = dict[tuple[int, int], Evaluation]
@@ -21,10 +21,10 @@ Entries = dict[tuple[int, int], Evaluation]
 
 
 def read_evaluations(path: Path) -> Entries:
-    """Return what the file holds, which may not be there; a line that a kill cut off is left out.
+    """Return the evaluations in the file, if it exists. A last line that a kill has truncated is skipped.
 
     Raises:
-        CellwrightError: a line is damaged; names the file and the line.
+        CellwrightError: a line is damaged; the message names the file and the line.
     """
     entries: Entries = {}
     for number, line in enumerate(_whole_lines(path).split(b"\n")[:-1], start=1):
@@ -39,12 +39,12 @@ def read_evaluations(path: Path) -> Entries:
 
 
 def finished(entries: Entries) -> list[Evaluation]:
-    """Return what was evaluated to the end, in the order of suggestion, without scores on fresh seeds."""
+    """Return the evaluations in state `done`, sorted by number, without those on fresh seeds."""
     return [e for (_, repeat), e in sorted(entries.items()) if repeat == 0 and e.state == "done"]
 
 
 def history_of(evaluations: Iterable[Evaluation], objective: Objective) -> tuple[EpochRecord, ...]:
-    """Return each finished evaluation, in the order of suggestion, with the best so far."""
+    """Return a record for each finished evaluation, sorted by number, with the best score so far."""
     records: list[EpochRecord] = []
     best: Evaluation | None = None
     for evaluation in evaluations:
@@ -59,7 +59,7 @@ class EvaluationJournal:
     """The finished evaluations of a search.
 
     Args:
-        path: one evaluation a line, as JSON.
+        path: the file, with one evaluation per line as JSON.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +68,7 @@ class EvaluationJournal:
         self._file.truncate(len(_whole_lines(path)))
 
     def find(self, number: int, repeat: int) -> Evaluation | None:
-        """Return the evaluation of the suggestion, if it has ended."""
+        """Return the evaluation of the suggestion, or None if it has not ended."""
         return self._entries.get((number, repeat))
 
     def add(self, evaluation: Evaluation) -> None:
@@ -89,7 +89,7 @@ def _sealed(text: bytes) -> bytes:
 
 
 def _unsealed(line: bytes) -> bytes:
-    """Return the text that `_sealed` got; raises ValueError where its CRC-32 is another."""
+    """Return the input of `_sealed`; raises ValueError if the CRC-32 does not match."""
     found = _SEALED.fullmatch(line)
     if found is None:
         raise ValueError("it has no CRC-32")

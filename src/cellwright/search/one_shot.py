@@ -1,4 +1,4 @@
-"""A one-shot search, from the spec to its result: here, or in a trial for each seed."""
+"""A one-shot search, from the spec to its result: in this process, or in one trial per seed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ from cellwright.spec import SearchSpec
 from cellwright.training import parallel
 
 Searches = tuple[dict[int, SearchResult], list[str]]
-"""What searches found, by the number of the seed, and messages that say why the others failed."""
+"""The results of successful searches by the index of their seed, and messages about the failed ones."""
 
 
 def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
-    """Search from each of the budget's seeds, here or in trials, and return the best.
+    """Search with each of the budget's seeds, in this process or in trials, and return the best result.
 
     Raises:
-        CellwrightError: none ended well.
+        CellwrightError: all searches failed.
     """
     search_all = _in_trials if spec.runner.is_remote else _here
     found, failures = search_all(spec, data, folder, progress)
@@ -33,12 +33,12 @@ def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progre
 
 
 def seed_result(folder: Path, number: int) -> Path:
-    """Return where, in a search's folder, the result of the number-th of several searches is."""
+    """Return the path of the result with index `number` in a search's folder."""
     return folder / f"seed-{number}.json"
 
 
 def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Searches:
-    """Search from one seed after another; where one diverges, continue with the next."""
+    """Search with one seed after another; if a search diverges, continue with the next."""
     folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
     found: dict[int, SearchResult] = {}
     failures: list[str] = []
@@ -57,7 +57,7 @@ def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Sea
 
 
 def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Searches:
-    """Search from each seed in a trial.
+    """Search with each seed in a separate trial.
 
     Raises:
         CellwrightError: more trials fail than the runner's `max_failures`.
@@ -100,13 +100,13 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
 
 
 def of_seed(spec: SearchSpec, number: int) -> SearchSpec:
-    """Return the spec of the number-th of several searches that differ in nothing but the seed."""
+    """Return the spec of the search with index `number`, which differs in its seed only."""
     seed = derive_seed(spec.seed, "search", number) % 2**31 if number else spec.seed
     return spec.model_copy(update={"seed": seed})
 
 
 def _best_of(found: Mapping[int, SearchResult], failures: Sequence[str]) -> SearchResult:
-    """Return the result that is best on validation, with what all of them took."""
+    """Return the best result by the validation score, with the total duration."""
     total = len(found) + len(failures)
     if total == 1:
         return next(iter(found.values()))

@@ -1,4 +1,4 @@
-"""A trial on another machine than its search: what it reads, and what it leaves, is in a store."""
+"""A trial on another machine than its search; a store carries its data, request and results."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,14 +19,14 @@ from cellwright.training.precision import best_device
 
 
 class RemoteTrial:
-    """A trial whose folder, and whose data, are in a store.
+    """A trial whose folder and data are in a store.
 
     Args:
-        store: where the request is, and the evaluation will be.
+        store: the store of the request and the result.
         search: name of the search.
         trial: `NUMBER-REPEAT`.
-        scratch: a folder of its own, empty.
-        parameters: Katib's, which make up a request where no search has left one.
+        scratch: an empty folder for this trial only.
+        parameters: Katib's parameters, from which a request is made if the search has stored none.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class RemoteTrial:
         self.parameters = parameters
 
     def run(self, progress: Progress) -> Evaluation:
-        """Go on from what an earlier attempt left, and return what became of the trial."""
+        """Run the trial, resuming from an earlier attempt, and return its evaluation."""
         place = trial_place(self.search, self.trial)
         record = finished(self.store, place, FolderRecord)
         if record is not None:
@@ -64,12 +64,12 @@ class RemoteTrial:
         pull(self.store, place, record, self.data)
 
     def report(self, evaluation: Evaluation, db_manager: str, katib_trial: str) -> None:
-        """Tell Katib what became of the trial."""
+        """Report the evaluation to Katib."""
         objectives = build_objectives(parse_view(self._request().spec).objectives)
         report(katib_trial, observation(evaluation, objectives), db_manager)
 
     def _request(self) -> TrialRequest:
-        """Return what the search asked for, or what Katib's parameters do."""
+        """Return the request of the search, or one made from Katib's parameters."""
         if not (self.folder / REQUEST).exists():
             asked_for = self.folder.parent / "request"
             if not take_offer(self.store, request_place(self.search), asked_for):
@@ -89,7 +89,7 @@ class RemoteTrial:
         return request
 
     def _passes(self, request: TrialRequest) -> bool:
-        """Return whether the constraints hold, which a search has seen to already."""
+        """Return whether the constraints hold. A search has already checked them."""
         if request.evaluation is None or request.evaluation.metrics:
             return True
         spec = parse_view(request.spec)

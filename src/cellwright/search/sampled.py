@@ -40,10 +40,10 @@ from cellwright.training.networks import use_device
 
 
 def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
-    """Evaluate architectures one by one, and return the best that fresh seeds confirm.
+    """Evaluate architectures one by one, and return the one that is best on fresh seeds.
 
     Raises:
-        CellwrightError: no architecture is feasible, or none could be evaluated.
+        CellwrightError: no architecture is feasible, or all evaluations failed.
     """
     assert isinstance(spec.strategy, SampledSection)
     space = candidate_space(spec)
@@ -53,7 +53,7 @@ def sampled_search(spec: SearchSpec, data: Path, folder: Path, progress: Progres
 
 
 def tune(spec: SearchSpec, found: SearchResult, data: Path, folder: Path, progress: Progress) -> SearchResult:
-    """Search the hyperparameters of what was found, and return it with the best that fresh seeds confirm."""
+    """Search hyperparameters for the found architecture, and return it with those that are best on fresh seeds."""
     assert spec.tune is not None
     folder.mkdir(exist_ok=True)
     budget = spec.budget.model_copy(update={"evaluations": spec.tune.evaluations})
@@ -141,7 +141,7 @@ def _explore(
 
 
 def _means(again: Sequence[Evaluation]) -> dict[Candidate, Mapping[str, float]]:
-    """Return for each finalist the means of what it gave on fresh seeds, which its luck in the search is not in."""
+    """Return the mean metrics of each finalist on fresh seeds, which exclude the possibly lucky score of the search."""
     found: dict[Candidate, list[Mapping[str, float]]] = {}
     for evaluation in again:
         found.setdefault(evaluation.candidate, []).append(evaluation.metrics)
@@ -154,7 +154,7 @@ def _means(again: Sequence[Evaluation]) -> dict[Candidate, Mapping[str, float]]:
 def _pick(
     pick: AnyPick, metrics: Mapping[Candidate, Mapping[str, float]], objectives: list[Objective]
 ) -> Candidate:
-    """Return the member of the front, which is given best first, that the spec's rule takes."""
+    """Return the member of the front, which is sorted, that the spec's rule selects."""
     match pick:
         case BestPick():
             return next(iter(metrics))

@@ -1,4 +1,4 @@
-"""What a suggestion must pass before anything is trained: costs, constraints and the cheap estimators."""
+"""Screening of suggestions before any training: by costs, constraints and cheap estimators."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from cellwright.spec import SearchSpec
 from cellwright.spec.estimators import COSTS
 
 SEARCHED = 300
-"""Architectures that are tried before a space counts as having no feasible one."""
+"""Number of architectures to try before a space is considered infeasible."""
 
 
 class Screen:
     """Scores suggestions in the search's process, and passes those that are worth a trial.
 
     Args:
-        chain: the estimators with the share that each lets through.
-        spec: whose constraints they must meet.
-        setting: what they are for.
+        chain: the estimators, each with the fraction of candidates that it passes.
+        spec: the spec with the constraints.
+        setting: task, data and settings of the estimators.
     """
 
     def __init__(self, chain: Sequence[tuple[Estimator, float]], spec: SearchSpec, setting: Setting) -> None:
@@ -35,12 +35,12 @@ class Screen:
         self.objectives = build_objectives(spec.objectives)
 
     def look_at(self, evaluation: Evaluation, earlier: Sequence[Evaluation], *, seed: int) -> Evaluation:
-        """Return the evaluation with its cheap metrics: still running, or infeasible, pruned or failed.
+        """Return the evaluation with its cheap metrics, in state running, infeasible, pruned or failed.
 
         Args:
             evaluation: a new suggestion.
-            earlier: what `keep` compares it with, and estimators may learn from.
-            seed: of the estimators' randomness.
+            earlier: evaluations that `keep` compares it with, and that estimators may learn from.
+            seed: seed of the estimators' randomness.
         """
         try:
             metrics = self._cost(evaluation.candidate)
@@ -58,15 +58,15 @@ class Screen:
             return replace(evaluation, state="failed", reason=str(error))
 
     def own(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Return those of the metrics that the screen measures."""
+        """Return the metrics that the screening measures."""
         names = {*COSTS, *(name for estimator, _ in self.chain for name in estimator.metrics)}
         return {name: value for name, value in metrics.items() if name in names}
 
     def require_feasible(self, space: CandidateSpace, rng: random.Random) -> None:
-        """Look for a feasible architecture, climbing down from random ones.
+        """Look for a feasible architecture, by hill climbing from random ones.
 
         Raises:
-            CellwrightError: none was found; says how near it got.
+            CellwrightError: none was found; the message has the closest values.
         """
         if not self.limits:
             return
@@ -97,7 +97,7 @@ class Screen:
         return metrics
 
     def _cost(self, candidate: Candidate) -> dict[str, float]:
-        """Return what the candidate's final network costs."""
+        """Return the costs of the candidate's final network."""
         if candidate not in self._costs:
             setting = replace(self.setting, final_space=self.spec.tuned(candidate.values).final_space)
             self._costs[candidate] = measure_cost(candidate.genotype, setting)
@@ -111,14 +111,14 @@ class Screen:
 
 
 def _at_most(metrics: Mapping[str, float], name: str) -> float:
-    """Return the metric, or what it is at most where that is not sure; 0 if it is not known yet."""
+    """Return the upper bound of the metric if there is one, otherwise its value; 0 if it is unknown."""
     return metrics.get(f"{name}_at_most", metrics.get(name, 0.0))
 
 
 def _left_out(evaluation: Evaluation, metric: str, keep: float, earlier: Sequence[Evaluation]) -> str | None:
-    """Tell why an architecture is not among the best share of those seen so far.
+    """Return why an architecture is not among the best fraction of those seen so far.
 
-    None if it is, or if it was let through before and comes from a rung below.
+    None if it is, or if it has passed before and is evaluated again on a higher rung.
     """
     if keep == 1 or metric not in evaluation.metrics:
         return None

@@ -1,4 +1,4 @@
-"""Training a supernet: a one-shot search from one seed."""
+"""Trains a supernet: a one-shot search with one seed."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from cellwright.training.networks import use_device
 
 
 def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: Progress) -> SearchResult:
-    """Train a supernet, from the folder's checkpoint on if it is there, and return what it is best at."""
+    """Train a supernet, resuming from the folder's checkpoint if it exists, and return the result of the search."""
     assert isinstance(spec.strategy, OneShotSection)
     data = PreparedData.open(data_folder)
     device = use_device(spec, parallel.local_count())

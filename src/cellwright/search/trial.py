@@ -1,4 +1,4 @@
-"""One trial: a process that evaluates one architecture, or does one whole one-shot search, and can be restarted."""
+"""A trial: a process that evaluates one architecture, or runs one whole one-shot search, and can be restarted."""
 
 from pathlib import Path
 from typing import Self
@@ -23,19 +23,19 @@ from cellwright.training.precision import best_device
 
 
 class TrialRequest(Result):
-    """`trial.json`: what a trial is to do."""
+    """`trial.json`: the request of a trial."""
 
     spec: str
-    """What the search reads of it, as JSON."""
+    """The parts of the spec that a search reads, as JSON."""
     data: str
     """The folder of prepared data."""
     evaluation: Evaluation | None = None
-    """As the search knows it so far; None for a whole one-shot search."""
+    """The evaluation so far; None for a whole one-shot search."""
     earlier: tuple[Evaluation, ...] = ()
-    """What it may be compared with."""
+    """Earlier evaluations to compare it with."""
     threads: int
     slice: Slice | None = None
-    """How far the architecture is trained in a race."""
+    """The slice of training, for a race."""
 
     @classmethod
     def of(
@@ -45,7 +45,7 @@ class TrialRequest(Result):
         evaluation: Evaluation | None = None,
         earlier: tuple[Evaluation, ...] = (),
     ) -> Self:
-        """Return the request of a trial that may use what the spec grants one."""
+        """Return the request of a trial, with the threads that the spec allows for each."""
         return cls(
             spec=spec.model_dump_json(by_alias=True),
             data=str(data),
@@ -56,25 +56,25 @@ class TrialRequest(Result):
 
 
 def trial_folder(folder: Path, number: int, repeat: int) -> Path:
-    """Return the folder of a trial in that of its search."""
+    """Return the folder of a trial within its search's."""
     return folder / f"trial-{number}-{repeat}"
 
 
 def trials_of(
     spec: SearchSpec, data: Path, folder: Path, progress: Progress, settings: SearchSettings | None = None
 ) -> Trials:
-    """Return what the trials of the search in the folder have in common."""
+    """Return the common properties of the search's trials."""
     request = TrialRequest.of(spec, data).model_dump_json(indent=2) + "\n"
     return Trials(data=data, folder=folder, request=request, settings=settings, progress=progress)
 
 
 def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> None:
-    """Do what the folder's request says, and leave `result.json` beside it.
+    """Run the request in the folder, and write `result.json` beside it.
 
     Args:
-        folder: of the trial.
-        progress: is given how far it is.
-        data: where the prepared data is, if not where the request says.
+        folder: the trial's folder.
+        progress: receives progress reports.
+        data: the folder of prepared data, if not that of the request.
     """
     if (folder / RESULT).exists():
         return
@@ -91,7 +91,7 @@ def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> 
 
 
 def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Evaluation:
-    """Do the spec's one-shot search, and leave its result as `found.json`."""
+    """Run the spec's one-shot search, and write its result to `found.json`."""
     found = train_supernet(spec, data, folder, progress)
     found.save(folder / FOUND)
     assert found.score is not None
@@ -120,12 +120,12 @@ def _evaluate(
 
 
 def trial_seed(spec: SearchSpec, evaluation: Evaluation) -> int:
-    """Return the seed that an architecture is scored with: one for all, so that they are compared alike."""
+    """Return the seed for evaluating an architecture. All architectures have the same, for a fair comparison."""
     return derive_seed(spec.seed, "trial", evaluation.repeat)
 
 
 def setting_of(spec: SearchSpec, data: PreparedData, device: torch.device) -> Setting:
-    """Return what the spec's architectures are estimated for."""
+    """Return the task, data and settings for estimating the spec's architectures."""
     return Setting(
         task=read_task(data.manifest.task),
         space=spec.space,

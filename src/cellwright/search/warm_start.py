@@ -1,4 +1,4 @@
-"""What a search starts from: architectures that did well before, perhaps on other data, or alphas."""
+"""Warm starts of a search: architectures that were good before, perhaps on other data, or alphas."""
 
 import json
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from cellwright.training.checkpoint import CHECKPOINT, load_tensors, unprefixed
 
 
 def start_candidates(spec: SearchSpec, space: CandidateSpace) -> list[Candidate]:
-    """Return what the spec starts from, with the first value of each hyperparameter that is not given.
+    """Return the candidates that the spec starts from, with the first value of each hyperparameter that is not given.
 
     Raises:
-        CellwrightError: a genotype that is given lies outside, or none of an earlier search lies inside.
+        CellwrightError: a given genotype is not in the space, or no genotype of an earlier search is.
     """
     given = [space.complete(Candidate.from_line(line)) for line in spec.start.genotypes]
     for candidate in given:
@@ -45,7 +45,7 @@ def start_candidates(spec: SearchSpec, space: CandidateSpace) -> list[Candidate]
 
 
 def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation]) -> str | None:
-    """Tell how soon this search reached its start's best score, beside the earlier one that it comes from."""
+    """Return a message that compares how fast this search and the earlier one reached the start's best score."""
     if spec.start.search is None or not found:
         return None
     before = [e for e in _evaluations(spec.start.search) if objective.metric in e.metrics]
@@ -64,10 +64,10 @@ def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation])
 
 
 def start_alphas(folder: Path, space: Space) -> dict[str, Tensor]:
-    """Return the alphas that an earlier one-shot search ended with.
+    """Return the final alphas of an earlier one-shot search.
 
     Raises:
-        CellwrightError: it has none of the space's decisions.
+        CellwrightError: the search has none of the space's decisions.
     """
     tensors, _ = load_tensors(folder / CHECKPOINT)
     alphas = unprefixed("alphas", tensors)
@@ -81,7 +81,7 @@ def start_alphas(folder: Path, space: Space) -> dict[str, Tensor]:
 
 
 def _of_model(spec: SearchSpec, address: str, space: Space) -> Genotype:
-    """Return the architecture that is stored with a registered model."""
+    """Return the architecture of a registered model."""
     with TemporaryDirectory(prefix="cellwright-") as folder:
         genotype = Genotype.from_dict(
             json.loads(download(spec, address, GENOTYPE, Path(folder)).read_bytes())
@@ -94,7 +94,7 @@ def _of_model(spec: SearchSpec, address: str, space: Space) -> Genotype:
 
 
 def _of_search(folder: Path, objective: str) -> list[Genotype]:
-    """Return what an earlier search found, the best first."""
+    """Return the results of an earlier search, the best first."""
     found = SearchResult.load(folder / SearchResult.FILE)
     front = [member.genotype for member in found.front]
     return list(dict.fromkeys([found.genotype, *front, *_ranked(folder, objective)]))
@@ -107,5 +107,5 @@ def _ranked(folder: Path, objective: str) -> Iterator[Genotype]:
 
 
 def _evaluations(folder: Path) -> list[Evaluation]:
-    """Return the finished evaluations of a sampled search; those of a one-shot search are none."""
+    """Return the finished evaluations of a sampled search; empty for a one-shot search."""
     return finished(read_evaluations(folder / EVALUATIONS))

@@ -1,4 +1,4 @@
-"""The trials of a search that run, and the rule of how many may."""
+"""The running trials of a search, and the limit of their number."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -12,13 +12,13 @@ Found = TypeVar("Found")
 
 
 class Window(Generic[Found]):
-    """Trials in the order in which they started, of which the last `parallel - 1` may still run when one more starts.
+    """Trials in the order in which they started. The last `parallel - 1` may still run when another one starts.
 
-    What a trial found is given out in that order too, so that it does not matter which of several ends first.
+    Results are returned in that order too, so that it does not matter which trial ends first.
 
     Args:
-        spec: whose `runner` says how many trials run at a time, and how many may fail.
-        wait: waits until one more trial ends, and calls `end` for it.
+        spec: its `runner` sets the number of parallel trials, and how many may fail.
+        wait: waits until a trial ends, and calls `end` for it.
     """
 
     def __init__(self, spec: SearchSpec, wait: Callable[[], None]) -> None:
@@ -30,12 +30,12 @@ class Window(Generic[Found]):
 
     @property
     def num_running(self) -> int:
-        """Return how many have started and not ended."""
+        """Return the number of running trials."""
         return sum(key not in self._ended for key in self._open)
 
     @property
     def is_empty(self) -> bool:
-        """Return whether what all trials found has been given out."""
+        """Return whether all results have been returned."""
         return not self._open
 
     def start(self, key: Key) -> None:
@@ -43,10 +43,10 @@ class Window(Generic[Found]):
         self._open.append(key)
 
     def end(self, key: Key, found: Found, *, failure: str | None = None) -> None:
-        """Add what a trial found that has ended.
+        """Add the result of a trial.
 
         Raises:
-            CellwrightError: it failed, and is one more than may.
+            CellwrightError: the trial failed, and more trials have failed than allowed.
         """
         self._ended[key] = found
         self._num_failed += failure is not None
@@ -57,11 +57,11 @@ class Window(Generic[Found]):
             )
 
     def make_room(self) -> Iterator[tuple[Key, Found]]:
-        """Wait until one more trial may start; yield what those found that are waited for."""
+        """Wait until another trial may start; yield the results that it has to wait for."""
         return self._take(list(settled(self._open, self._runner.parallel)))
 
     def drain(self) -> Iterator[tuple[Key, Found]]:
-        """Wait until all trials have ended; yield what they found."""
+        """Wait until all trials have ended; yield their results."""
         return self._take(list(self._open))
 
     def _take(self, keys: list[Key]) -> Iterator[tuple[Key, Found]]:

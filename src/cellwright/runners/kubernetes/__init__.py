@@ -1,1 +1,1 @@
-"""Runners whose trials are pods. The one place that imports the client of Kubernetes, and nothing else needs to."""
+"""Runners whose trials are pods. Only this package imports the Kubernetes client."""

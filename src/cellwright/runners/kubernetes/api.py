@@ -1,4 +1,4 @@
-"""Talking to a Kubernetes API server: requests are repeated where the reason may pass, and errors are in words."""
+"""Requests to a Kubernetes API server, with retries and readable errors."""
 
 import contextlib
 import copy
@@ -18,27 +18,27 @@ from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry, status_may_pass
 
 SECONDS = 180.0
-"""How long a request of a search is repeated."""
+"""How long to retry a request of a search."""
 COMMAND_SECONDS = 10.0
-"""The same for a command that somebody waits for."""
+"""How long to retry a request of an interactive command."""
 TIMEOUT = 30
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""The media type of an object without its content."""
+"""Media type of an object's metadata without its content."""
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def load_kubeconfig() -> None:
-    """Tell the kubernetes client where the cluster is: by the kubeconfig, or this pod's own.
+    """Configure the Kubernetes client from the kubeconfig, or from this pod's service account.
 
     Raises:
-        CellwrightError: there is no cluster, the kubeconfig is broken, or its login fails.
+        CellwrightError: there is no cluster, the kubeconfig is invalid, or its login fails.
     """
     said = _Said()
     logging.getLogger().addHandler(said)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             kubernetes.config.load_config()
-    except Exception as error:  # of a broken file, the client raises nearly anything
+    except Exception as error:  # the client raises almost anything if the file is invalid
         place = os.environ.get("KUBECONFIG") or "~/.kube/config"
         raise CellwrightError(
             f"a cluster is needed: KUBECONFIG must name its file, or this must be a pod; {place} cannot be used: "
@@ -53,7 +53,7 @@ def load_kubeconfig() -> None:
 
 
 class _Said(logging.Handler):
-    """Keeps the errors of the login of a kubeconfig, which the client logs and then ignores."""
+    """Collects errors of a kubeconfig's login, which the client only logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -70,12 +70,12 @@ def _may_pass(error: BaseException) -> bool:
 
 
 class Cluster:
-    """One namespace of the cluster that the kubeconfig names, or that this pod runs in.
+    """One namespace of the cluster in the kubeconfig, or of the cluster that this pod runs in.
 
     Args:
-        namespace: by default that of the kubeconfig's context, or of this pod.
-        say: told why a request is repeated.
-        seconds: how long one is.
+        namespace: by default, that of the kubeconfig's context or of this pod.
+        say: receives a message when a request is retried.
+        seconds: how long to retry a request.
 
     Raises:
         CellwrightError: there is no cluster.
@@ -95,16 +95,16 @@ class Cluster:
         self.access = kubernetes.client.AuthorizationV1Api()
 
     def at(self, namespace: str) -> "Cluster":
-        """Return the same cluster, of which another namespace is meant."""
+        """Return the same cluster with another namespace."""
         other = copy.copy(self)
         other.namespace = namespace
         return other
 
     def ask(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return the API's answer; requests are repeated where the reason may pass.
+        """Return the API's response; temporary errors are retried.
 
         Raises:
-            CellwrightError: refused, or no answer.
+            CellwrightError: the request was refused, or there was no response.
         """
         try:
             return self._retry(call, *args, _request_timeout=TIMEOUT, **kwargs)
@@ -117,11 +117,11 @@ class Cluster:
             ) from error
 
     def find(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return the API's answer, or None where the object is not there."""
+        """Return the API's response, or None if the object does not exist."""
         return self._unless(404, call, *args, **kwargs)
 
     def has_secret(self, name: str) -> bool:
-        """Return whether there is a Secret, asking for its metadata alone."""
+        """Return whether a Secret exists, by reading only its metadata."""
         path = f"/api/v1/namespaces/{self.namespace}/secrets/{name}"
 
         def read_secret_metadata(**how: Any) -> Any:
@@ -137,7 +137,7 @@ class Cluster:
         return self.find(read_secret_metadata) is not None
 
     def create(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Create an object; return None where there is one of that name."""
+        """Create an object; return None if its name already exists."""
         return self._unless(409, call, *args, **kwargs)
 
     def _unless(self, status: int, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What runners on Kubernetes share: requests go to the store, pods work on them, results come back from it."""
+"""The base class of Kubernetes runners: a store carries requests to the pods and results back."""
 
 import time
 from abc import abstractmethod
@@ -40,7 +40,7 @@ from cellwright.stores import finished, offer, pull, push, store_of
 
 POLL_SECONDS = 1.0
 QUIET_SECONDS = 10.0
-"""How long a pod may have trouble starting before it is worth a line."""
+"""How long a pod may fail to start before this is reported."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,7 +49,7 @@ class _Running:
     troubled_since: float | None = None
     said: str | None = None
     cause: str | None = None
-    """Of the last trouble; what the trial failed for, if it does."""
+    """The last problem, which is the reason if the trial fails."""
     is_cut_short: bool = False
 
 
@@ -57,13 +57,13 @@ class KubernetesRunner(Runner):
     """Runs trials as pods.
 
     Args:
-        pods: what all of them have in common.
-        cluster: where.
-        progress: told what troubles pods.
+        pods: the common properties of the pods.
+        cluster: the cluster and namespace.
+        progress: receives messages about problems with pods.
     """
 
     with_katib: ClassVar[bool]
-    """Whether it creates what is Katib's."""
+    """Whether it creates objects of Katib."""
 
     def __init__(self, pods: TrialPods, cluster: Cluster, progress: Progress) -> None:
         self.pods = pods
@@ -76,7 +76,7 @@ class KubernetesRunner(Runner):
 
     @classmethod
     def prepared(cls, spec: SearchSpec, trials: Trials) -> tuple[TrialPods, Cluster]:
-        """Return what the search's pods have in common and where they run, with all that they read stored."""
+        """Store the files that the search's pods read; return their common properties, and their cluster."""
         assert isinstance(spec.runner, ClusterSection)
         pods = TrialPods.of(spec, run_id(trials.folder))
         _share(pods, trials)
@@ -89,7 +89,7 @@ class KubernetesRunner(Runner):
 
     @classmethod
     def clean_up(cls, spec: SearchSpec, owner: str, say: Callable[[str], None]) -> None:
-        """Delete the unfinished Jobs and Experiments that the run has created, if the spec says so."""
+        """Delete the run's unfinished Jobs and Experiments, if the spec says so."""
         assert isinstance(spec.runner, ClusterSection)
         if spec.runner.delete_on_cancel:
             cluster = Cluster(spec.runner.namespace, say)
@@ -100,7 +100,7 @@ class KubernetesRunner(Runner):
     def preflight(
         cls, spec: SearchSpec, katib_namespace: str, say: Callable[[str], None]
     ) -> Iterable[Finding]:
-        """Return, one by one, what the search needs on the cluster and whether it is there."""
+        """Yield the result of each check of the cluster."""
         assert isinstance(spec.runner, ClusterSection)
         algorithm = (
             f"{ALGORITHMS}{spec.strategy.kind}" if cls.with_katib and not spec.strategy.continues else None
@@ -109,14 +109,14 @@ class KubernetesRunner(Runner):
         return preflight(cluster, TrialPods.of(spec), algorithm=algorithm, katib_namespace=katib_namespace)
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
-        """Store the request and start the trial, or find it if it was started before."""
+        """Store the request and start the trial, or find it if it was started earlier."""
         offer(self.store, folder, self.place(key))
         self.running[key] = _Running(folder=folder)
         self._last_change = time.monotonic()
         self.begin(key, evaluation)
 
     def wait(self) -> Outcome:
-        """Wait until a trial ends, and return how."""
+        """Wait until a trial ends, and return its outcome."""
         while True:
             ended = self.ended()
             pods = self._pods()
@@ -130,14 +130,14 @@ class KubernetesRunner(Runner):
 
     @abstractmethod
     def begin(self, key: Key, evaluation: Evaluation | None) -> None:
-        """Have the stored request worked on, unless it already is."""
+        """Start a trial for the stored request, unless it is already running."""
 
     @abstractmethod
     def ended(self) -> Mapping[Key, Outcome]:
-        """Return how the trials that have ended did, with the cluster's word for a failure."""
+        """Return the outcomes of finished trials, with the cluster's reason for a failure."""
 
     def describe_silence(self) -> str:
-        """Say what is known of why nothing happens."""
+        """Describe why nothing happens, as far as the cluster says."""
         return "; ".join(self._events()) or "no pod of theirs runs"
 
     def place(self, key: Key) -> str:
@@ -145,19 +145,19 @@ class KubernetesRunner(Runner):
         return trial_place(self.pods.search, label_of(key))
 
     def jobs(self) -> Mapping[str, Any]:
-        """Return the job of each trial, by its label."""
+        """Return the Job of each trial, by its label."""
         found = self.cluster.ask(
             self.cluster.batch.list_namespaced_job, self.cluster.namespace, label_selector=self._selector
         )
         return newest_by_trial(found.items)
 
     def jobs_ended(self) -> Mapping[Key, Outcome]:
-        """Return how the jobs that have ended did."""
+        """Return the outcomes of finished Jobs."""
         jobs = {_read_label(label): job for label, job in self.jobs().items()}
         return {key: outcome for key, job in jobs.items() if (outcome := _outcome(key, job)) is not None}
 
     def cut_short(self, key: Key) -> None:
-        """Make the trial's job fail now: if deleted, it would be created again."""
+        """Make the trial's Job fail now. If it were deleted, it would be created again."""
         job = self.jobs().get(label_of(key))
         if job is not None:
             self.cluster.find(
@@ -186,7 +186,7 @@ class KubernetesRunner(Runner):
         return Outcome(key=key, seconds=outcome.seconds, failure=running.cause or outcome.failure)
 
     def _look_at(self, key: Key, running: _Running, pod: Any) -> None:
-        """Note what troubles a pod, tell it, and end the trial where it lasts too long."""
+        """Record and report a pod's problem, and end the trial if it lasts too long."""
         if pod is None or pod.metadata.deletion_timestamp or running.is_cut_short:
             return
         trouble = trouble_of(pod, self.pods.profile)
@@ -225,7 +225,7 @@ class KubernetesRunner(Runner):
         return newest_by_trial(found.items)
 
     def _events(self) -> list[str]:
-        """Return the latest warning about each of the jobs that are waited for."""
+        """Return the latest warning about each pending Job."""
         jobs = self.jobs()
         names = {jobs[label].metadata.name for label in map(label_of, self.running) if label in jobs}
         events = self.cluster.ask(
@@ -240,7 +240,7 @@ class KubernetesRunner(Runner):
 
 
 def _share(pods: TrialPods, trials: Trials) -> None:
-    """Store what all trials of a search have in common: the prepared data and the common request."""
+    """Store the prepared data and the common request of a search's trials."""
     say = trials.progress.say
     store = store_of(pods.store, say=say)
     say(f"search: storing {trials.data.name} in {pods.store.uri}")
@@ -251,23 +251,23 @@ def _share(pods: TrialPods, trials: Trials) -> None:
 
 
 def label_of(key: Key) -> str:
-    """Return how a trial's label spells its key."""
+    """Return the label of a trial."""
     return f"{key[0]}-{key[1]}"
 
 
 def _read_label(label: str) -> Key:
-    """Return the key that a trial's label spells."""
+    """Return the key of a trial's label."""
     number, repeat = label.split("-")
     return int(number), int(repeat)
 
 
 def seconds_between(start: Any, end: Any) -> float:
-    """Return the seconds from one of Kubernetes' times to another, at least 1, which is what they resolve."""
+    """Return the seconds between two Kubernetes timestamps, at least 1, which is their resolution."""
     return max(1.0, (end - start).total_seconds()) if start and end else 1.0
 
 
 def _outcome(key: Key, job: Any) -> Outcome | None:
-    """Return how a Job (V1Job) ended; None while it has not."""
+    """Return the outcome of a Job (V1Job), or None while it is running."""
     for condition in job.status.conditions or ():
         if condition.status != "True":
             continue

@@ -1,18 +1,18 @@
-"""Deleting what a search has left behind when it could not do so itself."""
+"""Deletes the remains of a search that could not clean up itself."""
 
 from cellwright.runners.kubernetes.api import Cluster
 from cellwright.runners.kubernetes.experiment import GROUP, VERSION
 
 
 def delete_unfinished(cluster: Cluster, label: str, *, with_katib: bool) -> list[str]:
-    """Delete the unfinished Experiments and Jobs with the label, and with them their pods; return what they were.
+    """Delete the unfinished Experiments and Jobs with the label, and their pods; return their names.
 
-    An Experiment that is finished has no Suggestion any more, and stays to be looked at.
+    A finished Experiment has no Suggestion any more, and is kept for inspection.
 
     Args:
-        cluster: where.
-        label: what they have in common, `NAME=VALUE`.
-        with_katib: whether there may be Experiments.
+        cluster: the cluster and namespace.
+        label: the label as `NAME=VALUE`.
+        with_katib: whether to look for Experiments.
     """
     deleted: list[str] = []
     objects, batch, namespace = cluster.objects, cluster.batch, cluster.namespace

@@ -24,15 +24,16 @@ def build_experiment(
 ) -> Experiment:
     """Return the Experiment, named after the search.
 
-    Trials report their metrics themselves, so that none is lost, however short it is. The goal is not Katib's: it
-    would end the Experiment before the best few are scored again.
+    Trials report their metrics themselves, so that those of short trials are not lost. The Experiment has no goal,
+    since Katib would end it before the finalists are evaluated on fresh seeds.
 
     Args:
         spec: the search.
-        settings: as our suggestion service does it.
-        pods: what runs a trial.
-        max_trials: how many Katib may run.
-        max_failures: how many of them may fail; None for any number, since Katib gives up *at* that number.
+        settings: the search in the form of our suggestion service.
+        pods: the common properties of the trials' pods.
+        max_trials: maximum number of trials.
+        max_failures: maximum number of failed trials, None for unlimited; Katib fails the Experiment *at* its own
+            limit.
     """
     assert isinstance(spec.runner, KatibSection)
     estimated = (name for e in spec.estimators for name in e.metrics(spec.augment.objective))
@@ -47,7 +48,7 @@ def build_experiment(
         kind="Experiment",
         metadata=models.IoK8sApimachineryPkgApisMetaV1ObjectMeta(
             name=pods.search,
-            # Katib gives these to the suggestion service's pods too, which are no trials
+            # Katib also adds these to the suggestion service's pods, which are not trials
             labels=pods.runner.all_labels or None,
         ),
         spec=models.V1beta1ExperimentSpec(
@@ -104,7 +105,7 @@ _DESCRIPTIONS = {
 
 
 def _parameter(name: str, settings: SearchSettings) -> models.V1beta1ParameterSpec:
-    """Return what Katib wants to know of a parameter; what it may be, our service knows better."""
+    """Return Katib's description of a parameter. Its possible values are known to our service only."""
     if name == "number":
         space = models.V1beta1FeasibleSpace(min="0", max=str(2**31 - 1))
         return models.V1beta1ParameterSpec(name=name, parameterType="int", feasibleSpace=space)

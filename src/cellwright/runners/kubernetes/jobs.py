@@ -1,4 +1,4 @@
-"""Trials as plain Jobs: our loop, Kubernetes' retries and limits, no Katib."""
+"""Trials as plain Jobs: our own loop with Kubernetes' retries and limits, without Katib."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -12,7 +12,7 @@ from cellwright.spec import SearchSpec
 
 
 class JobsRunner(KubernetesRunner):
-    """Runs each trial as a `batch/v1` Job of a name that says which, so that it is never made twice."""
+    """Runs each trial as a `batch/v1` Job. The Job's name identifies the trial, so that it is not created twice."""
 
     with_katib = False
 
@@ -29,13 +29,13 @@ class JobsRunner(KubernetesRunner):
         return {**job, "metadata": {"name": f"{pods.search}-0-0", **job["metadata"]}}
 
     def begin(self, key: Key, evaluation: Evaluation | None) -> None:
-        """Create the trial's Job, unless there is one."""
+        """Create the trial's Job, unless it exists."""
         job = self.pods.job(label_of(key), keep_seconds=self.pods.runner.keep_seconds)
         job["metadata"]["name"] = self._name(key)
         self.cluster.create(self.cluster.batch.create_namespaced_job, self.cluster.namespace, job)
 
     def ended(self) -> Mapping[Key, Outcome]:
-        """Return how the trials that have ended did."""
+        """Return the outcomes of finished trials."""
         return self.jobs_ended()
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
-"""Trials as those of one Katib Experiment: Katib owns the loop, and our suggestion service proposes in it.
+"""Trials of a single Katib Experiment: Katib runs the loop, and our suggestion service makes the suggestions.
 
-The service proposes for each number what the search itself would: both follow from the evaluations alone. So the
-search lets Katib go on by one trial whenever it would begin one itself, and Katib never runs ahead of it.
+For each number, the service makes the same suggestion as the search, since both depend on the evaluations only. The
+search allows Katib one more trial whenever it would start one itself, so Katib never runs ahead.
 """
 
 import time
@@ -29,20 +29,20 @@ from cellwright.stores import offer
 
 
 class KatibRunner(KubernetesRunner):
-    """Runs trials of an Experiment, and scores on fresh seeds, which are no search of Katib's, as plain Jobs.
+    """Runs the trials of an Experiment. Evaluations on fresh seeds are not part of it, and run as plain Jobs.
 
     Args:
-        experiment: as it is created, with room for one trial.
-        pods: what all trials have in common.
-        cluster: where.
-        progress: told what troubles pods.
+        experiment: the Experiment to create, which allows one trial.
+        pods: the common properties of the trials' pods.
+        cluster: the cluster and namespace.
+        progress: receives messages about problems with pods.
     """
 
     with_katib = True
 
     @classmethod
     def of(cls, spec: SearchSpec, trials: Trials) -> KubernetesRunner:
-        """Return the runner of a search; plain Jobs where the search is not one that our suggestion service does."""
+        """Build the runner of a search; a runner with plain Jobs if our suggestion service cannot run the search."""
         if trials.settings is None:
             return JobsRunner.of(spec, trials)
         pods, cluster = cls.prepared(spec, trials)
@@ -51,7 +51,7 @@ class KatibRunner(KubernetesRunner):
 
     @classmethod
     def manifest(cls, spec: SearchSpec, settings: SearchSettings) -> Mapping[str, Any]:
-        """Return the Experiment of the search, with room for all of its trials."""
+        """Return the Experiment of the search, which allows all of its trials."""
         experiment = build_experiment(
             spec,
             settings,
@@ -69,7 +69,7 @@ class KatibRunner(KubernetesRunner):
         self._max_trials = 0
 
     def begin(self, key: Key, evaluation: Evaluation | None) -> None:
-        """Let Katib go on to the trial of that number."""
+        """Let Katib continue to the trial with this number."""
         number, repeat = key
         if repeat:
             self._again.begin(key, evaluation)
@@ -79,14 +79,14 @@ class KatibRunner(KubernetesRunner):
         self._make_room(number)
 
     def pass_over(self, evaluation: Evaluation) -> None:
-        """Let Katib go on to a trial that finds its evaluation done."""
+        """Let Katib run a trial that finds its evaluation already finished."""
         with TemporaryDirectory() as folder:
             save_evaluation(evaluation, Path(folder) / RESULT)
             offer(self.store, Path(folder), self.place((evaluation.number, 0)))
         self._make_room(evaluation.number)
 
     def ended(self) -> Mapping[Key, Outcome]:
-        """Return how the trials that have ended did, fresh seeds included."""
+        """Return the outcomes of finished trials, including fresh seeds."""
         outcomes: dict[Key, Outcome] = {}
         for number, trial in self._trials().items():
             self._check_proposal(number, trial)
@@ -94,13 +94,13 @@ class KatibRunner(KubernetesRunner):
                 outcomes[number, 0] = outcome
         failed = {key for key, outcome in outcomes.items() if outcome.failure}
         if failed & self.running.keys() or any(repeat for _, repeat in self.running):
-            jobs = self.jobs_ended()  # of fresh seeds; of a failure they say more than Katib
+            jobs = self.jobs_ended()  # of fresh seeds; their failures are more detailed than Katib's
             outcomes |= {key: jobs[key] for key in jobs if key[1] or key in failed}
         self._check_experiment()
         return outcomes
 
     def stop(self) -> None:
-        """Delete an Experiment that is not finished, if the spec says so; else end its suggestion service alone."""
+        """Delete an unfinished Experiment if the spec says so; otherwise, stop only its suggestion service."""
         if not self.running:
             self._delete("suggestions")
         elif self.pods.runner.delete_on_cancel:
@@ -110,7 +110,7 @@ class KatibRunner(KubernetesRunner):
         self.running.clear()
 
     def describe_silence(self) -> str:
-        """Say what Katib says of the Experiment and of its suggestion service."""
+        """Describe the Experiment and its suggestion service, as Katib reports them."""
         said = [super().describe_silence()]
         for plural in ("experiments", "suggestions"):
             found = self._get(plural)
@@ -128,7 +128,7 @@ class KatibRunner(KubernetesRunner):
         return "; ".join(said)
 
     def _found_or_created(self) -> int:
-        """Return how many trials the Experiment has room for."""
+        """Return the number of trials that the Experiment allows."""
         body = self.experiment.to_dict()
         created = self.cluster.create(
             self.cluster.objects.create_namespaced_custom_object, *self._kinds, "experiments", body
@@ -138,9 +138,9 @@ class KatibRunner(KubernetesRunner):
         return int((created or self._get("experiments"))["spec"]["maxTrialCount"])
 
     def _make_room(self, number: int) -> None:
-        """Let Katib go on to the number, one by one, once it knows the end of all that the search knows ended.
+        """Let Katib continue to the number, one trial at a time, once it knows all evaluations that the search knows.
 
-        The Experiment is created with room for one trial when that has its request.
+        The Experiment is created with one trial when that trial's request is stored.
         """
         if not self._max_trials:
             self._max_trials = self._found_or_created()
@@ -180,7 +180,7 @@ class KatibRunner(KubernetesRunner):
             )
 
     def _check_experiment(self) -> None:
-        """Raise where Katib has given the Experiment up, which its webhook and our service do with mistakes."""
+        """Raise an error if Katib has failed the Experiment, as its webhook and our service do for invalid ones."""
         failed = [
             c
             for c in _conditions(self._get("experiments"))
@@ -211,7 +211,7 @@ class KatibRunner(KubernetesRunner):
 
     @property
     def _kinds(self) -> tuple[str, str, str]:
-        """Return what the address of each of Katib's objects begins with."""
+        """Return the prefixes of the addresses of Katib's objects."""
         return GROUP, VERSION, self.cluster.namespace
 
 
@@ -224,7 +224,7 @@ def _conditions(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _outcome(number: int, trial: Mapping[str, Any]) -> Outcome | None:
-    """Return how a Katib trial ended; None while it has not."""
+    """Return the outcome of a Katib trial, or None while it is running."""
     status = trial.get("status", {})
     times = [
         datetime.fromisoformat(t) if (t := status.get(n)) else None for n in ("startTime", "completionTime")

@@ -1,4 +1,4 @@
-"""Trials as pods: the Job that runs one, and why one does not run."""
+"""Trials as pods: the Job of a trial, and the reasons why a pod does not run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from cellwright.spec import Resources, SearchSpec, Store
 
 CONTAINER = "trial"
 LONGEST_NAME = 40
-"""What Katib lets pass as the name of an Experiment."""
+"""Maximum length of an Experiment's name in Katib."""
 MISTAKE, OUT_OF_MEMORY = 1, 137
-"""Exit codes that a repetition would give again."""
+"""Exit codes that a retry would not change."""
 NOT_STARTING = {
     "ErrImagePull",
     "ImagePullBackOff",
@@ -29,14 +29,14 @@ NOT_STARTING = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialPods:
-    """What the pods of all trials of a search have in common.
+    """The common properties of the pods of a search's trials.
 
     Args:
-        search: name of the search: a label of theirs, and their folder in the store.
+        search: name of the search, used as a label and as a folder in the store.
         runner: image, profile and limits.
-        store: where requests are and results go.
-        image: used where the runner names none.
-        resources: used where the runner has none.
+        store: the store of requests and results.
+        image: the image if the runner names none.
+        resources: the resources if the runner has none.
     """
 
     search: str
@@ -47,11 +47,11 @@ class TrialPods:
 
     @classmethod
     def of(cls, spec: SearchSpec, run: str = "") -> Self:
-        """Return what the pods of a search's trials have in common.
+        """Return the common properties of a search's pods.
 
         Args:
-            spec: with a runner on a cluster.
-            run: tells the search from others; without it, the spec does.
+            spec: a spec with a runner on a cluster.
+            run: id of the search's run; by default, the search is identified by the spec.
         """
         assert isinstance(spec.runner, ClusterSection) and spec.store is not None
         tail = digest([run or spec.digest])[:8]
@@ -96,12 +96,12 @@ class TrialPods:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Return the labels of all that belongs to the search."""
+        """Return the labels of all objects of the search."""
         return {**self.runner.all_labels, SEARCH: self.search}
 
     @property
     def profile(self) -> Resources:
-        """Return what a trial may use."""
+        """Return the resources of a trial."""
         return self.runner.resources or self.resources
 
     def _failure_rules(self) -> list[dict[str, Any]]:
@@ -178,15 +178,15 @@ class TrialPods:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a pod does not do its work."""
+    """The problem of a pod."""
 
     cause: str
     is_final: bool
-    """Whether the pod has ended; otherwise it cannot start, for now."""
+    """Whether the pod has ended; otherwise, it cannot start at the moment."""
 
 
 def trouble_of(pod: Any, profile: Resources) -> Trouble | None:
-    """Return what is wrong with a pod (V1Pod), if anything is."""
+    """Return the problem of a pod (V1Pod), or None."""
     for status in pod.status.container_statuses or ():
         ended, waiting = status.state.terminated, status.state.waiting
         if ended and ended.exit_code:
@@ -210,7 +210,7 @@ def _why_ended(ended: Any, profile: Resources) -> str:
 
 
 def newest_by_trial(items: Sequence[Any]) -> Mapping[str, Any]:
-    """Return the newest of the jobs or pods of each trial, by its label."""
+    """Return the newest Job or pod of each trial, by its label."""
     return {
         item.metadata.labels[TRIAL]: item
         for item in sorted(items, key=lambda item: item.metadata.creation_timestamp)

@@ -1,4 +1,4 @@
-"""Checking a cluster before a search: what is missing, and how to fix it."""
+"""Checks a cluster before a search: what is missing, and how to fix it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,24 +20,24 @@ KATIB = (
     (GROUP, "suggestions", "get delete"),
     (GROUP, "trials", "list"),
 )
-"""What the search step does: group, resource, verbs."""
+"""API requests of the search step: group, resource, verbs."""
 STORE_SECONDS = 10.0
-"""How long the store may refuse."""
+"""How long to retry requests to the store."""
 
 
 def preflight(
     cluster: Cluster, pods: TrialPods, *, algorithm: str | None, katib_namespace: str
 ) -> Iterator[Finding]:
-    """Yield what a search with the pods needs, one by one.
+    """Yield the result of each check for a search with these pods.
 
     Args:
-        cluster: where.
-        pods: what its trials have in common.
-        algorithm: by Katib's name; None for a search without Katib.
-        katib_namespace: where Katib itself is installed.
+        cluster: the cluster and namespace.
+        pods: the common properties of the trials' pods.
+        algorithm: Katib's name of the algorithm; None for a search without Katib.
+        katib_namespace: namespace of Katib itself.
 
     Raises:
-        CellwrightError: the cluster does not answer.
+        CellwrightError: the cluster does not respond.
     """
     cluster.ask(kubernetes.client.VersionApi().get_code)
     if algorithm is not None:
@@ -109,7 +109,7 @@ def _permission(cluster: Cluster, group: str, resource: str, verbs: list[str]) -
 
 
 def _named(cluster: Cluster, pods: TrialPods) -> Iterator[tuple[str, str, Callable[[str], bool]]]:
-    """Yield what the pods refer to by name, and what tells whether it is there."""
+    """Yield the objects that the pods refer to by name, each with a function that returns whether it exists."""
 
     def read(call: Callable[..., Any]) -> Callable[[str], bool]:
         return lambda name: cluster.find(call, name, cluster.namespace) is not None
@@ -133,7 +133,7 @@ def _exists(cluster: Cluster, kind: str, name: str, is_there: Callable[[str], bo
 
 
 def _admitted(cluster: Cluster, pods: TrialPods) -> Finding:
-    """Return whether the policies of the namespace admit a trial; permissions are checked apart from this."""
+    """Check that the namespace's policies admit a trial; permissions are checked separately."""
     what = f"admission of a trial's Job to {cluster.namespace}"
     job = pods.job("0-0")
     job["metadata"]["name"] = pods.search
@@ -145,7 +145,7 @@ def _admitted(cluster: Cluster, pods: TrialPods) -> Finding:
 
 
 def _image(cluster: Cluster, image: str) -> Finding:
-    """Return whether a node has the image; that the others can pull it, only a pull could tell."""
+    """Check that a node has the image. Whether other nodes can pull it is only known after a pull."""
     try:
         nodes = cluster.ask(cluster.core.list_node).items
     except CellwrightError as error:
@@ -170,7 +170,7 @@ def _gpu_nodes(cluster: Cluster, pods: TrialPods) -> Finding:
 
 
 def _unseen(what: str, error: CellwrightError) -> Finding:
-    """Return why something could not be looked at, which is no mistake where this identity may not: nor need it."""
+    """Return why a check is impossible; no error if this identity lacks a permission that it does not need."""
     if getattr(error.__cause__, "status", None) == 403:
         return Finding(f"{what} (not looked at: this identity may not, and a search need not)", None)
     return Finding(what, str(error))

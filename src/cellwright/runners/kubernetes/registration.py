@@ -1,4 +1,4 @@
-"""Making our suggestion service known to Katib, whose configuration is one YAML text in a ConfigMap."""
+"""Registers our suggestion service with Katib, whose configuration is a YAML text in a ConfigMap."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,18 +12,18 @@ from cellwright.spec import STRATEGIES
 
 CONFIG_MAP, CONFIG_KEY, CONTROLLER = "katib-config", "katib-config.yaml", "katib-controller"
 MEMORY = "256Mi"
-"""Of the service: Katib's own default of 100Mi is little, and a service that is killed says nothing."""
+"""Memory of the service. Katib's default of 100Mi is too little, and a killed service reports nothing."""
 
 
 def algorithm_names() -> list[str]:
-    """Return Katib's names for the strategies that it can run: all but those that train in slices."""
+    """Return Katib's names for the strategies that it can run, which are all that do not train in slices."""
     return [
         ALGORITHMS + kind for kind in sorted(STRATEGIES.kinds) if not STRATEGIES.section_type(kind).continues
     ]
 
 
 def entry(algorithm: str, image: str) -> dict[str, Any]:
-    """Return Katib's configuration of the service for one algorithm; it may run where Pod Security is `restricted`."""
+    """Return the service's entry in Katib's configuration; its pod meets the Pod Security level `restricted`."""
     return {
         "algorithmName": algorithm,
         "image": image,
@@ -41,7 +41,7 @@ def entry(algorithm: str, image: str) -> dict[str, Any]:
 
 
 def register_suggestions(cluster: Cluster, image: str) -> bool:
-    """Put our algorithms into the configuration of the Katib in the cluster's namespace, and have it read that.
+    """Add our algorithms to the configuration of the Katib in the cluster's namespace, and make Katib reload it.
 
     Returns:
         Whether anything was changed.

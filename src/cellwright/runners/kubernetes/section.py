@@ -15,7 +15,7 @@ LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 
 
 def _are_free(labels: dict[str, str]) -> dict[str, str]:
-    """Require labels as Kubernetes takes them that open no NetworkPolicy and that no controller goes by."""
+    """Check that labels are valid, and are not used by NetworkPolicies or controllers."""
     for name, value in labels.items():
         if not LABEL.fullmatch(name) or not LABEL_VALUE.fullmatch(value):
             raise ValueError(f"must be labels as Kubernetes takes them, got {name!r}: {value!r}")
@@ -28,44 +28,44 @@ def _are_free(labels: dict[str, str]) -> dict[str, str]:
 
 
 class ClusterSection(RunnerSection):
-    """What runners on Kubernetes share: each trial is a pod with a resource profile of its own."""
+    """Common keys of runners on Kubernetes. Each trial is a pod with its own resource profile."""
 
     is_remote = True
     needs_store = True
 
     namespace: str | None = None
-    """Where trials run; by default the namespace of the kubeconfig's context, or of the search's own pod."""
+    """Namespace of the trials; by default, that of the kubeconfig's context or of the search's own pod."""
     image: str | None = None
-    """Image of the trials; by default the released one of this version."""
+    """Image of the trials; by default, the released one of this version."""
     resources: Resources | None = None
-    """Profile of each trial; by default that of the steps."""
+    """Resources of each trial; by default, those of the steps."""
     retries: int = Field(default=2, ge=0)
-    """How often a trial whose pod was lost is retried, from its last checkpoint. Its own errors are not retried."""
+    """Number of retries of a trial whose pod was lost, from its last checkpoint. Its own errors are not retried."""
     pending_seconds: PositiveFloat = 600
-    """How long a pod may be unable to start, for want of a node or of its image, before its trial counts as failed."""
+    """How long a pod may wait for a node or for its image before its trial counts as failed."""
     stall_seconds: PositiveFloat = 900
-    """How long nothing at all may happen before the search gives up and says what it waits for."""
+    """How long the search waits without any event before it gives up with a message."""
     keep_seconds: int = Field(default=3600, ge=0)
-    """How long finished Jobs are kept."""
+    """How long finished Jobs are kept, in seconds."""
     labels: Annotated[dict[str, str], AfterValidator(_are_free)] = {}
-    """Labels of Experiments, Jobs and pods beside those that say which search they belong to."""
+    """Additional labels of Experiments, Jobs and pods."""
     delete_on_cancel: bool = True
-    """Whether an interrupted search ends its trials; otherwise they continue, and the next attempt finds them."""
+    """Whether an interrupted search ends its trials. Otherwise they continue, and the next attempt finds them."""
     _owner: str | None = PrivateAttr(default=None)
 
     def owned_by(self, owner: str) -> Self:
-        """Return the section with a label for all that the run creates."""
+        """Return the section with a label for all objects that the run creates."""
         section = self.model_copy()
         section._owner = owner
         return section
 
     @property
     def all_labels(self) -> dict[str, str]:
-        """Return the user's labels, and that of the run which creates what has them."""
+        """Return the user's labels, and the label of the run."""
         return self.labels if self._owner is None else {**self.labels, RUN: self._owner}
 
     def trial_resources(self, step: Resources) -> Resources:
-        """Return the trials' own profile, or the step's."""
+        """Return the trials' own resources, or the step's."""
         return self.resources or step
 
 
@@ -78,10 +78,10 @@ class JobsSection(ClusterSection):
 
 
 class KatibSection(ClusterSection):
-    """Trials are those of one Katib Experiment, which Katib's page shows; our suggestion service proposes."""
+    """Trials are part of a Katib Experiment, visible in Katib's UI; our suggestion service makes the suggestions."""
 
     implementation = "cellwright.runners.kubernetes.katib:KatibRunner"
 
     kind: Literal["katib"]
     db_manager: Annotated[str, Form(r"^[\w.-]+:\d+$", "HOST:PORT")] = "katib-db-manager.kubeflow:6789"
-    """Where trials report their metrics."""
+    """Address that trials report their metrics to."""

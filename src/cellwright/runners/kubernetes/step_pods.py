@@ -1,4 +1,4 @@
-"""The pods of a pipeline's steps, of which Kubeflow Pipelines itself tells little."""
+"""The pods of a pipeline's steps, about which Kubeflow Pipelines itself says little."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ CONTAINER = "main"
 
 
 class StepPods:
-    """The pods of one run of a pipeline.
+    """The pods of one pipeline run.
 
     Args:
-        cluster: with the namespace of the run.
-        run_id: of the run.
+        cluster: the cluster, with the run's namespace.
+        run_id: id of the run.
     """
 
     def __init__(self, cluster: Cluster, run_id: str) -> None:
@@ -23,7 +23,7 @@ class StepPods:
         self.run_id = run_id
 
     def log(self, step: str) -> str:
-        """Return the log of a step's last pod; empty where there is none."""
+        """Return the log of a step's last pod; empty if there is none."""
         pod = self._newest(step)
         if pod is None:
             return ""
@@ -31,7 +31,7 @@ class StepPods:
         return str(self.cluster.ask(read, pod.metadata.name, self.cluster.namespace, container=CONTAINER))
 
     def trouble(self, step: str) -> str | None:
-        """Return why a step's last pod does not run, if it does not."""
+        """Return why a step's last pod does not run, or None if it does."""
         pod = self._newest(step)
         if pod is None:
             return None
