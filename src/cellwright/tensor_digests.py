@@ -8,13 +8,13 @@ from torch import Tensor
 
 from cellwright.canonical import canonical_json
 
-TENSORS, FACTS, FACTS_DIGEST = "tensors_sha256", "facts", "facts_sha256"
+DIGEST, FACTS, FACTS_DIGEST = "tensors_sha256", "facts", "facts_sha256"
 """Keys of the header's metadata; facts are any JSON."""
 
 
 def digests(tensors: Mapping[str, Tensor], facts: str | None = None) -> dict[str, str]:
     """Return the metadata of a file with these tensors and facts."""
-    metadata = {TENSORS: tensors_digest(tensors)}
+    metadata = {DIGEST: tensors_digest(tensors)}
     return metadata if facts is None else metadata | {FACTS: facts, FACTS_DIGEST: _text_digest(facts)}
 
 
@@ -24,8 +24,8 @@ def check_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | N
     Raises:
         ValueError: they differ.
     """
-    if metadata and TENSORS in metadata:
-        _compare("tensors", tensors_digest(tensors), metadata[TENSORS])
+    if metadata and DIGEST in metadata:
+        _compare("tensors", tensors_digest(tensors), metadata[DIGEST])
 
 
 def checked_facts(metadata: Mapping[str, str] | None) -> str | None:

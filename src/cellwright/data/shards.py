@@ -1,6 +1,5 @@
 """The shard of a split, a safetensors file."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
 from cellwright.errors import DataError
 from cellwright.files import atomic_path
-from cellwright.tensor_digests import check_tensors, digests
+from cellwright.tensor_digests import DIGEST, check_tensors, digests
 
 INPUTS, TARGETS = "inputs", "targets"
 """Names of a shard's tensors: `inputs/NAME` and `targets`."""
@@ -30,17 +29,11 @@ def write_shard(folder: Path, name: SplitName, part: Part) -> str:
         f"{INPUTS}/{key}": np.ascontiguousarray(array[part.indices])
         for key, array in part.examples.inputs.items()
     }
-    targets = np.ascontiguousarray(part.targets)
+    tensors = {**inputs, TARGETS: np.ascontiguousarray(part.targets)}
+    metadata = digests({key: torch.from_numpy(array) for key, array in tensors.items()})
     with atomic_path(_path(folder, name)) as temporary:
-        tensors = {**inputs, TARGETS: targets}
-        of_tensors = digests({key: torch.from_numpy(array) for key, array in tensors.items()})
-        save_file(tensors, temporary, metadata=of_tensors)
-    content = hashlib.sha256()
-    for array in inputs.values():
-        content.update(f"{array.dtype} {array.shape}".encode())
-        content.update(array.data)
-    content.update(targets.data)
-    return content.hexdigest()
+        save_file(tensors, temporary, metadata=metadata)
+    return metadata[DIGEST]
 
 
 def read_shard(folder: Path, name: SplitName, manifest: DataManifest) -> tuple[Inputs, Tensor]:

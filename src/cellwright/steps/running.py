@@ -9,6 +9,7 @@ Of several processes (`training.parallel`) the first has the folder; the others 
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,21 @@ def _check_inputs(records: Mapping[str, StepRecord], inputs: Inputs) -> None:
 
 
 def _read_back(folder: Path) -> dict[str, FileRecord]:
-    """Return what the folder holds, as the disk has it."""
-    for file in files_below(folder):
-        if file.name.endswith(TENSORS):
-            load_tensors(file)
-    return StepRecord.files_of(folder)
+    """Return what the folder holds, as the disk has it.
+
+    A file of tensors is hashed twice, to compare it with its own digest and for the record: at the same time.
+    """
+
+    def compare() -> None:
+        for file in files_below(folder):
+            if file.name.endswith(TENSORS):
+                load_tensors(file)
+
+    with ThreadPoolExecutor(1) as other:
+        compared = other.submit(compare)
+        files = StepRecord.files_of(folder)
+        compared.result()
+    return files
 
 
 def step_view(step: Step, spec: SearchSpec) -> SearchSpec:
