@@ -116,10 +116,15 @@ def test_what_is_registered_stays_as_it_is(server, as_user, register):
         lambda: steps.delete_registered_model("kept"),
         lambda: steps.rename_registered_model("kept", "other"),
         lambda: steps.set_model_version_tag("kept", "1", "cellwright.files", "{}"),
+        lambda: steps.set_registered_model_tag("kept", "cellwright.move.000001", "{}"),
+        lambda: steps.delete_model_version_tag("kept", "1", "cellwright.gate"),
         lambda: steps.delete_run(version.run_id),
         lambda: steps.create_experiment("elsewhere", artifact_location="file:///etc"),
     ):
         assert refused(work)
+    steps.set_registered_model_tag("kept", "cellwright.look.0", "1")
+    steps.set_model_version_tag("kept", "1", "cellwright.gate", "{}")
+    steps.update_model_version("kept", "1", "a description")
     assert verify_model(server.address, "models:/kept/1")[1] == ()
 
 

@@ -3,8 +3,8 @@
 There are three users, whose passwords are in the environment (VIEWER_PASSWORD and so on):
 
     viewer     reads; there is none where no password is given
-    steps      also writes runs and registers models; it sets no alias but `challenger`, deletes nothing, and changes
-               no file of a model that is complete
+    steps      also writes runs, registers models, and says what a gate decided; it sets no alias but `challenger`,
+               deletes nothing, and changes no file of a model that is complete
     promotion  may do everything: it alone says which version is the champion
 
 Whatever is not listed here is refused. With MLflow's own app for users, basic-auth, whoever creates a model manages it,
@@ -120,6 +120,17 @@ async def _is_challenger(values: Values) -> bool:
     return values.keys() == {"name", "alias", "version"} and values["alias"] == "challenger"
 
 
+async def _is_of_gate(values: Values) -> bool:
+    """Allow the tags of what a gate sees and decides, but none that has digests of files or moves of an alias."""
+    tag = {"name", "key", "value"}
+    is_known = re.fullmatch(r"cellwright\.(gate|look)(\..*)?", str(values.get("key")))
+    return is_known is not None and tag <= values.keys() <= {*tag, "version"}
+
+
+async def _is_description(values: Values) -> bool:
+    return values.keys() == {"name", "version", "description"}
+
+
 async def _is_of_complete_model(values: Values) -> bool:
     if not values.keys() <= {"name", "source", "run_id", "model_id", "tags", "description"}:
         return False
@@ -143,6 +154,8 @@ CHECKED = tuple(
         (rf"POST {API}/experiments/create", _is_experiment),
         (rf"POST {API}/registered-models/alias", _is_challenger),
         (rf"POST {API}/model-versions/create", _is_of_complete_model),
+        (rf"POST {API}/(?:registered-models|model-versions)/set-tag", _is_of_gate),
+        (rf"PATCH {API}/model-versions/update", _is_description),
         (rf"PATCH {API}/logged-models/(?P<model>[^/]+)", _completes),
     )
 )
