@@ -6,10 +6,11 @@ from html.parser import HTMLParser
 import pytest
 
 from cellwright.genotype import Genotype
-from cellwright.report.html import cells
+from cellwright.report.html import blocks, cells
 from cellwright.report.html.page import render
 from cellwright.report.run_report import RunReport, answer
 from cellwright.results import EpochRecord, Interval, SearchResult, TrainingResult
+from cellwright.spaces.stages.members import resnet
 from tests.report.results import EVALUATION, FOUND, REGISTRATION, SEARCH
 
 HISTORY = tuple(
@@ -137,3 +138,12 @@ def test_a_cell_has_an_arc_for_each_edge():
     (cell, *_) = Genotype.from_line(FOUND.to_line()).cells.values()
     drawn = cells.draw(cell, "cell")
     assert len(re.findall('class="operation"', drawn)) == sum(map(len, cell.nodes))
+
+
+def test_a_network_of_stages_has_a_block_for_each_of_its_depth():
+    design = resnet(16, (2, 3, 1))
+    drawn = blocks.draw(design.genotype, "<network>")
+    assert drawn.count("<rect") == 1 + 2 + 3 + 1
+    assert "3 × basic" in drawn and "sides 1/4" in drawn and "&lt;network&gt;" in drawn
+    network = SearchResult(genotype=design.genotype, score=0.9, seconds=9.0, history=())
+    assert drawn.split("aria-label")[0] in render(report(search=network))

@@ -3,6 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
+from cellwright.report.run_report import answer
 from cellwright.report.summary import summarise
 from cellwright.results import Comparison, Interval, RacedNetwork, RaceResult
 from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
@@ -57,6 +58,7 @@ def test_a_race_lists_all_that_was_tried_and_says_why_the_winner_won():
     assert rows["plain"][4:] == ["0.07", "dropped after 4.2% of the budget"]
     assert race.sentence in text
     assert "fresh seeds" not in text
+    assert answer(EVALUATION.model_copy(update={"comparisons": ()}), race).endswith(f"; {race.sentence}.")
 
 
 def test_each_network_has_a_row():

@@ -10,6 +10,7 @@ from cellwright.results import (
     Comparison,
     EvaluationResult,
     ModelScore,
+    RaceResult,
     RegistrationResult,
     Result,
     SearchResult,
@@ -61,18 +62,19 @@ class RunReport(Result):
         """Gather the results from the folders of steps."""
         records = {step: StepRecord.load(folder / StepRecord.FILE) for step, folder in folders.items()}
         manifest = DataManifest.load(folders["prepare"])
+        search = _load(SearchResult, folders.get("search"))
         evaluation = _load(EvaluationResult, folders.get("evaluate"))
         trained = [folders[step] for step in ("retrain", "baselines") if step in folders]
         return cls(
             name=name,
             seed=seed,
             version=records["prepare"].version,
-            answer=answer(evaluation),
+            answer=answer(evaluation, search.race if search else None),
             source=manifest.source,
             task=read_task(manifest.task).summary,
             split_sizes=dict(manifest.split_sizes),
             content_hash=manifest.content_hash,
-            search=_load(SearchResult, folders.get("search")),
+            search=search,
             trainings=tuple(
                 TrainingResult.load(path)
                 for folder in trained
@@ -97,7 +99,7 @@ class RunReport(Result):
         )
 
 
-def answer(evaluation: EvaluationResult | None) -> str:
+def answer(evaluation: EvaluationResult | None, race: RaceResult | None = None) -> str:
     """Return one sentence that says whether the search was worth it."""
     if evaluation is None:
         return "Nothing was evaluated yet."
@@ -107,7 +109,7 @@ def answer(evaluation: EvaluationResult | None) -> str:
         f"The found network reaches {objective} {score.value:.4f} on {evaluation.num_examples} test examples"
     )
     if not evaluation.comparisons:
-        return f"{reached}; it was compared with nothing."
+        return f"{reached}; {race.sentence if race else 'it was compared with nothing'}."
     closest = min(evaluation.comparisons, key=lambda comparison: comparison.difference)
     return f"{reached}, and {_compared(closest)}."
 

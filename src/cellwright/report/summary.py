@@ -58,6 +58,8 @@ def _search_lines(search: SearchResult) -> Iterator[RenderableType]:
     yield from map(Text, search.events)
 
 
+LEADING_METRICS = 2
+"""Of a leaderboard: the objective and one more. The report's details have all."""
 RACE_COLUMNS = ("network", "ms/step", "budget", "loss", "score", "P", "outcome")
 RACE_TITLE = "The race: averaged weights on the validation split, when they were compared last"
 RACE_CAPTION = "P: the probability of ending better than the winner."
@@ -104,7 +106,7 @@ def _scores(evaluation: EvaluationResult, seed: int) -> Table:
         caption_justify="left",
     )
     table.add_column("network")
-    names = list(evaluation.found.metrics)
+    names = list(evaluation.found.metrics)[:LEADING_METRICS]
     for title in (
         names[0],
         "95 % interval",
@@ -121,7 +123,7 @@ def _scores(evaluation: EvaluationResult, seed: int) -> Table:
 
 def _row(score: ModelScore) -> Iterator[str]:
     yield score.name
-    first, *others = score.metrics.values()
+    first, *others = list(score.metrics.values())[:LEADING_METRICS]
     yield f"{first.value:.4f}"
     yield _spell_interval(first.interval, ".4f") if first.interval else ""
     for metric in others:

@@ -10,9 +10,16 @@ from markupsafe import Markup
 
 from cellwright.genotype import Genotype
 from cellwright.report import stages
-from cellwright.report.html import cells, figures
+from cellwright.report.html import blocks, cells, figures
 from cellwright.report.run_report import RunReport
-from cellwright.report.summary import RACE_CAPTION, RACE_COLUMNS, RACE_TITLE, count, race_rows
+from cellwright.report.summary import (
+    LEADING_METRICS,
+    RACE_CAPTION,
+    RACE_COLUMNS,
+    RACE_TITLE,
+    count,
+    race_rows,
+)
 from cellwright.results import EpochRecord, EvaluationResult, ScoreTable, SearchResult
 from cellwright.spaces.stages.design import SPACE
 
@@ -45,7 +52,7 @@ class Picture:
 class Part:
     """One thing of a section."""
 
-    kind: Literal["text", "table", "figures", "pictures"]
+    kind: Literal["text", "code", "table", "figures", "pictures"]
     text: str = ""
     caption: str = ""
     columns: Sequence[str] = ()
@@ -94,14 +101,14 @@ def _sections(run: RunReport) -> Iterator[Section]:
     if run.trainings:
         yield Section(id="training", title="Learning curves", parts=tuple(_training(run)))
     if run.evaluation:
-        yield Section(id="details", title="Scores in detail", parts=tuple(_details(run.evaluation)))
+        yield Section(id="details", title="Scores in detail", parts=tuple(_details(run, run.evaluation)))
     yield Section(id="data", title="Data", parts=tuple(_data(run)))
 
 
 def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]:
     board, objective = run.leaderboard, evaluation.objective
     sizes = [latency.batch_size for latency in evaluation.found.latency]
-    metrics = list(evaluation.found.metrics)
+    names = [objective, *(name for name in evaluation.found.metrics if name != objective)][:LEADING_METRICS]
     rows = []
     for score in board:
         interval = score.metrics[objective].interval
@@ -110,22 +117,22 @@ def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]
                 score.name,
                 f"{score.metrics[objective].value:.4f}",
                 f"{interval.low:.4f} to {interval.high:.4f}" if interval else "",
-                *(f"{score.metrics[name].value:.4g}" for name in metrics if name != objective),
+                *(f"{score.metrics[name].value:.4g}" for name in names[1:]),
                 count(score.params),
                 count(score.macs),
                 *([f"{latency.median_ms:.2f}" for latency in score.latency] or [""] * len(sizes)),
             ]
         )
-    names = [name.replace("_", " ") for name in (objective, *(name for name in metrics if name != objective))]
+    titles = [name.replace("_", " ") for name in names]
     yield Part(
         kind="table",
         caption=f"On {evaluation.num_examples} test examples, which nothing else has seen; seed {run.seed}. "
         f"Latency: median of warm forward passes on {evaluation.device}.",
         columns=[
             "network",
-            names[0],
+            titles[0],
             "95 % interval",
-            *names[1:],
+            *titles[1:],
             "params",
             "MACs",
             *(f"ms, batch {n}" for n in sizes),
@@ -133,20 +140,22 @@ def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]
         rows=rows,
         marked=next(index for index, score in enumerate(board) if score is evaluation.found),
     )
-    drawn = []
     networks = [score for score in board if score.params is not None]
     costs = [("parameters", {score.name: float(score.params or 0) for score in networks})]
     if sizes:
         costs.append(
             (f"ms, batch {sizes[0]}", {score.name: score.latency[0].median_ms for score in networks})
         )
+    if len(networks) < 2:
+        return
+    drawn = []
     for what, cost in costs:
         points = {score.name: [(cost[score.name], score.metrics[objective].value)] for score in networks}
-        title = f"{names[0]} against {what}"
+        title = f"{titles[0]} against {what}"
         front = _front([points[score.name][0] for score in networks])
         drawn.append(
             Figure(
-                svg=figures.scatter(points, what, names[0], title, front=front),
+                svg=figures.scatter(points, what, titles[0], title, front=front),
                 caption=f"{title}: up and left is better.",
             )
         )
@@ -164,13 +173,15 @@ def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _architecture(search: SearchResult) -> Iterator[Part]:
     if search.genotype.space == SPACE:
+        drawing = Figure(svg=blocks.draw(search.genotype, "The found network"), caption="The found network")
+        yield Part(kind="figures", figures=[drawing])
         rows = list(stages.rows(search.genotype))
         yield Part(
             kind="table", caption="Stages; sides are shares of the image's", columns=stages.COLUMNS, rows=rows
         )
     else:
         yield _cells(search.genotype)
-    yield Part(kind="text", text=search.genotype.to_line())
+    yield Part(kind="code", caption="Genotype in one line", text=search.genotype.to_line())
     if search.tuned:
         yield _pairs("Hyperparameters that were found", search.tuned)
 
@@ -246,7 +257,15 @@ def _names(history: Sequence[EpochRecord]) -> list[str]:
     return list(dict.fromkeys(name for record in history for name in record.metrics))
 
 
-def _details(evaluation: EvaluationResult) -> Iterator[Part]:
+def _details(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]:
+    metrics = list(evaluation.found.metrics)
+    yield Part(
+        kind="table",
+        caption="All metrics",
+        columns=["network", *(name.replace("_", " ") for name in metrics)],
+        rows=[[s.name, *(f"{s.metrics[name].value:.4g}" for name in metrics)] for s in run.leaderboard],
+        marked=next(index for index, score in enumerate(run.leaderboard) if score is evaluation.found),
+    )
     for comparison in evaluation.comparisons:
         verdict = "the two differ" if comparison.excludes_zero else "the examples cannot tell the two apart"
         low, high = comparison.interval.low, comparison.interval.high
