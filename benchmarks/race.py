@@ -1,6 +1,6 @@
 """How well a race does within a budget, next to the best hand-designed networks with all of it.
 
-A cell is a race on Fashion-MNIST with a budget and a seed, in CPU seconds of one thread, which prices, race and final
+A cell is a race on a data set with a budget and a seed, in CPU seconds of one thread, which prices, race and final
 training share. It is compared with the networks of `benchmarks.hand_designed`, which have the same data, recipe and
 budget. A finished cell is a line of the results; a command that was killed resumes.
 """
@@ -11,11 +11,21 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
-from benchmarks.hand_designed import AUGMENT, LABEL_SMOOTHING, LEARNING_RATE, NUM_IMAGES, WARM_UP
+from benchmarks.hand_designed import (
+    AUGMENT,
+    CIFAR,
+    FASHION,
+    LABEL_SMOOTHING,
+    LEARNING_RATE,
+    NUM_IMAGES,
+    WARM_UP,
+    cifar_data,
+)
 from benchmarks.hand_designed import RESULTS as HAND_DESIGNED
 from benchmarks.hand_table import Outcome as HandDesigned
 from benchmarks.outcomes import append_outcome, load_outcomes, markdown
@@ -29,8 +39,9 @@ from cellwright.training.course import WINNER, Course
 from cellwright.training.networks import continue_network, genotype_network, load_network
 from cellwright.training.retraining import predict
 
-DATA = "Fashion-MNIST"
-BUDGETS, SEEDS = (90.0, 480.0), (0, 1, 2)
+BUDGETS = {FASHION: (90.0, 480.0), CIFAR: (150.0, 480.0)}
+"""Seconds, by data set."""
+SEEDS = (0, 1, 2)
 WORKSPACE = Path("runs/race")
 RESULTS = Path("docs/benchmarks/race.jsonl")
 
@@ -38,6 +49,7 @@ RESULTS = Path("docs/benchmarks/race.jsonl")
 class Outcome(Result):
     """A finished cell."""
 
+    data: str
     seconds: float
     seed: int
     test_accuracy: float
@@ -50,12 +62,12 @@ class Outcome(Result):
     leaderboard: tuple[RacedNetwork, ...]
 
 
-def spec_of(seconds: float, seed: int, fashion: Path) -> SearchSpec:
+def spec_of(data: dict[str, Any], seconds: float, seed: int) -> SearchSpec:
     return SearchSpec.model_validate(
         {
             "name": "race",
             "seed": seed,
-            "data": fashion_data(fashion) | {"limit": NUM_IMAGES},
+            "data": data | {"limit": NUM_IMAGES},
             "augment": AUGMENT.model_dump(),
             "space": {"kind": "stages"},
             "strategy": {"kind": "race"},
@@ -71,8 +83,8 @@ def spec_of(seconds: float, seed: int, fashion: Path) -> SearchSpec:
     )
 
 
-def run_cell(seconds: float, seed: int, fashion: Path) -> Outcome:
-    spec = spec_of(seconds, seed, fashion)
+def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int) -> Outcome:
+    spec = spec_of(source, seconds, seed)
     prepared = run_until("prepare", spec, WORKSPACE, Silent())["prepare"]
     began = time.process_time()
     search = run_until("search", spec, WORKSPACE, Silent())["search"]
@@ -89,6 +101,7 @@ def run_cell(seconds: float, seed: int, fashion: Path) -> Outcome:
     used = time.process_time() - began
     right = predict(load_network(folder), data.test).argmax(dim=1) == data.test.targets
     return Outcome(
+        data=name,
         seconds=seconds,
         seed=seed,
         test_accuracy=right.double().mean().item(),
@@ -102,26 +115,14 @@ def run_cell(seconds: float, seed: int, fashion: Path) -> Outcome:
 
 def report(outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigned]) -> str:
     """Return the page."""
-    rows = [["test accuracy, %", *(f"{seconds:g} s" for seconds in BUDGETS)], ["---", "--:", "--:"]]
-    raced = [_spell([o.test_accuracy for o in outcomes if o.seconds == seconds]) for seconds in BUDGETS]
-    rows.append(["**race**", *raced])
-    shapes = dict.fromkeys(run.shape for run in by_hand if run.data == DATA)
-    for shape in shapes:
-        cells = []
-        for seconds in BUDGETS:
-            runs = [r for r in by_hand if (r.data, r.shape, r.seconds) == (DATA, shape, seconds)]
-            formats = {
-                r.precision: [s.test_accuracy for s in runs if s.precision == r.precision] for r in runs
-            }
-            cells.append(_spell(max(formats.values(), key=statistics.mean, default=[])))
-        rows.append([shape, *cells])
+    total = sum(map(len, BUDGETS.values())) * len(SEEDS)
     parts = [
         "# A race next to networks designed by hand\n",
-        f"{len(outcomes)} of {len(BUDGETS) * len(SEEDS)} races are done. {DATA}, {NUM_IMAGES:,} training images, all "
-        "10,000 test images.\nThe budget is CPU seconds of one thread. A race has its prices, its comparisons and the "
-        "final training in\nit; a hand-designed network is trained with all of it ([how](hand_designed.md)), in its "
-        "better number\nformat. Mean ± standard deviation over seeds, the number of seeds in brackets.\n",
-        markdown(rows),
+        f"{len(outcomes)} of {total} races are done. {NUM_IMAGES:,} training images, all 10,000 test images.\n"
+        "The budget is CPU seconds of one thread. A race has its prices, its comparisons and the final training in\n"
+        "it; a hand-designed network is trained with all of it ([how](hand_designed.md)), in its better number\n"
+        "format. Mean ± standard deviation over seeds, the number of seeds in brackets.\n",
+        *(_table(data, outcomes, by_hand) for data in BUDGETS if any(o.data == data for o in outcomes)),
     ]
     for outcome in outcomes:
         lines = [["network", "ms/step", "epochs", "share of the budget", "loss", "P", "outcome"]]
@@ -139,7 +140,7 @@ def report(outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigned]) -> str:
             for network in outcome.leaderboard
         ]
         parts.append(
-            f"## {outcome.seconds:g} s, seed {outcome.seed}: {100 * outcome.test_accuracy:.2f} %\n\n"
+            f"## {outcome.data}, {outcome.seconds:g} s, seed {outcome.seed}: {100 * outcome.test_accuracy:.2f} %\n\n"
             f"{outcome.sentence}. {outcome.steps:,} steps in {outcome.precision}; {outcome.cpu_seconds:.0f} CPU "
             f"seconds.\n\n{markdown(lines)}"
         )
@@ -147,6 +148,27 @@ def report(outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigned]) -> str:
         "`python -m benchmarks.race` makes this page, and resumes with the cells that are missing.\n"
     )
     return "\n".join(parts)
+
+
+def _table(data: str, outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigned]) -> str:
+    """Return the scores of races and of hand-designed networks on one data set."""
+    budgets = BUDGETS[data]
+    rows = [[f"{data}: test accuracy, %", *(f"{seconds:g} s" for seconds in budgets)]]
+    rows.append(["---", *("--:" for _ in budgets)])
+    raced = [
+        [o.test_accuracy for o in outcomes if (o.data, o.seconds) == (data, seconds)] for seconds in budgets
+    ]
+    rows.append(["**race**", *map(_spell, raced)])
+    for shape in dict.fromkeys(run.shape for run in by_hand if run.data == data):
+        cells = []
+        for seconds in budgets:
+            runs = [r for r in by_hand if (r.data, r.shape, r.seconds) == (data, shape, seconds)]
+            formats = {
+                r.precision: [s.test_accuracy for s in runs if s.precision == r.precision] for r in runs
+            }
+            cells.append(_spell(max(formats.values(), key=statistics.mean, default=[])))
+        rows.append([shape, *cells])
+    return markdown(rows)
 
 
 def _spell(scores: Sequence[float]) -> str:
@@ -159,23 +181,31 @@ def _spell(scores: Sequence[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=tuple(BUDGETS), choices=BUDGETS, metavar="NAME")
     parser.add_argument(
         "--fashion", type=Path, default=DEFAULT_FOLDER, help="where Fashion-MNIST is, or is put"
     )
-    parser.add_argument("--seconds", type=float, nargs="+", default=BUDGETS, help="budgets")
+    parser.add_argument("--cifar", type=Path, help="archive of CIFAR-10's images; without it it is skipped")
+    parser.add_argument("--seconds", type=float, nargs="+", help="budgets; by default those of the table")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     WORKSPACE.mkdir(parents=True, exist_ok=True)
-    for seconds in given.seconds:
-        for seed in given.seeds:
-            done = load_outcomes(given.results, Outcome)
-            if not any((outcome.seconds, outcome.seed) == (seconds, seed) for outcome in done):
-                append_outcome(given.results, run_cell(seconds, seed, given.fashion))
-            page = report(load_outcomes(given.results, Outcome), load_outcomes(HAND_DESIGNED, HandDesigned))
-            write_text(given.results.with_suffix(".md"), page)
+    for name in given.data:
+        if name == CIFAR and not given.cifar:
+            continue
+        source = cifar_data(given.cifar) if name == CIFAR else fashion_data(given.fashion)
+        for seconds in given.seconds or BUDGETS[name]:
+            for seed in given.seeds:
+                done = load_outcomes(given.results, Outcome)
+                if not any((o.data, o.seconds, o.seed) == (name, seconds, seed) for o in done):
+                    append_outcome(given.results, run_cell(name, source, seconds, seed))
+                page = report(
+                    load_outcomes(given.results, Outcome), load_outcomes(HAND_DESIGNED, HandDesigned)
+                )
+                write_text(given.results.with_suffix(".md"), page)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The files that steps write for people and for later steps: their names, and the schemas of the JSON files."""
 
 import hashlib
+import math
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -270,6 +272,68 @@ class RaceResult(Result):
     """All networks of the race, the winner first."""
 
 
+class Alphas(Result):
+    """The architecture parameters of one group of decisions, such as the edges of one kind of cell, in a search."""
+
+    group: str
+    probabilities: tuple[tuple[tuple[float, ...], ...], ...]
+    """After each epoch, for each decision, how likely each choice is."""
+
+    def entropies(self, epoch: int) -> list[float]:
+        """Return the entropy of each decision: 1 where all choices are alike, 0 where one is certain.
+
+        Args:
+            epoch: its place: 0 is the first, -1 the last.
+        """
+        return [
+            -sum(p * math.log(p) for p in row if p > 0) / math.log(len(row)) if len(row) > 1 else 0.0
+            for row in self.probabilities[epoch]
+        ]
+
+
+def entropy(groups: Iterable[Alphas], epoch: int) -> float:
+    """Return the mean entropy of all decisions after an epoch: the first is 0, the last -1."""
+    return fmean(one for alphas in groups for one in alphas.entropies(epoch))
+
+
+UNDECIDED = 0.95
+"""Mean entropy above which alphas decided almost nothing: of eight choices, the likeliest has a probability of 0.28."""
+LUCKY = 0.25
+"""Share of random architectures at least as good as the derived one from which on it is no better than they are."""
+
+
+class Decidedness(Result):
+    """How much a one-shot search decided."""
+
+    alphas: tuple[Alphas, ...] = ()
+    """None of a strategy that has no alphas."""
+    derived: float
+    """The task's objective on validation examples of the supernet, restricted to the derived network."""
+    random: tuple[float, ...]
+    """The same of random architectures."""
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what it decided in words, and warnings where that is too little."""
+        if self.alphas:
+            groups = ", ".join(
+                f"{one.group} {fmean(one.entropies(0)):.3f} to {fmean(one.entropies(-1)):.3f}"
+                for one in self.alphas
+            )
+            yield f"mean entropy of the alphas (1: all choices alike), first to last epoch: {groups}"
+            if (last := entropy(self.alphas, -1)) > UNDECIDED:
+                yield (
+                    f"warning: the alphas decided almost nothing, their entropy is {last:.3f}; give the search more "
+                    "epochs (budget.epochs) or a higher strategy.alpha_learning_rate"
+                )
+        as_good = sum(score >= self.derived for score in self.random)
+        if self.random and as_good >= LUCKY * len(self.random):
+            yield (
+                f"warning: the search may have found nothing: with the supernet's weights {as_good} of "
+                f"{len(self.random)} random architectures score at least as high on validation as the derived one, "
+                f"{self.derived:.4f}"
+            )
+
+
 class SearchResult(Result):
     """The result of a search."""
 
@@ -290,10 +354,17 @@ class SearchResult(Result):
     """One entry per epoch, or per evaluation of a sampled search with the best score so far."""
     events: tuple[str, ...] = ()
     """Messages of guards and budgets that took effect."""
+    decidedness: Decidedness | None = None
+    """None of other than one-shot searches."""
     race: RaceResult | None = None
     """None for strategies other than `race`."""
     front: tuple[FrontMember, ...] = ()
     """The Pareto front of a sampled search's finalists, sorted by the first objective, the best first."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return in words what people should know of the search: what happened, and how much it decided."""
+        return (*self.events, *(self.decidedness.sentences() if self.decidedness else ()))
 
 
 class WeightsStart(Result):

@@ -2,8 +2,10 @@
 
 from cellwright.genotype import Genotype
 from cellwright.results import (
+    Alphas,
     Comparison,
     Confusion,
+    Decidedness,
     EpochRecord,
     EvaluationResult,
     Interval,
@@ -25,6 +27,14 @@ SEARCH = SearchResult(
     seconds=61.2,
     history=tuple(EpochRecord(epoch=epoch, metrics={"train_loss": 1 / epoch}) for epoch in (1, 2, 3)),
     events=("stopped: the budget of 60 s is spent",),
+    decidedness=Decidedness(
+        alphas=tuple(
+            Alphas(group=group, probabilities=[[[0.5, 0.5]] * 2, [[0.45, 0.55]] * 2])
+            for group in ("normal", "reduce")
+        ),
+        derived=0.5,
+        random=(0.6, 0.4),
+    ),
 )
 
 

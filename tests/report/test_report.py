@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import escape
 
 from cellwright.genotype import Genotype
 from cellwright.report.html import blocks, cells
@@ -95,7 +96,12 @@ def test_numbers_of_the_results_are_on_the_page():
     for score in (EVALUATION.found, *EVALUATION.baselines):
         assert f"{score.metrics['accuracy'].value:.4f}" in page
     assert FOUND.to_line() in page
-    assert all(event in page for event in SEARCH.events)
+    assert all(escape(remark) in page for remark in SEARCH.remarks)
+
+
+def test_alphas_are_drawn_for_each_group():
+    page = render(report())
+    assert all(f"alphas of {group}: the probability of each choice" in page for group in ("normal", "reduce"))
 
 
 def test_markup_in_names_is_shown_and_not_obeyed():

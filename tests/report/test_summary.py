@@ -22,6 +22,7 @@ def test_every_number_says_what_it_was_measured_on():
         "reduce cell",
         "Found in epoch 2 of 3, 61 s; the supernet scores 0.9375 there on the validation split.",
         "stopped: the budget of 60 s is spent",
+        "warning: the alphas decided almost nothing",
         "On the test split: 359 examples, one seed (7)",
         "Intervals cover the choice of examples, not of seeds.",
         "x86_64 CPU, 2 threads",

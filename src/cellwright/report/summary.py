@@ -55,7 +55,7 @@ def _search_lines(search: SearchResult) -> Iterator[RenderableType]:
             f"Found in epoch {search.epoch} of {len(search.history)}, {search.seconds:.0f} s; the supernet scores "
             f"{search.score:.4f} there on the validation split."
         )
-    yield from map(Text, search.events)
+    yield from map(Text, search.remarks)
 
 
 LEADING_METRICS = 2

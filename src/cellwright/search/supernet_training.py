@@ -12,6 +12,7 @@ from cellwright.spaces import build_space
 from cellwright.spaces.networks import build_supernet
 from cellwright.spec import OneShotSection, SearchSpec
 from cellwright.strategies.one_shot.base import SearchData, build_strategy
+from cellwright.strategies.one_shot.deciding import decidedness
 from cellwright.tasks.base import read_task
 from cellwright.training import parallel
 from cellwright.training.checkpoint import CHECKPOINT
@@ -37,6 +38,7 @@ def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: 
         start=start,
     )
     found = strategy.fit(folder / CHECKPOINT, progress)
+    found = found.model_copy(update={"decidedness": decidedness(strategy, found.genotype)})
     if not spec.start.search:
         return found
     began = f"began with the alphas {', '.join(sorted(start))} of {spec.start.search}"

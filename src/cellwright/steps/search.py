@@ -32,8 +32,8 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
         return
     if spec.tune and spec.tune.when == "after":
         result = tune(spec, result, inputs["prepare"], folder / TUNING, progress)
-    for event in result.events:
-        progress.say(f"search: {event}")
+    for remark in result.remarks:
+        progress.say(f"search: {remark}")
     write_text(folder / GENOTYPE, result.genotype.to_json())
     result.save(folder / SearchResult.FILE)
 

@@ -83,6 +83,25 @@ def progress(scores: Sequence[float], best: Sequence[float], x: str, y: str, tit
     return drawn[0]
 
 
+def bundles(bundles: Sequence[Sequence[Sequence[float]]], x: str, y: str, title: str) -> Markup:
+    """Draw lines over whole numbers from 1, those of a bundle in one colour."""
+    with _figure(title) as (axes, drawn):
+        for bundle, colour in zip(bundles, _repeated(COLOURS), strict=False):
+            for line in bundle:
+                numbers = range(1, len(line) + 1)
+                axes.plot(
+                    numbers,
+                    line,
+                    color=colour,
+                    alpha=0.5,
+                    linewidth=0.8,
+                    marker="." if len(line) == 1 else None,
+                )
+        axes.locator_params(axis="x", integer=True)
+        _label(axes, x, y, legend=False)
+    return drawn[0]
+
+
 @contextmanager
 def _figure(title: str) -> Iterator[tuple["Axes", list[Markup]]]:
     """Give axes to draw on; the SVG is in the list afterwards."""

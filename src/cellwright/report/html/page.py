@@ -20,7 +20,7 @@ from cellwright.report.summary import (
     count,
     race_rows,
 )
-from cellwright.results import EpochRecord, EvaluationResult, ScoreTable, SearchResult
+from cellwright.results import Alphas, EpochRecord, EvaluationResult, ScoreTable, SearchResult
 from cellwright.spaces.stages.design import SPACE
 
 MOST_CLASSES = 40
@@ -203,7 +203,7 @@ def _search(search: SearchResult) -> Iterator[Part]:
     what = "evaluation" if sampled else "epoch"
     number = len(search.history)
     yield Part(kind="text", text=f"{number} {what}{'s' * (number != 1)} in {search.seconds:.0f} s.")
-    yield from (Part(kind="text", text=event) for event in search.events)
+    yield from (Part(kind="text", text=remark) for remark in search.remarks)
     if search.race:
         yield Part(
             kind="table",
@@ -223,7 +223,19 @@ def _search(search: SearchResult) -> Iterator[Part]:
         drawn.append(Figure(svg=svg, caption=title))
     if not sampled:
         drawn += _curves({"": search.history}, "of the supernet")
+    if search.decidedness:
+        drawn += [_alphas(one) for one in search.decidedness.alphas]
     yield Part(kind="figures", figures=drawn)
+
+
+def _alphas(alphas: Alphas) -> Figure:
+    """Draw the probabilities of all choices by the epoch: those of a decision part as it is taken."""
+    by_decision = [list(zip(*epochs, strict=True)) for epochs in zip(*alphas.probabilities, strict=True)]
+    title = f"alphas of {alphas.group}: the probability of each choice"
+    return Figure(
+        svg=figures.bundles(by_decision, "epoch", "probability", title),
+        caption=f"{title}; a colour for each of the {len(by_decision)} decisions",
+    )
 
 
 def _training(run: RunReport) -> Iterator[Part]:

@@ -23,15 +23,6 @@ def derive_by_argmax(space: Space, strengths: Mapping[str, Tensor]) -> Genotype:
     return space.derive({group: rows.tolist() for group, rows in strengths.items()})
 
 
-def relative_entropy(probabilities: Mapping[str, Tensor]) -> float:
-    """Return the mean entropy of the decisions, from 1 for uniform choices to 0 for certain ones."""
-    entropies = [
-        -(rows * rows.clamp_min(1e-12).log()).sum(dim=1) / torch.tensor(rows.shape[1]).log()
-        for rows in (group.detach().cpu() for group in probabilities.values())
-    ]
-    return torch.cat(entropies).mean().clamp(0, 1).item()
-
-
 def smooth_maximum(alphas: Sequence[Tensor]) -> Tensor:
     """Return the mean log-sum-exp of the decisions' alphas, summed over groups: equation 15 of β-DARTS."""
     return torch.stack([alpha.logsumexp(dim=1).mean() for alpha in alphas]).sum()

@@ -17,7 +17,7 @@ from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
 from cellwright.importing import load_class
 from cellwright.progress import EpochProgress, Progress, Silent
-from cellwright.results import EpochRecord, SearchResult
+from cellwright.results import Alphas, EpochRecord, SearchResult
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.spec import Budget, OneShotSection, Precision, TaskSection
 from cellwright.training import parallel
@@ -190,6 +190,11 @@ class OneShotStrategy(ABC):
     def precision(self) -> Precision:
         """Return the precision of forward passes in training."""
         return self.settings.precision
+
+    @property
+    def deciding_alphas(self) -> tuple[Alphas, ...]:
+        """Return how likely choices were after each epoch, where the genotype is derived from that."""
+        return ()
 
     @abstractmethod
     def step(self, batch: Batch) -> StepResult:

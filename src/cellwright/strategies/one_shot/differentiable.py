@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cellwright.data.split import Batch
 from cellwright.genotype import Genotype
-from cellwright.results import EpochRecord
+from cellwright.results import Alphas, EpochRecord, entropy
 from cellwright.seeds import derive_seed
 from cellwright.spaces.supernet import Active, Mixture
 from cellwright.spec import AlphaSection
@@ -16,7 +16,6 @@ from cellwright.strategies.one_shot.alphas import (
     derive_by_argmax,
     frozen,
     initial_alphas,
-    relative_entropy,
     skip_fraction,
     smooth_maximum,
 )
@@ -33,6 +32,9 @@ from cellwright.strategies.one_shot.scoring import calibration_inputs, score, sc
 from cellwright.training import parallel
 from cellwright.training.checkpoint import optimizer_tensors, prefixed, restore_optimizer, unprefixed
 from cellwright.training.randomness import generator
+
+DIGITS = 4
+"""Of probabilities, after the point: they are kept as text."""
 
 
 class Differentiable(OneShotStrategy):
@@ -134,6 +136,25 @@ class Differentiable(OneShotStrategy):
         strength: float = self.notes.get("guard_strength", 0.0)
         return strength
 
+    @property
+    def alphas_by_epoch(self) -> tuple[Alphas, ...]:
+        """Return how likely choices were after each epoch."""
+        noted = self.notes.get("probabilities", {})
+        return tuple(Alphas(group=group, probabilities=epochs) for group, epochs in noted.items())
+
+    @property
+    def deciding_alphas(self) -> tuple[Alphas, ...]:
+        """Return how likely choices were after each epoch, unless perturbation decides."""
+        return self.alphas_by_epoch if self.settings.derivation == "argmax" else ()
+
+    @torch.no_grad()
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Note how likely the choices are now; return the mean entropy of the decisions."""
+        noted = self.notes.setdefault("probabilities", {group: [] for group in self.space.decisions})
+        for group, rows in self.probabilities().items():
+            noted[group].append([[round(p, DIGITS) for p in row] for row in rows.tolist()])
+        return {"entropy": entropy(self.alphas_by_epoch, -1)}
+
     @torch.no_grad()
     def watch(self) -> dict[str, float]:
         """Return metrics that reveal a collapse: validation scores, and those of the alphas and the derived network."""
@@ -144,7 +165,6 @@ class Differentiable(OneShotStrategy):
         return {
             self.validation_score: found,
             "validation_loss": loss,
-            "entropy": relative_entropy(self.probabilities()),
             "skip_fraction": skip_fraction(leading),
             "derivation_drop": found - derived,
         }
