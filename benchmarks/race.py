@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -31,8 +31,8 @@ from benchmarks.hand_table import Outcome as HandDesigned
 from benchmarks.outcomes import append_outcome, load_outcomes, markdown
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
-from cellwright.progress import Silent
-from cellwright.results import RacedNetwork, Result, SearchResult, TrainingResult
+from cellwright.progress import Progress, Silent
+from cellwright.results import RacedNetwork, RaceResult, Result, SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.steps.running import run_until
 from cellwright.training.course import WINNER, Course
@@ -83,21 +83,36 @@ def spec_of(data: dict[str, Any], seconds: float, seed: int) -> SearchSpec:
     )
 
 
-def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int) -> Outcome:
-    spec = spec_of(source, seconds, seed)
-    prepared = run_until("prepare", spec, WORKSPACE, Silent())["prepare"]
-    began = time.process_time()
-    search = run_until("search", spec, WORKSPACE, Silent())["search"]
+class Raced(NamedTuple):
+    """Where a race and the winner's final training have come to."""
+
+    data: PreparedData
+    race: RaceResult
+    folder: Path
+    """Of the trained network."""
+
+
+def train(spec: SearchSpec, workspace: Path, progress: Progress) -> Raced:
+    """Race, and train the winner to the end, from wherever an earlier call in the workspace was stopped."""
+    prepared = run_until("prepare", spec, workspace, progress)["prepare"]
+    search = run_until("search", spec, workspace, progress)["search"]
     found = SearchResult.load(search / SearchResult.FILE)
     assert found.race is not None
     data, race = PreparedData.open(prepared), found.race
     config = genotype_network(spec, data.manifest, found.genotype)
     course = Course(steps=race.steps, cool_down=race.done, precision=race.precision)
-    folder = WORKSPACE / f"trained-{search.name}"
+    folder = workspace / f"trained-{search.name}"
     folder.mkdir(exist_ok=True)
     trained = search / WINNER if race.done else None
-    if not (folder / TrainingResult.FILE).exists():
-        continue_network("found", config, data, spec, course, trained, folder, Silent())
+    continue_network("found", config, data, spec, course, trained, folder, progress)
+    return Raced(data, race, folder)
+
+
+def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int) -> Outcome:
+    spec = spec_of(source, seconds, seed)
+    run_until("prepare", spec, WORKSPACE, Silent())
+    began = time.process_time()
+    data, race, folder = train(spec, WORKSPACE, Silent())
     used = time.process_time() - began
     right = predict(load_network(folder), data.test).argmax(dim=1) == data.test.targets
     return Outcome(

@@ -286,7 +286,7 @@ class Alphas(Result):
             epoch: its place: 0 is the first, -1 the last.
         """
         return [
-            -sum(p * math.log(p) for p in row if p > 0) / math.log(len(row)) if len(row) > 1 else 0.0
+            min(1.0, sum(-p * math.log(p) for p in row if p > 0) / math.log(max(2, len(row))))
             for row in self.probabilities[epoch]
         ]
 

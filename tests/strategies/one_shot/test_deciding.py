@@ -37,7 +37,7 @@ def test_alphas_are_noted_after_each_epoch(strategy: OneShotStrategy):
     (alphas,) = strategy.deciding_alphas
     assert torch.tensor(alphas.probabilities).shape == (2, num_decisions, num_choices)
     assert first > 0.95
-    assert last == 0.0
+    assert f"{last:.3f}" == "0.000"
     assert alphas.entropies(-1) == [0.0] * num_decisions
 
 
@@ -84,3 +84,7 @@ def test_a_network_that_random_ones_equal_is_warned_of(random: tuple[float, ...]
 def test_an_entropy_is_that_of_its_definition():
     alphas = Alphas(group="cell", probabilities=[[[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]])
     assert alphas.entropies(0) == pytest.approx([1.5 * math.log(2) / math.log(3), 0.0])
+
+
+def test_an_entropy_is_at_most_one_where_probabilities_are_rounded():
+    assert Alphas(group="cell", probabilities=[[[0.3334] * 3, [0.2501] * 4, [1.0]]]).entropies(0) == [1, 1, 0]
