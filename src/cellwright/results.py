@@ -273,17 +273,17 @@ class RaceResult(Result):
 
 
 class Alphas(Result):
-    """The architecture parameters of one group of decisions, such as the edges of one kind of cell, in a search."""
+    """The architecture parameters of one group of decisions, such as the edges of one kind of cell, by epoch."""
 
     group: str
     probabilities: tuple[tuple[tuple[float, ...], ...], ...]
-    """After each epoch, for each decision, how likely each choice is."""
+    """The probabilities of the choices, (epochs, decisions, choices)."""
 
     def entropies(self, epoch: int) -> list[float]:
-        """Return the entropy of each decision: 1 where all choices are alike, 0 where one is certain.
+        """Return the entropy of each decision, from 1 for uniform choices to 0 for certain ones.
 
         Args:
-            epoch: its place: 0 is the first, -1 the last.
+            epoch: index of the epoch: 0 for the first, -1 for the last.
         """
         return [
             min(1.0, sum(-p * math.log(p) for p in row if p > 0) / math.log(max(2, len(row))))
@@ -292,28 +292,28 @@ class Alphas(Result):
 
 
 def entropy(groups: Iterable[Alphas], epoch: int) -> float:
-    """Return the mean entropy of all decisions after an epoch: the first is 0, the last -1."""
+    """Return the mean entropy of all decisions after an epoch: 0 for the first, -1 for the last."""
     return fmean(one for alphas in groups for one in alphas.entropies(epoch))
 
 
 UNDECIDED = 0.95
-"""Mean entropy above which alphas decided almost nothing: of eight choices, the likeliest has a probability of 0.28."""
+"""Mean entropy above which alphas count as undecided. With 8 choices it means a highest probability of about 0.28."""
 LUCKY = 0.25
-"""Share of random architectures at least as good as the derived one from which on it is no better than they are."""
+"""Share of random architectures that must match the derived one for the search to count as luck."""
 
 
 class Decidedness(Result):
     """How much a one-shot search decided."""
 
     alphas: tuple[Alphas, ...] = ()
-    """None of a strategy that has no alphas."""
+    """Empty if the genotype is not derived from alphas."""
     derived: float
-    """The task's objective on validation examples of the supernet, restricted to the derived network."""
+    """The task's objective on validation examples, of the supernet restricted to the derived genotype."""
     random: tuple[float, ...]
-    """The same of random architectures."""
+    """The same for random genotypes."""
 
     def sentences(self) -> Iterator[str]:
-        """Yield what it decided in words, and warnings where that is too little."""
+        """Yield the entropies in words, and warnings if the search decided too little."""
         if self.alphas:
             groups = ", ".join(
                 f"{one.group} {fmean(one.entropies(0)):.3f} to {fmean(one.entropies(-1)):.3f}"
@@ -355,7 +355,7 @@ class SearchResult(Result):
     events: tuple[str, ...] = ()
     """Messages of guards and budgets that took effect."""
     decidedness: Decidedness | None = None
-    """None of other than one-shot searches."""
+    """None for sampled searches."""
     race: RaceResult | None = None
     """None for strategies other than `race`."""
     front: tuple[FrontMember, ...] = ()
@@ -363,7 +363,7 @@ class SearchResult(Result):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Return in words what people should know of the search: what happened, and how much it decided."""
+        """Return the messages of the search: its events, and how much it decided."""
         return (*self.events, *(self.decidedness.sentences() if self.decidedness else ()))
 
 

@@ -229,7 +229,7 @@ def _search(search: SearchResult) -> Iterator[Part]:
 
 
 def _alphas(alphas: Alphas) -> Figure:
-    """Draw the probabilities of all choices by the epoch: those of a decision part as it is taken."""
+    """Draw the probability of each choice over epochs: the more they part, the more is decided."""
     by_decision = [list(zip(*epochs, strict=True)) for epochs in zip(*alphas.probabilities, strict=True)]
     title = f"alphas of {alphas.group}: the probability of each choice"
     return Figure(

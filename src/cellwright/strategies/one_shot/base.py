@@ -193,7 +193,7 @@ class OneShotStrategy(ABC):
 
     @property
     def deciding_alphas(self) -> tuple[Alphas, ...]:
-        """Return how likely choices were after each epoch, where the genotype is derived from that."""
+        """Return the choices' probabilities after each epoch if the genotype is derived from them, else nothing."""
         return ()
 
     @abstractmethod

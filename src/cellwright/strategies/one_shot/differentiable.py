@@ -34,7 +34,7 @@ from cellwright.training.checkpoint import optimizer_tensors, prefixed, restore_
 from cellwright.training.randomness import generator
 
 DIGITS = 4
-"""Of probabilities, after the point: they are kept as text."""
+"""Decimal places of recorded probabilities."""
 
 
 class Differentiable(OneShotStrategy):
@@ -138,18 +138,18 @@ class Differentiable(OneShotStrategy):
 
     @property
     def alphas_by_epoch(self) -> tuple[Alphas, ...]:
-        """Return how likely choices were after each epoch."""
+        """Return the choices' probabilities after each epoch."""
         noted = self.notes.get("probabilities", {})
         return tuple(Alphas(group=group, probabilities=epochs) for group, epochs in noted.items())
 
     @property
     def deciding_alphas(self) -> tuple[Alphas, ...]:
-        """Return how likely choices were after each epoch, unless perturbation decides."""
+        """Return the choices' probabilities after each epoch, or nothing if perturbation decides."""
         return self.alphas_by_epoch if self.settings.derivation == "argmax" else ()
 
     @torch.no_grad()
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Note how likely the choices are now; return the mean entropy of the decisions."""
+        """Record the choices' probabilities; return the mean entropy of the decisions."""
         noted = self.notes.setdefault("probabilities", {group: [] for group in self.space.decisions})
         for group, rows in self.probabilities().items():
             noted[group].append([[round(p, DIGITS) for p in row] for row in rows.tolist()])
