@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SPEC ?= examples/digits.yaml
+SPEC ?= examples/race.yaml
 REGISTRY ?= ghcr.io/cellwright
 PYTHON_IMAGE ?=
 BUILD_ARGS = $(if $(PYTHON_IMAGE),--build-arg PYTHON=$(PYTHON_IMAGE))
@@ -17,7 +17,7 @@ VERSION = $(shell sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/ready ## Search, retrain, evaluate and register a network (SPEC=examples/digits.yaml)
+run: .venv/ready ## Search, retrain, evaluate and register a network (SPEC=examples/race.yaml)
 	$(BIN)/cellwright run $(SPEC)
 
 test: .venv/ready ## Run the tests

@@ -1,26 +1,18 @@
-"""Draws docs/digits.svg, the README's picture, from a finished run: `python docs/picture.py runs/digits`."""
+"""Draws docs/report.png, the README's picture, with Chromium: `python docs/picture.py runs/race/report.html`."""
 
+import subprocess
 import sys
-from io import StringIO
+import tempfile
 from pathlib import Path
 
-from rich.console import Console
-
-from cellwright.report.latest import LatestRun
-from cellwright.report.summary import summarise
-from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
-
-workspace = Path(sys.argv[1])
-latest = LatestRun.read(workspace)
-folders = {step: workspace / name for step, name in latest.steps.items()}
-console = Console(file=StringIO(), record=True, width=116)
-console.print("[bold]$ make run[/bold]")
-console.print(
-    summarise(
-        seed=latest.seed,
-        search=SearchResult.load(folders["search"] / "search.json"),
-        evaluation=EvaluationResult.load(folders["evaluate"] / "evaluation.json"),
-        registration=RegistrationResult.load(folders["register"] / "registered.json"),
-    )
-)
-console.save_svg(str(Path(__file__).with_name("digits.svg")), title="cellwright")
+page, picture = Path(sys.argv[1]).resolve(), Path(__file__).with_name("report.png")
+with tempfile.TemporaryDirectory() as profile:
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--hide-scrollbars",
+    ]
+    size = ["--window-size=1100,1010", f"--user-data-dir={profile}"]
+    subprocess.run(["chromium", *options, *size, f"--screenshot={picture}", page.as_uri()], check=True)
