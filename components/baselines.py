@@ -1,4 +1,4 @@
-"""Trained networks that the found one must beat."""
+"""The baselines component, which trains the networks that the found one must beat."""
 
 from kfp import dsl
 
@@ -15,17 +15,16 @@ def baselines(
     models: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
-    """Train random architectures and a hand-designed network as the found one is trained.
+    """Train random architectures and a hand-designed network in the same way as the found one.
 
     Args:
-        spec: the whole spec, packed.
-        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store by default.
-        run_id: the run of the pipeline.
-        data: what prepare wrote.
-        found: what search wrote.
+        spec: the packed spec.
+        workspace: local folder of finished steps and checkpoints, kept between attempts; by default, the spec's store.
+        run_id: id of the pipeline run.
+        data: output of prepare.
+        found: output of search.
         models: a folder for each baseline.
-        metrics: the numbers that KFP's page shows.
+        metrics: metrics for KFP's UI.
     """
     from cellwright_components.running import run
 

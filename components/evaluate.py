@@ -1,4 +1,4 @@
-"""Scores on the test split, for the found network and its baselines."""
+"""The evaluate component, which scores the found network and its baselines on the test split."""
 
 from kfp import dsl
 
@@ -21,17 +21,16 @@ def evaluate(
     """Score every network on the test split.
 
     Args:
-        spec: the whole spec, packed.
-        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store by default.
-        run_id: the run of the pipeline.
-        data: what prepare wrote.
-        model: what retrain wrote.
-        models: what baselines wrote.
+        spec: the packed spec.
+        workspace: local folder of finished steps and checkpoints, kept between attempts; by default, the spec's store.
+        run_id: id of the pipeline run.
+        data: output of prepare.
+        model: output of retrain.
+        models: output of baselines.
         scores: the evaluation, and all logits.
-        page: the table of scores, for KFP's page.
-        metrics: the numbers that KFP's page shows.
-        confusion: true against predicted classes, for KFP's page.
+        page: the table of scores, for KFP's UI.
+        metrics: metrics for KFP's UI.
+        confusion: the confusion matrix, for KFP's UI.
     """
     from cellwright_components.running import publish_confusion, run
 

@@ -1,4 +1,4 @@
-"""The exit handler: runs when the pipeline is over, whatever became of it."""
+"""The exit handler, which runs at the end of the pipeline, even after a failure."""
 
 from kfp import dsl
 
@@ -7,12 +7,12 @@ from cellwright.container_images import CELLWRIGHT
 
 @dsl.component(base_image=CELLWRIGHT, install_kfp_package=False)
 def finish(spec: str, run_id: str, status: dsl.PipelineTaskFinalStatus) -> None:
-    """Tell how the pipeline ended, and delete what it left on the cluster if it did not end well.
+    """Report the pipeline's final state. If it did not succeed, delete what it left on the cluster.
 
     Args:
-        spec: the whole spec, packed.
-        run_id: the run of the pipeline.
-        status: how it ended.
+        spec: the packed spec.
+        run_id: id of the pipeline run.
+        status: final status of the pipeline.
     """
     from cellwright_components.running import end
 

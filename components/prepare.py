@@ -1,4 +1,4 @@
-"""Prepared data, from the source that the spec names."""
+"""The prepare component, which reads the spec's data source."""
 
 from kfp import dsl
 
@@ -16,12 +16,11 @@ def prepare(
     """Split and normalise the data.
 
     Args:
-        spec: the whole spec, packed.
-        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store by default.
-        run_id: the run of the pipeline.
+        spec: the packed spec.
+        workspace: local folder of finished steps and checkpoints, kept between attempts; by default, the spec's store.
+        run_id: id of the pipeline run.
         data: three disjoint splits, with a manifest.
-        page: what they are, for KFP's page.
+        page: the table of splits, for KFP's UI.
     """
     from cellwright_components.running import run
 

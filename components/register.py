@@ -1,4 +1,4 @@
-"""A version of the registered model, from a trained and evaluated one."""
+"""The register component, which registers the trained and evaluated model."""
 
 from kfp import dsl
 
@@ -20,16 +20,15 @@ def register(
     """Log the run and its model to MLflow, register a version and give it an alias.
 
     Args:
-        spec: the whole spec, packed.
-        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store by default.
-        run_id: the run of the pipeline.
-        data: what prepare wrote.
-        found: what search wrote.
-        model: what retrain wrote.
-        scores: what evaluate wrote.
-        registered: name, version, alias and address of the registered model.
-        page: where the model is, for KFP's page.
+        spec: the packed spec.
+        workspace: local folder of finished steps and checkpoints, kept between attempts; by default, the spec's store.
+        run_id: id of the pipeline run.
+        data: output of prepare.
+        found: output of search.
+        model: output of retrain.
+        scores: output of evaluate.
+        registered: name, version, alias and URI of the registered model.
+        page: the location of the model, for KFP's UI.
     """
     from cellwright_components.running import run
 

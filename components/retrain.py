@@ -1,4 +1,4 @@
-"""A trained model, from a genotype."""
+"""The retrain component, which trains the network of a genotype."""
 
 from kfp import dsl
 
@@ -18,14 +18,13 @@ def retrain(
     """Train the found network from scratch and export it.
 
     Args:
-        spec: the whole spec, packed.
-        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store by default.
-        run_id: the run of the pipeline.
-        data: what prepare wrote.
-        found: what search wrote.
+        spec: the packed spec.
+        workspace: local folder of finished steps and checkpoints, kept between attempts; by default, the spec's store.
+        run_id: id of the pipeline run.
+        data: output of prepare.
+        found: output of search.
         model: weights, genotype, ONNX and pt2.
-        metrics: the numbers that KFP's page shows.
+        metrics: metrics for KFP's UI.
     """
     from cellwright_components.running import run
 

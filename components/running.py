@@ -1,8 +1,8 @@
-"""What the body of a component calls: one step, run in a process of its own.
+"""Runs one step in its own process; called by the body of each component.
 
-The process tells what it does in lines on its standard output, which end up in the pod's log or with the
-parent of a local run. It ends by itself when nobody reads them any more: kfp.local starts steps through a
-shell, so a parent that is killed has no other way to take them along.
+The process reports its progress as lines on standard output, which go to the pod's log or to the parent of a local
+run. It exits when nobody reads them any more: kfp.local starts steps through a shell, so there is no other way for a
+killed parent to end them.
 """
 
 import os
@@ -37,23 +37,23 @@ def run(
     page: "dsl.HTML | None" = None,
     metrics: "dsl.Metrics | None" = None,
 ) -> None:
-    """Run the step and make `output` of its finished folder.
+    """Run the step, and fill `output` from its finished folder.
 
-    In a workspace on this machine that is the folder's files; where the workspace is in a store, its JSON files
-    alone, which tell where the others are.
+    With a local workspace, these are all files of the folder. If the workspace is in a store, these are only its JSON
+    files, which name the location of the others.
 
     Args:
         step: name of the step.
-        spec: the whole spec, as `pack_spec` writes it.
-        workspace: folder of finished and unfinished steps; by default the spec's store.
-        run_id: the run of the pipeline.
-        inputs: what the steps it reads made, by step name.
-        output: where the finished folder shall stand.
-        page: what people see of it.
-        metrics: numbers that people see of it.
+        spec: the spec, as packed by `pack_spec`.
+        workspace: folder of finished and unfinished steps; by default, the spec's store.
+        run_id: id of the pipeline run.
+        inputs: outputs of earlier steps, by step name.
+        output: the artifact to fill.
+        page: the visualisation for KFP's UI.
+        metrics: the metrics for KFP's UI.
 
     Raises:
-        SystemExit: an error that the user can fix, which the last line names.
+        SystemExit: an error that the user can fix; the last line names it.
     """
     die_with_peer(sys.stdout.fileno())
     complete_account()
@@ -86,7 +86,7 @@ def run(
 
 
 def publish_confusion(scores: "dsl.Artifact", confusion: "dsl.ClassificationMetrics") -> None:
-    """Copy the confusion matrix to KFP's page."""
+    """Copy the confusion matrix to KFP's UI."""
     result = EvaluationResult.load(Path(scores.path) / EvaluationResult.FILE)
     if result.confusion is not None:
         names, counts = result.confusion.names, result.confusion.counts
@@ -94,7 +94,7 @@ def publish_confusion(scores: "dsl.Artifact", confusion: "dsl.ClassificationMetr
 
 
 def end(spec: str, run_id: str, state: str) -> None:
-    """Tell the pipeline's final state, and clean up after any but a good end: COMPLETE on clusters, SUCCEEDED here."""
+    """Report the pipeline's final state, and clean up unless it is COMPLETE (on clusters) or SUCCEEDED (local)."""
     complete_account()
     progress = LineProgress(sys.stdout)
     progress.say(f"pipeline: {state.lower()}")

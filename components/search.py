@@ -1,4 +1,4 @@
-"""A genotype, from prepared data."""
+"""The search component, which finds a genotype."""
 
 from kfp import dsl
 
@@ -18,14 +18,13 @@ def search(
     """Search for an architecture on the training and validation splits.
 
     Args:
-        spec: the whole spec, packed.
-        workspace: folder of this machine that keeps finished steps and checkpoints from one attempt to the next; the
-            spec's store by default.
-        run_id: the run of the pipeline.
-        data: what prepare wrote.
-        found: the genotype and how it was found.
-        page: the found cells, for KFP's page.
-        metrics: the numbers that KFP's page shows.
+        spec: the packed spec.
+        workspace: local folder of finished steps and checkpoints, kept between attempts; by default, the spec's store.
+        run_id: id of the pipeline run.
+        data: output of prepare.
+        found: the genotype, and the record of the search.
+        page: the found cells, for KFP's UI.
+        metrics: metrics for KFP's UI.
     """
     from cellwright_components.running import run
 

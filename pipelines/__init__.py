@@ -1,4 +1,4 @@
-"""The pipeline: built from a spec, compiled for a cluster, or run on this machine."""
+"""The pipeline: built from a spec, then compiled for a cluster or run locally."""
 
 from cellwright_pipelines.local import run_locally
 from cellwright_pipelines.pipeline import build_pipeline, compile_pipeline

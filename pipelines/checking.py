@@ -1,4 +1,4 @@
-"""What a spec must say for its pipeline to run on several machines, and what must answer there."""
+"""Checks that a spec is complete for a run on a cluster, and that the servers it names respond."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -11,37 +11,37 @@ from cellwright.stores import NoCredentials, store_of
 from cellwright.tracking import UnknownHost, check_server, is_server
 
 STORE_SECONDS = 2.0
-"""How long the store may refuse."""
+"""How long to retry requests to the store."""
 OWN = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-"""Names by which every machine means itself."""
+"""Names by which a machine refers to itself."""
 
 
 def check_for_cluster(spec: SearchSpec) -> None:
-    """Require what steps on several machines need.
+    """Check that the spec has everything that steps on several machines need.
 
     Raises:
-        CellwrightError: names all that is missing.
+        CellwrightError: names everything that is missing.
     """
     if found := list(cluster_mistakes(spec)):
         raise CellwrightError("\n".join(found))
 
 
 def check_before(spec: SearchSpec, say: Callable[[str], None]) -> None:
-    """Require all that a run on a cluster needs and that can be seen from here; create a bucket that is missing.
+    """Check all requirements of a run on a cluster that are visible from here; create the bucket if it is missing.
 
     Args:
-        spec: what is to run.
-        say: told what could not be looked at.
+        spec: the spec to run.
+        say: receives a message for each check that is impossible.
 
     Raises:
-        CellwrightError: names all that is wrong.
+        CellwrightError: names everything that is wrong.
     """
     if found := [*cluster_mistakes(spec), *server_mistakes(spec, say, create=True)]:
         raise CellwrightError("\n".join(found))
 
 
 def cluster_mistakes(spec: SearchSpec) -> Iterator[str]:
-    """Yield what steps on several machines would lack, as far as the spec alone tells."""
+    """Yield what steps on several machines would lack, according to the spec alone."""
     if spec.store is None:
         yield "store is required: steps on a cluster share it"
     if not is_server(spec.tracking.uri or ""):
@@ -68,11 +68,11 @@ def cluster_mistakes(spec: SearchSpec) -> Iterator[str]:
 
 
 def server_mistakes(spec: SearchSpec, say: Callable[[str], None], *, create: bool) -> Iterator[str]:
-    """Yield what is wrong with the store and the MLflow server, as far as they answer here.
+    """Yield problems with the store and the MLflow server, as far as they are reachable from here.
 
     Args:
-        spec: names them.
-        say: is given what is not checked, since only pods know its address or have its keys.
+        spec: names the servers.
+        say: receives a message for each check that only pods could make, since they have the address or credentials.
         create: whether to create the bucket if it is missing.
     """
     if spec.store is not None and spec.store.claim is None:

@@ -1,8 +1,8 @@
-"""When a schedule fires: cron as people write it, in their time zone, and as Kubeflow Pipelines takes it.
+"""Converts cron expressions in the user's time zone to those of Kubeflow Pipelines.
 
-KFP wants six fields, the first of seconds, in UTC; of five it makes something else. UTC knows no daylight saving, so a
-schedule is right for the offset that the zone has now, and says until when that is. Fields mean what they mean to KFP's
-parser, robfig/cron 1.2.
+KFP expects six fields, the first for seconds, in UTC; it misinterprets five. UTC has no daylight saving time, so a
+schedule is correct for the zone's current offset, and a timetable includes when that ends. Fields have the same meaning
+as in KFP's parser, robfig/cron 1.2.
 """
 
 from dataclasses import dataclass
@@ -27,31 +27,31 @@ _FIELDS = {
 }
 _MONTH_LENGTH_DEPENDS = ("day of month", "month")
 _YEARS = 5
-"""How far ahead KFP looks for the next time."""
+"""Number of years that KFP searches for the next time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timetable:
-    """When a schedule fires."""
+    """The times at which a schedule fires."""
 
     cron: str
-    """Six fields in UTC, as KFP takes them."""
+    """Six fields in UTC, as KFP expects."""
     first: datetime
-    """When it fires next, in the time zone."""
+    """The next time, in the time zone."""
     until: datetime | None
-    """When the zone's offset changes next, and with it the local time that this fires at; None if it does not."""
+    """When the zone's offset, and thus the local time of the schedule, changes next; None if it does not."""
 
 
 def read_cron(cron: str, timezone: str, now: datetime) -> Timetable:
-    """Return the timetable that five or six fields of cron in a time zone stand for.
+    """Return the timetable of a cron expression with five or six fields.
 
     Args:
-        cron: minute, hour, day of month, month and day of week, with seconds before them or without.
-        timezone: a name of the IANA database, such as Europe/Berlin.
+        cron: minute, hour, day of month, month and day of week, optionally preceded by seconds.
+        timezone: name in the IANA database, such as Europe/Berlin.
         now: an aware time, for the zone's offset.
 
     Raises:
-        CellwrightError: a field is not valid, the zone is unknown, no date matches, or UTC cannot say the same.
+        CellwrightError: a field is invalid, the zone is unknown, no date matches, or there is no equivalent in UTC.
     """
     try:
         zone = ZoneInfo(timezone)
@@ -71,7 +71,7 @@ def read_cron(cron: str, timezone: str, now: datetime) -> Timetable:
 
 
 def _expand(parts: list[str], cron: str) -> dict[str, list[int]]:
-    """Return the values that each field stands for."""
+    """Return the values of each field."""
     return {name: _expand_field(name, text.lower(), cron) for name, text in zip(_FIELDS, parts, strict=True)}
 
 
@@ -108,10 +108,10 @@ def _digits(text: str) -> int:
 
 
 def _next_time(parts: list[str], cron: str, now: datetime) -> datetime:
-    """Return when six fields in UTC fire next.
+    """Return the next time of six fields in UTC.
 
-    Day of month and day of week must both match where either has a star, and else one of them. CronSim goes by how a
-    field begins, KFP by any star in it; so stars are put first, before all that the field stands for.
+    If day of month or day of week has a star, both must match; otherwise, either. CronSim checks for a star at the
+    start of a field, KFP anywhere in it. Therefore, stars are moved to the start, followed by the field's values.
     """
     fields = []
     for text, values in zip(parts, _expand(parts, cron).values(), strict=True):
@@ -131,7 +131,7 @@ def _next_time(parts: list[str], cron: str, now: datetime) -> datetime:
 def _shift(
     values: dict[str, list[int]], texts: dict[str, str], offset: timedelta, described: str
 ) -> list[str]:
-    """Return the fields in UTC; those that stay the same as they were written."""
+    """Return the fields in UTC; unchanged ones keep their original text."""
     if not offset:
         return list(texts.values())
     shifted: set[tuple[int, int]] = set()
@@ -166,7 +166,7 @@ def _spell(values: set[int]) -> str:
 
 
 def _next_change(zone: ZoneInfo, now: datetime) -> datetime | None:
-    """Return the hour in which the zone's offset changes next, within a year."""
+    """Return the hour of the next change of the zone's offset, within a year."""
     moment = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     offset = moment.astimezone(zone).utcoffset()
     for _ in range(366 * 24):

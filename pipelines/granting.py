@@ -1,4 +1,4 @@
-"""What a spec grants the pod of each task: its resource profile, the store, secrets, a time limit and retries."""
+"""Applies a spec to the pod of each task: resource profile, store, secrets, time limit and retries."""
 
 from kfp import dsl, kubernetes
 
@@ -6,18 +6,18 @@ from cellwright.pod_labels import STEP
 from cellwright.spec import Resources, SearchSpec
 
 FINISH = Resources(cpu="500m", memory="1Gi")
-"""The exit handler's profile: it does nothing but delete."""
+"""Resources of the exit handler, which only deletes objects."""
 USER = 1000
-"""Of the image."""
+"""User id of the image."""
 TRACKING_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 LONGEST_RETRYING = "31536000s"
-"""Argo counts this from the first attempt's start, and begins no attempt after it; KFP calls it the longest wait."""
+"""Argo measures this from the first attempt's start, and starts no attempt after it. KFP calls it maximum backoff."""
 
 
 def grant(task: dsl.PipelineTask, spec: SearchSpec) -> None:
-    """Give a task of the spec's pipeline, named after its step, what the spec grants it.
+    """Apply the spec to a task, which is named after its step.
 
-    KFP has no way to give a task a priority class; trials have it.
+    KFP cannot set the priority class of a task; trials have one.
     """
     resources = FINISH if task.name == "finish" else spec.step_resources(task.name)
     task.set_caching_options(False)
@@ -58,5 +58,5 @@ def _give_profile(task: dsl.PipelineTask, resources: Resources) -> None:
 
 
 def _give_secret(task: dsl.PipelineTask, name: str, keys: tuple[str, ...]) -> None:
-    """Put keys of the Secret, which must have all of them, into the environment."""
+    """Set environment variables from keys of the Secret, all of which must exist."""
     kubernetes.use_secret_as_env(task, name, {key: key for key in keys})

@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines on a cluster: pipelines are submitted to it, followed, stopped and scheduled."""
+"""A client of Kubeflow Pipelines, which submits, follows, stops and schedules pipelines."""
 
 import contextlib
 import io
@@ -26,36 +26,36 @@ from cellwright_pipelines.pipeline import compile_pipeline
 from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, read_run, read_schedule
 
 SECONDS = 120.0
-"""How long a request is repeated, once Kubeflow has answered."""
+"""How long to retry a request, once Kubeflow has responded."""
 FIRST_SECONDS = 5.0
 HEALTH = "/apis/v2beta1/healthz"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """How Kubeflow Pipelines is reached."""
+    """Address and credentials of Kubeflow Pipelines."""
 
     host: str | None = None
-    """Address of its API; by default of the kubeconfig's cluster, or of this pod's own."""
+    """Address of its API; by default, that of the kubeconfig's cluster or of this pod's own."""
     namespace: str | None = None
-    """The user's, where Kubeflow has several users."""
+    """The user's namespace, if Kubeflow has several users."""
     token: str | None = field(default=None, repr=False)
     ca_file: str | None = None
-    """Certificates of the authorities that the host's certificate is checked against; those of certifi by default."""
+    """CA certificates for verifying the host; those of certifi by default."""
 
 
 class _Client(kfp.Client):  # type: ignore[misc]
-    """kfp's client, whose health check leaves repeating to us and knows its service from another."""
+    """kfp's client, with a health check that does not retry and recognises other services."""
 
     def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:
-        """Return the health that kfp asks for, at once or not at all."""
+        """Return the health of the API, without retries."""
         return self._healthz_api.healthz_service_get_healthz()
 
     def check(self) -> None:
-        """Require that Kubeflow Pipelines answers, and not a login page or another service.
+        """Check that Kubeflow Pipelines responds, not a login page or another service.
 
         Raises:
-            CellwrightError: says what answers.
+            CellwrightError: the message has the response.
         """
         response = self._healthz_api.api_client.call_api(
             HEALTH, "GET", auth_settings=["Bearer"], _preload_content=False
@@ -76,11 +76,11 @@ class Kubeflow:
     """A client of one Kubeflow Pipelines.
 
     Args:
-        connection: where it is.
-        say: told why a request is repeated.
+        connection: its address.
+        say: receives a message when a request is retried.
 
     Raises:
-        CellwrightError: it is not reached, or refuses.
+        CellwrightError: it is unreachable, or refuses access.
     """
 
     def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
@@ -104,13 +104,13 @@ class Kubeflow:
         self._retry = Retry(_may_pass, seconds=SECONDS, tell=self._say_why, tell_after=3)
 
     def submit(self, spec: SearchSpec, name: str) -> str:
-        """Upload the spec's pipeline as a version, unless it is there, start a run and return its id."""
+        """Upload the spec's pipeline as a version, unless it exists; start a run and return its id."""
         check_before(spec, self.say)
         pipeline_id, version_id = self._upload(spec)
         return self._start(spec.name, name, pipeline_id, version_id, spec.pipeline.service_account)
 
     def run(self, run_id: str) -> PipelineRun:
-        """Return how a run stands; raises CellwrightError if there is none."""
+        """Return the state of a run; raises CellwrightError if it does not exist."""
         return read_run(self._ask(f"run {run_id}", self.client.get_run, run_id))
 
     def runs(self, count: int) -> list[PipelineRun]:
@@ -125,11 +125,11 @@ class Kubeflow:
         return [read_run(run) for run in found.runs or ()]
 
     def stop(self, run_id: str) -> None:
-        """Have a run stopped; its exit handler deletes what it left."""
+        """Stop a run; its exit handler cleans up."""
         self._ask(f"run {run_id}", self.client.terminate_run, run_id)
 
     def log(self, run: PipelineRun, step: str) -> str:
-        """Return what KFP gives of the log of a step's last attempt; empty where it gives nothing."""
+        """Return the log of a step's last attempt; empty if KFP has none."""
         node = last_attempt(run, step)
         if node is None:
             return ""
@@ -144,12 +144,12 @@ class Kubeflow:
         return str(response.data.decode(errors="replace"))
 
     def link(self, run_id: str) -> str:
-        """Return the address of a run's page, where a person's browser reaches KFP at the address of its API."""
+        """Return the URL of a run's page, if KFP's UI has the same address as its API."""
         prefix = self.client._get_url_prefix()
         return f"{prefix}/#/runs/details/{run_id}" if prefix.startswith("http") else ""
 
     def follow(self, run_id: str, seconds: float = 5.0) -> Iterator[PipelineRun]:
-        """Yield how a run stands, again and again until it has ended."""
+        """Yield the state of a run repeatedly until it has ended."""
         while True:
             run = self.run(run_id)
             yield run
@@ -158,9 +158,9 @@ class Kubeflow:
             time.sleep(seconds)
 
     def schedule(self, spec: SearchSpec, timetable: Timetable, description: str) -> tuple[Schedule, bool]:
-        """Make one schedule of the spec's name fire its pipeline; return it, and whether anything was changed.
+        """Create or update the schedule with the spec's name; return it, and whether anything was changed.
 
-        No run that was missed is made up for, and none begins while the last one is running.
+        Missed runs are not repeated, and no run starts while the last one is running.
         """
         check_before(spec, self.say)
         pipeline_id, version_id = self._upload(spec)
@@ -193,7 +193,7 @@ class Kubeflow:
         return current, same is None or bool(others)
 
     def schedules(self, name: str | None = None) -> list[Schedule]:
-        """Return the schedules, or those of one name."""
+        """Return all schedules, or those with one name."""
         found: list[Schedule] = []
         token = ""
         while True:
@@ -211,12 +211,12 @@ class Kubeflow:
                 return found
 
     def unschedule(self, name: str) -> None:
-        """Delete the schedules of a name; raises CellwrightError if there is none."""
+        """Delete the schedules with a name; raises CellwrightError if there is none."""
         for schedule in self._named(name):
             self._ask(f"schedule {name}", self.client.delete_recurring_run, schedule.schedule_id)
 
     def run_now(self, name: str, run_name: str) -> str:
-        """Start a run of what a schedule starts; raises CellwrightError if there is none of that name."""
+        """Start a run of a schedule's pipeline; raises CellwrightError if no schedule has that name."""
         schedule = self._named(name)[0]
         return self._start(
             name, run_name, schedule.pipeline_id, schedule.version_id, schedule.service_account
@@ -244,7 +244,7 @@ class Kubeflow:
         return str(run.run_id)
 
     def _experiment(self, name: str) -> str:
-        """Return the id of KFP's experiment of the name, made if need be, by whoever is first."""
+        """Return the id of KFP's experiment with this name, and create it if needed."""
         experiment = self._ask(
             f"experiment {name}",
             _again_on_conflict(self.client.create_experiment),
@@ -254,7 +254,7 @@ class Kubeflow:
         return str(experiment.experiment_id)
 
     def _upload(self, spec: SearchSpec) -> tuple[str, str]:
-        """Return the ids of the spec's pipeline and of its version, both made if need be."""
+        """Return the ids of the spec's pipeline and its version, and create them if needed."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "pipeline.yaml"
             compile_pipeline(spec, path)
@@ -291,7 +291,7 @@ class Kubeflow:
         return str(versions[0].pipeline_version_id) if versions else None
 
     def _ask(self, subject: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return KFP's answer, asked again for two minutes where the reason for none may pass."""
+        """Return KFP's response; temporary errors are retried for two minutes."""
         try:
             with _silence():
                 return self._retry(call, *args, **kwargs)
@@ -319,7 +319,7 @@ def _of_name(name: str) -> str:
 
 
 def _unless_there(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the call, which then takes it well that another one was faster."""
+    """Wrap the call so that it ignores an object that another process has just created."""
 
     def calling(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -333,7 +333,7 @@ def _unless_there(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _again_on_conflict(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the call that finds or makes, which finds when another one has made it meanwhile."""
+    """Wrap a find-or-create call so that it is repeated if another process creates the object meanwhile."""
 
     def calling(*args: Any, **kwargs: Any) -> Any:
         return _unless_there(call)(*args, **kwargs) or call(*args, **kwargs)
@@ -354,7 +354,7 @@ def _is_about_certificates(error: urllib3.exceptions.HTTPError) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return KFP's own words, of which the first sentence says most."""
+    """Return the first sentence of KFP's message, which has the reason."""
     if not isinstance(error, kfp_server_api.ApiException):
         return str(error)
     try:
@@ -364,5 +364,5 @@ def _reason(error: Exception) -> str:
 
 
 def _silence() -> contextlib.AbstractContextManager[Any]:
-    """Drop what kfp prints."""
+    """Suppress kfp's output."""
     return contextlib.redirect_stdout(io.StringIO())

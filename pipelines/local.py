@@ -1,4 +1,4 @@
-"""The pipeline on this machine: kfp.local runs each component as a process, one after the other."""
+"""Runs the pipeline locally: kfp.local runs each component in a separate process, one after the other."""
 
 import contextlib
 import io
@@ -31,20 +31,20 @@ from cellwright_pipelines.pipeline import build_pipeline
 
 _LOG = "run.log"
 STOP_SECONDS = 60.0
-"""That a step may take to end when it is asked to."""
+"""Grace period of a step that is asked to stop."""
 SHELLS = ("sh", "bash", "dash")
 _INDENT = "    "
 
 
 def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
-    """Run the whole pipeline; return the finished folders in the workspace, by step name.
+    """Run the whole pipeline, and return the finished folders in the workspace, by step name.
 
-    Finished steps of earlier attempts stand in the workspace, and are reused; what kfp itself left there is
-    removed. All output goes to `run.log` in the workspace, and the steps' own lines to `progress`, too.
+    Finished steps in the workspace are reused; kfp's own files there are deleted. All output goes to `run.log` in the
+    workspace, and the steps' progress also to `progress`.
 
     Raises:
-        CellwrightError: a step reports an error to fix, or was killed.
-        RuntimeError: a step failed for a reason of ours; holds its traceback.
+        CellwrightError: a step reports an error that the user can fix, or was killed.
+        RuntimeError: a step failed because of a bug; the message has its traceback.
     """
     workspace = workspace.resolve()
     root = workspace / "kfp"
@@ -70,7 +70,7 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
 
 @contextlib.contextmanager
 def passing_on_sigterm(seconds: float = STOP_SECONDS) -> Iterator[None]:
-    """Let the step that runs end first if this process is asked to end: it may leave what it has so far."""
+    """On SIGTERM, let the running step exit first, so that it can save its progress."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -94,7 +94,7 @@ def passing_on_sigterm(seconds: float = STOP_SECONDS) -> Iterator[None]:
 
 
 def _first_beyond_shells(process: psutil.Process) -> Iterator[psutil.Process]:
-    """Yield the child processes that are no shells, and those of shells, which would not wait for them."""
+    """Yield the child processes, but replace shells by their children, since shells would not wait for them."""
     for child in process.children():
         if child.name() in SHELLS:
             yield from _first_beyond_shells(child)
@@ -103,9 +103,9 @@ def _first_beyond_shells(process: psutil.Process) -> Iterator[psutil.Process]:
 
 
 class _Output(io.TextIOBase):
-    """Stands in for standard output: logs all, and hands the steps' own lines to the display.
+    """Replaces standard output: logs everything, and passes the steps' progress on to the display.
 
-    What a step prints, kfp indents; its own lines it does not.
+    kfp indents the output of steps, but not its own.
     """
 
     def __init__(self, log: TextIO, progress: Progress) -> None:
@@ -140,7 +140,7 @@ class _Output(io.TextIOBase):
 
 
 def _reason(output: _Output, workspace: Path, finished: Mapping[str, Path]) -> Exception:
-    """Return what to tell of a run in which a step failed, which kfp itself only says that it did."""
+    """Return the exception for a run with a failed step, since kfp gives no reason."""
     if output.mistakes:
         return CellwrightError("\n".join(dict.fromkeys(output.mistakes)))
     failed = next(step for step in STEPS if step not in finished)
@@ -153,17 +153,17 @@ def _reason(output: _Output, workspace: Path, finished: Mapping[str, Path]) -> E
 
 
 def _finished(root: Path, workspace: Path) -> dict[str, Path]:
-    """Return the folders in the workspace that the artifacts of the latest attempt are links to."""
+    """Return the folders in the workspace that the artifacts of the latest attempt link to."""
     records = [json.loads(path.read_bytes()) for path in root.glob("*/*/*/step.json")]
     return {record["step"]: workspace / f"{record['step']}-{record['key']}" for record in records}
 
 
 @contextlib.contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Give child processes these variables.
+    """Set environment variables for child processes.
 
-    TMPDIR, since kfp leaves a folder there for each step; PYTHONSAFEPATH, since it starts them with `-m`, by
-    which a `queue.py` in the user's folder would be taken for Python's own.
+    TMPDIR, since kfp leaves a folder there for each step. PYTHONSAFEPATH, since kfp starts steps with `-m`, and a
+    `queue.py` in the current folder would replace Python's own.
     """
     before = dict(os.environ)
     os.environ.update(values)
@@ -176,7 +176,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _kfp_local(root: Path) -> Iterator[None]:
-    """Set kfp up to run pipelines here, by this interpreter, without words on what only matters elsewhere."""
+    """Configure kfp to run pipelines locally with this interpreter, without irrelevant warnings."""
     replace = subprocess_task_handler.replace_python_executable
     subprocess_task_handler.replace_python_executable = _use_interpreter
     try:
@@ -192,9 +192,9 @@ def _kfp_local(root: Path) -> Iterator[None]:
 
 
 def _use_interpreter(command: list[str], interpreter: str) -> list[str]:
-    """Put the interpreter into the shell script `sh -ec SCRIPT SOURCE ARG…`, and nowhere else.
+    """Replace the interpreter in the shell script `sh -ec SCRIPT SOURCE ARG…`, and nowhere else.
 
-    kfp's own function replaces `python3` in every argument, so in paths as well, and does not quote blanks.
+    kfp's own function replaces `python3` in every argument, including paths, and does not quote spaces.
     """
     shell, flags, script, *arguments = command
     return [shell, flags, script.replace("python3", shlex.quote(interpreter)), *arguments]

@@ -1,4 +1,4 @@
-"""Wiring the components, the same for one machine and for a cluster."""
+"""Connects the components to a pipeline, both for local runs and for clusters."""
 
 import hashlib
 import os
@@ -17,16 +17,16 @@ from cellwright_components.finish import finish
 from cellwright_pipelines.granting import grant
 
 _MARK = "# Compiled by cellwright from a spec; the SHA-256 of what follows is "
-"""Begins a compiled pipeline, and tells one that nobody has edited from any other file."""
+"""Start of a compiled pipeline, followed by a digest that shows whether the file was edited."""
 
 
 def build_pipeline(spec: SearchSpec) -> BaseComponent:
-    """Build the pipeline of a spec, named after it and with what the spec grants each step.
+    """Build the pipeline of a spec, with its name and the resources of each step.
 
-    KFP caches nothing: it knows neither the data nor the code that a result depends on. Steps find finished folders
-    of their own in the workspace, by keys of both.
+    KFP's cache is disabled, since it knows neither the data nor the code that a result depends on. Steps find finished
+    folders in the workspace, by keys that include both.
     """
-    whole = spec  # what the pipeline calls `spec` is text that is not known yet
+    whole = spec  # inside the pipeline, `spec` is a placeholder
 
     @dsl.pipeline(name=spec.name, description=f"Neural architecture search: {spec.name}")
     def pipeline(spec: str = pack_spec(spec), workspace: str = "") -> None:
@@ -47,10 +47,10 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
 
 
 def compile_pipeline(spec: SearchSpec, path: Path) -> None:
-    """Write the pipeline as the YAML that KFP takes, to a new file or over a pipeline that this wrote.
+    """Write the pipeline as YAML for KFP, to a new file or over a compiled pipeline.
 
     Raises:
-        CellwrightError: the path is anything else.
+        CellwrightError: the path has any other file.
     """
     if os.path.lexists(path) and not _may_be_replaced(path):
         raise CellwrightError(

@@ -1,4 +1,4 @@
-"""What Kubeflow Pipelines says of runs and schedules, in our terms."""
+"""Runs and schedules of Kubeflow Pipelines as plain records."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,17 +14,17 @@ ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepState:
-    """How a step of a run stands."""
+    """The state of a step."""
 
     state: str
-    """RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELED…, as KFP calls it."""
+    """One of KFP's states: RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELED…"""
     seconds: float
-    """Since it began, until it ended."""
+    """Duration so far, or until the end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineRun:
-    """How a run stands."""
+    """The state of a run."""
 
     run_id: str
     name: str
@@ -32,15 +32,15 @@ class PipelineRun:
     created: datetime
     steps: Mapping[str, StepState]
     nodes: frozenset[str]
-    """Argo's ids of what it ran."""
+    """Argo's ids of the run's nodes."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what users are shown of it, with `steps` as a dictionary of dictionaries."""
+        """Return the run for display, with `steps` as a dictionary of dictionaries."""
         return {name: value for name, value in asdict(self).items() if name != "nodes"}
 
     @property
     def has_ended(self) -> bool:
-        """Return whether nothing more will happen."""
+        """Return whether the run is in a final state."""
         return self.state in ENDED
 
 
@@ -51,7 +51,7 @@ class Schedule:
     schedule_id: str
     name: str
     cron: str
-    """Six fields, in UTC."""
+    """Six fields in UTC."""
     description: str
     enabled: bool
     pipeline_id: str
@@ -60,10 +60,10 @@ class Schedule:
 
 
 def read_run(run: Any) -> PipelineRun:
-    """Return what KFP's record of a run says.
+    """Convert KFP's record of a run.
 
     Raises:
-        CellwrightError: it is no such record.
+        CellwrightError: it is not such a record.
     """
     _require(run, "run_id", "created_at")
     tasks = run.run_details.task_details if run.run_details else None
@@ -87,22 +87,22 @@ def read_run(run: Any) -> PipelineRun:
 
 
 def _require(record: Any, *names: str) -> None:
-    """Refuse an answer of another form, of which kfp's client makes a record without values."""
+    """Reject a response in another format, which kfp's client converts to a record without values."""
     if missing := [name for name in names if getattr(record, name, None) is None]:
         raise CellwrightError(f"what Kubeflow Pipelines answers must have {', '.join(missing)}, and has not")
 
 
 def _state(run: Any) -> str:
-    """Return a run's state; KFP calls one that was stopped failed."""
+    """Return a run's state. KFP reports a stopped run as failed."""
     was_stopped = any(status.state == "CANCELING" for status in run.state_history or ())
     return "CANCELED" if was_stopped and run.state == "FAILED" else run.state or "PENDING"
 
 
 def read_schedule(item: Any) -> Schedule:
-    """Return what KFP's record of a recurring run says.
+    """Convert KFP's record of a recurring run.
 
     Raises:
-        CellwrightError: it is no such record.
+        CellwrightError: it is not such a record.
     """
     _require(item, "recurring_run_id", "display_name")
     cron = item.trigger.cron_schedule.cron if item.trigger and item.trigger.cron_schedule else ""
@@ -120,7 +120,7 @@ def read_schedule(item: Any) -> Schedule:
 
 
 def last_attempt(run: PipelineRun, step: str) -> str | None:
-    """Return Argo's id of the last pod of a step: the workflow's name and a hash of the node's path in it."""
+    """Return Argo's id of a step's last pod: the workflow's name and a hash of the node's path."""
     prefix = next((node.rpartition("-")[0] for node in run.nodes), "")
     place = f"{prefix}.root" if step == "finish" else f"{prefix}.root.exit-handler-1"
     attempts = [f"{prefix}-{_fnv1a(f'{place}.{step}.executor({attempt})')}" for attempt in range(100)]

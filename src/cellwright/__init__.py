@@ -8,7 +8,7 @@ __all__ = ["Run", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what people call from Python when they do, so that commands answer at once."""
+    """Import the Python API on first use, so that commands start quickly."""
     if name in __all__:
         return getattr(import_module("cellwright.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

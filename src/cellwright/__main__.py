@@ -1,4 +1,4 @@
-"""What `python -m cellwright` runs, and so `torchrun -m cellwright`."""
+"""Entry point of `python -m cellwright`, and thus of `torchrun -m cellwright`."""
 
 from cellwright.cli import main
 

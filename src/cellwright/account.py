@@ -1,13 +1,13 @@
-"""The user that a process runs as, who on OpenShift and under `docker run --user` has neither a name nor a home."""
+"""Completes the user account of this process; on OpenShift and with `docker run --user`, it has no name and no home."""
 
 import os
 import pwd
 
 
 def complete_account() -> None:
-    """Give a user without an entry in the password file what libraries ask for when they are imported.
+    """Set the variables that libraries read at import for a user without an entry in the password file.
 
-    The home is `/`, as container runtimes have it. It cannot be written, which libraries bear.
+    The home is `/`, as in container runtimes. It is not writable, which libraries tolerate.
     """
     try:
         pwd.getpwuid(os.getuid())

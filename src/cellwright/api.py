@@ -1,4 +1,4 @@
-"""A run from Python, such as in a notebook: the same steps as the command line's, in the same folders."""
+"""The Python API, for example for notebooks: the same steps as the command line, in the same folders."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,11 +26,11 @@ class Run:
     """A finished run.
 
     Args:
-        place: its folder, or the spec that was run.
+        place: the run's folder, or its spec.
         runs: the folder of all runs.
 
     Raises:
-        CellwrightError: no run has finished there.
+        CellwrightError: there is no finished run.
     """
 
     def __init__(self, place: str | Path, runs: str | Path = RUNS) -> None:
@@ -38,7 +38,7 @@ class Run:
         self.info = RunReport.of(self.folder)
 
     def leaderboard(self) -> "pd.DataFrame":
-        """Return what each network scored on the test split, the best first; a column each for its size and speed."""
+        """Return the test scores, size and latency of each network, the best first."""
         import pandas as pd
 
         rows = []
@@ -55,11 +55,11 @@ class Run:
 
     @cached_property
     def model(self) -> "nn.Module":
-        """The found network, trained, in eval mode on the CPU: raw inputs as float32 in, outputs of the task out."""
+        """The found network, trained, in eval mode on the CPU. It maps raw inputs in float32 to the task's outputs."""
         return self._predictor.network
 
     def predict(self, files: str | Path | Iterable[str | Path]) -> "pd.DataFrame":
-        """Return a row for each example in the files, with what the model says, or with what is wrong in `mistake`."""
+        """Return a row for each example in the files, with the prediction, or with the error in `mistake`."""
         import pandas as pd
 
         paths = [files] if isinstance(files, str | Path) else files
@@ -70,7 +70,7 @@ class Run:
         )
 
     def report(self) -> Path:
-        """Write the HTML report, and return its place."""
+        """Write the HTML report, and return its path."""
         return write_report(self.folder)
 
     @cached_property
@@ -90,19 +90,19 @@ class Run:
 
 
 def run(spec: str | Path, *, runs: str | Path = RUNS, fresh: bool = False, **changes: Any) -> Run:
-    """Do everything that a spec says, from the data to a registered model; finished steps are reused.
+    """Run all steps of a spec, from the data to a registered model. Finished steps are reused.
 
     Args:
         spec: a YAML file.
         runs: the folder of all runs.
-        fresh: whether to delete first what earlier runs of the spec made.
-        changes: values put over the spec's, by section or key, such as `budget={"epochs": 5}`.
+        fresh: delete the results of earlier runs of the spec first.
+        changes: values that override those of the spec, by section or key, such as `budget={"epochs": 5}`.
 
     Returns:
-        The finished run. Interrupted, the same call resumes where it was.
+        The finished run. After an interruption, the same call resumes.
 
     Raises:
-        CellwrightError: something is to mend; says what.
+        CellwrightError: there is an error that the user can fix.
     """
     from cellwright_pipelines import run_locally
 

@@ -1,8 +1,8 @@
-"""The images of this version, as `make images` names them."""
+"""The container images of this version, as named by `make images`."""
 
 from cellwright import __version__
 
 CELLWRIGHT = f"ghcr.io/cellwright/cellwright:{__version__}"
-"""What pipeline steps and trials run in."""
+"""The image of pipeline steps and trials."""
 SUGGESTION = f"ghcr.io/cellwright/suggestion:{__version__}"
-"""Katib's suggestion service."""
+"""The image of Katib's suggestion service."""

@@ -1,4 +1,4 @@
-"""What a trained model says of files: the same reading and the same network as in training and evaluation."""
+"""Predictions of a trained model for files, with the same reader and network as in training and evaluation."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -28,22 +28,22 @@ MODEL_FILES = (NETWORK, WEIGHTS, ModelInfo.FILE)
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of one example, or why it says nothing."""
+    """The prediction for one example, or the reason why there is none."""
 
     name: str
     answer: dict[str, Any]
-    """As the task puts it; empty where there is a mistake."""
+    """The prediction in the task's terms; empty if there is a mistake."""
     mistake: str | None = None
 
 
 class Predictor:
-    """A trained network, on the CPU, with what it says about itself.
+    """A trained network on the CPU, with its model information.
 
     Args:
-        folder: of a finished `retrain`, or one with a registered model's files.
+        folder: folder of a finished `retrain` step, or of a registered model's files.
 
     Raises:
-        CellwrightError: a file is missing or damaged; names it.
+        CellwrightError: a file is missing or damaged; the message names it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +52,7 @@ class Predictor:
         self.network = channels_last(load_network(folder))
 
     def predict(self, files: Iterable[Path]) -> Iterator[Prediction]:
-        """Yield a prediction for each example, in order; a file that cannot be read has a mistake instead."""
+        """Yield a prediction for each example, in order; for an unreadable file, one with a mistake."""
         examples = self._examples(files)
         while batch := tuple(islice(examples, BATCH_SIZE)):
             read = [inputs for _, inputs in batch if not isinstance(inputs, str)]
@@ -65,7 +65,7 @@ class Predictor:
 
     @torch.inference_mode()
     def outputs(self, inputs: Inputs) -> torch.Tensor:
-        """Return the network's outputs (N, …) for raw inputs, each (N, …), as `evaluate` computes them."""
+        """Return the network's outputs (N, …) for raw inputs, each (N, …), computed as in `evaluate`."""
         return predict(self.network, Split(inputs, torch.zeros(len(inputs[0]))), BATCH_SIZE)
 
     def _answers(self, examples: list[Inputs]) -> list[dict[str, Any]]:
@@ -81,16 +81,16 @@ class Predictor:
 
 
 def find_model(model: str, runs: Path, download_to: Path) -> Path:
-    """Return the folder with a model's files.
+    """Return the folder of a model's files.
 
     Args:
-        model: the folder of a run or of its `retrain` step, a spec that was run, or `models:/NAME@ALIAS` or
-            `models:/NAME/VERSION` in the registry that MLFLOW_TRACKING_URI names, or in that of the runs.
+        model: the folder of a run or of its `retrain` step, the spec of a run, or `models:/NAME@ALIAS` or
+            `models:/NAME/VERSION` in the registry of MLFLOW_TRACKING_URI, or else of the runs.
         runs: the folder of all runs.
-        download_to: where files of a registered model go.
+        download_to: folder for the files of a registered model.
 
     Raises:
-        CellwrightError: there is no such model.
+        CellwrightError: the model does not exist.
     """
     if model.startswith(REGISTRY):
         uri = os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(runs / "any")
@@ -114,10 +114,10 @@ def find_model(model: str, runs: Path, download_to: Path) -> Path:
 
 
 def fetch(address: str, endpoint: str | None, folder: Path) -> list[Path]:
-    """Return copies, in the folder, of the object at an address in S3, or of all below it.
+    """Download the object at an S3 address, or all objects below it, and return the local paths.
 
     Raises:
-        CellwrightError: there is none, or the address names a bucket alone.
+        CellwrightError: there is no object, or the address has only a bucket.
     """
     bucket, _, name = address.removeprefix("s3://").rstrip("/").partition("/")
     if not name:

@@ -1,4 +1,4 @@
-"""The steps of the pipeline, each declared once. Needs nothing, so that help and specs can read it at once."""
+"""The pipeline's steps, each declared once. Imports nothing heavy, so that help and specs load quickly."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,41 +6,41 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One step, from which follow its command, its task of the pipeline, its page and its key.
+    """A step's declaration, which defines its command, pipeline task, page and key.
 
     Keys of the spec are dotted paths such as `evaluate.baseline`.
     """
 
     name: str
     help: str
-    """What the command of this name does: a line, and more after an empty one."""
+    """Help of the command with this name: a summary line, then optional text after an empty line."""
     run: str
-    """Import path of the function that fills the step's folder; called again on a half-filled one, it resumes."""
+    """Import path of the function that fills the step's folder. Called on a partially filled folder, it resumes."""
     artifact: str
-    """What it makes, as components and KFP's page name it."""
+    """Name of the step's output in components and KFP's UI."""
     inputs: tuple[str, ...] = ()
     """The steps whose folders it reads."""
     reads: tuple[str, ...] = ()
-    """The keys of the spec that its result depends on; `*` for all that are not in `uses`."""
+    """Keys of the spec that the result depends on; `*` for all that are not in `uses`."""
     reads_with_trials: tuple[str, ...] = ()
-    """The same, where architectures or hyperparameters are evaluated one by one."""
+    """Additional keys, if architectures or hyperparameters are evaluated one by one."""
     ignores: tuple[str, ...] = ()
-    """Keys within those that it does not read."""
+    """Keys within those that the step does not read."""
     uses: tuple[str, ...] = ()
-    """The keys that it reads and that its result does not depend on: where it runs, and what it tells."""
+    """Keys that the step reads, but that do not affect its result: where it runs, and what it reports."""
     identity: str | None = None
-    """Import path of a function of the spec that gives what the result depends on outside it, as JSON by name; under
-    the name of a section, in place of what that says."""
+    """Import path of a function of the spec that returns dependencies outside the spec, as JSON by name. An entry named
+    after a section replaces that section's values."""
     page: str | None = None
-    """Import path of a function of its folder and the seed that gives what KFP's page shows."""
+    """Import path of a function of the folder and the seed that returns the page for KFP's UI."""
     metrics: str | None = None
-    """Import path of a function of its folder that gives the numbers that KFP's page shows."""
+    """Import path of a function of the folder that returns the metrics for KFP's UI."""
     is_shared: bool = False
-    """Whether all processes run it together, or the first alone."""
+    """Whether all processes run the step together, not only rank 0."""
     is_logged_live: bool = False
-    """Whether MLflow shows its curves and trials while it works."""
+    """Whether MLflow shows curves and trials while the step runs."""
     files: tuple[str, ...] | None = None
-    """The files that the steps which read it need beside those of JSON; None for all."""
+    """Files other than JSON that later steps need; None for all."""
 
 
 STEPS: Mapping[str, Step] = {
@@ -150,4 +150,4 @@ STEPS: Mapping[str, Step] = {
         ),
     )
 }
-"""Every step, each after its inputs."""
+"""All steps, each after its inputs."""

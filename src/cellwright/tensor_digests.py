@@ -1,4 +1,4 @@
-"""Digests of what a safetensors file holds, in its header: written with it, and compared whenever it is read."""
+"""Digests of a safetensors file's content in its header, checked whenever the file is read."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ DIGEST, FACTS, FACTS_DIGEST = "tensors_sha256", "facts", "facts_sha256"
 
 
 def digests(tensors: Mapping[str, Tensor], facts: str | None = None) -> dict[str, str]:
-    """Return the metadata of a file with these tensors and facts."""
+    """Return the metadata for a file with these tensors and facts."""
     metadata = {DIGEST: tensors_digest(tensors)}
     return metadata if facts is None else metadata | {FACTS: facts, FACTS_DIGEST: _text_digest(facts)}
 
 
 def check_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> None:
-    """Compare tensors with the digest of them in the metadata, if there is one; files of others have none.
+    """Check tensors against their digest in the metadata. Files of other programs have none and are not checked.
 
     Raises:
-        ValueError: they differ.
+        ValueError: the digest does not match.
     """
     if metadata and DIGEST in metadata:
         _compare("tensors", tensors_digest(tensors), metadata[DIGEST])
 
 
 def checked_facts(metadata: Mapping[str, str] | None) -> str | None:
-    """Return the facts of the metadata, None where there are none.
+    """Return the facts in the metadata, or None.
 
     Raises:
-        ValueError: their digest is another.
+        ValueError: their digest does not match.
     """
     if not metadata or FACTS not in metadata:
         return None
@@ -42,7 +42,7 @@ def checked_facts(metadata: Mapping[str, str] | None) -> str | None:
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of the tensors: names, types, shapes and bytes."""
+    """Return the SHA-256 of the tensors' names, types, shapes and bytes."""
     content = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         content.update(canonical_json([name, str(tensor.dtype), list(tensor.shape)]).encode())

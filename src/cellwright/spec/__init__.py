@@ -1,6 +1,6 @@
-"""The spec: what a user writes, checked once and frozen.
+"""The spec: the user's configuration, validated once and frozen.
 
-The sections of each family's kinds are beside what they describe; `families` lists them.
+The section of each kind is beside the code that it configures; `families` lists all kinds.
 """
 
 from cellwright.spec.data import DataSection, StoredData

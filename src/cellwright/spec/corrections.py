@@ -1,4 +1,4 @@
-"""What people write, and what they mean by it. A correction is only offered if it makes the value valid."""
+"""Suggests corrections for common mistakes. A correction is only suggested if it makes the value valid."""
 
 import difflib
 import re
@@ -13,15 +13,15 @@ PREFIXES = " KMGTPE"
 
 
 def correction(key: str, value: Any, choices: Sequence[str], fits: Callable[[Any], bool]) -> tuple[Any, ...]:
-    """Return what was probably meant by a wrong value, alone in a tuple; an empty one if nothing is known.
+    """Return the probably intended value in a tuple; an empty tuple if there is no suggestion.
 
     Args:
-        key: the last part of the value's place.
-        value: what is in the file.
-        choices: the words that are allowed, if only some are.
-        fits: whether a value is valid there.
+        key: the last part of the value's path.
+        value: the wrong value.
+        choices: the allowed words, if only some are allowed.
+        fits: returns whether a value is valid there.
     """
-    if "://" in str(value):  # which may hold a password
+    if "://" in str(value):  # it may contain a password
         return ()
     for candidate in _candidates(key, value, choices):
         if fits(candidate):
@@ -69,7 +69,7 @@ def _from_text(key: str, text: str, choices: Sequence[str]) -> Iterator[Any]:
 
 
 def _memory(number: str, prefix: str, binary: str) -> str:
-    """Spell a quantity as Kubernetes does: 4GB is 4G, and 1.5GiB is 1536Mi."""
+    """Return a quantity in Kubernetes' notation: 4GB is 4G, and 1.5GiB is 1536Mi."""
     power, base = PREFIXES.index(prefix.upper() or " "), 1024 if binary else 1000
     amount = float(number)
     while power and not amount.is_integer():
@@ -78,7 +78,7 @@ def _memory(number: str, prefix: str, binary: str) -> str:
 
 
 def _numbers(text: str) -> Iterator[float]:
-    """Yield the number that a text with a decimal comma, separated thousands or a percent sign stands for."""
+    """Yield the number in a text with a decimal comma, thousands separators or a percent sign."""
     if re.fullmatch("[1-9][0-9]{0,2}([_' ,.][0-9]{3})+", text):
         yield int(re.sub("[^0-9]", "", text))
     if re.fullmatch("[-+]?[0-9]+,[0-9]+", text):
@@ -90,7 +90,7 @@ def _numbers(text: str) -> Iterator[float]:
 
 
 def spell(value: Any) -> str:
-    """Return a value as it is written in a spec."""
+    """Return a value in the notation of a spec."""
     match value:
         case None:
             return "null"

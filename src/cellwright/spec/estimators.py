@@ -9,25 +9,25 @@ from cellwright.spec.section import Section
 from cellwright.spec.strategy import PositiveFloat, Share
 
 COSTS = ("params", "macs", "depth", "memory_mb")
-"""What is known of every architecture, whatever the estimators."""
+"""Metrics of every architecture, without any estimator."""
 
 
 class EstimatorSection(Section):
-    """What all estimators share."""
+    """Common keys of all estimators."""
 
     implementation: ClassVar[str]
-    """The import path of the estimator's class."""
+    """Import path of the estimator's class."""
 
     kind: str
     keep: Share = 1.0
-    """Share of the architectures that the next estimator gets to see: the best so far, by this one's score."""
+    """Fraction of the architectures that are passed to the next estimator, ranked by this one's score."""
 
     @abstractmethod
     def metrics(self, objective: str) -> tuple[str, ...]:
-        """Return what the estimator measures, its score first, where the task's objective is called so."""
+        """Return the estimator's metrics, its score first, given the name of the task's objective."""
 
     def runs_in_trials(self, *, is_remote: bool) -> bool:
-        """Return whether it takes so long that each estimate is a trial, where trials are remote or not."""
+        """Return whether estimates are too slow for the search's process, so that each one is a trial."""
         return False
 
 
@@ -35,14 +35,14 @@ class ObjectiveSection(Section):
     """A metric to optimise."""
 
     metric: str
-    """What an estimator measures, or a cost; the task's own is `accuracy` for images."""
+    """A metric of an estimator, or a cost. The task's objective is `accuracy` for images."""
     direction: Literal["maximize", "minimize"] = "maximize"
     goal: float | None = None
-    """Value of the first objective at which the search has found enough and stops."""
+    """Stop the search once the first objective reaches this value."""
 
 
 class Constraints(Section):
-    """Upper limits; an architecture beyond one is never trained."""
+    """Upper limits; an architecture that exceeds one is never trained."""
 
     params: PositiveFloat | None = None
     """Trainable parameters of the final network."""
@@ -51,37 +51,37 @@ class Constraints(Section):
     depth: PositiveFloat | None = None
     """Convolutions and linear layers on the longest path through the final network."""
     latency_ms: PositiveFloat | None = None
-    """Median time of a warm forward pass of one example on this device."""
+    """Median latency of a warm forward pass for one example on this device."""
     memory_mb: PositiveFloat | None = None
-    """Peak of a forward pass of one example through the final network, 10⁶ bytes, weights included."""
+    """Peak memory of the final network's forward pass for one example, including weights, in 10⁶ bytes."""
 
 
 class BestPick(Section):
-    """The best by the first objective."""
+    """The best member by the first objective."""
 
     kind: Literal["best"] = "best"
 
 
 class KneePick(Section):
-    """The member of the Pareto front nearest to the best of every objective, each scaled to the front's range."""
+    """The member of the Pareto front closest to the best in every objective, each scaled to the front's range."""
 
     kind: Literal["knee"]
 
 
 class WithinPick(Section):
-    """The best by the first objective among those of the Pareto front within limits."""
+    """The best member of the Pareto front, by the first objective, within limits on all objectives."""
 
     kind: Literal["within"]
     limits: dict[str, float] = Field(min_length=1)
-    """Largest value of each objective's metric that is minimised, smallest of one that is maximised."""
+    """Limits by metric: maxima for minimised objectives, minima for maximised ones."""
 
 
 class WeightedPick(Section):
-    """The largest weighted sum of objectives, each scaled to the front's range."""
+    """The member with the largest weighted sum of objectives, each scaled to the front's range."""
 
     kind: Literal["weighted"]
     weights: dict[str, PositiveFloat] = Field(min_length=1)
-    """By metric; an omitted objective has weight 0."""
+    """Weights by metric; an omitted objective has weight 0."""
 
 
 AnyPick = Annotated[BestPick | KneePick | WithinPick | WeightedPick, Field(discriminator="kind")]

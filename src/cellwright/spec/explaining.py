@@ -1,4 +1,4 @@
-"""Describing what is wrong in a spec: the place, the value, the rule, and what was probably meant."""
+"""Messages about errors in a spec: the path, the value, the rule, and a suggestion."""
 
 import copy
 import difflib
@@ -24,20 +24,20 @@ RULES = {
     **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
     "string_type": "must be text",
 }
-"""What pydantic's kinds of mistakes mean to people."""
+"""Readable rules for pydantic's error types."""
 SURE = 0.85
-"""How similar an unknown key and a known one are where nobody means another key of that name elsewhere."""
+"""Minimum similarity of an unknown and a known key for a suggestion, if no other section has the unknown key."""
 
 Location = Sequence[int | str]
 
 
 def mistakes(error: ValidationError, values: Any, model: type[BaseModel]) -> list[str]:
-    """Return a line for each mistake in values that were to be a `model`: its path, the value, the rule."""
+    """Return a message for each error in values that do not match `model`: its path, the value, the rule."""
     return [_describe(details, values, model) for details in error.errors(include_url=False)]
 
 
 def _describe(details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:
-    """Say one mistake: the path in the file, the value, the rule."""
+    """Return the message for one error: the path in the file, the value, the rule."""
     location = _without_kinds(details["loc"], values)
     path = _dotted(location) or "the spec"
     match details["type"]:
@@ -72,7 +72,7 @@ def _describe(details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:
 
 
 def _right_key(location: Location, values: Any, root: type[BaseModel]) -> str:
-    """Say which key is meant: one with nearly that name, or one of that name elsewhere in the spec."""
+    """Suggest a key: one with a similar name, or the same name elsewhere in the spec."""
     key, known = str(location[-1]), _fields_at(location[:-1], values, root)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     places = [_dotted(place) for place in _places(key, values, root)]
@@ -85,12 +85,12 @@ def _right_key(location: Location, values: Any, root: type[BaseModel]) -> str:
 
 
 def _places(key: str, values: Any, root: type[BaseModel]) -> list[list[str]]:
-    """Return where in the spec there are keys of that name."""
+    """Return the paths of all keys with this name."""
     return [path for path in _paths(values, root) if path[-1] == key]
 
 
 def _all_keys(values: Any, root: type[BaseModel]) -> set[str]:
-    """Return the places of all keys within sections, as people write them: `budget.epochs`."""
+    """Return the paths of all keys in sections, such as `budget.epochs`."""
     return {_dotted(path) for path in _paths(values, root) if len(path) > 1}
 
 
@@ -104,7 +104,7 @@ def _paths(values: Any, root: type[BaseModel], parents: Sequence[str] = ()) -> I
 
 
 def _meant(location: Location, details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:
-    """Say which value is probably meant, if one is near that is valid."""
+    """Suggest a similar valid value, if there is one."""
 
     def fits(candidate: Any) -> bool:
         corrected = copy.deepcopy(values)
@@ -114,7 +114,7 @@ def _meant(location: Location, details: ErrorDetails, values: Any, root: type[Ba
         except ValidationError as error:
             wrong = [_without_kinds(details["loc"], corrected) for details in error.errors()]
             return all(place[: len(location)] != [*location] for place in wrong)
-        except TypeError:  # the place is in no file, as of a default
+        except TypeError:  # the path is not in the file, for example that of a default
             return False
         return True
 
@@ -133,12 +133,12 @@ def _dotted(location: Location) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Spell a wrong value for a message, without what may be meant as a user and password."""
+    """Return a wrong value for a message, without credentials."""
     return re.sub("://.*@", "://", repr(value))[:80]
 
 
 def _without_kinds(location: tuple[int | str, ...], values: Any) -> list[int | str]:
-    """Drop from pydantic's location the names of the kinds of a union's members, which are in no file."""
+    """Remove the names of union members from pydantic's location, since they are not in the file."""
     path: list[int | str] = []
     for part in location:
         value = _value_at(path, values)
@@ -157,7 +157,7 @@ def _value_at(path: Sequence[int | str], values: Any) -> Any:
 
 
 def _model_at(path: Sequence[int | str], values: Any, root: type[BaseModel]) -> type[BaseModel] | None:
-    """Return the section that describes the value at `path`, of a family the kind that the value names."""
+    """Return the section at `path`; for a family, the section of the kind in the values."""
     model, choices = root, [root]
     for depth, part in enumerate(path, start=1):
         if isinstance(part, str):
@@ -177,14 +177,14 @@ def _model_at(path: Sequence[int | str], values: Any, root: type[BaseModel]) -> 
 
 
 def _choices(annotation: Any) -> list[Any]:
-    """Return the sections and families that an annotation is made of."""
+    """Return the sections and families in an annotation."""
     if isinstance(annotation, Family) or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return [annotation]
     return [choice for argument in get_args(annotation) for choice in _choices(argument)]
 
 
 def _choose(choices: list[Any], value: Any, values: Any) -> type[BaseModel] | None:
-    """Return the section that a value, somewhere in the values of a spec, is meant to be."""
+    """Return the section that a value is probably meant for."""
     for family in (choice for choice in choices if isinstance(choice, Family)):
         with suppress(CellwrightError):
             return family.section_type(family.kind_in(value, values))

@@ -1,4 +1,4 @@
-"""The kinds of every family. What is listed here is all that makes a kind a built-in one."""
+"""The built-in kinds of every family. A kind is built in if it is listed here."""
 
 from cellwright.spec.data import DataSection
 from cellwright.spec.estimators import EstimatorSection
@@ -90,4 +90,4 @@ STORES = {
     "s3": "cellwright.stores.s3:S3Store",
     "": "cellwright.stores.folder:FolderStore",
 }
-"""The import path of each store's class, by the scheme of its URIs; a path has none."""
+"""Import path of each store's class by URI scheme; empty for a plain path."""

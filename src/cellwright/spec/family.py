@@ -1,4 +1,4 @@
-"""A family: a section of the spec that comes in kinds, built in or the user's own."""
+"""Families: sections of the spec that have several kinds, built in or the user's own."""
 
 import re
 from collections.abc import Mapping
@@ -18,17 +18,17 @@ IMPORT_PATH = r"^[\w.]+:[\w.]+$"
 
 
 class Family(Generic[S]):
-    """The kinds of one section, each a subclass of `base` that is found by its import path.
+    """The kinds of one section, each a subclass of `base` with an import path.
 
-    A spec names a built-in kind by its name and a user's by its import path, `my_package.spaces:WaveletsSection`;
-    both are loaded in the same way, when a spec first names them. As metadata of a field (`Annotated[base, family]`)
-    a family validates the field, and gives the JSON Schema of the built-in kinds.
+    A spec refers to a built-in kind by its name, and to a user's by its import path,
+    `my_package.spaces:WaveletsSection`. Both are imported on first use. As metadata of a field (`Annotated[base,
+    family]`), a family validates the field and provides the JSON Schema of the built-in kinds.
 
     Args:
-        base: what every kind's section is.
-        kinds: the import path of each built-in kind's section, by its name.
+        base: base class of the kinds' sections.
+        kinds: import path of each built-in kind's section, by name.
         tag: the key that names the kind.
-        default: the kind of a section without the key; None where it is required.
+        default: the kind of a section without the key; None if the key is required.
     """
 
     def __init__(
@@ -40,32 +40,32 @@ class Family(Generic[S]):
         self.default_kind = default
 
     def section_type(self, kind: str) -> type[S]:
-        """Return the section of a kind; raises CellwrightError where there is none."""
+        """Return the section of a kind; raises CellwrightError if it does not exist."""
         if not self._is_known(kind):
             raise CellwrightError(f"{self.tag} must be one of {', '.join(self.kinds)}, got {kind!r}")
         return load_class(self.kinds.get(kind, kind), self.base)
 
     def kind_in(self, section: Any, spec: Any) -> str:
-        """Return the kind that a section says it is, both as values that may be wrong.
+        """Return the kind of a section, given unvalidated values.
 
         Args:
-            section: the section's values.
-            spec: those of the whole spec.
+            section: values of the section.
+            spec: values of the whole spec.
         """
         return str(
             section.get(self.tag, self.default_kind) if isinstance(section, Mapping) else self.default_kind
         )
 
     def _is_known(self, kind: str) -> bool:
-        """Return whether it is a built-in kind, or looks like an import path."""
+        """Return whether a kind is built in, or looks like an import path."""
         return kind in self.kinds or re.fullmatch(IMPORT_PATH, kind) is not None
 
     def default(self) -> S:
-        """Return the section of the default kind, all of it at its defaults."""
+        """Return the section of the default kind with its default values."""
         return self.validate({})
 
     def validate(self, value: Any) -> S:
-        """Return the section that the value describes."""
+        """Return the validated section."""
         if isinstance(value, self.base):
             return value
         if not isinstance(value, Mapping):
@@ -100,7 +100,7 @@ class Family(Generic[S]):
         return tuple(map(self.section_type, self.kinds))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate the field; what it holds is written as what it is."""
+        """Validate the field with this family, and serialise it by its actual type."""
         return core_schema.no_info_plain_validator_function(
             self.validate, serialization=core_schema.simple_ser_schema("any")
         )
@@ -108,7 +108,7 @@ class Family(Generic[S]):
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe the built-in kinds, and let those of users be anything."""
+        """Describe the built-in kinds; the user's own kinds may have any keys."""
         choices: dict[Any, CoreSchema] = {
             kind: self.section_type(kind).__pydantic_core_schema__ for kind in self.kinds
         }

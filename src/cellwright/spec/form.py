@@ -1,4 +1,4 @@
-"""Texts of a certain form, described in words where they are wrong."""
+"""Strings that must match a pattern, with a readable message."""
 
 import re
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 @dataclass(frozen=True)
 class Form:
-    """Metadata of a `str`: the pattern that it must match, and what that means to people."""
+    """Metadata of a `str`: the pattern that it must match, and a description of it."""
 
     pattern: str
     words: str
-    """Completes "must be …"."""
+    """Completes the message "must be …"."""
 
     def _check(self, text: str) -> str:
         if re.fullmatch(self.pattern, text) is None:
@@ -23,13 +23,13 @@ class Form:
         return text
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Check what is a `str` already."""
+        """Validate the pattern after the type."""
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Give editors the pattern."""
+        """Add the pattern to the JSON Schema, for editors."""
         return {**handler(schema), "pattern": self.pattern}
 
 

@@ -1,4 +1,4 @@
-"""Reading a spec file, with every mistake named at once."""
+"""Loads a spec file, and reports all errors at once."""
 
 import base64
 import hashlib
@@ -20,18 +20,18 @@ from cellwright.spec.yaml12 import MAX_CHARACTERS, load_yaml
 
 STDIN = Path("-")
 PROFILES = Path(__file__).with_name("profiles.yaml")
-"""The resource profiles that cellwright knows."""
+"""The built-in resource profiles."""
 
 
 def load_spec(path: Path, overrides: Iterable[str] = ()) -> SearchSpec:
-    """Read a spec from a YAML file; relative paths in it count from the file's folder.
+    """Read a spec from a YAML file. Relative paths in it are relative to the file's folder.
 
     Args:
-        path: the file, or `-` for the standard input.
-        overrides: `KEY.KEY=VALUE` each, with a YAML value, applied over the file.
+        path: the file, or `-` for standard input.
+        overrides: `KEY.KEY=VALUE` each, with a YAML value; they override the file.
 
     Raises:
-        SpecError: the file cannot be read, or breaks rules; names each one.
+        SpecError: the file cannot be read, or breaks rules; the message lists every error.
     """
     values = _read(path)
     if values is None:
@@ -47,12 +47,12 @@ def load_spec(path: Path, overrides: Iterable[str] = ()) -> SearchSpec:
 
 
 def _folder(path: Path) -> Path:
-    """Return the folder that the paths of a spec count from: where the user named it, even if that is a link."""
+    """Return the folder that a spec's paths are relative to. Symbolic links are not resolved."""
     return path.absolute().parent
 
 
 def _read(path: Path) -> Any:
-    """Return what a YAML file says, or the standard input if the path is `-`."""
+    """Return the content of a YAML file, or of standard input if the path is `-`."""
     try:
         with open(sys.stdin.fileno(), "rb", closefd=False) if path == STDIN else path.open("rb") as file:
             content = file.read(4 * MAX_CHARACTERS + 1)
@@ -79,24 +79,24 @@ def _decoded(content: bytes, path: Path) -> str:
 
 
 def parse_spec(text: str) -> SearchSpec:
-    """Read a spec from the JSON that `SearchSpec.model_dump_json(by_alias=True)` gives."""
+    """Read a spec from the output of `SearchSpec.model_dump_json(by_alias=True)`."""
     return _validate(json.loads(text), "spec")
 
 
 def pack_spec(spec: SearchSpec) -> str:
-    """Return the spec as one word of `[A-Za-z0-9_=.-]`, in which no template language finds anything to replace.
+    """Return the spec as one word of `[A-Za-z0-9_=.-]`, which is safe from all template languages.
 
-    It is `SHA256.BASE64`, of the UTF-8 of its JSON.
+    It is `SHA256.BASE64` of the spec's JSON in UTF-8.
     """
     text = spec.model_dump_json(by_alias=True).encode()
     return f"{hashlib.sha256(text).hexdigest()}.{base64.urlsafe_b64encode(text).decode()}"
 
 
 def unpack_spec(word: str) -> SearchSpec:
-    """Read what `pack_spec` wrote.
+    """Read the output of `pack_spec`.
 
     Raises:
-        SpecError: it is not what was written.
+        SpecError: the word is damaged.
     """
     digest, _, encoded = word.strip().partition(".")
     try:
@@ -130,10 +130,10 @@ def _absolute(spec: SearchSpec, folder: Path) -> SearchSpec:
 
 
 def _put_profiles_in(values: dict[str, Any], path: Path) -> None:
-    """Replace, wherever a spec holds resources, the name of a profile by what it stands for.
+    """Replace the names of profiles by their resources, everywhere in a spec.
 
     Raises:
-        SpecError: no profile is called so, or their file cannot be read.
+        SpecError: a profile does not exist, or the file of profiles cannot be read.
     """
     known = load_profiles()
     if (file := values.get("profiles")) is not None:
@@ -157,10 +157,10 @@ def _put_profiles_in(values: dict[str, Any], path: Path) -> None:
 
 
 def load_profiles(path: Path = PROFILES) -> dict[str, dict[str, Any]]:
-    """Return the resource profiles of a file by their names: those that cellwright knows, unless one is given.
+    """Return the resource profiles of a file by name; by default, the built-in ones.
 
     Raises:
-        SpecError: it cannot be read, or a profile breaks a rule; names each.
+        SpecError: the file cannot be read, or profiles break rules; the message names each.
     """
     values = _read(path)
     if not isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""Places that a spec names: files and folders of this machine, and what is in S3."""
+"""Locations in a spec: local files and folders, and objects in S3."""
 
 import re
 from pathlib import Path
@@ -34,14 +34,14 @@ def _a_place(value: Any) -> Any:
 Place = Annotated[
     Annotated[str, Field(pattern=S3_URI)] | Path, Field(union_mode="left_to_right"), BeforeValidator(_a_place)
 ]
-"""A path, or where something is in a bucket: a `str`."""
+"""A local path, or a URI in a bucket as a `str`."""
 
 
 def absolute(path: Path, folder: Path) -> Path:
-    """Return where a path of a spec is: it counts from the spec's folder, or from the home folder if it begins with ~.
+    """Return the absolute path: relative to the spec's folder, or to the home folder if it starts with ~.
 
     Raises:
-        SpecError: the home folder is not known.
+        SpecError: the home folder is unknown.
     """
     try:
         return folder / path.expanduser()

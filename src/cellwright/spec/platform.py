@@ -1,4 +1,4 @@
-"""The `register`, `tracking`, `resources` and `pipeline` sections: what surrounds the search."""
+"""The `register`, `tracking`, `resources` and `pipeline` sections, which configure the platform."""
 
 import re
 from collections.abc import MutableMapping
@@ -17,7 +17,7 @@ _numbers_too = BeforeValidator(
 )
 
 Cpu = Annotated[str, Form(r"^([0-9]*\.)?[0-9]+m?$", "a number of CPUs, such as 2, 0.5 or 500m"), _numbers_too]
-"""A Kubernetes quantity of CPUs, in the form that KFP takes."""
+"""A Kubernetes quantity of CPUs, in KFP's format."""
 Memory = Annotated[
     str,
     Form(
@@ -26,7 +26,7 @@ Memory = Annotated[
     ),
     _numbers_too,
 ]
-"""A Kubernetes quantity of bytes, in the form that KFP takes."""
+"""A Kubernetes quantity of bytes, in KFP's format."""
 
 
 _FACTORS = {"": 1} | {
@@ -37,7 +37,7 @@ _FACTORS = {"": 1} | {
 
 
 def count_bytes(memory: str) -> int:
-    """Return the bytes that a Kubernetes quantity stands for."""
+    """Return the number of bytes of a Kubernetes quantity."""
     number, unit = re.fullmatch(r"([0-9]+)(.*)", memory).groups()  # type: ignore[union-attr]
     return int(int(number) * _FACTORS[unit])
 
@@ -45,16 +45,16 @@ def count_bytes(memory: str) -> int:
 MLFLOW_NAME_LENGTH = 256
 
 KFP_RUN_TAG = "kfp.run_id"
-"""The tag that tells which run of Kubeflow Pipelines it was."""
+"""The MLflow tag with the id of the run in Kubeflow Pipelines."""
 
 
 def count_cpus(cpu: str) -> float:
-    """Return the CPUs that a Kubernetes quantity stands for."""
+    """Return the number of CPUs of a Kubernetes quantity."""
     return float(cpu[:-1]) / 1000 if cpu.endswith("m") else float(cpu)
 
 
 def _is_mlflow_name(name: str) -> str:
-    """Refuse what MLflow would refuse after all the work, or its database would."""
+    """Reject names that MLflow or its database would reject at the end of the run."""
     if not name.strip() or name == "." or name.startswith("..") or len(name) > MLFLOW_NAME_LENGTH:
         raise ValueError(
             f"must be 1 to {MLFLOW_NAME_LENGTH} characters that MLflow takes: not blank, not '.', and not beginning "
@@ -64,7 +64,7 @@ def _is_mlflow_name(name: str) -> str:
 
 
 class Register(Section):
-    """Where the model goes."""
+    """Registration of the model."""
 
     name: (
         Annotated[str, Form(r"^[^/:?]+$", "a name without /, : and ?"), AfterValidator(_is_mlflow_name)]
@@ -83,19 +83,19 @@ class Tracking(Section):
     secret: Annotated[str, AfterValidator(without_templates)] | None = None
     """Kubernetes Secret for steps on a cluster, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     tags: dict[str, str] = {}
-    """Tags for the MLflow run and the model version; the command line adds the commit of the spec's folder."""
+    """Tags for the MLflow run and the model version; the command line adds the git commit of the spec's folder."""
     run_id: str | None = None
-    """An MLflow run to log into, or a run nested in it, as KFP's MLflow plugin makes; by default a new one is made."""
+    """An existing MLflow run to log into, or a nested run, as created by KFP's MLflow plugin; by default, a new run."""
 
     def completed(self, environ: MutableMapping[str, str], *, kfp_run_id: str | None = None) -> Self:
-        """Return the section with unset keys filled from the environment of a step.
+        """Return the section with missing keys set from a step's environment.
 
-        A run is joined only on the server that the environment names with it.
+        An existing run is used only with the server that the environment names along with it.
 
         Args:
-            environ: `MLFLOW_TRACKING_URI` and `MLFLOW_RUN_ID`, which KFP's MLflow plugin sets, too, to the run of the
-                task. The user and password in a URI move to the variables that MLflow has for them.
-            kfp_run_id: of the run of Kubeflow Pipelines, which becomes a tag.
+            environ: `MLFLOW_TRACKING_URI` and `MLFLOW_RUN_ID`. KFP's MLflow plugin sets them too, to the run of the
+                task. The user and password in a URI are moved to MLflow's own variables.
+            kfp_run_id: id of the run in Kubeflow Pipelines, which becomes a tag.
         """
         split_login(environ)
         server = environ.get(MLFLOW_URI) or None
@@ -122,20 +122,19 @@ class Toleration(DeployedSection):
 
 
 class Resources(DeployedSection):
-    """What one step may use; on one machine, `cpu` bounds its threads."""
+    """Resources of one step. In a local run, `cpu` limits its threads."""
 
     profile: str | None = None
-    """A profile of these keys by its name, of those that cellwright knows or of the file `profiles`; keys beside it
-    override it."""
+    """Name of a profile, built in or from the file `profiles`; other keys override it."""
     cpu: Cpu = "2"
     cpu_request: Cpu | None = None
-    """CPUs of a node that are reserved; all of `cpu` by default."""
+    """CPUs that are reserved on a node; all of `cpu` by default."""
     memory: Memory = "2Gi"
     scratch: Memory = "10Gi"
-    """Disk of a pod, for prepared data, checkpoints and models: a pod that uses more is evicted."""
+    """Disk space of a pod, for prepared data, checkpoints and models. A pod that uses more is evicted."""
     gpus: int = Field(default=0, ge=0)
     gpu_resource: str = "nvidia.com/gpu"
-    """Name of the extended resource that stands for a GPU."""
+    """Name of the extended resource for GPUs."""
     node_selector: dict[str, str] = {}
     tolerations: tuple[Toleration, ...] = ()
     affinity: dict[str, Any] = {}
@@ -144,7 +143,7 @@ class Resources(DeployedSection):
     service_account: str | None = None
     image_pull_secrets: tuple[str, ...] = ()
     spot: bool = False
-    """Run on nodes that may be reclaimed: an evicted pod restarts from its checkpoint, and does not count as failed."""
+    """Use nodes that may be reclaimed: an evicted pod restarts from its checkpoint, and does not count as failed."""
 
     @model_validator(mode="after")
     def _request_is_within_the_limit(self) -> Self:
@@ -154,7 +153,7 @@ class Resources(DeployedSection):
 
     @property
     def threads(self) -> int:
-        """Return the whole number of CPUs, at least 1."""
+        """Return the number of whole CPUs, at least 1."""
         return max(1, int(count_cpus(self.cpu)))
 
 
@@ -171,14 +170,14 @@ class Pipeline(DeployedSection):
     """The steps as tasks of Kubeflow Pipelines."""
 
     image: str | None = None
-    """Image of the steps; by default the released one of this version."""
+    """Image of the steps; by default, the released one of this version."""
     service_account: str | None = None
-    """Identity of the steps' pods, in the namespace of the pipeline's runs; KFP's own by default."""
+    """Service account of the steps' pods, in the namespace of the pipeline's runs; KFP's own by default."""
     resources: dict[StepName, Resources] = {}
-    """What single steps may use; the spec's `resources` for the others."""
+    """Resources of individual steps; by default, the spec's `resources`."""
     max_seconds: int = Field(default=7 * 86400, ge=1)
-    """Time limit of one attempt at a step."""
+    """Time limit of one attempt of a step."""
     retries: int = Field(default=2, ge=0)
-    """How often a failed step is retried, from its checkpoint."""
+    """Number of retries of a failed step, from its checkpoint."""
     spot_retries: int = Field(default=20, ge=0)
-    """The same for steps on spot nodes, which may be reclaimed at any time."""
+    """Number of retries of steps on spot nodes, which may be reclaimed at any time."""

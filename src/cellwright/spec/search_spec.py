@@ -32,11 +32,11 @@ from cellwright.spec.task import TaskSection
 from cellwright.spec.tune import Hyperparameters, Tune
 
 OF_SEARCH = ("strategy", "budget", "estimators", "tune")
-"""The sections that go together: what searches, and how."""
+"""The sections of the search itself."""
 
 
 class SearchSpec(Section):
-    """One file from which everything follows: data, search, retraining, evaluation and registration."""
+    """A complete configuration: data, search, retraining, evaluation and registration."""
 
     name: Annotated[
         str,
@@ -45,53 +45,53 @@ class SearchSpec(Section):
             "1 to 40 small letters, digits and hyphens, without a hyphen at either end",
         ),
     ]
-    """Names the pipeline, its MLflow experiment and its registered model."""
+    """Name of the pipeline, its MLflow experiment and its registered model."""
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """All randomness of the search and of the retraining follows from it."""
+    """Seed of all randomness in the search and the retraining."""
     data: Annotated[DataSection, SOURCES]
     augment: Annotated[TaskSection, TASKS] = Field(default_factory=dict, validate_default=True)
-    """Random changes to training examples, in both the search and the retraining; its keys are the task's."""
+    """Random augmentation of training examples, in both the search and the retraining. Its keys depend on the task."""
     space: Annotated[SpaceSection, SPACES] = Field(default_factory=SPACES.default)
     strategy: Annotated[StrategySection, STRATEGIES] = Field(default_factory=dict, validate_default=True)
     budget: Budget = Budget()
     estimators: tuple[Annotated[EstimatorSection, ESTIMATORS], ...] = Field(
         default_factory=lambda: (ESTIMATORS.default(),)
     )
-    """What scores the architectures of a sampled search; each sees what the one before passed."""
+    """Estimators that score the architectures of a sampled search. Each receives what the one before has passed."""
     objectives: tuple[ObjectiveSection, ...] = Field(
         default_factory=tuple, min_length=1, validate_default=True
     )
-    """What a sampled search is after, the most important first; several give a Pareto front."""
+    """The objectives of a sampled search, the most important one first. Several objectives give a Pareto front."""
     pick: AnyPick = BestPick()
     constraints: Constraints = Constraints()
     tune: Tune | None = None
     start: Start = Start()
     runner: Annotated[RunnerSection, RUNNERS] = Field(default_factory=RUNNERS.default)
-    """Where trials run: each of a sampled search, or a whole one-shot search for each of its seeds."""
+    """Where trials run. A trial is one evaluation of a sampled search, or a whole one-shot search for one seed."""
     store: Store | None = None
-    """Where a cluster keeps what steps and trials share."""
+    """Storage for the files that steps and trials on a cluster share."""
     retrain: Retrain = Retrain()
     evaluate: Evaluate = Evaluate()
     register_: Register = Field(default=Register(), alias="register")
     tracking: Tracking = Tracking()
     resources: Resources = Resources()
     profiles: Path | None = None
-    """A file with resource profiles of the user's own: a mapping of names to what `resources` may hold."""
+    """A file with the user's own resource profiles: a mapping from names to values of `resources`."""
     pipeline: Pipeline = Pipeline()
 
     @model_validator(mode="before")
     @classmethod
     def _with_defaults_of_the_task(cls, values: Any) -> Any:
-        """Fill in what the spec leaves out and its task has a default for.
+        """Set omitted keys to the task's defaults.
 
-        A strategy of the user's own leaves out the defaults of what goes with a strategy.
+        With the user's own strategy, the defaults of sections that depend on the strategy are not set.
         """
         if not isinstance(values, Mapping):
             return values
         try:
             task = TASKS.section_type(SOURCES.validate(values.get("data")).task_kind)
         except (CellwrightError, PydanticCustomError, PydanticKnownError, ValueError):
-            return values  # what is wrong is reported where the data is read
+            return values  # errors are reported when `data` is validated
         of_search = {} if "strategy" in values else {name: task.defaults.get(name) for name in OF_SEARCH}
         given = {name: value for name, value in of_search.items() if value is not None}
         if "space" in task.defaults:
@@ -105,18 +105,18 @@ class SearchSpec(Section):
     @field_validator("strategy", mode="before")
     @classmethod
     def _usual_strategy(cls, value: Any, info: ValidationInfo) -> Any:
-        """Let the strategy be the space's usual one where none is named."""
+        """Use the space's default strategy if none is named."""
         usual = getattr(info.data.get("space"), "strategy", None)
         return {"kind": usual} | value if usual and isinstance(value, dict) else value
 
     @field_validator("objectives", mode="before")
     @classmethod
     def _default_objective(cls, value: Any, info: ValidationInfo) -> Any:
-        """Let the metric be the task's objective where none is named."""
+        """Use the task's objective if no metric is named."""
         if not isinstance(value, list | tuple):
             return value
         augment = info.data.get("augment")
-        default = {"metric": augment.objective if augment else "unknown"}  # that mistake is reported already
+        default = {"metric": augment.objective if augment else "unknown"}  # that error is already reported
         return [default | one if isinstance(one, dict) else one for one in value or ({},)]
 
     @model_validator(mode="after")
@@ -239,13 +239,13 @@ class SearchSpec(Section):
         return self
 
     def _default(self, name: str) -> Any:
-        """Return the value of a field that is left out."""
+        """Return the default of a field."""
         if name == "objectives":
             return (ObjectiveSection(metric=self.augment.objective),)
         return type(self).model_fields[name].get_default(call_default_factory=True)
 
     def _check_metrics(self) -> None:
-        """Require that every metric that is asked for is measured."""
+        """Check that every requested metric is measured."""
         measured = {*COSTS, *(name for e in self.estimators for name in e.metrics(self.augment.objective))}
         objectives = {objective.metric for objective in self.objectives}
         asked = {
@@ -284,7 +284,7 @@ class SearchSpec(Section):
 
     @property
     def hyperparameters(self) -> Hyperparameters:
-        """Return those that are searched together with the architecture."""
+        """Return the hyperparameters that are searched together with the architecture."""
         return self.tune.values if self.tune and self.tune.when == "with" else {}
 
     @property
@@ -305,27 +305,27 @@ class SearchSpec(Section):
 
     @property
     def trial_resources(self) -> Resources:
-        """Return what one trial may use."""
+        """Return the resources of one trial."""
         return self.runner.trial_resources(self.resources)
 
     def step_resources(self, step: str) -> Resources:
-        """Return what a step may use as a task of a pipeline."""
+        """Return the resources of a step as a task of a pipeline."""
         return self.pipeline.resources.get(step, self.resources)
 
     @property
     def final_space(self) -> SpaceSection:
-        """Return the space at the size that its networks are retrained at."""
+        """Return the space at the size of the final network."""
         return self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
 
     @property
     def parts(self) -> tuple[Section, ...]:
-        """Return its sections, or those that a view has."""
+        """Return the sections; in a view, only those that it has."""
         values = (value if isinstance(value, tuple) else (value,) for value in self.__dict__.values())
         return tuple(part for value in values for part in value if isinstance(part, Section))
 
     @property
     def imports(self) -> tuple[str, ...]:
-        """Return the import paths of what users bring along."""
+        """Return the import paths of the users' own code."""
         return tuple(path for part in self.parts for path in part.imports)
 
     @property
@@ -335,10 +335,10 @@ class SearchSpec(Section):
 
     @property
     def digest(self) -> str:
-        """Return 16 hex digits that name this spec, defaults included, wherever it is tracked."""
+        """Return 16 hex digits that identify this spec, including defaults, wherever it is tracked."""
         return digest(self.model_dump(mode="json", by_alias=True, exclude={"tracking"}))
 
     def completed(self, environ: MutableMapping[str, str], *, kfp_run_id: str | None = None) -> Self:
-        """Return the spec with what a step's surroundings say of tracking; see `Tracking.completed`."""
+        """Return the spec with tracking configured from the environment; see `Tracking.completed`."""
         tracking = self.tracking.completed(environ, kfp_run_id=kfp_run_id)
         return self.model_copy(update={"tracking": tracking})

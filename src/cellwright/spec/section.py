@@ -1,4 +1,4 @@
-"""What every section of a spec has in common."""
+"""The base class of all sections of a spec."""
 
 import math
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def _as_json(value: Any) -> Any:
 
 
 RULES = {"int": _as_number, "float": _as_number, "bool": _as_bool, "str": _as_text, "any": _as_json}
-"""What a value must be before pydantic reads it as one of these types: it would turn true into 1."""
+"""Checks before pydantic's own conversion to these types, which would turn true into 1."""
 
 
 def _with_rules(schema: Any) -> Any:
@@ -64,11 +64,11 @@ def _with_rules(schema: Any) -> Any:
 
 
 TEMPLATES = ("{{", "${", "$(")
-"""What begins the text that Kubeflow Pipelines, Argo, Katib and Kubernetes put something else in place of."""
+"""Starts of templates of Kubeflow Pipelines, Argo, Katib and Kubernetes."""
 
 
 def without_templates(value: Any) -> Any:
-    """Refuse texts within the value in which a cluster would replace something."""
+    """Reject a value that contains a template in any text."""
     for text in _texts(value):
         if any(sign in text for sign in TEMPLATES):
             raise PydanticCustomError("templates", "must be without {signs}", {"signs": " ".join(TEMPLATES)})
@@ -88,20 +88,20 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 class Section(BaseModel):
-    """A frozen part of the spec that refuses unknown keys; field docstrings reach the JSON Schema.
+    """A frozen part of the spec that rejects unknown keys. Docstrings of fields are part of the JSON Schema.
 
-    Numbers are finite, and neither true nor false is one. No text has a URI with a user or password, since specs are
-    written to logs and results.
+    Numbers are finite, and booleans are not numbers. Texts with a URI that has a user or password are rejected, since
+    specs are written to logs and results.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     IMPLIED: ClassVar[tuple[str, ...]] = ()
-    """Keys that follow from others, so that no spec needs to give them."""
+    """Keys that follow from others, so that specs need not have them."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Put the rules before every number, truth value and free value of the section."""
+        """Add the rules to all numbers, booleans and free values of the section."""
         schema: CoreSchema = _with_rules(handler(source))
         return schema
 
@@ -121,14 +121,14 @@ class Section(BaseModel):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Refuse to read a key that a view of the section leaves out."""
+            """Refuse access to a key that a view of the section omits."""
             if name in type(self).model_fields:
                 raise LookupError(f"{type(self).__name__}.{name} is read, and not in this view of the spec")
             return super().__getattr__(name)
 
     @property
     def code(self) -> tuple[str, ...]:
-        """Return the import paths of the code that the section stands for: its own, and those its class names."""
+        """Return the import paths of the section's code: its own, and those that its class names."""
         cls = type(self)
         named = (getattr(cls, name, None) for name in sorted(cls.__class_vars__))
         paths = (value for value in named if isinstance(value, str) and ":" in value)
@@ -136,13 +136,13 @@ class Section(BaseModel):
 
     @property
     def imports(self) -> tuple[str, ...]:
-        """Return the import paths of the user's own code that the section names."""
+        """Return the import paths of the user's own code in the section."""
         ours = f"{__name__.partition('.')[0]}."
         return tuple(path for path in self.code if not path.startswith(ours))
 
 
 class DeployedSection(Section):
-    """A section whose texts become part of what a cluster is given, beside the spec itself, which travels encoded."""
+    """A section whose texts are passed to a cluster directly, unlike the spec itself, which is encoded."""
 
     @field_validator("*")
     @classmethod

@@ -1,4 +1,4 @@
-"""The `space` section: which architectures are allowed."""
+"""The `space` section: the allowed architectures."""
 
 from typing import Annotated, Any, ClassVar, Self
 
@@ -19,11 +19,11 @@ KNOWN_PRIMITIVES = (
     "nor_conv_3x3",
     "nor_conv_5x5",
 )
-"""The primitives that need no import path."""
+"""The primitives without an import path."""
 
 
 def primitive_name(reference: str) -> str:
-    """Return the name in genotypes: of `my_package.ops:my_conv` it is `my_conv`."""
+    """Return the name of a primitive in genotypes: `my_conv` for `my_package.ops:my_conv`."""
     return reference.rpartition(":")[2]
 
 
@@ -54,22 +54,22 @@ Primitives = Annotated[tuple[Reference, ...], AfterValidator(_differ)]
 
 
 class SpaceSection(Section):
-    """What all spaces have: a size that retraining may change."""
+    """Common keys of all spaces, with methods to change the size of networks."""
 
     implementation: ClassVar[str]
-    """The import path of the space's class, which needs no torch."""
+    """Import path of the space's class, which needs no torch."""
     networks: ClassVar[str]
-    """The import path of a subclass of `cellwright.spaces.networks.Networks`."""
+    """Import path of a subclass of `cellwright.spaces.networks.Networks`."""
     has_supernet: ClassVar[bool] = True
-    """Whether one network holds all its architectures, which one-shot search and `shared-weights` train."""
+    """Whether the space has a supernet, which one-shot strategies and `shared-weights` train."""
 
     strategy: ClassVar[str | None] = None
-    """The kind of strategy that it is searched by if the spec names none; None for the usual one."""
+    """The default strategy of this space; None for the general default."""
 
     kind: str
 
     def resized(self, **sizes: int | None) -> Self:
-        """Return the section with the sizes that are given, where it has them; raises ValueError."""
+        """Return the section with the given sizes, except those that are None; raises ValueError for unknown keys."""
         given = {name: size for name, size in sizes.items() if size is not None}
         if unknown := given.keys() - type(self).model_fields:
             names = ", ".join(f"retrain.{name}" for name in sorted(unknown))
@@ -77,7 +77,7 @@ class SpaceSection(Section):
         return self.model_copy(update=given)
 
     def narrowed(self, share: float) -> Self:
-        """Return the section with a share of its channels, at least 1; raises ValueError where it has none."""
+        """Return the section with a fraction of its channels, at least 1; raises ValueError if it has no such key."""
         if share == 1:
             return self
         channels = getattr(self, "channels", None)
@@ -86,7 +86,7 @@ class SpaceSection(Section):
         return self.resized(channels=max(1, round(share * channels)))
 
     def shrunk(self, *, cells: int, channels: int) -> Self:
-        """Return the section with at most so many cells in each of three stages, and channels in the first of them.
+        """Return the section with at most `cells` cells in each of three stages, and `channels` channels in the first.
 
         A space keeps the sizes that it has no key for.
         """
@@ -103,7 +103,7 @@ class PrimitivesSection(SpaceSection):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return its primitives as genotypes name them."""
+        """Return the names of its primitives in genotypes."""
         return tuple(map(primitive_name, self.primitives))
 
     @property

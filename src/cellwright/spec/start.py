@@ -1,4 +1,4 @@
-"""The `start` section: what a search takes over from an earlier one."""
+"""The `start` section: the warm start of a search from an earlier one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,14 +15,14 @@ ModelAddress = Annotated[
 
 
 class Start(Section):
-    """What is known from earlier runs: architectures to try first, or the alphas that a one-shot search starts from."""
+    """Warm start: architectures to try first, or initial alphas of a one-shot search."""
 
     search: Path | None = None
-    """The folder of an earlier search step, perhaps on other data. A sampled search tries its best architectures, best
-    first; a one-shot search with alphas starts from its last ones."""
+    """The folder of an earlier search step, possibly on other data. A sampled search first tries its best
+    architectures; a one-shot search with alphas starts from its final ones."""
     model: ModelAddress | None = None
     """A registered model, whose architecture is tried before those of an earlier search."""
     genotypes: tuple[str, ...] = ()
-    """Architectures in their one-line form, tried before all others."""
+    """Architectures as lines, tried before all others."""
     architectures: int = Field(default=5, ge=1)
-    """How many are taken from the earlier search."""
+    """Number of architectures to take from the earlier search."""

@@ -1,4 +1,4 @@
-"""The `store` section: where clusters keep what steps and trials share."""
+"""The `store` section: storage for the files that steps and trials on a cluster share."""
 
 import re
 from typing import Annotated, Self
@@ -9,20 +9,20 @@ from cellwright.spec.form import HTTP_ADDRESS, IMPORT_PATH, Form
 from cellwright.spec.section import DeployedSection
 
 BUILT_IN = r"(s3://[a-z0-9.-]+(/.*[^/])?|/.*[^/])"
-"""Addresses of the stores that cellwright has."""
+"""Addresses of the built-in stores."""
 
 
 class Store(DeployedSection):
-    """What the steps and trials of a cluster share: prepared data, requests, checkpoints and results."""
+    """Storage that steps and trials on a cluster share, for prepared data, requests, checkpoints and results."""
 
     uri: Annotated[str, Form(r"^([a-z][a-z0-9+.-]*://.+|/.*[^/])$", "s3://BUCKET/PREFIX or an absolute path")]
-    """`s3://BUCKET/PREFIX`, an absolute path on a volume that all mount, or what a `kind` of your own opens."""
+    """`s3://BUCKET/PREFIX`, an absolute path on a volume that all pods mount, or a URI for your own `kind`."""
     kind: Annotated[str, IMPORT_PATH] | None = None
-    """Import path of your own subclass of `cellwright.stores.Store`; the URI decides by default."""
+    """Import path of your own subclass of `cellwright.stores.Store`; by default, the URI selects the class."""
     endpoint: Annotated[str, HTTP_ADDRESS] | None = None
-    """S3 endpoint as pods see it; Amazon's by default. AWS_ENDPOINT_URL overrides it for this process."""
+    """S3 endpoint as seen by pods; Amazon's by default. AWS_ENDPOINT_URL overrides it for this process."""
     secret: str | None = None
-    """Kubernetes Secret with `secret_keys`; by default the pods' identity."""
+    """Kubernetes Secret with `secret_keys`; by default, pods use their own identity."""
     secret_keys: tuple[str, ...] = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     """Keys of the Secret, which become environment variables."""
     claim: str | None = None

@@ -1,4 +1,4 @@
-"""The `augment` section, whose keys depend on the task that the data is for."""
+"""The `augment` section, whose keys depend on the task of the data."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -13,32 +13,32 @@ from cellwright.spec.section import Section
 
 
 class TaskSection(Section):
-    """What a spec says about a task: random changes to training examples that leave their targets true."""
+    """Settings of a task: random augmentation of training examples that keeps their targets valid."""
 
     implementation: ClassVar[str]
-    """The import path of the task's class."""
+    """Import path of the task's class."""
     objective: ClassVar[str]
-    """The name of the task's first metric, which is maximised unless `objectives` says otherwise."""
+    """Name of the task's first metric, which is maximised unless `objectives` sets another direction."""
     hand_designed: ClassVar[tuple[str, ...]] = ()
-    """The names of the hand-designed networks that the task brings along, the first by default."""
+    """Names of the task's hand-designed networks; the first is the default."""
 
     classical: ClassVar[tuple[str, ...]] = ()
-    """The names of the rivals of another family that the task can fit, the first by default."""
+    """Names of the task's models that are not neural networks; the first is the default."""
     defaults: ClassVar[Mapping[str, Any]] = {}
-    """What other sections of the spec are where the spec leaves them out; of `retrain`, single keys."""
+    """Defaults for other sections that the spec omits, and for single keys of `retrain`."""
     IMPLIED = ("task",)
 
     task: str
-    """Its name, or the import path of this section; never given in a spec, since it follows from `data`."""
+    """The task's kind, or the import path of this section. Specs never set it, since `data` determines it."""
 
 
 class TaskFamily(Family[TaskSection]):
-    """The tasks. No key of a section names its kind: it is the one that the spec's `data` is for.
+    """The tasks. No key of the section names the task, since the spec's `data` determines it.
 
     Args:
-        base: what every task's section is.
-        kinds: the import path of each built-in task's section, by its name.
-        sources: the data sources, which say what task they are for.
+        base: base class of the tasks' sections.
+        kinds: import path of each built-in task's section, by name.
+        sources: the data sources, which name their task.
     """
 
     def __init__(
@@ -48,18 +48,18 @@ class TaskFamily(Family[TaskSection]):
         self._sources = sources
 
     def kind_in(self, section: Any, spec: Any) -> str:
-        """Return the task that the spec's `data` is for."""
+        """Return the task of the spec's `data`."""
         data = spec.get("data") if isinstance(spec, Mapping) else None
         return self._sources.section_type(self._sources.kind_in(data, spec)).task
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate the field by the data before it; what it holds is written as what it is."""
+        """Validate the field by the `data` before it, and serialise it by its actual type."""
         return core_schema.with_info_plain_validator_function(
             self._of_the_data, serialization=core_schema.simple_ser_schema("any")
         )
 
     def _of_the_data(self, value: Any, info: ValidationInfo) -> TaskSection | None:
-        """Return the section; None where the data is wrong, which is reported already."""
+        """Return the section; None if the data is invalid, which is already reported."""
         if (data := info.data.get("data")) is None:
             return None
         if not isinstance(value, Mapping | self.base):
@@ -74,6 +74,6 @@ class TaskFamily(Family[TaskSection]):
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe the sections of the built-in tasks, and let those of users be anything."""
+        """Describe the sections of the built-in tasks; those of the user's own may have any keys."""
         built_in = [handler(section.__pydantic_core_schema__) for section in self.section_types()]
         return {"anyOf": [*built_in, {"type": "object"}]}

@@ -1,4 +1,4 @@
-"""The `tune` section: hyperparameters of the retraining that are searched too."""
+"""The `tune` section: retraining hyperparameters to search."""
 
 from typing import Annotated, Any, Literal
 
@@ -24,15 +24,15 @@ Hyperparameters = dict[
     ],
     Annotated[tuple[Any, ...], Field(min_length=2), AfterValidator(_differ)],
 ]
-"""For each key of the sections `retrain` and `augment`, the values to choose from."""
+"""For each key of `retrain` and `augment` to search, the values to choose from."""
 
 
 class Tune(Section):
     """Hyperparameters that are searched with the architecture, or after it."""
 
     when: Literal["with", "after"] = "after"
-    """Together with the architecture, or for the found one alone."""
+    """`with` searches them together with the architecture; `after`, for the found architecture only."""
     values: Hyperparameters = Field(min_length=1)
-    """For each key of the sections `retrain` and `augment`, the values to choose from."""
+    """For each key of `retrain` and `augment` to search, the values to choose from."""
     evaluations: int = Field(default=10, ge=1)
-    """How many combinations are tried after the architecture is found."""
+    """Number of combinations to try after the architecture is found."""

@@ -1,4 +1,4 @@
-"""Views of a spec: what is not in one can neither be read nor decide anything."""
+"""Views of a spec, which contain only some keys: results cannot depend on others, since reading them fails."""
 
 import json
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ S = TypeVar("S", bound=Section)
 
 
 class UnreadData(DataSection):
-    """Stands for the `data` of a view that has none: says what it is for alone."""
+    """Replaces the `data` of a view that has none; it knows only the task."""
 
     reader = ""
     task: str  # type: ignore[misc]
 
 
 def only(section: S, keys: Iterable[str]) -> S:
-    """Return the section with these keys alone, dotted paths such as `evaluate.baseline`."""
+    """Return the section with only these keys, given as dotted paths such as `evaluate.baseline`."""
     view = section.model_copy()
     inner = _by_first_part(keys)
     for name in view.__dict__.keys() - inner.keys():
@@ -33,7 +33,7 @@ def only(section: S, keys: Iterable[str]) -> S:
 
 
 def without(section: S, keys: Iterable[str]) -> S:
-    """Return the section without these keys, where it has them."""
+    """Return the section without these keys."""
     view = section.model_copy()
     for name, rest in _by_first_part(keys).items():
         if name in view.__dict__:
@@ -45,9 +45,9 @@ def without(section: S, keys: Iterable[str]) -> S:
 
 
 def parse_view(text: str) -> SearchSpec:
-    """Read a spec, or a view of one, from JSON, with the sections that are in the text alone."""
+    """Read a spec or a view from JSON, with only the sections in the text."""
     given = json.loads(text)
-    any_task = next(iter(TASKS.kinds))  # of a view without `augment`
+    any_task = next(iter(TASKS.kinds))  # for a view without `augment`
     task = given.get("augment", {}).get("task", any_task)
     required = {"name": "view", "data": {"source": f"{__name__}:UnreadData", "task": task}}
     names = [name for name, field in SearchSpec.model_fields.items() if (field.alias or name) in given]
@@ -55,7 +55,7 @@ def parse_view(text: str) -> SearchSpec:
 
 
 def _by_first_part(keys: Iterable[str]) -> dict[str, list[str]]:
-    """Return what follows each first part; nothing where the key is that part alone."""
+    """Group keys by their first part; the rest is empty for a key without dots."""
     inner: dict[str, list[str]] = {}
     for key in sorted(keys):
         first, _, rest = key.partition(".")

@@ -1,4 +1,4 @@
-"""YAML as specs are written in it: plain words and numbers mean what YAML 1.2's core schema says."""
+"""Reads YAML with plain scalars resolved by YAML 1.2's core schema."""
 
 import re
 from collections.abc import Hashable
@@ -24,22 +24,22 @@ CORE_SCHEMA = (
     ),
     (_MERGE, r"<<", "<"),
 )
-"""The tags of plain scalars, each with its pattern and the characters it may begin with; all else is a string.
+"""Tags of plain scalars, each with its pattern and possible first characters; all others are strings.
 
 https://yaml.org/spec/1.2.2/#103-core-schema, and `<<` of YAML 1.1, which has no other meaning.
 """
 
 
 MAX_CHARACTERS, MAX_VALUES, MAX_DEPTH, MAX_DIGITS = 1 << 20, 10_000, 50, 400
-"""Of one text, with all that its aliases stand for; and of a number."""
+"""Limits of a document with its aliases expanded, and of a number."""
 
 
 class _UnclearError(yaml.MarkedYAMLError):
-    """Something that is valid YAML, but that people and programs read in different ways."""
+    """Valid YAML that different readers interpret differently."""
 
 
 class _TooLargeError(_UnclearError):
-    """Something that would take more memory or time than any spec needs."""
+    """YAML that would take more memory or time than any spec needs."""
 
     def __init__(self, rule: str, mark: yaml.Mark) -> None:
         super().__init__(problem=f"{rule}, aliases included", problem_mark=mark)
@@ -47,7 +47,7 @@ class _TooLargeError(_UnclearError):
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """What a value comes to, its aliases included."""
+    """The size of a value with its aliases expanded."""
 
     values: int
     characters: int
@@ -55,7 +55,7 @@ class _Extent:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads plain scalars by the core schema, and refuses what has two readings or is out of all proportion."""
+    """Resolves plain scalars by the core schema, and rejects ambiguous and oversized input."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     yaml_constructors = {
@@ -68,7 +68,7 @@ class _Loader(yaml.SafeLoader):
         self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Return the next value, once it is known to be within bounds; an alias is the value that it stands for."""
+        """Return the next value after checking its size with aliases expanded."""
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         self._depth += 1
         self._bound(_Extent(len(self._extents), 0, self._depth), mark)
@@ -101,7 +101,7 @@ class _Loader(yaml.SafeLoader):
             raise _TooLargeError(f"there must be at most {MAX_CHARACTERS} characters", mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Return the mapping; a key that is given twice is refused, where YAML would take the last."""
+        """Return the mapping; rejects duplicate keys, of which YAML would use the last."""
         seen: set[str] = set()
         before: yaml.Node | None = None
         for key, value in node.value:
@@ -124,7 +124,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """Return the number; one with leading zeros is refused, since YAML 1.1 takes it for octal."""
+        """Return the number; rejects leading zeros, which YAML 1.1 reads as octal."""
         text = node.value
         if len(text) > MAX_DIGITS:
             raise _UnclearError(
@@ -152,10 +152,10 @@ for _tag in (_INT, _FLOAT):
 
 
 def load_yaml(text: str, origin: str) -> Any:
-    """Return what YAML text says.
+    """Parse a YAML text.
 
     Raises:
-        SpecError: it is not valid YAML, or has two readings; names the origin, line and column.
+        SpecError: the text is invalid or ambiguous; the message has the origin, line and column.
     """
     if len(text) > MAX_CHARACTERS:
         raise SpecError(f"{origin}: must have at most {MAX_CHARACTERS} characters")
@@ -178,7 +178,7 @@ def load_yaml(text: str, origin: str) -> Any:
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Say what is wrong, with a way out of what is often wrong."""
+    """Return the message for an error, with a hint for common mistakes."""
     if error.problem == "but found another document":
         return "a file must have one document, and --- begins another"
     tab = "; indent with spaces, not tabs" if r"'\t'" in str(error.problem) else ""

@@ -1,4 +1,4 @@
-"""Tests that a kind of your own inherits, so that it is held to what the built-in kinds are; they need pytest."""
+"""Contract tests for your own kinds, which the built-in kinds also pass. They need pytest."""
 
 from cellwright.testing.estimator import EstimatorContract
 from cellwright.testing.one_shot import DifferentiableContract, OneShotContract

@@ -1,4 +1,4 @@
-"""What every estimator must do that scores architectures in moments."""
+"""The contract of estimators that run in the search's process."""
 
 import math
 import random
@@ -15,7 +15,7 @@ from cellwright.spec import EstimatorSection
 
 
 class EstimatorContract:
-    """Inherit it, and give with the fixtures `section` and `setting` the estimator, and what it estimates for."""
+    """Inherit from this class, and define the fixtures `section` and `setting` for the estimator to test."""
 
     @pytest.fixture
     def section(self) -> EstimatorSection:
@@ -35,7 +35,7 @@ class EstimatorContract:
 
     @pytest.fixture
     def estimator(self, section: EstimatorSection, setting: Setting, tmp_path: Path) -> Estimator:
-        """Return the estimator, prepared."""
+        """Return the prepared estimator."""
         estimator = build_estimator(section, setting, seed=1)
         estimator.prepare(tmp_path, Silent())
         return estimator
@@ -48,7 +48,7 @@ class EstimatorContract:
         candidates: list[Candidate],
         tmp_path: Path,
     ) -> None:
-        """The same seed gives the same, also to one that is made again over the same folder."""
+        """The same seed gives the same estimates, also from a new estimator with the same folder."""
         found = [estimator.estimate(candidate, (), seed=3) for candidate in candidates]
         declared = section.metrics(setting.task.objective)
         assert all(tuple(metrics) == estimator.metrics == declared for metrics in found)
@@ -62,7 +62,7 @@ class EstimatorContract:
     def test_leaves_nothing_behind(
         self, section: EstimatorSection, setting: Setting, candidates: list[Candidate], tmp_path: Path
     ) -> None:
-        """No global state changes, and no data."""
+        """Neither global state nor data is changed."""
 
         def state() -> tuple[object, ...]:
             return (

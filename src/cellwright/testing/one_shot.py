@@ -1,4 +1,4 @@
-"""What every one-shot strategy must do."""
+"""The contract of one-shot strategies."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,17 +29,17 @@ from cellwright.tasks.images.task import ImageClassification
 CELLS = DartsSection(primitives=("skip_connect", "dil_conv_3x3"), num_nodes=2, num_cells=3, channels=4)
 TASK = ImageClassification(map_shape=(2, 8, 8), class_names=("a", "b", "c"), mean=(0.5, 1.0), std=(1.0, 2.0))
 STANDSTILL = 1e-30
-"""A learning rate so small that nothing is learnt."""
+"""A learning rate that is too small to learn anything."""
 ARGMAX = {"derivation": "argmax", "warmup": 0}
-"""Settings for tests that look at the alphas alone."""
+"""Settings for tests of the alphas only."""
 
 
 class Killed(BaseException):
-    """Ends a search as a signal would."""
+    """Ends a search like a signal."""
 
 
 def bars(count: int) -> Split:
-    """Return examples for `TASK` that are easy to tell apart: the class is the row of a bright bar, in noise."""
+    """Return examples for `TASK` that are easy to classify: noise with a bright bar, whose row is the class."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % 3
     images = 0.3 * torch.rand(count, 2, 8, 8, generator=rng)
@@ -53,12 +53,12 @@ class Laboratory:
     """Runs tiny searches with two sections of a spec."""
 
     section: Mapping[str, Any]
-    """That of the strategy."""
+    """The `strategy` section."""
     space: SpaceSection
     folder: Path
     data: SearchData
     forwards: list[int] = field(default_factory=list)
-    """How often searches that were counted computed their supernet."""
+    """Number of supernet passes of each counted search."""
 
     def strategy(
         self,
@@ -79,7 +79,7 @@ class Laboratory:
         )
 
     def supernet(self, settings: Mapping[str, Any] | None = None) -> Supernet:
-        """Return a supernet whose weights are always the same."""
+        """Return a supernet with fixed initial weights."""
         with seeded_initialisation(0):
             return build_supernet(
                 self.space, TASK, channel_fraction=self._section(settings or {}).mixed_fraction
@@ -88,7 +88,7 @@ class Laboratory:
     def search(
         self, checkpoint: str, strategy: OneShotStrategy | None = None, **changes: Any
     ) -> SearchResult:
-        """Search, from the checkpoint on if there is one of this name; `changes` are arguments of `strategy`."""
+        """Run a search, resuming from this checkpoint if it exists; `changes` are arguments of `strategy`."""
         return (strategy or self.strategy(**changes)).fit(self.folder / checkpoint, Silent())
 
     def _section(self, settings: Mapping[str, Any]) -> OneShotSection:
@@ -97,19 +97,19 @@ class Laboratory:
         return section
 
     def standstill(self) -> dict[str, float]:
-        """Return settings with which architectures aren't learnt: learning rates of all but the weights."""
+        """Return settings that prevent learning of architectures: tiny learning rates for all but the weights."""
         fields = type(self._section({})).model_fields
         return {name: STANDSTILL for name in fields if name.endswith("_learning_rate")}
 
 
 class OneShotContract:
-    """Inherit it, and give the strategy's section of the spec as the fixture `section`.
+    """Inherit from this class, and define the fixture `section` with the strategy's section of the spec.
 
-    Searches are in small DARTS cells, unless the fixture `space` gives the section of another space.
+    Searches use small DARTS cells, unless the fixture `space` returns the section of another space.
     """
 
     LEARNING_EPOCHS = 12
-    """After which the training loss has fallen by a tenth; a path at a time learns more slowly than a mixture."""
+    """Epochs for the training loss to fall by a tenth; single paths learn more slowly than mixtures."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -128,7 +128,7 @@ class OneShotContract:
     def laboratory(
         cls, section: Mapping[str, Any], space: SpaceSection, tmp_path_factory: pytest.TempPathFactory
     ) -> Laboratory:
-        """Return what runs searches; its folder is shared by the tests of one pair of sections."""
+        """Return the laboratory, whose folder is shared by the tests of one pair of sections."""
         examples = bars(36)
         data = SearchData(train=examples[:24], validation=examples[24:])
         return Laboratory(section, space, tmp_path_factory.mktemp("searches"), data)
@@ -136,7 +136,7 @@ class OneShotContract:
     @pytest.fixture(scope="class")
     @classmethod
     def undisturbed(cls, laboratory: Laboratory) -> SearchResult:
-        """Return what a search finds that nothing interrupts."""
+        """Return the result of an uninterrupted search."""
         supernet = laboratory.supernet()
         with _counting(supernet, laboratory.forwards):
             return laboratory.search("undisturbed", supernet=supernet)
@@ -144,7 +144,7 @@ class OneShotContract:
     def test_finds_a_genotype_of_the_space_that_builds(
         self, space: SpaceSection, undisturbed: SearchResult
     ) -> None:
-        """The genotype is one line that the space and the network accept."""
+        """Space and network accept the genotype's line."""
         genotype = undisturbed.genotype
         build_space(space).check(genotype)
         logits_BK = build_network(space, TASK, genotype)(*TASK.example(2))
@@ -156,7 +156,7 @@ class OneShotContract:
         assert min(r.metrics["train_loss"] for r in history) < 0.9 * history[0].metrics["train_loss"]
 
     def test_measures_each_epoch(self, undisturbed: SearchResult) -> None:
-        """What people and guards look at is there, and shares are shares."""
+        """All metrics for people and guards exist, and fractions are between 0 and 1."""
         assert [record.epoch for record in undisturbed.history] == [1, 2, 3]
         for record in undisturbed.history:
             assert record.metrics["train_loss"] > 0
@@ -164,7 +164,7 @@ class OneShotContract:
                 assert 0 <= record.metrics[name] <= 1
 
     def test_its_seed_alone_decides(self, laboratory: Laboratory, undisturbed: SearchResult) -> None:
-        """Global randomness changes nothing, and stays as it was."""
+        """The global random state affects nothing, and is not changed."""
         torch.default_generator.manual_seed(2)
         before = torch.get_rng_state()
         again = laboratory.search("again")
@@ -175,7 +175,7 @@ class OneShotContract:
     def test_killed_anywhere_it_goes_on_to_the_same_end(
         self, laboratory: Laboratory, undisturbed: SearchResult, share: float
     ) -> None:
-        """Killed after a share of its work, between epochs, within one or while selecting, and started again."""
+        """The search is killed between epochs, within one or during selection, and restarted."""
         supernet = laboratory.supernet()
         name = f"killed-{share}"
         with pytest.raises(Killed), _counting(supernet, [], kill_at=int(share * laboratory.forwards[0])):
@@ -184,7 +184,7 @@ class OneShotContract:
         assert (resumed.genotype, resumed.history) == (undisturbed.genotype, undisturbed.history)
 
     def test_stops_when_its_time_is_used_up_and_says_so(self, laboratory: Laboratory) -> None:
-        """Only the first epoch is trained; started again, it says so once."""
+        """Only the first epoch is trained. A restarted search reports this once."""
         for _ in range(2):
             result = laboratory.search("late", budget=Budget(epochs=3, max_seconds=1e-9))
             assert result.epoch == 1
@@ -192,13 +192,13 @@ class OneShotContract:
         assert re.fullmatch(r"stopped after 1 of 3 epochs: \d+ s of 1e-09 s were used", event)
 
     def test_diverging_ends_it_at_once_and_names_the_learning_rate(self, laboratory: Laboratory) -> None:
-        """No genotype is chosen from NaN."""
+        """No genotype is derived from NaN."""
         rule = r"training diverges in epoch [12]: .*; lower strategy.learning_rate, 1e\+38"
         with pytest.raises(DivergedError, match=rule):
             laboratory.search("diverging", settings={"learning_rate": 1e38})
 
     def test_weights_gather_gradients_from_training_batches_alone(self, laboratory: Laboratory) -> None:
-        """No gradient that a validation batch gave ever reaches a weight."""
+        """Gradients of validation batches never reach a weight."""
         supernet = laboratory.supernet()
         sources = _trace_gradients(supernet, laboratory.data.validation)
         laboratory.search("traced", supernet=supernet, budget=Budget(epochs=2))
@@ -207,7 +207,7 @@ class OneShotContract:
     def test_validation_labels_reach_the_weights_through_the_architecture_alone(
         self, laboratory: Laboratory
     ) -> None:
-        """Where no architecture is learnt, wrong validation labels leave no trace in the training losses."""
+        """If no architecture is learnt, wrong validation labels do not change the training losses."""
         clean = laboratory.data
         wrong = Split(clean.validation.inputs, (clean.validation.targets + 1) % 3)
         poisoned = SearchData(train=clean.train, validation=wrong)
@@ -224,12 +224,12 @@ class OneShotContract:
 
 
 class DifferentiableContract(OneShotContract):
-    """What every strategy with architecture parameters must do besides."""
+    """The additional contract of strategies with architecture parameters."""
 
     LEARNING_EPOCHS = 8
 
     def test_measures_what_shows_a_collapse(self, undisturbed: SearchResult) -> None:
-        """Entropy, skips, the gap and the drop are there."""
+        """Entropy, skips, gap and drop are measured."""
         for record in undisturbed.history:
             assert 0 <= record.metrics["entropy"] <= 1
             assert -1 <= record.metrics["derivation_drop"] <= 1
@@ -237,7 +237,7 @@ class DifferentiableContract(OneShotContract):
 
     @pytest.mark.parametrize("poisoned", ["train", "validation"])
     def test_alphas_learn_from_the_split_of_their_level(self, laboratory: Laboratory, poisoned: str) -> None:
-        """With weights that stand still, wrong labels move the alphas where alphas learn from them, only there."""
+        """With constant weights, wrong labels change the alphas only in the split that alphas learn from."""
         clean = laboratory.data
         splits = {"train": clean.train, "validation": clean.validation}
         splits[poisoned] = Split(splits[poisoned].inputs, (splits[poisoned].targets + 1) % 3)
@@ -245,7 +245,7 @@ class DifferentiableContract(OneShotContract):
         both = (clean, SearchData(**splits))
         strategies = [laboratory.strategy(settings, data=data, budget=Budget(epochs=1)) for data in both]
         for strategy, name in zip(strategies, ("clean", f"wrong-{poisoned}"), strict=True):
-            laboratory.search(name, strategy)  # that of clean data is searched once for both parameters
+            laboratory.search(name, strategy)  # the search with clean data is shared by both parameters
         ends = [torch.cat([a.flatten() for a in strategy.alphas.values()]) for strategy in strategies]
         level = {"single": "train", "bilevel": "validation"}[strategies[0].settings.level]
         assert (not ends[0].equal(ends[1])) == (level == poisoned)
@@ -253,7 +253,7 @@ class DifferentiableContract(OneShotContract):
     def test_a_guard_stops_at_the_last_good_epoch(
         self, laboratory: Laboratory, undisturbed: SearchResult, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A collapse is undone and the search ends; nothing changes when it is started again."""
+        """A collapse is undone and ends the search. Restarting it changes nothing."""
         settings = {"derivation": "argmax", "guard": {"max_skip_fraction": 0.8}}
         strategy = laboratory.strategy(settings)
         derived = _report_skips(strategy, [0.0, 0.0, 1.0], monkeypatch)
@@ -271,7 +271,7 @@ class DifferentiableContract(OneShotContract):
     def test_a_guard_with_no_good_epoch_to_go_back_to_resets_the_alphas(
         self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Collapsed in the first epochs, the search continues, and stops only where it can return."""
+        """After a collapse in the first epochs, the search continues; it stops only once there is a good epoch."""
         settings = {"alpha_learning_rate": 0.1} | ARGMAX
         budget = Budget(epochs=4)
         strategy = laboratory.strategy(settings, budget=budget)
@@ -298,7 +298,7 @@ class DifferentiableContract(OneShotContract):
     def test_a_guard_raises_the_regularisation(
         self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """With a collapse in every epoch it rises after each, and the alphas feel it from the next one on."""
+        """If every epoch collapses, it increases after each, and affects the alphas from the next epoch on."""
         entropies = []
         for strength in (STANDSTILL, 100):
             guard = {"action": "regularise", "strength": strength}
@@ -316,7 +316,7 @@ class DifferentiableContract(OneShotContract):
 def _report_skips(
     strategy: OneShotStrategy, shares: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> list[Genotype]:
-    """Make the strategy measure these shares of skips in its epochs; return a list that gathers its genotypes."""
+    """Make the strategy report these skip fractions in its epochs, and return a list that collects its genotypes."""
     watch, derived = strategy.watch, []
 
     def report() -> dict[str, float]:
@@ -329,7 +329,7 @@ def _report_skips(
 
 @contextmanager
 def _counting(supernet: Supernet, counts: list[int], *, kill_at: int | None = None) -> Iterator[None]:
-    """Append how often the block computes the supernet, and kill the search at one of these times."""
+    """Append the number of supernet passes in the block, and kill the search at pass `kill_at`."""
     count = 0
 
     def hook(*_: Any) -> None:
@@ -344,7 +344,7 @@ def _counting(supernet: Supernet, counts: list[int], *, kill_at: int | None = No
 
 
 def _trace_gradients(supernet: Supernet, validation: Split) -> set[str]:
-    """Return a set that gathers the splits whose batches give the weights gradients."""
+    """Return a set that collects the splits whose batches give the weights gradients."""
     known = {image.numpy().tobytes() for image in validation.inputs[0]}
     sources: set[str] = set()
     current = ""

@@ -1,4 +1,4 @@
-"""What every runner must do."""
+"""The contract of runners."""
 
 import random
 from collections.abc import Callable
@@ -23,11 +23,11 @@ SPEC: dict[str, Any] = {
     "strategy": {"kind": "random"},
     "estimators": [{"kind": "short-training", "epochs": 1}],
 }
-"""A search whose trials take moments."""
+"""A search with very short trials."""
 
 
 class RunnerContract:
-    """Tests of a runner; a subclass has a fixture `sections` that returns the spec's `runner`, and `store` if any."""
+    """Tests of a runner. Subclasses define a fixture `sections` with the spec's `runner`, and `store` if needed."""
 
     @pytest.fixture
     def spec(self, sections: dict[str, Any]) -> SearchSpec:
@@ -47,12 +47,12 @@ class RunnerContract:
 
     @pytest.fixture
     def build(self, spec: SearchSpec, data: Path, folder: Path) -> Callable[[], Runner]:
-        """Return what makes the runner of the search, as a restarted search does."""
+        """Return a function that builds the search's runner, as a restarted search does."""
         return lambda: runner_class(spec.runner).of(spec, trials_of(spec, data, folder, Silent()))
 
     @pytest.fixture
     def start(self, spec: SearchSpec, data: Path, folder: Path) -> Callable[[Runner, Key], Path]:
-        """Return what starts a trial and returns its folder; one of the number 9 cannot be read."""
+        """Return a function that starts a trial and returns its folder; the request of trial 9 is unreadable."""
 
         def start(runner: Runner, key: Key) -> Path:
             number, repeat = key
@@ -72,7 +72,7 @@ class RunnerContract:
     def test_trials_end_with_what_they_found_or_say_why_not(
         self, build: Callable[[], Runner], start: Callable[[Runner, Key], Path]
     ) -> None:
-        """One that fails takes no other along."""
+        """A failing trial does not affect others."""
         runner = build()
         try:
             places = {key: start(runner, key) for key in ((0, 0), (9, 0), (1, 0))}
@@ -92,7 +92,7 @@ class RunnerContract:
     def test_a_trial_that_was_stopped_can_be_started_again(
         self, build: Callable[[], Runner], start: Callable[[Runner, Key], Path]
     ) -> None:
-        """By a restarted search; stopping twice does no harm."""
+        """A restarted search can start it again, and stopping twice is harmless."""
         stopped = build()
         start(stopped, (0, 0))
         stopped.stop()

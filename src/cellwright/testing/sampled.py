@@ -1,4 +1,4 @@
-"""What every sampled strategy must do."""
+"""The contract of sampled strategies."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -33,11 +33,11 @@ TINY = CandidateSpace(
 """A space of 32 candidates."""
 
 Build = Callable[[CandidateSpace, int], Suggesting]
-"""Makes the strategy for a space and a seed."""
+"""Builds the strategy for a space and a seed."""
 
 
 def measure(suggestion: Suggestion, state: State = "done") -> Evaluation:
-    """Return what becomes of a suggestion; its scores follow from its candidate and its fidelity."""
+    """Return the evaluation of a suggestion, with scores derived from its candidate and fidelity."""
     if state != "done":
         return replace(suggestion.running, state=state, reason="as the test wants it")
     rng = random.Random(suggestion.candidate.line)
@@ -46,7 +46,7 @@ def measure(suggestion: Suggestion, state: State = "done") -> Evaluation:
 
 
 def run(strategy: Suggesting, rounds: int) -> list[Suggestion]:
-    """Evaluate one suggestion after the other; return them."""
+    """Evaluate one suggestion after the other, and return them."""
     suggestions: list[Suggestion] = []
     for _ in range(rounds):
         (suggestion,) = strategy.suggest(1)
@@ -57,20 +57,20 @@ def run(strategy: Suggesting, rounds: int) -> list[Suggestion]:
 
 @dataclass(frozen=True)
 class Explored:
-    """What a strategy with the seed 0 suggested, one after the other, and then."""
+    """Suggestions of a strategy with seed 0: first one by one, then several at once."""
 
     suggestions: Sequence[Suggestion]
     finalists: Sequence[Candidate]
     running: Sequence[Suggestion]
-    """Suggested together after these, and not evaluated."""
+    """Suggested at once after these, and not evaluated."""
     following: Sequence[Suggestion]
-    """Suggested together after those that run."""
+    """Suggested at once after the running ones."""
 
 
 class SampledContract:
-    """Tests of a strategy; a subclass has a fixture `build`, with the scope of a class, that returns a `Build`.
+    """Tests of a strategy. Subclasses define a class-scoped fixture `build` that returns a `Build`.
 
-    What is suggested is optimised for `OBJECTIVES`, which the builder hands on.
+    The builder must pass `OBJECTIVES` to the strategy.
     """
 
     NUM_SUGGESTIONS = 24
@@ -84,7 +84,7 @@ class SampledContract:
     @pytest.fixture(scope="class")
     @classmethod
     def explored(cls, build: Build, space: CandidateSpace) -> Explored:
-        """Return what a search gives that several tests look at."""
+        """Return the result of a search that several tests share."""
         strategy = build(space, 0)
         return Explored(
             run(strategy, cls.NUM_SUGGESTIONS),
@@ -96,12 +96,12 @@ class SampledContract:
     def test_suggestions_lie_inside_and_are_numbered_in_order(
         self, explored: Explored, space: CandidateSpace
     ) -> None:
-        """Every suggestion is of the space."""
+        """Every suggestion is in the space."""
         assert all(space.contains(suggestion.candidate) for suggestion in explored.suggestions)
         assert [suggestion.number for suggestion in explored.suggestions] == list(range(self.NUM_SUGGESTIONS))
 
     def test_several_at_once_build_different_networks(self, build: Build, space: CandidateSpace) -> None:
-        """What is suggested together is worth evaluating together, at the start and later."""
+        """Parallel suggestions are different, at the start and later."""
         strategy = build(space, 0)
         for _ in range(4):
             suggestions = strategy.suggest(self.NUM_SUGGESTIONS // 2)
@@ -112,27 +112,27 @@ class SampledContract:
     def test_no_network_is_evaluated_twice_at_one_fidelity(
         self, explored: Explored, space: CandidateSpace
     ) -> None:
-        """Only another fidelity makes an architecture worth another evaluation."""
+        """An architecture is evaluated again only at another fidelity."""
         evaluated = {(space.isomorphism_key(s.candidate), s.fidelity) for s in explored.suggestions}
         assert len(evaluated) == self.NUM_SUGGESTIONS
 
     def test_the_same_seed_and_evaluations_give_the_same_suggestions(
         self, build: Build, explored: Explored, space: CandidateSpace
     ) -> None:
-        """Chance follows from the seed."""
+        """All randomness is derived from the seed."""
         assert run(build(space, 0), self.NUM_SUGGESTIONS) == explored.suggestions
 
     def test_other_seeds_give_other_suggestions(
         self, build: Build, explored: Explored, space: CandidateSpace
     ) -> None:
-        """Runs with several seeds are worth something."""
+        """Runs with several seeds are different."""
         assert run(build(space, 1), self.NUM_SUGGESTIONS) != explored.suggestions
 
     @pytest.mark.parametrize("order", ["as suggested", "reversed", "shuffled"])
     def test_a_new_strategy_continues_as_the_old_one_would(
         self, build: Build, explored: Explored, space: CandidateSpace, order: str
     ) -> None:
-        """A restarted service observes everything at once, in any order, some of it twice."""
+        """A restarted service observes everything at once, in any order, with repetitions."""
         known = list(map(measure, explored.suggestions))
         known += [suggestion.running for suggestion in explored.running]
         strategy = build(space, 0)
@@ -142,7 +142,7 @@ class SampledContract:
     def test_what_ends_late_and_out_of_order_is_learnt_all_the_same(
         self, build: Build, space: CandidateSpace
     ) -> None:
-        """Four trials run beside each other; one that asks in between does not see more than another."""
+        """With four parallel trials, additional requests in between make no difference."""
         late, prompt = build(space, 0), build(space, 0)
         rng = random.Random(1)
         for _ in range(self.NUM_SUGGESTIONS // 4):
@@ -154,7 +154,7 @@ class SampledContract:
         assert late.suggest(4) == prompt.suggest(4)
 
     def test_failures_are_lived_with(self, build: Build, space: CandidateSpace) -> None:
-        """Nor is what failed suggested once more."""
+        """Failed candidates are not suggested again."""
         strategy = build(space, 0)
         states: Sequence[State] = ("failed", "infeasible", "pruned", "done")
         suggestions: list[Suggestion] = []
@@ -174,7 +174,7 @@ class SampledContract:
         assert set(strategy.finalists(self.NUM_SUGGESTIONS)) <= done
 
     def test_nothing_but_failures_ends_no_search(self, build: Build, space: CandidateSpace) -> None:
-        """There may be nothing to learn from."""
+        """The strategy works without anything to learn from."""
         strategy = build(space, 0)
         for _ in range(self.NUM_SUGGESTIONS):
             (suggestion,) = strategy.suggest(1)
@@ -182,7 +182,7 @@ class SampledContract:
         assert strategy.finalists(3) == []
 
     def test_a_used_up_space_gives_each_network_once_and_then_none(self, build: Build) -> None:
-        """Also the last one is found."""
+        """The last one is found too."""
         strategy = build(TINY, 0)
         lowest: list[str] = []
         while suggestions := strategy.suggest(1):
@@ -193,7 +193,7 @@ class SampledContract:
         assert strategy.suggest(3) == []
 
     def test_finalists_are_evaluated_in_full_and_differ(self, explored: Explored) -> None:
-        """They are scored again on fresh seeds."""
+        """They can be evaluated again on fresh seeds."""
         in_full = {s.candidate for s in explored.suggestions if s.fidelity == FULL}
         finalists = explored.finalists
         assert len(set(finalists)) == len(finalists) == min(3, len(in_full))
@@ -209,7 +209,7 @@ def _in_order(order: str, evaluations: Sequence[Evaluation]) -> list[Evaluation]
 
 
 def _every(space: CandidateSpace) -> list[Candidate]:
-    """Return all candidates of a small space, found by going from neighbour to neighbour."""
+    """Return all candidates of a small space, by visiting neighbours."""
     found = [space.sample(random.Random(0))]
     for candidate in found:
         found += [neighbour for neighbour in space.neighbours(candidate) if neighbour not in found]

@@ -1,4 +1,4 @@
-"""What every search space must do, and the space of its candidates."""
+"""The contract of search spaces, also for their candidates."""
 
 import itertools
 import random
@@ -11,7 +11,7 @@ from cellwright.genotype import Genotype
 
 
 class SpaceContract:
-    """Inherit it, and give the space, a small one, with a fixture `space`."""
+    """Inherit from this class, and define a fixture `space` with a small space."""
 
     @pytest.fixture
     def space(self) -> Any:
@@ -25,11 +25,11 @@ class SpaceContract:
         return [space.sample(rng) for _ in range(30)]
 
     def test_samples_are_inside(self, space: Any, sampled: list[Any]) -> None:
-        """A space contains what it draws."""
+        """A space contains its samples."""
         assert all(space.contains(genotype) for genotype in sampled)
 
     def test_the_same_seed_gives_the_same_samples(self, space: Any, sampled: list[Any]) -> None:
-        """Randomness is an argument."""
+        """All randomness comes from the argument."""
         rng = random.Random(0)
         assert [space.sample(rng) for _ in sampled] == sampled
 
@@ -49,14 +49,14 @@ class SpaceContract:
         assert all(genotype in space.neighbours(neighbour) for neighbour in neighbours)
 
     def test_encodings_have_one_length_and_tell_genotypes_apart(self, space: Any, sampled: list[Any]) -> None:
-        """Predictors can tell any two genotypes apart."""
+        """Predictors can distinguish any two genotypes."""
         encoded = {genotype: space.encode(genotype) for genotype in sampled}
         assert len({len(vector) for vector in encoded.values()}) == 1
         for one, other in itertools.combinations(encoded, 2):
             assert encoded[one] != encoded[other]
 
     def test_the_choices_of_a_genotype_derive_it_again(self, space: Any, sampled: list[Any]) -> None:
-        """A genotype and its choices are two forms of one thing."""
+        """A genotype and its choices are equivalent."""
         for genotype in sampled:
             choices = space.choices(genotype)
             strengths = {
@@ -69,7 +69,7 @@ class SpaceContract:
             assert space.derive(strengths) == genotype
 
     def test_genotypes_of_other_spaces_are_outside(self, space: Any, sampled: list[Any]) -> None:
-        """The name of the space counts."""
+        """The name of the space matters."""
         one = sampled[0]
         if isinstance(one, Genotype):
             assert not space.contains(Genotype(space="other", cells=one.cells))
@@ -78,7 +78,7 @@ class SpaceContract:
             assert not space.contains(Candidate(genotype=elsewhere, values=one.values))
 
     def test_sampling_reaches_every_choice_of_every_decision(self, space: Any) -> None:
-        """Nothing of a space is out of reach."""
+        """Every part of the space is reachable."""
         rng = random.Random(0)
         seen = {
             (group, decision, choice)
@@ -91,7 +91,7 @@ class SpaceContract:
         assert len(seen) == sum(num_decisions * num_choices for num_decisions, num_choices in sizes)
 
     def test_equal_genotypes_have_one_isomorphism_key(self, space: Any, sampled: list[Any]) -> None:
-        """The key follows from the genotype."""
+        """The key depends on the genotype only."""
         for genotype in sampled:
             line = genotype.to_line() if isinstance(genotype, Genotype) else genotype.line
             again = type(genotype).from_line(line)

@@ -1,4 +1,4 @@
-"""What every store must do."""
+"""The contract of stores."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +11,15 @@ from cellwright.results import FileRecord, FolderRecord
 from cellwright.stores import Store, attempting, finished, leased, offer, pull, push, release
 
 LARGE = 9 << 20
-"""Bytes; S3 takes a file as large in parts."""
+"""Size in bytes of a file that S3 accepts in parts."""
 NAMES = ("step.json", "shards/train", "größe 1/a b", "deep/er/still")
 
 
 class StoreContract:
-    """Tests of a store; a subclass has a fixture `store` that returns an empty one."""
+    """Tests of a store. Subclasses define a fixture `store` that returns an empty one."""
 
     def test_a_folder_comes_back_as_it_was_pushed(self, store: Store, tmp_path: Path) -> None:
-        """Names keep their folders, what is half written is left out, and a second push stores nothing."""
+        """Names include folders, partial files are skipped, and a second push stores nothing."""
         for name in (*NAMES, ".half-written"):
             _write(tmp_path / "here" / name, f"what is in {name}")
         _finish(tmp_path / "here")
@@ -36,7 +36,7 @@ class StoreContract:
             assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
     def test_only_what_is_wanted_is_pulled(self, store: Store, tmp_path: Path) -> None:
-        """With the record."""
+        """The record is pulled too."""
         for name in ("a.json", "b.bin"):
             _write(tmp_path / "here" / name, name)
         record = _finish(tmp_path / "here")
@@ -47,7 +47,7 @@ class StoreContract:
 
     @pytest.mark.parametrize("is_shorter", (False, True))
     def test_no_other_bytes_are_pulled(self, store: Store, tmp_path: Path, is_shorter: bool) -> None:
-        """Whether the store lost them or somebody replaced them; the file is named."""
+        """Lost and replaced files are both detected; the message names the file."""
         _write(tmp_path / "here" / "a", "weights")
         _finish(tmp_path / "here")
         push(store, tmp_path / "here", "data/x", FolderRecord)
@@ -61,7 +61,7 @@ class StoreContract:
         assert not (tmp_path / "there" / "a").exists()
 
     def test_what_is_stored_is_read_back(self, store: Store, tmp_path: Path) -> None:
-        """Also where it is large."""
+        """Large files too."""
         (tmp_path / "file").write_bytes(bytes(range(256)) * (LARGE // 256))
         store.put(tmp_path / "file", "x/file")
         assert store.holds(tmp_path / "file", "x/file")
@@ -76,7 +76,7 @@ class StoreContract:
         ("../out", "a/../../out", "/out", "a//b", "a/./b", ".hidden", "a/.b/c", "a\\b", "a\nb", "a\x1b[m"),
     )
     def test_no_name_leads_out_of_the_folder(self, store: Store, tmp_path: Path, name: str) -> None:
-        """Whoever may write in a store chooses names; those that are not canonical are refused, not passed over."""
+        """Anyone with write access chooses names; non-canonical ones are rejected, not skipped."""
         offered = _write(tmp_path / "offered" / "file", "1")
         files = {name: FileRecord.of(offered), "good": FileRecord.of(offered)}
         offer(store, offered.parent, "data/x")
@@ -92,14 +92,14 @@ class StoreContract:
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == [offered]
 
     def test_a_file_takes_the_place_of_an_earlier_one(self, store: Store, tmp_path: Path) -> None:
-        """Also where it is shorter."""
+        """The new content may be shorter."""
         for text in ("longer than", "short"):
             store.put(_write(tmp_path / "file", text), "x/file")
         store.get("x/file", tmp_path / "back")
         assert (tmp_path / "back").read_text() == "short"
 
     def test_what_is_not_there_is_named(self, store: Store, tmp_path: Path) -> None:
-        """And leaves no file."""
+        """No local file is left."""
         with pytest.raises(CellwrightError, match="none"):
             store.get("data/none", tmp_path / "none")
         assert not (tmp_path / "none").exists()
@@ -111,7 +111,7 @@ class StoreContract:
     def test_deleting_leaves_nothing_of_the_folder_and_all_of_others(
         self, store: Store, tmp_path: Path
     ) -> None:
-        """A folder whose name begins alike is another."""
+        """A folder whose name has the same prefix is another one."""
         for name in ("searches/x/a", "searches/x/b", "searches/xy/a"):
             store.put(_write(tmp_path / "a", "1"), name)
         store.remove("searches/x/b")
@@ -120,7 +120,7 @@ class StoreContract:
         assert store.sizes("searches") == {"xy/a": 1}
 
     def test_a_small_file_is_swapped_by_who_knows_its_version(self, store: Store) -> None:
-        """And by nobody else."""
+        """Nobody else can replace it."""
         first = store.swap("leases/a", "one", None)
         assert first is not None
         assert store.swap("leases/a", "two", None) is None
@@ -131,7 +131,7 @@ class StoreContract:
         assert store.look("leases/a") == ("two", second)
 
     def test_of_many_that_swap_at_once_one_does(self, store: Store) -> None:
-        """Which leases depend on."""
+        """Leases depend on this."""
         together = threading.Barrier(4)
 
         def swap(text: str) -> str | None:
@@ -145,14 +145,14 @@ class StoreContract:
         assert found is not None and found[1] in tags
 
     def test_a_lease_is_held_and_released(self, store: Store) -> None:
-        """By its owner."""
+        """Only its owner can release it."""
         with leased(store, "leases/a", "owner", lambda text: None):
             assert store.look("leases/a") is not None
         with leased(store, "leases/a", "another", lambda text: None):
             release(store, "leases", "another")
 
     def test_an_attempt_goes_on_from_what_an_earlier_one_stored(self, store: Store, tmp_path: Path) -> None:
-        """That of who asked for it comes first."""
+        """The initial files come first."""
         offer(store, _write(tmp_path / "asked" / "request", "do this").parent, "trial")
         with pytest.raises(SystemExit), attempting(tmp_path / "one", store, "trial", FolderRecord):
             assert (tmp_path / "one" / "request").read_text() == "do this"
@@ -170,7 +170,7 @@ class StoreContract:
         }
 
     def test_of_two_attempts_the_first_to_end_counts(self, store: Store, tmp_path: Path) -> None:
-        """Also where the other one goes on as if nothing had happened, like a process that was frozen."""
+        """The other one continues as if nothing had happened, like a process that was frozen."""
         said: list[str] = []
         one, two = tmp_path / "one", tmp_path / "two"
         with attempting(one, store, "trial", FolderRecord, say=said.append) as first:

@@ -1,4 +1,4 @@
-"""What every task and every data source must do."""
+"""The contracts of tasks and data sources."""
 
 import json
 from dataclasses import replace
@@ -27,26 +27,26 @@ from cellwright.tasks.preparing import prepare
 
 
 def _silent(fact: str) -> None:
-    """Take a fact and say nothing."""
+    """Ignore a message."""
 
 
 class _DataContract:
     @pytest.fixture
     def section(self) -> dict[str, Any]:
-        """Return the section as a spec has it."""
+        """Return the section as written in a spec."""
         raise NotImplementedError
 
     @pytest.fixture
     def data(self, section: dict[str, Any]) -> DataSection:
-        """Return the section."""
+        """Return the validated section."""
         return SOURCES.validate(section)
 
 
 class SourceContract(_DataContract):
-    """Inherit it, and say with a fixture `section` what a spec's `data` section holds: small data that is valid."""
+    """Inherit from this class, and define a fixture `section` with a spec's `data` section for small, valid data."""
 
     def test_inputs_and_targets_have_as_many_examples(self, data: DataSection) -> None:
-        """Every input has a row for each target, and its own test set the same names, shapes and types."""
+        """Every input has a row for each target. A separate test set has the same names, shapes and types."""
         source = build_reader(data).read(_silent)
         for examples in filter(None, (source.examples, source.test)):
             assert examples.inputs and len(examples) > 0
@@ -54,7 +54,7 @@ class SourceContract(_DataContract):
             assert all(array.dtype != object for array in examples.inputs.values())
 
     def test_reading_twice_gives_the_same(self, data: DataSection) -> None:
-        """A source is read in one order, and its digest follows from its contents."""
+        """The order of examples is fixed, and the digest depends on the contents only."""
         one, other = (build_reader(data).read(_silent).examples for _ in range(2))
         assert list(one.inputs) == list(other.inputs)
         assert all(one.inputs[name].tobytes() == other.inputs[name].tobytes() for name in one.inputs)
@@ -62,7 +62,7 @@ class SourceContract(_DataContract):
         assert source_digest(data) == source_digest(data)
 
     def test_places_exist_and_can_be_checked(self, data: DataSection) -> None:
-        """What `validate` looks at is there."""
+        """The locations that `validate` checks exist."""
         for key, place in data.places.items():
             if isinstance(place, Path):
                 assert place.exists()
@@ -70,7 +70,7 @@ class SourceContract(_DataContract):
 
 
 class TaskContract(_DataContract):
-    """Inherit it, and say with a fixture `section` what a spec's `data` section holds: small data that is valid."""
+    """Inherit from this class, and define a fixture `section` with a spec's `data` section for small, valid data."""
 
     @pytest.fixture
     def prepared(self, data: DataSection, tmp_path: Path) -> PreparedData:
@@ -80,16 +80,16 @@ class TaskContract(_DataContract):
 
     @pytest.fixture
     def task(self, prepared: PreparedData) -> Task:
-        """Return the task that the prepared data is for."""
+        """Return the task of the prepared data."""
         return read_task(prepared.manifest.task)
 
     @pytest.fixture
     def augment(self, data: DataSection) -> TaskSection:
-        """Return the task's section at its defaults."""
+        """Return the task's section with its defaults."""
         return TASKS.section_type(data.task_kind).model_validate({})
 
     def test_json_holds_all_of_it(self, task: Task) -> None:
-        """A task that is read back is equal."""
+        """A task equals its copy from JSON."""
         assert read_task(task.model_dump(mode="json")) == task
 
     def test_section_and_task_agree(self, task: Task, augment: TaskSection) -> None:
@@ -103,7 +103,7 @@ class TaskContract(_DataContract):
     def test_the_adapter_gives_the_map_and_the_head_an_output_for_each(
         self, task: Task, prepared: PreparedData
     ) -> None:
-        """Real batches and examples of zeros go through adapter and head alike."""
+        """Adapter and head accept real batches and examples of zeros."""
         inputs, targets = next(prepared.train.ordered_batches(4))
         network = _Linear(task)
         for batch in (inputs, task.example(4)):
@@ -114,7 +114,7 @@ class TaskContract(_DataContract):
         ]
 
     def test_losses_can_be_descended(self, task: Task, prepared: PreparedData) -> None:
-        """The loss is one number, finite, with gradients; soft targets of single examples mean the same."""
+        """The loss is a finite scalar with gradients, and one-hot soft targets give the same loss."""
         inputs, targets = next(prepared.train.ordered_batches(16))
         network = _Linear(task)
         hard = task.loss(network(*inputs), targets)
@@ -150,7 +150,7 @@ class TaskContract(_DataContract):
     def test_augmentation_follows_from_its_generator(
         self, task: Task, augment: TaskSection, prepared: PreparedData
     ) -> None:
-        """It keeps shapes and types, and its randomness is an argument."""
+        """Shapes and types are kept, and all randomness comes from the generator."""
         inputs, _ = next(prepared.train.ordered_batches(8))
         one, other = (
             task.augment(inputs, augment, torch.Generator().manual_seed(derive_seed(0, "augment")))
@@ -162,7 +162,7 @@ class TaskContract(_DataContract):
     def test_statistics_are_those_of_the_training_split(
         self, data: DataSection, prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Changing the inputs of validation and test examples changes nothing that networks know of the data."""
+        """Changing the inputs of validation and test examples does not change what networks are built from."""
         source = build_reader(data).read(_silent)
         train = split(source, data, task_type(data.task_kind).strata(source))["train"]
         kept = {tuple(x.tobytes() for x in row) for row in zip(*_rows(train), strict=True)}
@@ -182,7 +182,7 @@ class TaskContract(_DataContract):
     def test_exports_say_what_they_take_and_give(
         self, task: Task, prepared: PreparedData, tmp_path: Path
     ) -> None:
-        """ONNX takes the raw inputs by name and gives what the network gives; it and pt2 carry the model's facts."""
+        """ONNX takes raw inputs by name and gives the network's outputs; ONNX and pt2 include the model information."""
         import onnxruntime
 
         inputs = prepared.train[:8].inputs
