@@ -35,6 +35,7 @@ def mistake(folder: Path, content: str | bytes, *overrides: str) -> str:
         (GOOD + "resources: {cpu: two}", "must be a number of CPUs, such as 2, 0.5 or 500m, got 'two'"),
         (IMAGES + "resize: 32}", "data.resize: must be a list, got 32; did you mean [32, 32]?"),
         (IMAGES + "resize: 32x32}", "must be a list, got '32x32'; did you mean [32, 32]?"),
+        (IMAGES + "resize: 64x32}", "got '64x32'; did you mean [64, 32], height and then width?"),
         (IMAGES + "resize: [32]}", "data.resize: must have more members, got [32]"),
         (IMAGES + "resize: [32, 32, 3]}", "data.resize: must have at most 2 members, got [32, 32, 3]"),
         (IMAGES + "channels: gray}", "must be 'grey' or 'rgb', got 'gray'; did you mean 'grey'?"),

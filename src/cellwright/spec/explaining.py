@@ -123,8 +123,10 @@ def _meant(location: Location, details: ErrorDetails, values: Any, root: type[Ba
     wrong = _value_at(location, values)
     choices = re.findall("'([^']*)'", str(details.get("ctx", {}).get("expected", "")))
     for found in correction(str(location[-1]), wrong, choices, fits):
-        quoted = ", in quotes" if isinstance(found, str) and not isinstance(wrong, str) else ""
-        return f"; did you mean {spell(found)}{quoted}?"
+        remark = ", in quotes" if isinstance(found, str) and not isinstance(wrong, str) else ""
+        if location[-1] == "resize" and found != found[::-1]:  # 64x32 may be either
+            remark = ", height and then width"
+        return f"; did you mean {spell(found)}{remark}?"
     return ""
 
 
