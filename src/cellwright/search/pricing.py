@@ -50,6 +50,8 @@ class Prices(Result):
     """What each of `FEATURES` costs."""
     bfloat16_ratio: float | None = None
     """What a step in bfloat16 takes of one in float32; None where it was not tried."""
+    spent: float = 0.0
+    """Seconds that measuring took."""
 
     def told(self, features: tuple[float, ...]) -> float:
         """Return what the fit says of a network with these features."""
@@ -128,6 +130,7 @@ class Pricing:
             constant=constant,
             parts=tuple((parts_P / scale_P).tolist()),
             bfloat16_ratio=self.bfloat16_ratio,
+            spent=self.spent,
         )
 
     def _time(self, genotype: Genotype, precision: Precision) -> float:

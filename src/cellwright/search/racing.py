@@ -48,8 +48,9 @@ USUAL_EPOCHS, USUAL_STEPS = 12, 2000
 width and epochs both grow."""
 FEWEST_STEPS = 100
 """After which averaged weights, and their norms' statistics, are worth a score."""
-MOST_ON_LOSERS = 0.2
-"""Share of the budget that the first decision may cost at most; of fewer networks it costs less."""
+MOST_ON_LOSERS = 0.1
+"""Largest share of the budget that losers may have had by the first decision: until then it is not known how steep the
+winner's curve is. With fewer networks it is less."""
 KEPT = "slices"
 """The folder, in that of the search, of the checkpoints that slices left."""
 
