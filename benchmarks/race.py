@@ -33,6 +33,8 @@ from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Progress, Silent
 from cellwright.results import RacedNetwork, RaceResult, Result, SearchResult
+from cellwright.search.pricing import Prices
+from cellwright.search.racing import Plan
 from cellwright.spec import SearchSpec
 from cellwright.steps.running import run_until
 from cellwright.training.course import WINNER, Course
@@ -55,6 +57,8 @@ class Outcome(Result):
     test_accuracy: float
     cpu_seconds: float
     """That prices, race and training took."""
+    price_seconds: float | None = None
+    """That measuring prices took; None of cells before that was recorded."""
     steps: int
     """Training steps of the winner."""
     precision: str
@@ -87,6 +91,7 @@ class Raced(NamedTuple):
     """Where a race and the winner's final training have come to."""
 
     data: PreparedData
+    prices: Prices
     race: RaceResult
     folder: Path
     """Of the trained network."""
@@ -105,14 +110,14 @@ def train(spec: SearchSpec, workspace: Path, progress: Progress) -> Raced:
     folder.mkdir(exist_ok=True)
     trained = search / WINNER if race.done else None
     continue_network("found", config, data, spec, course, trained, folder, progress)
-    return Raced(data, race, folder)
+    return Raced(data, Plan.load(search / Plan.FILE).prices, race, folder)
 
 
 def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int) -> Outcome:
     spec = spec_of(source, seconds, seed)
     run_until("prepare", spec, WORKSPACE, Silent())
     began = time.process_time()
-    data, race, folder = train(spec, WORKSPACE, Silent())
+    data, prices, race, folder = train(spec, WORKSPACE, Silent())
     used = time.process_time() - began
     right = predict(load_network(folder), data.test).argmax(dim=1) == data.test.targets
     return Outcome(
@@ -121,6 +126,7 @@ def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int) -> Ou
         seed=seed,
         test_accuracy=right.double().mean().item(),
         cpu_seconds=used,
+        price_seconds=prices.spent,
         steps=race.steps,
         precision=race.precision,
         sentence=race.sentence,
@@ -157,12 +163,16 @@ def report(outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigned]) -> str:
         parts.append(
             f"## {outcome.data}, {outcome.seconds:g} s, seed {outcome.seed}: {100 * outcome.test_accuracy:.2f} %\n\n"
             f"{outcome.sentence}. {outcome.steps:,} steps in {outcome.precision}; {outcome.cpu_seconds:.0f} CPU "
-            f"seconds.\n\n{markdown(lines)}"
+            f"seconds{_prices(outcome)}.\n\n{markdown(lines)}"
         )
     parts.append(
         "`python -m benchmarks.race` makes this page, and resumes with the cells that are missing.\n"
     )
     return "\n".join(parts)
+
+
+def _prices(outcome: Outcome) -> str:
+    return f", {outcome.price_seconds:.1f} of them for prices" if outcome.price_seconds else ""
 
 
 def _table(data: str, outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigned]) -> str:
