@@ -22,9 +22,9 @@ def do_together(count: int, folder: Path, work: Callable[..., None], *arguments:
     meeting = f"file://{tempfile.mkdtemp(dir=folder.resolve())}/meeting"
     processes = [
         _context.Process(
-            target=_join, args=(parallel.Place(number=number, count=count), meeting, work, arguments)
+            target=_join, args=(parallel.Process(rank=rank, world_size=count), meeting, work, arguments)
         )
-        for number in range(count)
+        for rank in range(count)
     ]
     for process in processes:
         process.start()
@@ -36,8 +36,10 @@ def do_together(count: int, folder: Path, work: Callable[..., None], *arguments:
     assert [process.exitcode for process in processes] == [0] * count
 
 
-def _join(place: parallel.Place, meeting: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _join(
+    process: parallel.Process, meeting: str, work: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
-    with parallel.joined(place, meeting):
+    with parallel.joined(process, meeting):
         work(*arguments)

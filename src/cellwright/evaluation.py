@@ -76,7 +76,7 @@ class Evaluation:
     """Why the evaluation failed, was pruned or is infeasible."""
 
     @property
-    def was_begun(self) -> bool:
+    def was_started(self) -> bool:
         """Return whether the candidate passed the screening, or is still in it."""
         return self.state in ("running", "done") or self.seconds > 0
 

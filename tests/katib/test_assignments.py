@@ -112,7 +112,7 @@ def test_a_trial_that_is_done_but_for_its_metrics_has_failed(told, reason):
 
 
 @pytest.mark.parametrize("end", ["Failed", "KILLED", "EarlyStopped"])
-def test_a_trial_that_ended_badly_was_begun(end):
+def test_a_trial_that_ended_badly_was_started(end):
     evaluation = read_evaluation(HERE, end, {}, OBJECTIVES, seconds=0)
     assert (evaluation.state, evaluation.reason) == ("failed", f"its trial ended as {end.lower()}")
     assert evaluation.seconds > 0

@@ -112,7 +112,7 @@ def check_shares() -> None:
         )
         assert parallel.gather(part, batch_size).equal(batch)
         torch.testing.assert_close(parallel.mean(share.weight * part.mean()), batch.mean())
-    assert parallel.agreed(float(parallel.is_first())) == 1
+    assert parallel.broadcast(float(parallel.is_first())) == 1
 
 
 def test_shares_make_up_the_batch_and_one_too_small_is_everyones(tmp_path: Path):
@@ -121,10 +121,10 @@ def test_shares_make_up_the_batch_and_one_too_small_is_everyones(tmp_path: Path)
 
 def fail_in_turn(folder: Path) -> None:
     if parallel.is_first():
-        parallel.wait()
+        parallel.barrier()
     (folder / f"{parallel.is_first()}").write_text(str(parallel.fails_first()))
     if not parallel.is_first():
-        parallel.wait()
+        parallel.barrier()
 
 
 def test_one_process_fails_first(tmp_path: Path):

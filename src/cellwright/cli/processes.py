@@ -43,13 +43,13 @@ def together() -> Iterator[None]:
 
     if not is_first():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
-    place = parallel.Place(
-        number=numbers["RANK"],
-        count=count(),
-        local_number=numbers["LOCAL_RANK"],
-        local_count=numbers["LOCAL_WORLD_SIZE"],
+    process = parallel.Process(
+        rank=numbers["RANK"],
+        world_size=count(),
+        local_rank=numbers["LOCAL_RANK"],
+        local_world_size=numbers["LOCAL_WORLD_SIZE"],
     )
-    with parallel.joined(place):
+    with parallel.joined(process):
         yield
 
 
@@ -58,7 +58,7 @@ def wait() -> None:
     if count() > 1:
         from cellwright.training import parallel
 
-        parallel.wait()
+        parallel.barrier()
 
 
 def fails_first() -> bool:

@@ -76,8 +76,8 @@ def observation(evaluation: Evaluation, objectives: Iterable[Objective]) -> list
     """Return the metrics that the trial of a finished evaluation reports, including each objective."""
     unmeasured = {o.metric: UNMEASURED[o.direction] for o in objectives}
     measured = {name: repr(float(value)) for name, value in _finite(evaluation.metrics).items()}
-    told = {STATE: evaluation.state, SECONDS: repr(float(evaluation.seconds))}
-    return list({**unmeasured, **measured, **told}.items())
+    outcome = {STATE: evaluation.state, SECONDS: repr(float(evaluation.seconds))}
+    return list({**unmeasured, **measured, **outcome}.items())
 
 
 def read_evaluation(
@@ -110,9 +110,9 @@ def read_evaluation(
 def _read_observation(
     suggestion: Suggestion, reported: Mapping[str, str], objectives: Sequence[Objective], seconds: float
 ) -> Evaluation:
-    told = {name: value for name, value in reported.items() if value != UNAVAILABLE}
-    word = told.pop(STATE, "done")
-    metrics = _finite({name: _float(value) for name, value in told.items()})
+    available = {name: value for name, value in reported.items() if value != UNAVAILABLE}
+    word = available.pop(STATE, "done")
+    metrics = _finite({name: _float(value) for name, value in available.items()})
     seconds = metrics.pop(SECONDS, seconds)
     missing = [objective.metric for objective in objectives if objective.metric not in metrics]
     state, reason = ENDS.get(word, "failed"), None

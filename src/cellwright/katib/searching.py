@@ -60,7 +60,7 @@ class Search:
         self._space = settings.build_space()
         self._start = self._read_start()
         self._strategy = self._build_strategy()
-        self._told: dict[int, Evaluation] = {}
+        self._observed: dict[int, Evaluation] = {}
 
     def suggest(self, evaluations: Iterable[Evaluation], count: int) -> list[Suggestion]:
         """Return suggestions for the first numbers without an evaluation.
@@ -84,7 +84,7 @@ class Search:
         self, number: int, known: Mapping[int, Evaluation], new: Collection[int]
     ) -> dict[int, Evaluation]:
         """Return the evaluations that the suggestion depends on. Suggestions in `new` have no trial yet to wait for."""
-        begun = [n for n in range(number) if known[n].was_begun]
+        begun = [n for n in range(number) if known[n].was_started]
         due = settled(begun, self._settings.parallel)
         late = [n for n in due if known[n].state == "running" and n not in new]
         if late and self._settings.in_order:
@@ -102,16 +102,18 @@ class Search:
         suggestions = self._strategy.suggest(1)
         if not suggestions:
             raise UsedUpError(f"the space is used up after {number} architectures")
-        self._told[number] = suggestions[0].running
+        self._observed[number] = suggestions[0].running
         return suggestions[0]
 
     def _tell(self, known: dict[int, Evaluation]) -> None:
         """Let the strategy observe new evaluations; rebuild it if it has observed others that are not in `known`."""
-        if not all(n in known and told in (known[n], _running(known[n])) for n, told in self._told.items()):
+        if not all(
+            n in known and seen in (known[n], _running(known[n])) for n, seen in self._observed.items()
+        ):
             self._strategy = self._build_strategy()
-            self._told = {}
-        self._strategy.observe(e for n, e in known.items() if self._told.get(n) != e)
-        self._told = known
+            self._observed = {}
+        self._strategy.observe(e for n, e in known.items() if self._observed.get(n) != e)
+        self._observed = known
 
     def _build_strategy(self) -> Suggesting:
         return build_sampled(self._section, self._space, self.objectives, seed=self._settings.seed)

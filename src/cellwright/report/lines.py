@@ -92,8 +92,8 @@ def last_mistake(log: str) -> str | None:
 
 def messages_of(log: str, step: str) -> list[str]:
     """Return the distinct messages of a step in a log, in order."""
-    said = (event.text for event in map(read_line, log.splitlines()) if isinstance(event, Message))
-    return list(dict.fromkeys(text for text in said if text.startswith(f"{step}: ")))
+    messages = (event.text for event in map(read_line, log.splitlines()) if isinstance(event, Message))
+    return list(dict.fromkeys(text for text in messages if text.startswith(f"{step}: ")))
 
 
 class LineProgress:

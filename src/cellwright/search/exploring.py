@@ -150,7 +150,7 @@ class Exploration:
         known = self.journal.find(*key)
         if known is None:
             screened = self.screen.look_at(evaluation, earlier, seed=trial_seed(self.spec, evaluation))
-        elif known.was_begun:
+        elif known.was_started:
             screened = replace(evaluation, metrics=self.screen.own(known.metrics))
         else:
             screened = known

@@ -112,14 +112,14 @@ def _best_of(found: Mapping[int, SearchResult], failures: Sequence[str]) -> Sear
         return next(iter(found.values()))
     scores = {number: found[number].score or 0.0 for number in sorted(found)}
     best = max(scores, key=scores.__getitem__)
-    said = ", ".join(f"{score:.4f}" for score in scores.values())
+    listed = ", ".join(f"{score:.4f}" for score in scores.values())
     return found[best].model_copy(
         update={
             "seconds": sum(result.seconds for result in found.values()),
             "events": (
                 *found[best].events,
                 *failures,
-                f"search {best} of {total} is the best: {said} on validation",
+                f"search {best} of {total} is the best: {listed} on validation",
             ),
         }
     )

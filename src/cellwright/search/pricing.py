@@ -1,6 +1,6 @@
-"""What a training step costs: measured for a few networks on the device that trains, told for all by a fit to these.
+"""Cost of a training step: measured for a few networks on the training device, and estimated for others by a fit.
 
-The prices are stored. What follows from them does not depend on the clock any more.
+The prices are stored, so that everything computed from them is independent of the clock.
 """
 
 import math
@@ -24,37 +24,37 @@ from cellwright.training.course import Course, CourseTraining
 from cellwright.training.precision import computes_bfloat16
 
 SHARE = 0.02
-"""Of the budget, that measuring may take."""
+"""Maximum fraction of the budget for measurements."""
 ALWAYS = 2
-"""Networks that are measured however long it takes."""
+"""Number of networks to measure, however long it takes."""
 WARM_UPS, REPEATS = 1, 3
-"""Training steps before one is timed, and steps of which the fastest counts."""
+"""Number of warm-up steps before timing, and of timed steps, of which the fastest counts."""
 FORWARD = 1 / 3
-"""What a forward pass takes of a training step."""
+"""Time of a forward pass relative to a training step."""
 PENALTY = 1e-3
 CLEARLY = 0.9
-"""bfloat16 is taken if a step takes at most this share of what it takes in float32: a smaller gain may be noise."""
+"""bfloat16 is used if its step takes at most this fraction of the time in float32; a smaller gain may be noise."""
 
 
 class Prices(Result):
-    """`prices.json`: the seconds of a training step of any network of the space, on one device."""
+    """`prices.json`: seconds of a training step of any network in the space, on one device."""
 
     FILE = "prices.json"
 
     precision: Precision
-    """The number format that is faster."""
+    """The faster precision."""
     seconds: dict[str, float]
-    """Of the networks that were measured, by the line of their genotype."""
+    """Seconds per step of the measured networks, by the genotype's line."""
     constant: float
     parts: tuple[float, ...]
-    """What each of `FEATURES` costs."""
+    """Cost of each of `FEATURES`."""
     bfloat16_ratio: float | None = None
-    """What a step in bfloat16 takes of one in float32; None where it was not tried."""
+    """Time of a step in bfloat16 relative to float32; None if it was not measured."""
     spent: float = 0.0
-    """Seconds that measuring took."""
+    """Seconds spent on the measurements."""
 
-    def told(self, features: tuple[float, ...]) -> float:
-        """Return what the fit says of a network with these features."""
+    def estimate(self, features: tuple[float, ...]) -> float:
+        """Return the estimated seconds per step of a network with these features."""
         return self.constant + sum(part * value for part, value in zip(self.parts, features, strict=True))
 
 
@@ -62,26 +62,26 @@ FEATURES = ("depth", "MACs", "memory")
 
 
 def clock_of(device: torch.device) -> Callable[[], float]:
-    """Return what seconds of training are counted by: on a CPU, those of its threads, whatever else it computes."""
+    """Return the clock for measuring training: on a CPU, the time of this process's threads, unaffected by load."""
     if device.type == "cpu":
         return lambda: time.process_time() / torch.get_num_threads()
     return time.perf_counter
 
 
 def features_of(genotype: Genotype, setting: Setting) -> tuple[float, ...]:
-    """Return what the price of a genotype's step follows from, one for each of `FEATURES`."""
+    """Return the features of a genotype that its price is estimated from, one for each of `FEATURES`."""
     cost = trace_genotype(setting.final_space, setting.task, genotype)
     return (cost.depth / 10, cost.macs / 1e7, cost.memory_bytes / 1e6)
 
 
 @dataclass
 class Pricing:
-    """Measures prices, for as long as a share of the budget lasts.
+    """Measures prices within a time limit.
 
     Args:
-        setting: what networks are trained for, and on which device.
-        limit: seconds that may be spent; the first network is measured in any case.
-        clock: of what is measured.
+        setting: task, data, settings and device of the training.
+        limit: time limit in seconds; the first networks are measured in any case.
+        clock: clock for the measurements.
     """
 
     setting: Setting
@@ -90,11 +90,11 @@ class Pricing:
     precision: Precision = "float32"
     spent: float = 0.0
     measured: dict[str, tuple[tuple[float, ...], float]] = field(default_factory=dict)
-    """Features and seconds by the line of a genotype."""
+    """Features and seconds per step, by the genotype's line."""
     bfloat16_ratio: float | None = None
 
     def choose_precision(self, genotype: Genotype) -> None:
-        """Take the number format that is asked for, or the one that is clearly faster for the genotype."""
+        """Use the requested precision, or for `auto`, the one that is clearly faster for the genotype."""
         asked = self.setting.retrain.precision
         device = self.setting.device
         if asked != "auto":
@@ -110,7 +110,7 @@ class Pricing:
                 self.measured[genotype.to_line()] = (features_of(genotype, self.setting), half)
 
     def measure(self, genotype: Genotype) -> float | None:
-        """Return the seconds of a step; None where there is no time left to measure them."""
+        """Return the seconds of a step; None if no time is left to measure them."""
         line = genotype.to_line()
         if line not in self.measured:
             if len(self.measured) >= ALWAYS and self.spent >= self.limit:
@@ -119,7 +119,7 @@ class Pricing:
         return self.measured[line][1]
 
     def prices(self) -> Prices:
-        """Return the prices, fitted to what was measured."""
+        """Return the prices, fitted to the measurements."""
         features_NP = np.array([features for features, _ in self.measured.values()])
         times_N = np.array([seconds for _, seconds in self.measured.values()])
         scale_P = features_NP.mean(axis=0).clip(min=1e-9)

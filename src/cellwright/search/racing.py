@@ -323,12 +323,12 @@ def _best_factor(steps: Mapping[float, float], designed: float, usual: float) ->
 
 
 def _price(genotype: Genotype, *, prices: Prices, like: Genotype, setting: Setting) -> float:
-    """Return the seconds of a step: as measured, or as the fit tells, corrected by its error for one like it."""
+    """Return the measured seconds of a step, or the estimate, corrected by its error for a similar network."""
     if (known := prices.seconds.get(genotype.to_line())) is not None:
         return known
-    told = prices.told(features_of(genotype, setting))
+    estimate = prices.estimate(features_of(genotype, setting))
     measured = prices.seconds.get(like.to_line())
-    return told if measured is None else told * measured / prices.told(features_of(like, setting))
+    return estimate if measured is None else estimate * measured / prices.estimate(features_of(like, setting))
 
 
 def _announce(plan: Plan, race: Race) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""One slice of a race: a network is trained a little further, and its averaged weights are scored."""
+"""One slice of a race: trains a network further, and scores its averaged weights."""
 
 import shutil
 from dataclasses import replace
@@ -17,18 +17,18 @@ from cellwright.training.networks import genotype_network, start_course
 from cellwright.training.precision import best_device
 
 NUM_SELECTION = 2000
-"""Validation examples by whose losses networks are compared; all, where there are fewer."""
+"""Maximum number of validation examples whose losses are compared."""
 DIGITS = 5
-"""Of losses, after the point: they are kept as text."""
+"""Number of decimal places of stored losses."""
 
 
 class Slice(Result):
-    """How far a network is trained."""
+    """The target of a slice of training."""
 
     course: Course
-    """At a constant rate."""
+    """The learning rate schedule, without the decay."""
     steps: int
-    """That are taken in all, with those of earlier slices."""
+    """Total number of steps, including earlier slices."""
 
 
 def train_slice(
@@ -39,15 +39,15 @@ def train_slice(
     folder: Path,
     progress: Progress,
 ) -> Evaluation:
-    """Train from the checkpoint that the folder has, of an earlier slice or of this one, and leave another.
+    """Train from the folder's checkpoint, which is from an earlier slice or this one, and write a new checkpoint.
 
     Args:
-        spec: whose recipe and seed are used, those of the final training.
-        request: how far.
-        evaluation: what the search knows of the network.
-        data: whose validation split scores the averaged weights.
-        folder: where the checkpoints are.
-        progress: told of each epoch.
+        spec: the spec, with the settings and the seed of the final training.
+        request: the target of the slice.
+        evaluation: the evaluation of the network so far.
+        data: the prepared data; the validation split scores the averaged weights.
+        folder: the folder of the checkpoints.
+        progress: receives one report per epoch.
     """
     spec = spec.tuned(evaluation.candidate.values)
     device = best_device()

@@ -23,7 +23,7 @@ def train_supernet(spec: SearchSpec, data_folder: Path, folder: Path, progress: 
     """Train a supernet, resuming from the folder's checkpoint if it exists, and return the result of the search."""
     assert isinstance(spec.strategy, OneShotSection)
     data = PreparedData.open(data_folder)
-    device = use_device(spec, parallel.local_count())
+    device = use_device(spec, parallel.local_world_size())
     start = start_alphas(spec.start.search, build_space(spec.space)) if spec.start.search else {}
     with seeded_initialisation(derive_seed(spec.seed, "supernet")):
         task, fraction = read_task(data.manifest.task), spec.strategy.mixed_fraction

@@ -66,12 +66,12 @@ def run_step(
     keys = {name: record.key for name, record in records.items()}
     key = digest([step.name, step_code(step, spec), settings, keys])
     folder = workspace / f"{step.name}-{key}"
-    if parallel.agreed((folder / StepRecord.FILE).exists()):
+    if parallel.broadcast((folder / StepRecord.FILE).exists()):
         _require_complete(folder)
         progress.say(f"{step.name}: reusing {folder}")
         return folder
     with hold(folder) if parallel.is_first() else nullcontext() as attempt:
-        if parallel.agreed((folder / StepRecord.FILE).exists()):
+        if parallel.broadcast((folder / StepRecord.FILE).exists()):
             progress.say(f"{step.name}: reusing what is there")
             return folder
         began = time.monotonic()
@@ -93,7 +93,7 @@ def run_step(
                 version=cellwright.__version__,
                 seconds=time.monotonic() - began,
             ).save(folder / StepRecord.FILE)
-    parallel.wait()
+    parallel.barrier()
     return folder
 
 

@@ -22,10 +22,10 @@ from cellwright.training.checkpoint import CHECKPOINT
 
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Search on the training and validation splits; write `search.json` and `genotype.json`."""
-    if spec.has_trials and parallel.count() > 1:
+    if spec.has_trials and parallel.world_size() > 1:
         raise CellwrightError(
             "a search with trials (of a sampled strategy, or to tune) must be started once, since it starts them "
-            f"itself, got {parallel.count()} processes"
+            f"itself, got {parallel.world_size()} processes"
         )
     result = _kind_of_search(spec)(spec, inputs["prepare"], folder, progress)
     if not parallel.is_first():

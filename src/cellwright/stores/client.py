@@ -63,7 +63,7 @@ def list_below(client: Any, bucket: str, start: str) -> dict[str, Any]:
 
 
 @contextmanager
-def in_words(uri: str) -> Iterator[None]:
+def translate_errors(uri: str) -> Iterator[None]:
     """Raise errors of S3 and its client as CellwrightError; the message names the URI."""
     try:
         yield

@@ -66,11 +66,11 @@ def is_right(path: Path, etag: str, is_encrypted: bool, head: Callable[..., Mapp
     """
     number = num_parts(etag)
     if number is None or is_encrypted:
-        said = head(ChecksumMode="ENABLED")
-        known = [name for name in CHECKSUMS if f"Checksum{name}" in said]
-        if not known or said.get("ChecksumType") == "COMPOSITE":
+        answer = head(ChecksumMode="ENABLED")
+        known = [name for name in CHECKSUMS if f"Checksum{name}" in answer]
+        if not known or answer.get("ChecksumType") == "COMPOSITE":
             return True
-        return file_checksum(path, known[0]) == str(said[f"Checksum{known[0]}"])
+        return file_checksum(path, known[0]) == str(answer[f"Checksum{known[0]}"])
     if number == 0:
         return file_etag(path, ()) == etag
     size, first = path.stat().st_size, head(PartNumber=1)["ContentLength"]

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
 from cellwright.progress import Progress
-from cellwright.stores.client import THREADS, connect, in_words, list_below, split_uri
+from cellwright.stores.client import THREADS, connect, list_below, split_uri, translate_errors
 from cellwright.stores.download import Download
 from cellwright.stores.retrying import SECONDS, s3_retry, say_line, status_of
 
@@ -46,7 +46,7 @@ class S3Reader:
         say: Callable[[str], None] = say_line,
         seconds: float = SECONDS,
     ) -> None:
-        with in_words(endpoint or "s3"):
+        with translate_errors(endpoint or "s3"):
             self._client = connect(endpoint)
         self._retry = s3_retry(self._client.meta.endpoint_url, say=say, seconds=seconds)
 
@@ -59,7 +59,7 @@ class S3Reader:
         bucket, key = split_uri(uri)
         if not key:
             raise CellwrightError(f"{uri}: must be s3://BUCKET/KEY of an object")
-        with in_words(uri):
+        with translate_errors(uri):
             try:
                 found = self._retry(lambda: self._client.head_object(Bucket=bucket, Key=key))
             except ClientError as error:
@@ -76,7 +76,7 @@ class S3Reader:
             CellwrightError: there are no objects, or S3 refuses access; the message has S3's reason.
         """
         bucket, start = _split_folder(uri)
-        with in_words(uri):
+        with translate_errors(uri):
             found = self._retry(lambda: list_below(self._client, bucket, start))
         if not found:
             raise _nothing_below(uri)
@@ -87,7 +87,7 @@ class S3Reader:
 
     def require_below(self, uri: str) -> None:
         """Raise CellwrightError if there are no objects below the prefix. Does not list all of them."""
-        with in_words(uri):
+        with translate_errors(uri):
             if not self._first(*_split_folder(uri)):
                 raise _nothing_below(uri)
 
@@ -135,7 +135,7 @@ class S3Reader:
             advance=lambda added: add(added, 0),
         )
         try:
-            with in_words(uri):
+            with translate_errors(uri):
                 download.run(self._retry)
             path.parent.mkdir(parents=True, exist_ok=True)
             part.replace(path)

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
 from cellwright.stores.base import Store
-from cellwright.stores.client import connect, in_words, list_below, split_uri
+from cellwright.stores.client import connect, list_below, split_uri, translate_errors
 from cellwright.stores.download import Changed, Download, is_encrypted
 from cellwright.stores.integrity import is_right, num_parts
 from cellwright.stores.names import checked
@@ -43,7 +43,7 @@ class S3Store(Store):
     ) -> None:
         self.bucket, prefix = split_uri(uri)
         self.prefix = f"{prefix}/" if prefix else ""
-        with self._in_words():
+        with self._translate_errors():
             self.client = connect(endpoint)
         self.retry = s3_retry(self.client.meta.endpoint_url, say=say, seconds=seconds)
 
@@ -56,7 +56,7 @@ class S3Store(Store):
 
     def ensure(self, *, create: bool = True) -> None:
         """Create the bucket if it does not exist. A bucket that this identity may not query is assumed to exist."""
-        with self._in_words():
+        with self._translate_errors():
             try:
                 self.retry(partial(self.client.head_bucket, Bucket=self.bucket))
             except ClientError as error:
@@ -88,14 +88,14 @@ class S3Store(Store):
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the size in bytes of every object below the folder, by its name relative to the folder."""
-        with self._in_words(folder):
+        with self._translate_errors(folder):
             found = self.retry(partial(list_below, self.client, self.bucket, f"{self._key(folder)}/"))
         return {name: listed["Size"] for name, listed in found.items()}
 
     def put(self, path: Path, name: str) -> None:
         """Upload a file, replacing any object with that name."""
         size = path.stat().st_size
-        with self._in_words(name):
+        with self._translate_errors(name):
             self.retry(lambda: self._upload(path, self._key(name)))
         if size >= UPLOADING.multipart_threshold:
             with suppress(ClientError, BotoCoreError):  # may be denied, and leftovers are harmless
@@ -103,7 +103,7 @@ class S3Store(Store):
 
     def get(self, name: str, path: Path) -> None:
         """Download an object to the path."""
-        with self._in_words(name):
+        with self._translate_errors(name):
             for left in reversed(range(NUM_READS)):
                 with atomic_path(path) as temporary:
                     try:
@@ -121,7 +121,7 @@ class S3Store(Store):
     def remove(self, name: str) -> None:
         """Delete an object if it exists."""
         request = partial(self.client.delete_object, Bucket=self.bucket, Key=self._key(name))
-        with self._in_words(name):
+        with self._translate_errors(name):
             self.retry(request)
 
     def look(self, name: str) -> tuple[str, str] | None:
@@ -131,7 +131,7 @@ class S3Store(Store):
             found = self.client.get_object(Bucket=self.bucket, Key=self._key(name))
             return found["Body"].read().decode(errors="replace"), found["ETag"]
 
-        with self._in_words(name):
+        with self._translate_errors(name):
             try:
                 return self.retry(read)
             except ClientError as error:
@@ -143,7 +143,7 @@ class S3Store(Store):
         """Write a small object by a conditional request if its current version still has the given ETag."""
         place = {"Bucket": self.bucket, "Key": self._key(name)}
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
-        with self._in_words(name):
+        with self._translate_errors(name):
             try:
                 put = self.retry(partial(self.client.put_object, **place, Body=text.encode(), **condition))
                 return str(put["ETag"])
@@ -159,7 +159,7 @@ class S3Store(Store):
     def holds(self, path: Path, name: str) -> bool:
         """Return whether an object has the same bytes as a file, judged by the object's ETag and checksums."""
         key = {"Bucket": self.bucket, "Key": self._key(name)}
-        with self._in_words(name):
+        with self._translate_errors(name):
             try:
                 found = self.retry(partial(self.client.head_object, **key))
                 if found["ContentLength"] != path.stat().st_size:
@@ -193,5 +193,5 @@ class S3Store(Store):
     def _uri(self, name: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{name}"
 
-    def _in_words(self, name: str = "") -> AbstractContextManager[None]:
-        return in_words(self._uri(name))
+    def _translate_errors(self, name: str = "") -> AbstractContextManager[None]:
+        return translate_errors(self._uri(name))

@@ -103,7 +103,7 @@ class CourseTraining(Retraining):
                 "learning_rate": self.optimizer.param_groups[0]["lr"],
             }
             require_finite(epoch + 1, metrics, self.network.state_dict().values(), lower=self._lower)
-            self.seconds += parallel.agreed(time.monotonic() - began)
+            self.seconds += parallel.broadcast(time.monotonic() - began)
             self.history.append(EpochRecord(epoch=len(self.history) + 1, metrics=metrics))
             late = time.monotonic() - saved > SAVE_SECONDS
             if parallel.is_first() and (late or self.steps >= steps):

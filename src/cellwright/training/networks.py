@@ -47,9 +47,9 @@ def train_network(
     start: StartingWeights | None = None,
 ) -> None:
     """Train on train and validation, and write the network's description, weights and result to the folder."""
-    if parallel.agreed((folder / TrainingResult.FILE).exists()):
+    if parallel.broadcast((folder / TrainingResult.FILE).exists()):
         return
-    device = use_device(spec, parallel.local_count())
+    device = use_device(spec, parallel.local_world_size())
     network = config.build(seed=derive_seed(spec.seed, "initial weights")).to(device)
     taken = start.put_into(network) if start else None
     if taken:
@@ -112,14 +112,14 @@ def continue_network(
         folder: the output folder.
         progress: receives one report per epoch.
     """
-    if parallel.agreed((folder / TrainingResult.FILE).exists()):
+    if parallel.broadcast((folder / TrainingResult.FILE).exists()):
         return
     checkpoint = folder / CHECKPOINT
     if trained and parallel.is_first() and not checkpoint.exists():
         with atomic_path(checkpoint) as temporary:
             shutil.copyfile(trained, temporary)
-    parallel.wait()
-    device = use_device(spec, parallel.local_count())
+    parallel.barrier()
+    device = use_device(spec, parallel.local_world_size())
     training = start_course(spec, config, data.train_and_validation().to(device), course, checkpoint)
 
     def show(record: EpochRecord) -> None:

@@ -21,19 +21,19 @@ from torch.distributed.rendezvous import rendezvous
 from cellwright.errors import CellwrightError
 from cellwright.training.whole_batch_norms import WholeBatchNorms
 
-PATIENCE = datetime.timedelta(days=7)
+TIMEOUT = datetime.timedelta(days=7)
 """How long to wait for the other processes, while the first may be preparing data. The launcher notices if one dies."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Process:
     """The rank of this process."""
 
-    number: int = 0
-    count: int = 1
-    local_number: int = 0
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
     """Rank among the processes on this machine."""
-    local_count: int = 1
+    local_world_size: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,57 +45,57 @@ class Share:
     """Factor for the mean over these rows, which makes the mean over the processes that of the batch."""
 
 
-_place = Place()
+_process = Process()
 _store: Store | None = None
 
 
 @contextmanager
-def joined(place: Place, meeting: str = "env://") -> Iterator[None]:
+def joined(process: Process, init_method: str = "env://") -> Iterator[None]:
     """Join the process group until the end of the block.
 
     Args:
-        place: rank and number of processes.
-        meeting: an init_method URL of torch.distributed.
+        process: rank and number of processes.
+        init_method: an init_method URL of torch.distributed.
 
     Raises:
         CellwrightError: there are GPUs, but fewer than processes.
     """
-    global _place, _store
-    if place.count == 1:
+    global _process, _store
+    if process.world_size == 1:
         yield
         return
-    _store, _, _ = next(rendezvous(meeting, place.number, place.count, timeout=PATIENCE))
+    _store, _, _ = next(rendezvous(init_method, process.rank, process.world_size, timeout=TIMEOUT))
     backend = "gloo"
     if torch.cuda.is_available():
-        if place.local_count > torch.cuda.device_count():
+        if process.local_world_size > torch.cuda.device_count():
             raise CellwrightError(
                 f"processes on one machine must be at most its {torch.cuda.device_count()} GPUs, "
-                f"got {place.local_count}"
+                f"got {process.local_world_size}"
             )
-        torch.cuda.set_device(place.local_number)
+        torch.cuda.set_device(process.local_rank)
         backend = "cpu:gloo,cuda:nccl"
     distributed.init_process_group(
-        backend, store=_store, rank=place.number, world_size=place.count, timeout=PATIENCE
+        backend, store=_store, rank=process.rank, world_size=process.world_size, timeout=TIMEOUT
     )
-    _place = place
+    _process = process
     yield
-    _place = Place()
+    _process = Process()
     distributed.destroy_process_group()  # not after an error: the other processes may be blocked in a collective
 
 
-def count() -> int:
+def world_size() -> int:
     """Return the number of processes."""
-    return _place.count
+    return _process.world_size
 
 
-def local_count() -> int:
+def local_world_size() -> int:
     """Return the number of processes on this machine."""
-    return _place.local_count
+    return _process.local_world_size
 
 
 def is_first() -> bool:
     """Return whether this process has rank 0, which writes the files."""
-    return _place.number == 0
+    return _process.rank == 0
 
 
 def fails_first() -> bool:
@@ -106,15 +106,15 @@ def fails_first() -> bool:
         return False
 
 
-def wait() -> None:
+def barrier() -> None:
     """Wait until all processes have reached this call."""
-    if count() > 1:
+    if world_size() > 1:
         _total(torch.zeros(()))
 
 
-def agreed(value: float) -> float:
+def broadcast(value: float) -> float:
     """Return the value of rank 0."""
-    if count() == 1:
+    if world_size() == 1:
         return value
     shared = torch.tensor(value, dtype=torch.float64)
     distributed.broadcast(shared, src=0)
@@ -127,12 +127,12 @@ def share(batch_size: int) -> Iterator[Share]:
 
     The parts differ by at most one row. If a batch has fewer rows than there are processes, each computes all of it.
     """
-    if count() == 1 or batch_size < count():
+    if world_size() == 1 or batch_size < world_size():
         yield Share(rows=slice(0, batch_size), weight=1.0)
         return
     rows = _rows(batch_size)
     with WholeBatchNorms(_total):
-        yield Share(rows=rows, weight=(rows.stop - rows.start) * count() / batch_size)
+        yield Share(rows=rows, weight=(rows.stop - rows.start) * world_size() / batch_size)
 
 
 def gather(part: Tensor, batch_size: int) -> Tensor:
@@ -151,16 +151,16 @@ def mean(tensor: Tensor) -> Tensor:
 
 def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Return the means over the processes, in one collective."""
-    if count() == 1:
+    if world_size() == 1:
         return list(tensors)
-    flat = _total(torch.cat([tensor.reshape(-1) for tensor in tensors])) / count()
+    flat = _total(torch.cat([tensor.reshape(-1) for tensor in tensors])) / world_size()
     parts = torch.split(flat, [tensor.numel() for tensor in tensors])
     return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace each gradient by its mean over the processes."""
-    if count() == 1:
+    if world_size() == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if gradients:
@@ -168,7 +168,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def _rows(batch_size: int) -> slice:
-    start, stop = (batch_size * number // count() for number in (_place.number, _place.number + 1))
+    start, stop = (batch_size * rank // world_size() for rank in (_process.rank, _process.rank + 1))
     return slice(start, stop)
 
 

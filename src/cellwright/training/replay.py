@@ -20,7 +20,7 @@ Pass = Callable[..., Tensor]
 
 def pays(device: torch.device) -> bool:
     """Return whether graphs are worthwhile on the device. Norms whose statistics processes share cannot be captured."""
-    return device.type == "cuda" and parallel.count() == 1
+    return device.type == "cuda" and parallel.world_size() == 1
 
 
 class Replayed:

@@ -117,7 +117,7 @@ class Retraining:
             require_finite(epoch, metrics, self.network.state_dict().values(), lower=self._lower)
             metrics |= watch(self.network)
             require_finite(epoch, metrics, lower=self._lower)
-            self.seconds += parallel.agreed(time.monotonic() - began)
+            self.seconds += parallel.broadcast(time.monotonic() - began)
             self.history.append(EpochRecord(epoch=epoch, metrics=metrics))
             if parallel.is_first():
                 self._save()
@@ -237,10 +237,10 @@ class Retraining:
         )
 
     def _resume(self) -> None:
-        if not parallel.agreed(self.checkpoint.exists()):
+        if not parallel.broadcast(self.checkpoint.exists()):
             return
         tensors, facts = load_tensors(self.checkpoint)
-        parallel.wait()  # so that rank 0 does not overwrite a file that others still read
+        parallel.barrier()  # so that rank 0 does not overwrite a file that others still read
         restore_module(self.network, unprefixed("network", tensors))
         restore_optimizer(self.optimizer, unprefixed("optimizer", tensors))
         for name, tensor in unprefixed("average", tensors).items():

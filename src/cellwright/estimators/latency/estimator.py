@@ -145,26 +145,26 @@ def fit_table(parts: Sequence[Sequence[str]], times_NR: Floats) -> LatencyTable:
     counts_NP = np.array([[row.count(name) for name in names] for row in parts], dtype=float)
     times_N = np.median(times_NR, axis=1)
     small_P = np.array(["@" in name for name in names])
-    told = {penalty: _told_by_others(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
-    penalty = min(told, key=lambda each: float(np.mean((times_N / told[each] - 1) ** 2)))
+    predictions = {penalty: _cross_validated(counts_NP, times_N, small_P, penalty) for penalty in PENALTIES}
+    penalty = min(predictions, key=lambda each: float(np.mean((times_N / predictions[each] - 1) ** 2)))
     constant, costs_P = solve(counts_NP, times_N, small_P, penalty)
-    excess_NR = times_NR / told[penalty][:, None] - 1
+    excess_NR = times_NR / predictions[penalty][:, None] - 1
     return LatencyTable(
         constant=constant,
         parts=dict(zip(names, costs_P.tolist(), strict=True)),
         margin=max(0.0, float(np.quantile(excess_NR, QUANTILE))),
-        error=float(np.median(np.abs(told[penalty] / times_N - 1))),
+        error=float(np.median(np.abs(predictions[penalty] / times_N - 1))),
     )
 
 
-def _told_by_others(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> Floats:
+def _cross_validated(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> Floats:
     """Return the cross-validated prediction for each network, at least half the shortest time."""
-    told_N = np.empty_like(times_N)
+    predicted_N = np.empty_like(times_N)
     for fold in range(FOLDS):
         tested_N = np.arange(len(times_N)) % FOLDS == fold
         constant, costs_P = solve(counts_NP[~tested_N], times_N[~tested_N], small_P, penalty)
-        told_N[tested_N] = constant + counts_NP[tested_N] @ costs_P
-    return told_N.clip(min=times_N.min() / 2)
+        predicted_N[tested_N] = constant + counts_NP[tested_N] @ costs_P
+    return predicted_N.clip(min=times_N.min() / 2)
 
 
 def solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -> tuple[float, Floats]:

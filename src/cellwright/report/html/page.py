@@ -215,11 +215,11 @@ def _search(search: SearchResult) -> Iterator[Part]:
     drawn = []
     best = {name.removeprefix("best_"): name for name in _names(search.history) if name.startswith("best_")}
     for name, column in best.items():
-        told = [
+        measured = [
             record.metrics for record in search.history if name in record.metrics and column in record.metrics
         ]
         title = f"{name.replace('_', ' ')} of each {what}"
-        svg = figures.progress([m[name] for m in told], [m[column] for m in told], what, name, title)
+        svg = figures.progress([m[name] for m in measured], [m[column] for m in measured], what, name, title)
         drawn.append(Figure(svg=svg, caption=title))
     if not sampled:
         drawn += _curves({"": search.history}, "of the supernet")

@@ -33,8 +33,8 @@ def load_kubeconfig() -> None:
     Raises:
         CellwrightError: there is no cluster, the kubeconfig is invalid, or its login fails.
     """
-    said = _Said()
-    logging.getLogger().addHandler(said)
+    log = _ErrorLog()
+    logging.getLogger().addHandler(log)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             kubernetes.config.load_config()
@@ -45,14 +45,14 @@ def load_kubeconfig() -> None:
             f"{' '.join(str(error).split()) or type(error).__name__}"
         ) from error
     finally:
-        logging.getLogger().removeHandler(said)
-    if said.errors:
+        logging.getLogger().removeHandler(log)
+    if log.errors:
         raise CellwrightError(
-            f"the login of the kubeconfig must succeed, and does not: {'; '.join(said.errors)}"
+            f"the login of the kubeconfig must succeed, and does not: {'; '.join(log.errors)}"
         )
 
 
-class _Said(logging.Handler):
+class _ErrorLog(logging.Handler):
     """Collects errors of a kubeconfig's login, which the client only logs."""
 
     def __init__(self) -> None:

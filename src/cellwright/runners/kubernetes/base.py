@@ -47,7 +47,7 @@ QUIET_SECONDS = 10.0
 class _Running:
     folder: Path
     troubled_since: float | None = None
-    said: str | None = None
+    reported: str | None = None
     cause: str | None = None
     """The last problem, which is the reason if the trial fails."""
     is_cut_short: bool = False
@@ -198,8 +198,8 @@ class KubernetesRunner(Runner):
             return
         running.troubled_since = running.troubled_since or time.monotonic()
         lasted = time.monotonic() - running.troubled_since
-        if lasted > QUIET_SECONDS and running.said != trouble.cause:
-            running.said = trouble.cause
+        if lasted > QUIET_SECONDS and running.reported != trouble.cause:
+            running.reported = trouble.cause
             self.progress.say(f"search: trial {key[0]} cannot start: {trouble.cause}")
         if lasted > self.pods.runner.pending_seconds:
             running.is_cut_short = True

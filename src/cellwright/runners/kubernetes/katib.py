@@ -111,10 +111,10 @@ class KatibRunner(KubernetesRunner):
 
     def describe_silence(self) -> str:
         """Describe the Experiment and its suggestion service, as Katib reports them."""
-        said = [super().describe_silence()]
+        reasons = [super().describe_silence()]
         for plural in ("experiments", "suggestions"):
             found = self._get(plural)
-            said += [f"{plural[:-1]}: {c['reason']}: {c['message']}" for c in _conditions(found)[-1:]]
+            reasons += [f"{plural[:-1]}: {c['reason']}: {c['message']}" for c in _conditions(found)[-1:]]
         pods = self.cluster.ask(
             self.cluster.core.list_namespaced_pod,
             self.cluster.namespace,
@@ -124,8 +124,8 @@ class KatibRunner(KubernetesRunner):
             for status in pod.status.container_statuses or ():
                 state = status.state.waiting or status.last_state.terminated
                 if state is not None:
-                    said.append(f"suggestion service: {state.reason}: {state.message or ''}")
-        return "; ".join(said)
+                    reasons.append(f"suggestion service: {state.reason}: {state.message or ''}")
+        return "; ".join(reasons)
 
     def _found_or_created(self) -> int:
         """Return the number of trials that the Experiment allows."""

@@ -204,9 +204,9 @@ def trouble_of(pod: Any, profile: Resources) -> Trouble | None:
 def _why_ended(ended: Any, profile: Resources) -> str:
     if ended.reason == "OOMKilled":
         return f"OOMKilled: used more than its memory limit, {profile.memory}"
-    said = (ended.message or "").strip()
-    last_line = said.splitlines()[-1] if said else f"{ended.reason}, exit code {ended.exit_code}"
-    return last_mistake(said) or last_line
+    message = (ended.message or "").strip()
+    last_line = message.splitlines()[-1] if message else f"{ended.reason}, exit code {ended.exit_code}"
+    return last_mistake(message) or last_line
 
 
 def newest_by_trial(items: Sequence[Any]) -> Mapping[str, Any]:

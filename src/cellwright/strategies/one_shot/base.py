@@ -167,9 +167,9 @@ class OneShotStrategy(ABC):
             DivergedError: a loss, score or state is not finite.
         """
         journal = SearchRecord()
-        if parallel.agreed(checkpoint.exists()):
+        if parallel.broadcast(checkpoint.exists()):
             journal = self._load(checkpoint)
-        parallel.wait()  # so that rank 0 does not overwrite a file that others still read
+        parallel.barrier()  # so that rank 0 does not overwrite a file that others still read
         self._train(journal, checkpoint, progress)
         self._select(journal, checkpoint, progress)
         return SearchResult(
@@ -304,7 +304,7 @@ class OneShotStrategy(ABC):
             metrics["generalisation_gap"] = (
                 metrics[f"train_{self.task.objective}"] - metrics[self.validation_score]
             )
-            journal.seconds += parallel.agreed(time.monotonic() - began)
+            journal.seconds += parallel.broadcast(time.monotonic() - began)
             journal.history.append(EpochRecord(epoch=epoch, metrics=metrics))
             self._finish_epoch(journal, checkpoint)
             self._save(journal, checkpoint)
@@ -342,7 +342,7 @@ class OneShotStrategy(ABC):
             journal.events.append(intervention.event)
             if intervention.stops:
                 journal.is_over = True
-                if parallel.agreed(checkpoint.exists()):
+                if parallel.broadcast(checkpoint.exists()):
                     self._load(checkpoint)
                     return
         journal.epoch = len(journal.history)
