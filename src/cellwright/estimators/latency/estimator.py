@@ -176,8 +176,7 @@ def solve(counts_NP: Floats, times_N: Floats, small_P: Floats, penalty: float) -
     rows = np.column_stack([np.ones(size), counts_NP]) / times_N[:, None]
     weights = np.concatenate([[0.0], np.where(small_P, 1.0, 0.1)])
     shrinking = np.diag(weights * np.sqrt(penalty * size) / mean)
-    from sklearn.linear_model import LinearRegression  # slow to import
+    from scipy.optimize import nnls  # slow to import
 
-    model = LinearRegression(fit_intercept=False, positive=True)
-    model.fit(np.vstack([rows, shrinking]), np.concatenate([np.ones(size), np.zeros(len(weights))]))
-    return float(model.coef_[0]), model.coef_[1:]
+    costs, _ = nnls(np.vstack([rows, shrinking]), np.concatenate([np.ones(size), np.zeros(len(weights))]))
+    return float(costs[0]), costs[1:]
