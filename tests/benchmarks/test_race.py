@@ -1,0 +1,64 @@
+"""The pages of the benchmarks of races, from what they measured."""
+
+import signal
+
+import pytest
+
+from benchmarks import race, stopping
+from benchmarks.hand_designed import CIFAR, FASHION
+from cellwright.genotype import Genotype
+from cellwright.results import RacedNetwork
+
+WINNER = RacedNetwork(
+    name="resnet",
+    genotype=Genotype.from_line("darts:normal~2~0.skip_connect,1.sep_conv_3x3"),
+    step_ms=70,
+    epochs=9,
+    share=0,
+    loss=None,
+    score=None,
+    p_better=None,
+    outcome="won",
+)
+
+
+def outcome(data: str, seed: int, accuracy: float) -> race.Outcome:
+    return race.Outcome(
+        data=data,
+        seconds=150,
+        seed=seed,
+        test_accuracy=accuracy,
+        cpu_seconds=151,
+        price_seconds=2.04,
+        steps=1300,
+        precision="float32",
+        sentence="nothing was compared",
+        leaderboard=(WINNER,),
+    )
+
+
+def test_races_have_a_table_for_each_data_set_that_was_raced_on():
+    page = race.report([outcome(CIFAR, 0, 0.78), outcome(CIFAR, 1, 0.8)], [])
+    assert f"| {CIFAR}: test accuracy, % | 150 s | 480 s |" in page
+    assert "| **race** | 79.00 ± 1.41 (2) |  |" in page
+    assert f"## {CIFAR}, 150 s, seed 1: 80.00 %" in page
+    assert "151 CPU seconds, 2.0 of them for prices" in page
+    assert FASHION not in page
+
+
+def test_a_training_is_stopped_at_the_end_of_the_epoch_that_reaches_the_share(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    sent: list[int] = []
+    monkeypatch.setattr("os.kill", lambda process, number: sent.append(number))
+    progress = stopping.Stopping(0.5)
+    progress.advance("race", 90, 100, {})
+    progress.advance("train found", 4, 10, {})
+    assert sent == []
+    progress.advance("train found", 6, 10, {})
+    assert (sent, progress.reached) == ([signal.SIGTERM], 0.6)
+
+
+def test_what_was_left_is_compared_with_what_was_planned():
+    left = stopping.Outcome(seconds=90, share=0.25, reached=0.3, stopped=0.89, planned=0.9)
+    assert "| 90 | 30% | 89.00 | 90.00 | -1.00 |" in stopping.report([left])
