@@ -1,4 +1,4 @@
-"""What the steps of the pipeline do, each a function from a view of the spec and folders to a folder."""
+"""The steps of the pipeline, each a function from a view of the spec and input folders to an output folder."""
 
 from collections.abc import Mapping
 from pathlib import Path

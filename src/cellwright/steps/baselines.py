@@ -1,4 +1,4 @@
-"""`baselines`: what the found network must beat, trained in the same way and as long."""
+"""`baselines`: trains the networks that the found one must beat, in the same way and for as long."""
 
 import random
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from cellwright.training.networks import genotype_network, train_network
 
 
 def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    """Train random architectures and a hand-designed network of the found one's size, and fit rivals, a folder each."""
+    """Train random architectures and a hand-designed network of the found one's size, and fit classical models."""
     data = PreparedData.open(inputs["prepare"])
     found = SearchResult.load(inputs["search"] / SearchResult.FILE)
     spec = spec.tuned(found.tuned)

@@ -1,4 +1,4 @@
-"""A digest of the code that something imports, so that changed code, and no other, makes old results outdated."""
+"""A digest of the code that a module imports, so that results become outdated only when this code changes."""
 
 import ast
 import functools
@@ -11,15 +11,15 @@ from cellwright.importing import find_package
 
 OURS = __name__.partition(".")[0]
 DECLARATIONS = f"{OURS}.step_list"
-"""All of a step's declaration that its result depends on is in its key; the others' declarations are beside it."""
+"""Excluded from digests, since a step's key already includes the relevant parts of its own declaration."""
 
 
 @functools.cache
 def code_digest(paths: frozenset[str]) -> str:
-    """Return a digest of the modules that import paths lead to, within this package and those of the paths.
+    """Return a digest of all modules that the import paths depend on, within this package and those of the paths.
 
-    Followed are the imports that the sources have, wherever they stand, but for those for type checkers alone; what
-    code imports by a name that it makes up is not.
+    It follows all import statements in the sources, wherever they are, except those for type checkers. It does not
+    follow imports by a computed name.
 
     Raises:
         CellwrightError: a package cannot be found.
@@ -42,7 +42,7 @@ def code_digest(paths: frozenset[str]) -> str:
 
 
 def _file(module: str, root: Path) -> Path | None:
-    """Return the source of a module; None where it is a name in one, or a folder without a source."""
+    """Return the source file of a module; None if it is a name in a module, or a folder without a source."""
     if root.is_file():
         return root if "." not in module else None
     place = root.joinpath(*module.split(".")[1:])
@@ -52,7 +52,7 @@ def _file(module: str, root: Path) -> Path | None:
 
 @functools.cache
 def _imported(module: str, file: Path) -> frozenset[str]:
-    """Return the modules that a module may import, packages around them included, with some names that are none."""
+    """Return the modules that a module may import, including parent packages. Some results may not be modules."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     names = {module}
     for node in _nodes(ast.parse(file.read_bytes())):
@@ -68,7 +68,7 @@ def _imported(module: str, file: Path) -> frozenset[str]:
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree, but for those that are for type checkers alone."""
+    """Yield the nodes of a tree, except those for type checkers only."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             for child in node.orelse:

@@ -1,6 +1,6 @@
-"""Steps whose curves and trials can be seen in MLflow while they work.
+"""Logs the curves and trials of a running step to MLflow.
 
-Only on a server, which someone may be looking at; a local database gets everything from `register`.
+This applies to MLflow servers only, where someone may be watching. A local database gets everything from `register`.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -18,20 +18,20 @@ from cellwright.training import parallel
 
 PACE = Pace()
 SECONDS_AT_END = 60.0
-"""Seconds that a pipeline which is over waits for an MLflow that is away."""
+"""How long a finished pipeline waits for an unavailable MLflow server, in seconds."""
 
 
 def logged_live(
     step: Step, spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress
 ) -> AbstractContextManager[object]:
-    """Log what the step leaves in its folder while the block runs, if it is declared so.
+    """Log the results in a step's folder while the block runs, if the step is declared so.
 
     Args:
-        step: which it is.
-        spec: the whole one.
-        inputs: the folders that it reads.
-        folder: its own.
-        progress: told what is in the way.
+        step: the step.
+        spec: the whole spec.
+        inputs: the step's input folders.
+        folder: the step's own folder.
+        progress: receives a message if logging fails.
     """
     uri = spec.tracking.uri
     if not (step.is_logged_live and uri and is_server(uri) and parallel.is_first()):
@@ -51,7 +51,7 @@ def logged_live(
 
 
 def end_logged(spec: SearchSpec, kfp_run_id: str, status: Status, progress: Progress) -> None:
-    """Give the status to what MLflow shows as running of a pipeline run that is over; KFP's plugin ends its own."""
+    """Set the final status of a pipeline's MLflow runs that are still running; KFP's plugin ends its own."""
     uri = spec.tracking.uri
     if not (uri and is_server(uri)) or spec.tracking.run_id is not None:
         return

@@ -1,4 +1,4 @@
-"""`prepare`: from the user's data to a folder with three disjoint splits."""
+"""`prepare`: writes the user's data as three disjoint splits."""
 
 from pathlib import Path
 from typing import Any
@@ -18,5 +18,5 @@ def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:
-    """Return what tells the data from other data, wherever it lies."""
+    """Return what identifies the data, independent of its location."""
     return {"data": source_digest(spec.data, remote_contents(spec.data))}

@@ -1,4 +1,4 @@
-"""What is logged of a pipeline run, from what its steps have left so far: while they work, and in the end."""
+"""The record of a pipeline run for logging, gathered from its steps' results, while they run and at the end."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -21,14 +21,14 @@ from cellwright.training.checkpoint import CHECKPOINT, load_facts
 
 REASON_TAG = "cellwright.reason"
 STATUS: Mapping[str, Status] = {"done": "FINISHED", "failed": "FAILED", "pruned": "KILLED"}
-"""Of a trial's MLflow run; one that was stopped early counts as killed."""
+"""Status of a trial's MLflow run; a trial that was stopped early counts as killed."""
 
 
 def run_key(spec: SearchSpec, search: Path) -> str:
-    """Return what names the pipeline run, from its search on.
+    """Return a key that identifies the pipeline run, starting from its search.
 
     Args:
-        spec: the whole one.
+        spec: the whole spec.
         search: the folder of the search, finished or not.
     """
     done = search / StepRecord.FILE
@@ -37,9 +37,9 @@ def run_key(spec: SearchSpec, search: Path) -> str:
 
 
 def what_matters(spec: SearchSpec) -> dict[str, Any]:
-    """Return the spec as JSON, less what says only where things run, are logged and lie.
+    """Return the spec as JSON, without keys that only define where things run, are logged or are stored.
 
-    Local paths change when a project is moved. The contents of what they name are in the key of the search, and in
+    Local paths change when a project is moved. The content of what they refer to is part of the search's key, and of
     `started_from`.
     """
     places = {key for key, place in spec.data.places.items() if isinstance(place, Path)}
@@ -61,12 +61,12 @@ def what_matters(spec: SearchSpec) -> dict[str, Any]:
 
 
 def run_record(spec: SearchSpec, key: str, folders: Mapping[str, Path]) -> RunRecord:
-    """Return what is known of the pipeline run, its trials among it.
+    """Return the record of the pipeline run so far, including its trials.
 
     Args:
-        spec: the whole one.
-        key: of the pipeline run.
-        folders: of the steps so far, by name, `prepare` and `search` at least; the last may be at work.
+        spec: the whole spec.
+        key: key of the pipeline run.
+        folders: folders of the steps so far by name, including `prepare` and `search`; the last step may be running.
     """
     manifest = DataManifest.load(folders["prepare"])
     search = folders["search"]
@@ -101,7 +101,7 @@ def run_record(spec: SearchSpec, key: str, folders: Mapping[str, Path]) -> RunRe
 
 
 def _search_history(spec: SearchSpec, folder: Path) -> tuple[EpochRecord, ...]:
-    """Return the history that the search's result holds, or will."""
+    """Return the history of the search, from its result or so far."""
     if (folder / SearchResult.FILE).exists():
         return SearchResult.load(folder / SearchResult.FILE).history
     if not spec.is_sampled:
@@ -109,7 +109,7 @@ def _search_history(spec: SearchSpec, folder: Path) -> tuple[EpochRecord, ...]:
     entries = read_evaluations(folder / EVALUATIONS)
     settled = takewhile(
         lambda number: (number, 0) in entries, count()
-    )  # a later one may end before an earlier
+    )  # a later trial may end before an earlier one
     return history_of(
         finished({(number, 0): entries[number, 0] for number in settled}),
         build_objectives(spec.objectives)[0],
@@ -122,14 +122,14 @@ def _training_history(folder: Path) -> tuple[EpochRecord, ...]:
 
 
 def _checkpoint_history(folder: Path) -> tuple[EpochRecord, ...]:
-    """Return what the folder's checkpoint holds; nothing where there is none, or none any more."""
+    """Return the history in the folder's checkpoint; empty if there is no checkpoint."""
     with suppress(CellwrightError):
         return History.validate_python(load_facts(folder / CHECKPOINT)["history"])
     return ()
 
 
 def _trials(spec: SearchSpec, folder: Path, name: str) -> Iterator[TrialRecord]:
-    """Yield the evaluations of a search that were trials, with those on fresh seeds."""
+    """Yield the trials of a search, including those on fresh seeds."""
     curve = f"curve/{spec.objectives[0].metric}"
     for (number, repeat), evaluation in sorted(read_evaluations(folder / EVALUATIONS).items()):
         if evaluation.state == "failed" or evaluation.seconds > 0:
@@ -153,7 +153,7 @@ def _trial_params(evaluation: Evaluation) -> dict[str, str]:
 
 
 def _seeds(spec: SearchSpec, folder: Path) -> Iterator[TrialRecord]:
-    """Yield the one-shot searches that differ in their seed."""
+    """Yield one trial for each seed of a one-shot search."""
     for number in range(spec.budget.seeds) if spec.budget.seeds > 1 else ():
         if not seed_result(folder, number).exists():
             continue
@@ -177,7 +177,7 @@ def _curves(prefix: str, history: tuple[EpochRecord, ...]) -> dict[str, list[tup
 
 
 def _flatten(values: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield `section.key` and its value for every leaf of the spec."""
+    """Yield `section.key` and value of every leaf of the spec."""
     if isinstance(values, Mapping) and values:
         for key, value in values.items():
             yield from _flatten(value, f"{path}.{key}" if path else key)

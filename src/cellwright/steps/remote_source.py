@@ -1,4 +1,4 @@
-"""Bringing the data that lies in S3 to this machine, for as long as `prepare` reads it."""
+"""Downloads data from S3 for the time that `prepare` reads it."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,15 +15,15 @@ from cellwright.stores import S3Object, S3Reader
 from cellwright.stores.names import checked
 
 SOURCE = ".source"
-"""The folder within prepare's that has the data while it is read; hidden, so that no store gets a copy."""
+"""Subfolder of prepare's folder for the data while it is read; hidden, so that stores do not copy it."""
 MIB = 1 << 20
 
 Listing = dict[str, dict[str, S3Object]]
-"""For each key of the section whose place is in S3: the objects by name within the place; a file has the name ""."""
+"""The S3 objects of each key of the section, by their name relative to its URI; a single file has the name ""."""
 
 
 def remote_contents(section: DataSection) -> dict[str, dict[str, Any]]:
-    """Return what tells one state of the objects that the section reads from another, without reading them."""
+    """Return identifiers of the content of the section's objects, without reading them."""
     if not isinstance(section, StoredData) or not section.uris:
         return {}
     return _contents(_list(section, S3Reader(section.endpoint)))
@@ -33,13 +33,13 @@ def remote_contents(section: DataSection) -> dict[str, dict[str, Any]]:
 def on_this_machine(
     section: DataSection, folder: Path, progress: Progress
 ) -> Iterator[tuple[DataSection, Callable[[str], None]]]:
-    """Give the section with files of this machine in place of objects, and a way to say facts about the objects.
+    """Yield the section with local files instead of objects, and a function that reports messages about the objects.
 
-    What was downloaded is deleted at the end of the block, or when the data is refused; a download that is killed goes
-    on where it was. Errors in the data name the objects too.
+    Downloaded files are deleted at the end of the block, or if the data is rejected. A killed download resumes later.
+    Errors in the data also name the objects.
 
     Raises:
-        CellwrightError: an object cannot be had.
+        CellwrightError: an object cannot be read.
     """
     if not isinstance(section, StoredData) or not section.uris:
         yield section, progress.say

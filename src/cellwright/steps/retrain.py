@@ -1,4 +1,4 @@
-"""`retrain`: from a genotype to trained weights, and to files that run anywhere."""
+"""`retrain`: trains the network of a genotype, and exports it to portable files."""
 
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,6 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:
-    """Return the settings with the content of the weights that it starts from, in place of where they lie."""
+    """Return the settings, with the content of the pretrained weights instead of their location."""
     settings = spec.retrain.model_dump(mode="json", exclude={"start"})
     return {"retrain": settings | {"start": started_from(spec)}}

@@ -1,10 +1,10 @@
-"""Running a step so that it can be killed at any moment: finished ones are reused, unfinished ones resume.
+"""Runs steps so that they can be killed at any time: finished steps are reused, unfinished ones resume.
 
-A step's folder is named by a key of all that its result depends on: the keys of the spec that it declares, which are
-also all that it can read, the keys of its inputs, and the code that it imports. The folder counts as finished when it
-holds `step.json`, which is written last.
+The name of a step's folder includes a key of everything that its result depends on: the keys of the spec that the step
+declares (it cannot read others), the keys of its inputs, and the code that it imports. The folder is finished when it
+contains `step.json`, which is written last.
 
-Of several processes (`training.parallel`) the first has the folder; the others help it or wait.
+With several processes (`training.parallel`), rank 0 owns the folder; the others take part or wait.
 """
 
 import time
@@ -34,7 +34,7 @@ from cellwright.training.checkpoint import load_tensors
 
 TENSORS = ".safetensors"
 NAMED_FILES = 5
-"""How many files a message names."""
+"""Maximum number of files in a message."""
 
 
 def run_step(
@@ -45,19 +45,19 @@ def run_step(
     progress: Progress,
     hold: Callable[[Path], AbstractContextManager[str | None]] = claimed,
 ) -> Path:
-    """Return the step's finished folder in the workspace, doing what is left to do.
+    """Run the step if it is not finished, and return its finished folder in the workspace.
 
     Args:
-        step: what to do.
-        spec: whose sections it reads.
-        inputs: the folders it reads.
-        workspace: where its folder is, or will be.
-        progress: told how far it is.
-        hold: keeps the folder for this process, may fill it with what is known of it elsewhere, and gives the name of
-            the attempt, where there may be several.
+        step: the step.
+        spec: the spec; the step reads the sections that it declares.
+        inputs: the step's input folders.
+        workspace: parent of the step's folder.
+        progress: receives progress reports.
+        hold: locks the folder for this process. It may fill the folder with files stored elsewhere, and yields the name
+            of the attempt, if there may be several.
 
     Raises:
-        CellwrightError: an input is not finished or damaged, or another process is at this step.
+        CellwrightError: an input is unfinished or damaged, or another process is running this step.
     """
     records = {name: StepRecord.load(inputs[name] / StepRecord.FILE) for name in step.inputs}
     spec = with_registry(spec, workspace)
@@ -98,10 +98,10 @@ def run_step(
 
 
 def _require_complete(folder: Path) -> None:
-    """Refuse a finished folder that was copied or deleted in part.
+    """Check that no files of a finished folder are missing.
 
     Raises:
-        CellwrightError: names the files.
+        CellwrightError: names the missing files.
     """
     mistakes = [*StepRecord.load(folder / StepRecord.FILE).incomplete(folder)]
     if mistakes:
@@ -112,16 +112,16 @@ def _require_complete(folder: Path) -> None:
 
 
 def _check_inputs(records: Mapping[str, StepRecord], inputs: Inputs) -> None:
-    """Compare the inputs' files with their records, but for tensors, which are compared whenever they are read."""
+    """Check the inputs' files against their records, except for tensors, which are checked whenever they are read."""
     for name, record in records.items():
         for mistake in record.wrong(inputs[name], lambda file: not file.endswith(TENSORS)):
             raise CellwrightError(mistake)
 
 
 def _read_back(folder: Path) -> dict[str, FileRecord]:
-    """Return what the folder holds, as the disk has it.
+    """Return the records of the folder's files, read back from disk.
 
-    A file of tensors is hashed twice, to compare it with its own digest and for the record: at the same time.
+    A file of tensors is hashed twice at the same time: for its own digest, and for the record.
     """
 
     def compare() -> None:
@@ -137,12 +137,12 @@ def _read_back(folder: Path) -> dict[str, FileRecord]:
 
 
 def step_view(step: Step, spec: SearchSpec) -> SearchSpec:
-    """Return the spec with nothing but what the step reads or uses."""
+    """Return the spec with only the keys that the step reads or uses."""
     return only(without(spec, step.ignores), (*_read(step, spec), *step.uses))
 
 
 def step_settings(step: Step, spec: SearchSpec) -> dict[str, Any]:
-    """Return what of the spec, and of what it names outside itself, the step's result depends on, as JSON."""
+    """Return the settings that the step's result depends on, from the spec and from files that it names, as JSON."""
     decisive = without(spec, (*step.ignores, *step.uses))
     settings = only(decisive, _read(step, spec)).model_dump(mode="json", by_alias=True)
     if step.identity:
@@ -151,9 +151,9 @@ def step_settings(step: Step, spec: SearchSpec) -> dict[str, Any]:
 
 
 def step_code(step: Step, spec: SearchSpec) -> str:
-    """Return a digest of the code that the step imports, with that of the kinds that the spec names."""
+    """Return a digest of the code that the step imports, including that of the spec's kinds."""
     decisive = only(without(spec, step.uses), _read(step, spec))
-    parts = [*decisive.parts, spec.augment]  # which names the task, whose code every step may call
+    parts = [*decisive.parts, spec.augment]  # names the task, whose code every step may call
     return code_digest(frozenset([step.run, *(path for part in parts for path in part.code)]))
 
 
@@ -164,10 +164,10 @@ def _read(step: Step, spec: SearchSpec) -> tuple[str, ...]:
 
 
 def run_until(name: str, spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
-    """Run the step and whatever it needs that is not finished; return the folders by step name.
+    """Run the step and all unfinished steps that it depends on; return the folders by step name.
 
     Raises:
-        CellwrightError: the name is unknown, or a step cannot be done.
+        CellwrightError: the name is unknown, or a step cannot be run.
     """
     if name not in STEPS:
         raise CellwrightError(f"step must be one of {', '.join(STEPS)}, got {name!r}")

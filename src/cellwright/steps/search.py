@@ -45,7 +45,7 @@ def _kind_of_search(spec: SearchSpec) -> Callable[[SearchSpec, Path, Path, Progr
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:
-    """Return the content of what the search starts from, wherever it lies, and the limits of trials."""
+    """Return the content that the search starts from, independent of its location, and the limits of trials."""
     return {
         "start": _started_from(spec),
         "trials": spec.runner.limits if spec.has_trials else None,

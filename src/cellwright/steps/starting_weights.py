@@ -1,4 +1,4 @@
-"""The weights that a spec's retraining starts from: of an earlier one, or of a registered model."""
+"""The pretrained weights of a spec's retraining, from an earlier one or from a registered model."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from cellwright.training.starting_weights import StartingWeights
 
 
 def starting_weights(spec: SearchSpec) -> StartingWeights | None:
-    """Return the weights that the spec's retraining starts from; None where from nothing."""
+    """Return the pretrained weights; None if the spec has none."""
     match spec.retrain.start:
         case None:
             return None
@@ -25,7 +25,7 @@ def starting_weights(spec: SearchSpec) -> StartingWeights | None:
 
 
 def started_from(spec: SearchSpec) -> str | None:
-    """Return what tells the weights from others: a digest of the file, or the model's version."""
+    """Return an identifier of the weights: a digest of the file, or the model's version."""
     match spec.retrain.start:
         case None:
             return None

@@ -1,7 +1,7 @@
-"""Steps whose workspace is in a store: each is done in a folder of its own machine, which the store's copy follows.
+"""Steps with a workspace in a store: each runs in a local folder, which is continuously uploaded to the store.
 
-So steps on different machines share no volume, one that is killed resumes from its checkpoint elsewhere, and of several
-that want the same step done at once, one does it and the others wait for it.
+Steps on different machines thus need no common volume. A killed step resumes from its checkpoint on another machine.
+If several processes want the same step at once, one runs it and the others wait.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,12 +25,12 @@ from cellwright.stores import LEASES, Store, attempting, finished, leased, pull,
 
 
 class Failure(Result):
-    """`failed.json`: a failure of a run's step that another attempt would repeat."""
+    """`failed.json`: a failure of a run's step that a retry would repeat."""
 
     FILE = "failed.json"
 
     run: str
-    """The run of the pipeline."""
+    """The pipeline run."""
     mistake: str
 
 
@@ -43,15 +43,15 @@ def run_stored_step(
     *,
     owner: str,
 ) -> Path:
-    """Return the step's finished folder, of which at least the JSON files are here.
+    """Run the step if it is not finished, and return its finished folder, with at least the JSON files.
 
     Args:
-        step: what to do.
-        spec: with a store.
-        inputs: for each step that it reads, a folder with at least its record.
-        workspace: an empty folder of this machine.
-        progress: told how far it is.
-        owner: the run of the pipeline; another attempt of it takes over at once.
+        step: the step.
+        spec: a spec with a store.
+        inputs: for each input, a folder with at least its record.
+        workspace: an empty local folder.
+        progress: receives progress reports.
+        owner: the pipeline run; another attempt of it takes over at once.
     """
     store = spec_store(spec)
     store.ensure()
@@ -71,13 +71,13 @@ def run_stored_step(
             yield None
             return
         with leased(store, f"{LEASES}/{folder.name}", owner, say):
-            if was_finished(folder):  # by whom this waited for
+            if was_finished(folder):  # finished by the process that this one waited for
                 yield None
                 return
             with attempting(folder, store, step_place(folder.name), StepRecord, say=say) as attempt:
                 run_id(folder)
                 with _failing_once(folder, owner):
-                    attempt.store_now()  # before anything is created in its name
+                    attempt.store_now()  # before anything is created that refers to it
                     yield attempt.name
 
     folders = {name: _fetch(store, name, inputs[name], workspace, progress) for name in step.inputs}
@@ -86,10 +86,10 @@ def run_stored_step(
 
 @contextmanager
 def _failing_once(folder: Path, owner: str) -> Iterator[None]:
-    """Have later attempts of a run fail at once where one cannot succeed: Kubeflow Pipelines retries any failure.
+    """Make later attempts of a run fail at once if they cannot succeed, since Kubeflow Pipelines retries any failure.
 
     Raises:
-        CellwrightError: an earlier attempt of the run has failed so; the message is the same.
+        CellwrightError: an earlier attempt of the run failed in this way; the message is the same.
     """
     path = folder / Failure.FILE
     if path.exists():
@@ -105,19 +105,19 @@ def _failing_once(folder: Path, owner: str) -> Iterator[None]:
 
 
 def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
-    """Delete what a run that did not end well has left on the cluster, and free what it held in the store."""
+    """Delete what an unsuccessful run has left on the cluster, and release its leases in the store."""
     runner_class(spec.runner).clean_up(spec, owner, progress.say)
     if spec.store is not None:
         release(spec_store(spec), LEASES, owner)
 
 
 def owned(spec: SearchSpec, owner: str) -> SearchSpec:
-    """Return the spec, whose search labels what it creates on a cluster with the run of the pipeline."""
+    """Return the spec with a runner that labels what it creates with the pipeline run."""
     return spec.model_copy(update={"runner": spec.runner.owned_by(owner)})
 
 
 def search_manifest(spec: SearchSpec) -> Mapping[str, Any]:
-    """Return what a spec's search would create on a cluster; raises CellwrightError where it creates nothing."""
+    """Return the Kubernetes object that a spec's search would create; raises CellwrightError if there is none."""
     if spec.strategy.continues:
         raise CellwrightError(
             f"strategy.kind must not be {spec.strategy.kind} for a search that is created by hand: its trials continue "
@@ -140,18 +140,18 @@ def spec_store(spec: SearchSpec) -> Store:
 
 
 def copy_light(folder: Path, target: Path) -> None:
-    """Copy the JSON files of a finished step, which tell where the others are."""
+    """Copy the JSON files of a finished step, which include the location of the others."""
     for file in folder.rglob("*.json"):
         write_text(target / file.relative_to(folder), file.read_text(encoding="utf-8"))
 
 
 def is_light(name: str) -> bool:
-    """Return whether a file of a finished step is for people and for other steps' decisions."""
+    """Return whether a file of a finished step is small: for people, or for decisions in other steps."""
     return name.endswith((".json", ".jsonl"))
 
 
 def _fetch(store: Store, step: str, record_folder: Path, workspace: Path, progress: Progress) -> Path:
-    """Return the finished folder of an earlier step, brought here from the store, with the files that others need."""
+    """Download the finished folder of an earlier step from the store, with the files that other steps need."""
     record = StepRecord.load(record_folder / StepRecord.FILE)
     if record.step != step:
         raise CellwrightError(f"{record_folder / StepRecord.FILE}: step must be {step}, got {record.step}")

@@ -1,4 +1,4 @@
-"""Comparing what a run, a store or a registry holds with the digests that were recorded when it was made."""
+"""Verifies the content of a run, a store or a registry against the digests recorded when it was created."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from cellwright.tracking import recorded_tags
 
 
 class Verified(NamedTuple):
-    """What one finished folder, or one model, turned out to be."""
+    """The result of verifying one finished folder or model."""
 
     place: str
     num_files: int
@@ -24,7 +24,7 @@ class Verified(NamedTuple):
 
 
 def verify_workspace(workspace: Path) -> Iterator[Verified]:
-    """Verify every finished step of a workspace, the chain of their inputs, and the model that was registered.
+    """Verify every finished step of a workspace, the chain of its inputs, and the registered model.
 
     Raises:
         CellwrightError: there is no finished step.
@@ -52,10 +52,10 @@ def verify_workspace(workspace: Path) -> Iterator[Verified]:
 
 
 def verify_store(store: Store) -> Iterator[Verified]:
-    """Verify every finished step of a store, the chain of their inputs, and every finished trial.
+    """Verify every finished step of a store, the chain of its inputs, and every finished trial.
 
     Raises:
-        CellwrightError: nothing in it is finished.
+        CellwrightError: nothing in the store is finished.
     """
     steps = {name.partition("/")[0] for name in store.sizes(step_place("")[:-1])}
     records = _records({name: partial(finished, store, step_place(name), StepRecord) for name in steps}, "")
@@ -82,7 +82,7 @@ def verify_store(store: Store) -> Iterator[Verified]:
 
 
 Record = StepRecord | str
-"""A record, or what is wrong with it."""
+"""A record, or a message if it is damaged."""
 
 
 def _records(loaders: Mapping[str, Callable[[], StepRecord | None]], place: str) -> dict[str, Record]:
@@ -102,7 +102,7 @@ def _records(loaders: Mapping[str, Callable[[], StepRecord | None]], place: str)
 
 
 def _chain(name: str, record: StepRecord, records: Mapping[str, Record]) -> Iterator[str]:
-    """Yield what is wrong with the links from a step to its inputs."""
+    """Yield a message for each broken link from a step to its inputs."""
     for step, of_input in record.inputs.items():
         found = records.get(f"{step}-{of_input.key}")
         if found is None:
@@ -126,7 +126,7 @@ def _stored(store: Store, folder: str, record: FolderRecord) -> Iterator[str]:
 
 
 def _registration(folder: Path, record: StepRecord) -> Iterator[str]:
-    """Yield what is wrong with the registered version that the folder names."""
+    """Yield a message for each problem of the registered version that the folder names."""
     registered = RegistrationResult.load(folder / RegistrationResult.FILE)
     address = f"models:/{registered.name}/{registered.version}"
     seal = record.inputs["retrain"].seal

@@ -1,4 +1,4 @@
-"""What comes in and what is predicted: a folder for each kind of task.
+"""Tasks, which define inputs and targets. Each kind has its own folder.
 
-A task's `section`, and the sections of its sources, need no torch.
+The sections of tasks and of their sources need no torch.
 """

@@ -1,4 +1,4 @@
-"""What every task is: all that loops, strategies, estimators and steps know of inputs and targets."""
+"""The base class of all tasks: all that loops, strategies, estimators and steps know about inputs and targets."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -36,74 +36,74 @@ Resize = Callable[[Inputs], Inputs]
 
 
 class RunningScore(ABC):
-    """The objective over the batches of an epoch, which are seen once."""
+    """Computes the objective over an epoch, batch by batch."""
 
     @abstractmethod
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        """Take in a batch, without waiting for the device."""
+        """Add a batch, without waiting for the device."""
 
     @abstractmethod
     def value(self) -> float:
-        """Return the objective over all that was added."""
+        """Return the objective over all batches."""
 
 
 class Task(Result, ABC):
-    """What comes in and what is predicted, with what networks must know of the data; kept as JSON beside weights.
+    """Defines inputs, targets, and the properties of the data that networks depend on; stored as JSON with weights.
 
-    A network is an adapter (from raw inputs to a feature map), a body (what the space says) and a head. Outputs are
-    what the head gives, (B, …). The first of `metrics` is the objective of searches: at most 1, more being better.
+    A network consists of an adapter (from raw inputs to a feature map), a body (defined by the space) and a head, which
+    gives the outputs (B, …). The first of `metrics` is the objective of searches: at most 1, higher is better.
     """
 
     metrics: ClassVar[tuple[str, ...]]
-    """What outputs are scored by, the objective first."""
+    """Names of the metrics, the objective first."""
     output_name: ClassVar[str]
-    """What exports call the network's output."""
+    """Name of the network's output in exports."""
     output_meaning: ClassVar[str]
-    """What the output is, for people who have an export."""
+    """Description of the output for users of an export."""
 
     embeddings: ClassVar[tuple[str, ...]] = ("plain",)
-    """The ways that the task has to bring raw inputs to a feature map, the first by default."""
+    """Names of the available adapters, the default first."""
 
     kind: str
     """The task's name in the spec's families, or the import path of its section."""
     input_names: tuple[str, ...]
-    """What the inputs are called, in the order in which networks take them."""
+    """Names of the inputs, in the order of the networks' arguments."""
     map_shape: tuple[int, int, int]
-    """Channels, height and width of the feature map that the adapter gives; a signal has height 1."""
+    """Channels, height and width of the adapter's feature map; height is 1 for signals."""
 
     @classmethod
     @abstractmethod
     def of(cls, kind: str, source: Source, train: Part) -> Self:
-        """Return the task of a source; statistics are those of the training split alone."""
+        """Return the task of a source, with statistics of the training split only."""
 
     def weighted(self, section: DataSection, train: Part) -> Self:
-        """Return the task with how much the section says that examples count; most sections do not say."""
+        """Return the task with the example weights that the section requests, if any."""
         return self
 
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:
-        """Raise DataError, naming the rule, where a source's targets cannot be used."""
+        """Raise DataError, naming the rule, if the source's targets are unusable."""
 
     @classmethod
     def remarks(cls, source: Source) -> Iterator[str]:
-        """Yield what people should know of a source's targets, a line each."""
+        """Yield one-line remarks about the source's targets."""
         yield from ()
 
     @classmethod
     @abstractmethod
     def strata(cls, source: Source) -> Strata:
-        """Return a number for each example that is to be split; of each number every split gets its share."""
+        """Return the stratum of each example; each stratum is divided among the splits."""
 
     @classmethod
     def check_splits(cls, source: Source, parts: Mapping[SplitName, Part]) -> None:
-        """Raise DataError where a split, with duplicates dropped, cannot be used."""
+        """Raise DataError if a split is unusable after duplicates are dropped."""
 
     def warnings(self, source: Source, parts: Mapping[SplitName, Part]) -> Iterator[str]:
-        """Yield what people should know of how inputs and targets belong together, such as leaks, a line each."""
+        """Yield one-line warnings about the relation of inputs and targets, such as leaks."""
         yield from ()
 
     def encode(self, source: Source, part: Part) -> Part:
-        """Return the part as it is kept, where that is not as the source has it."""
+        """Return the part in its stored form, if that differs from the source's."""
         return part
 
     @property
@@ -114,23 +114,23 @@ class Task(Result, ABC):
     @property
     @abstractmethod
     def summary(self) -> str:
-        """Say in a few words what comes in and what is predicted."""
+        """Return a short description of inputs and targets."""
 
     @property
     @abstractmethod
     def num_outputs(self) -> int:
-        """Return how many numbers the head gives for each example."""
+        """Return the number of outputs of the head for each example."""
 
     def input_meaning(self, name: str) -> str:
-        """Say what an input is, for people who have an export."""
+        """Return a description of an input for users of an export."""
         return "as in the data"
 
     def model_info(self, inputs: Mapping[str, ArrayForm], genotype: Genotype) -> ModelInfo:
-        """Return what every export of a network says about itself.
+        """Return the model information for exports of a network.
 
         Args:
-            inputs: what one example's inputs look like, by name.
-            genotype: the network's.
+            inputs: shape and type of each input, by name.
+            genotype: the network's genotype.
         """
         return ModelInfo(
             cellwright=__version__,
@@ -144,59 +144,59 @@ class Task(Result, ABC):
         )
 
     def examples_in(self, file: Path, info: ModelInfo) -> Iterator[tuple[str, Inputs | str]]:
-        """Yield the examples of a file that people have, each with its name, as inputs (1, …) for prediction.
+        """Yield the examples in a user's file with their names, as inputs (1, …) for prediction.
 
         Args:
-            file: on this machine.
-            info: what the model takes.
+            file: a local file.
+            info: the inputs of the model.
 
         Returns:
-            In place of inputs, what is wrong with one example of several.
+            For each example its inputs, or an error message if the file has several examples and this one is invalid.
 
         Raises:
-            DataError: the file cannot be read; names the rule.
+            DataError: the file cannot be read; the message names the rule.
         """
         if file.suffix not in ARRAYS:
             raise DataError(f"{file}: must be {' or '.join(ARRAYS)}")
         yield from array_examples(file, info.inputs)
 
     def answer(self, output: Tensor) -> dict[str, Any]:
-        """Return what an output (…) says of its example, as JSON, the most important first."""
+        """Return the prediction of an output (…) as JSON, the most important part first."""
         return {self.output_name: output.tolist()}
 
     def front(self) -> Front | None:
-        """Return what brings inputs as people have them to those of networks, where tensors cannot hold them."""
+        """Return the part before the network that maps users' inputs to tensors, if tensors cannot represent them."""
         return None
 
     @abstractmethod
     def adapter(self) -> nn.Module:
-        """Return the module that brings raw inputs to a feature map of `map_shape`; it is part of what is exported."""
+        """Return the module that maps raw inputs to a feature map of `map_shape`; exports include it."""
 
     def embedding(self, name: str) -> nn.Module:
-        """Return the adapter of one of `embeddings`."""
+        """Return the adapter with a name in `embeddings`."""
         return self.adapter()
 
     def head(self, num_features: int) -> nn.Module:
-        """Return the module that brings features (B, F) to outputs."""
+        """Return the module that maps features (B, F) to outputs."""
         return nn.Linear(num_features, self.num_outputs)
 
     @abstractmethod
     def example(self, batch_size: int, device: torch.device | str = "cpu") -> Inputs:
-        """Return inputs of zeros, as loops give them to networks."""
+        """Return zero inputs, in the form that networks receive in training."""
 
     @abstractmethod
     def combine(self, outputs: Tensor) -> Tensor:
-        """Return the outputs (B, …) of an ensemble, from those (B, M, …) of its members."""
+        """Combine the outputs (B, M, …) of an ensemble's members to (B, …)."""
 
     @abstractmethod
     def predictions(self, outputs: Tensor) -> list[str | float]:
-        """Return what outputs (B, …) predict, as people name it."""
+        """Return the predictions of outputs (B, …) in the user's terms."""
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean loss for targets as they are, or as `soft_targets` gives them.
+        """Return the mean loss, for plain targets or those of `soft_targets`.
 
-        Outputs (B, M, …) are those of members that learn side by side, each on its own.
+        Outputs (B, M, …) are those of ensemble members, which are trained independently.
         """
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -209,16 +209,16 @@ class Task(Result, ABC):
         return targets
 
     def augment(self, inputs: Inputs, section: Any, rng: torch.Generator) -> Inputs:
-        """Return training inputs with random changes; `rng` is on their device."""
+        """Return training inputs after random augmentation; `rng` is on their device."""
         return inputs
 
     def smaller(self, side: Callable[[int], int]) -> tuple[Self, Resize] | None:
-        """Return the task on maps whose sides are `side(of now)`, and what brings inputs there; None if it cannot."""
+        """Return the task on maps with sides `side(current)`, and a function to resize inputs; None if impossible."""
         return None
 
     @abstractmethod
     def running_score(self, device: torch.device) -> RunningScore:
-        """Return the objective, to be fed batch by batch."""
+        """Return an empty running score of the objective."""
 
     @abstractmethod
     def score(self, outputs: Tensor, targets: Tensor) -> float:
@@ -226,59 +226,59 @@ class Task(Result, ABC):
 
     @abstractmethod
     def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Score]:
-        """Return each of `metrics`, the objective with its 95 % interval."""
+        """Return all `metrics`, the objective with its 95 % interval."""
 
     @abstractmethod
     def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
-        """Return by how much the first outputs are better by the objective on the same examples, and its interval."""
+        """Return the difference in the objective between two sets of outputs on the same examples, and its interval."""
 
     def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
-        """Return what else people should see of a network's outputs."""
+        """Return tables with more details about a network's outputs."""
         return ()
 
     def spell(self, target: Tensor) -> str:
-        """Return one example's target for people."""
+        """Return one example's target as text."""
         return str(target.tolist())
 
     def picture(self, inputs: Inputs) -> bytes | None:
-        """Return a PNG of one example's raw inputs (…), None where it cannot be seen."""
+        """Return a PNG of one example's raw inputs (…), or None if there is no such picture."""
         return None
 
     def mistakes(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[int, str]]:
-        """Yield the row of each wrong output and what is wrong, the worst first."""
+        """Yield the index and description of each wrong output, the worst first."""
         yield from ()
 
     def confusion(self, outputs: Tensor, targets: Tensor) -> Confusion | None:
-        """Return what is taken for what, where the task has classes."""
+        """Return the confusion matrix, if the task has classes."""
         return None
 
     def hand_designed(self, name: str, params: int) -> Mapping[str, Any]:
-        """Return the settings with which a hand-designed network has about so many parameters."""
+        """Return the settings of a hand-designed network with about `params` parameters."""
         raise NotImplementedError(f"{self.kind} has no network {name!r}")
 
     def build_hand_designed(self, name: str, settings: Mapping[str, Any]) -> nn.Module:
-        """Return a hand-designed network with new weights."""
+        """Return a hand-designed network with initial weights."""
         raise NotImplementedError(f"{self.kind} has no network {name!r}")
 
     def rival(self, name: str, *, seed: int) -> Any:
-        """Return a model of scikit-learn that is not fitted, by its name in the section's `classical`."""
+        """Return an unfitted scikit-learn model, by its name in the section's `classical`."""
         raise NotImplementedError(f"{self.kind} has no rival {name!r}")
 
     def rival_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
-        """Return what a rival reads of inputs, (N, F)."""
+        """Return the features (N, F) of inputs for a classical model."""
         raise NotImplementedError(f"{self.kind} has no rival {name!r}")
 
     @abstractmethod
     def rival_targets(self, targets: Tensor) -> NDArray[Any]:
-        """Return what a rival learns to predict."""
+        """Return the targets for a classical model."""
 
     @abstractmethod
     def rival_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
-        """Return a fitted rival's predictions as networks give them."""
+        """Return a fitted classical model's predictions in the form of a network's outputs."""
 
 
 def read_task(value: Any) -> Task:
-    """Return the task that JSON of one describes."""
+    """Read a task from JSON."""
     if isinstance(value, Task):
         return value
     return task_type(value["kind"]).model_validate(value)

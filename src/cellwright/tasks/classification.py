@@ -1,4 +1,4 @@
-"""Tasks whose target is one of several classes."""
+"""Tasks with classes as targets."""
 
 import math
 from abc import ABC
@@ -24,11 +24,11 @@ from cellwright.tasks.facts import CLASS_NAMES
 from cellwright.tasks.scoring import paired_difference, wilson_interval
 
 IMBALANCE = 20
-"""How many times as many examples as the rarest class the most frequent one may have without a remark."""
+"""Ratio of the most frequent to the rarest class above which a remark is made."""
 
 
 class Classification(Task, ABC):
-    """Targets are class numbers, int64; outputs are logits (B, classes). A source says what its classes are called."""
+    """Targets are class indices, int64; outputs are logits (B, classes). The source defines the class names."""
 
     metrics: ClassVar[tuple[str, ...]] = (
         "accuracy",
@@ -45,10 +45,10 @@ class Classification(Task, ABC):
 
     class_names: tuple[str, ...]
     class_weights: tuple[float, ...] | None = None
-    """How much an example of each class counts in the loss; 1 on average over the training split."""
+    """Weight of each class in the loss; the average over the training split is 1."""
 
     def weighted(self, section: DataSection, train: Part) -> Self:
-        """Return the task with weights that fall with the frequency of a class, if they are to be balanced."""
+        """Return the task with weights that decrease with a class's frequency, if the section balances classes."""
         if not isinstance(section, ClassifiedData) or section.class_weights == "none":
             return self
         counts = np.bincount(train.targets, minlength=self.num_outputs)
@@ -57,7 +57,7 @@ class Classification(Task, ABC):
 
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:
-        """Require two classes, enough examples of each, and the same classes in the user's own test set."""
+        """Check that there are two classes, enough examples of each, and the same classes in a separate test set."""
         if not isinstance(section, ClassifiedData):
             raise DataError(
                 f"data.source {section.source}: its section must be a subclass of ClassifiedData, since its task "
@@ -96,7 +96,7 @@ class Classification(Task, ABC):
 
     @classmethod
     def remarks(cls, source: Source) -> Iterator[str]:
-        """Say so where one class has many times the examples of another."""
+        """Remark on classes of very different frequency."""
         names = source.facts[CLASS_NAMES]
         counts = np.bincount(source.examples.targets, minlength=len(names))
         most, least = counts.argmax(), counts.argmin()
@@ -114,7 +114,7 @@ class Classification(Task, ABC):
 
     @classmethod
     def check_splits(cls, source: Source, parts: Mapping[SplitName, Part]) -> None:
-        """Require every class in every split."""
+        """Check that every split has every class."""
         names = source.facts[CLASS_NAMES]
         for split_name, part in parts.items():
             absent = np.setdiff1d(np.arange(len(names)), part.targets)
@@ -130,7 +130,7 @@ class Classification(Task, ABC):
         return len(self.class_names)
 
     def model_info(self, inputs: Mapping[str, ArrayForm], genotype: Genotype) -> ModelInfo:
-        """Return it with what the classes are called."""
+        """Return the model information with class names."""
         return super().model_info(inputs, genotype).model_copy(update={"class_names": self.class_names})
 
     def answer(self, output: Tensor) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Classification(Task, ABC):
         return {"label": label, "probability": probabilities[label], "probabilities": probabilities}
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean cross entropy, of each example times the weight of its class."""
+        """Return the mean cross entropy, weighted by class."""
         if outputs.ndim == 3:
             targets = targets.repeat_interleave(outputs.shape[1], dim=0)
             outputs = outputs.flatten(0, 1)
@@ -159,11 +159,11 @@ class Classification(Task, ABC):
         return functional.cross_entropy(outputs, targets, reduction="none")
 
     def combine(self, outputs: Tensor) -> Tensor:
-        """Return logits of the members' mean probabilities."""
+        """Return the logits of the members' mean probabilities."""
         return outputs.log_softmax(dim=-1).logsumexp(dim=1) - math.log(outputs.shape[1])
 
     def predictions(self, outputs: Tensor) -> list[str | float]:
-        """Return the names of the likeliest classes."""
+        """Return the names of the most likely classes."""
         return [self.class_names[number] for number in outputs.argmax(dim=1).tolist()]
 
     def soft_targets(self, targets: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ class Classification(Task, ABC):
         return functional.one_hot(targets, self.num_outputs).float()
 
     def running_score(self, device: torch.device) -> RunningScore:
-        """Return the accuracy, counted."""
+        """Return a running score of the accuracy."""
         return _RunningAccuracy(self, device)
 
     def score(self, outputs: Tensor, targets: Tensor) -> float:
@@ -179,7 +179,7 @@ class Classification(Task, ABC):
         return accuracy(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Score]:
-        """Return the accuracy with Wilson's interval, and what else tells how good labels and probabilities are."""
+        """Return the accuracy with Wilson's interval, and other metrics of labels and probabilities."""
         predicted, probabilities = outputs.argmax(dim=1), outputs.double().softmax(dim=1)
         successes = int((predicted == targets).sum())
         return {
@@ -199,7 +199,7 @@ class Classification(Task, ABC):
         }
 
     def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
-        """Return how much more often the first is right."""
+        """Return the difference in accuracy."""
         return paired_difference(outputs.argmax(dim=1) == targets, others.argmax(dim=1) == targets)
 
     def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
@@ -211,7 +211,7 @@ class Classification(Task, ABC):
         return self.class_names[int(target)]
 
     def mistakes(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[int, str]]:
-        """Yield the examples of other classes than predicted, those predicted with most confidence first."""
+        """Yield misclassified examples, the most confident predictions first."""
         confidence, predicted = outputs.softmax(dim=1).max(dim=1)
         for row in confidence.argsort(descending=True).tolist():
             if predicted[row] != targets[row]:
@@ -219,16 +219,16 @@ class Classification(Task, ABC):
                 yield row, f"{true}, taken for {taken} ({confidence[row]:.0%})"
 
     def confusion(self, outputs: Tensor, targets: Tensor) -> Confusion:
-        """Return how often each class is taken for each."""
+        """Return the confusion matrix."""
         counts = confusion_matrix(outputs.argmax(dim=1), targets, self.num_outputs).tolist()
         return Confusion(names=self.class_names, counts=tuple(map(tuple, counts)))
 
     def rival_targets(self, targets: Tensor) -> NDArray[Any]:
-        """Return the class numbers."""
+        """Return the class indices."""
         return targets.numpy()
 
     def rival_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
-        """Return logarithms of probabilities, or what the rival decides by, (N, classes)."""
+        """Return log-probabilities or decision values (N, classes)."""
         if hasattr(estimator, "predict_proba"):
             return np.asarray(np.log(np.clip(estimator.predict_proba(features), 1e-12, None)))
         scores = np.asarray(estimator.decision_function(features))
@@ -253,12 +253,12 @@ class _RunningAccuracy(RunningScore):
 
 @torch.no_grad()
 def accuracy(logits_BK: Tensor, labels_B: Tensor) -> float:
-    """Return the share of rows whose largest logit is the label's."""
+    """Return the fraction of rows whose largest logit is the label's."""
     return (logits_BK.argmax(dim=1) == labels_B).float().mean().item()
 
 
 def balanced_accuracy(predicted_N: Tensor, labels_N: Tensor) -> float:
-    """Return the mean over the classes that there are of the share of their examples that is predicted right."""
+    """Return the mean recall of all classes in the labels."""
     counts = torch.bincount(labels_N)
     correct = torch.bincount(labels_N[predicted_N == labels_N], minlength=len(counts))
     present = counts > 0
@@ -266,14 +266,14 @@ def balanced_accuracy(predicted_N: Tensor, labels_N: Tensor) -> float:
 
 
 def macro_f1(predicted_N: Tensor, labels_N: Tensor) -> float:
-    """Return the mean of the F1 scores of the classes that there are or are predicted."""
+    """Return the mean F1 score of all classes in labels or predictions."""
     from sklearn.metrics import f1_score
 
     return float(f1_score(labels_N, predicted_N, average="macro", zero_division=0))
 
 
 def area_under_curve(probabilities_NK: Tensor, labels_N: Tensor) -> float:
-    """Return the area under the ROC curve of each class against the rest, the mean; NaN where there is one class."""
+    """Return the mean one-vs-rest area under the ROC curve; NaN if there is only one class."""
     from scipy.stats import rankdata
 
     counts = torch.bincount(labels_N, minlength=probabilities_NK.shape[1]).double()

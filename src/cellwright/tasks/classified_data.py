@@ -1,4 +1,4 @@
-"""What data with classes has in its section of the spec; no torch."""
+"""Common keys of data sources with classes; needs no torch."""
 
 from typing import Literal
 
@@ -8,10 +8,10 @@ from cellwright.spec.data import DataSection
 
 
 class ClassifiedData(DataSection):
-    """What the sources of all tasks share whose targets are classes."""
+    """Common keys of data sources whose targets are classes, for all tasks."""
 
     min_class_examples: int = Field(default=5, ge=3)
-    """Refuse data with a class that has fewer examples."""
+    """Minimum number of examples of each class."""
     class_weights: Literal["none", "balanced"] = "none"
-    """How much an example counts in the loss: all alike, or those of rare classes more, so that each class counts as
-    much in all."""
+    """Weight of examples in the loss: the same for all (`none`), or inversely proportional to the class's frequency
+    (`balanced`)."""

@@ -1,4 +1,4 @@
-"""Examples in files that hold arrays, for tasks of any kind."""
+"""Reads examples from array files, for all tasks."""
 
 import csv
 import zipfile
@@ -21,11 +21,11 @@ def array_examples(file: Path, infos: Sequence[InputInfo]) -> Iterator[tuple[str
     """Yield the examples of an .npz or .npy file with their names, `FILE[NUMBER]`.
 
     Args:
-        file: an archive with an array for each input, by name or, of a single input, of any name; or one array.
-        infos: what the model takes.
+        file: an archive with one array per input, by name (for a single input, any name); or a single array.
+        infos: the inputs of the model.
 
     Raises:
-        DataError: the file cannot be read, or an array is not what the model takes.
+        DataError: the file cannot be read, or an array does not fit the model.
     """
     arrays = _read(file)
     found = []
@@ -44,7 +44,7 @@ def array_examples(file: Path, infos: Sequence[InputInfo]) -> Iterator[tuple[str
 
 
 def listed_files(file: Path) -> Iterator[Path]:
-    """Yield the files that the first column of a .csv names, which are below its folder or absolute.
+    """Yield the files in the first column of a .csv file; their paths are absolute, or relative to its folder.
 
     Raises:
         DataError: the file cannot be read.
@@ -71,7 +71,7 @@ def _read(file: Path) -> dict[str, Array]:
 
 
 def _fitted(array: Array, info: InputInfo, what: str) -> Array:
-    """Return examples (N, …) as the model takes them, whose channels may be last, or left out where there is one."""
+    """Return examples (N, …) in the model's shape. The array may have channels last, or omit a single channel."""
     shape = info.shape
     if array.shape == shape:
         array = array[np.newaxis]

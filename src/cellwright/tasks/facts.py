@@ -1,6 +1,6 @@
-"""What sources call the facts that tasks read. No torch."""
+"""Names of the facts that sources pass to tasks. Needs no torch."""
 
 CLASS_NAMES = "class_names"
-"""What classes are called, in the order of their numbers."""
+"""Class names, in the order of class indices."""
 LOG = "log"
-"""Whether the logarithm of the targets is to be learnt."""
+"""Whether to learn the logarithm of the targets."""

@@ -1,4 +1,4 @@
-"""Mixing the examples of a batch: Zhang et al. 2018, https://arxiv.org/abs/1710.09412."""
+"""Mixup: Zhang et al. 2018, https://arxiv.org/abs/1710.09412."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ from cellwright.errors import CellwrightError
 
 
 def mix_up(inputs: Inputs, targets: Tensor, alpha: float, rng: torch.Generator) -> tuple[Inputs, Tensor]:
-    """Return inputs and soft targets mixed with those of a shuffled batch.
+    """Return inputs and soft targets mixed with those of the shuffled batch.
 
-    The share is drawn from Beta(alpha, alpha) once for the batch; with `alpha` 0 nothing is mixed.
+    The fraction is drawn from Beta(alpha, alpha) once for the batch; with `alpha` 0, nothing is mixed.
 
     Raises:
-        CellwrightError: inputs are no numbers that can be averaged.
+        CellwrightError: the inputs cannot be averaged.
     """
     if not alpha:
         return inputs, targets
@@ -26,7 +26,7 @@ def mix_up(inputs: Inputs, targets: Tensor, alpha: float, rng: torch.Generator) 
 
 
 def _beta(alpha: float, rng: torch.Generator) -> float:
-    """Draw from Beta(alpha, alpha) as a ratio of gammas, with this generator alone."""
+    """Draw from Beta(alpha, alpha) as a ratio of gamma variates, using only this generator."""
     shape = torch.full((2,), alpha, device=rng.device)
     first, second = torch._standard_gamma(shape, generator=rng).tolist()
     return float(first / (first + second)) if first + second > 0 else 0.5

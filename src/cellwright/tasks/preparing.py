@@ -1,4 +1,4 @@
-"""What the `prepare` step does: read, check, split, measure and write."""
+"""The `prepare` step: reads, checks, splits, measures and writes the data."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,21 +23,21 @@ from cellwright.spec import DataSection, StoredData
 from cellwright.tasks.base import task_type
 
 BROKEN = "broken.txt"
-"""The file that lists what cannot be used, a line each with the reason."""
+"""The file that lists unusable files, one per line with the reason."""
 
 
 def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> DataManifest:
-    """Write shards of three disjoint splits into the folder, then the manifest.
+    """Write the shards of three disjoint splits into the folder, then the manifest.
 
-    A manifest that the folder held goes first: while there is none, the data there is not whole.
+    An existing manifest is deleted first, since data without a manifest is incomplete.
 
     Args:
-        section: where the examples come from, and how they are split.
-        folder: where to write; made if need be.
-        say: is given facts, a line each.
+        section: the data source, and how to split it.
+        folder: the output folder; created if it does not exist.
+        say: receives messages of one line.
 
     Raises:
-        DataError: the source cannot be read or used; names the file and the rule.
+        DataError: the source is unreadable or unusable; the message names the file and the rule.
     """
     (folder / MANIFEST).unlink(missing_ok=True)
     kind = task_type(section.task_kind)
@@ -75,7 +75,7 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
 
 
 def _read(section: DataSection, folder: Path, say: Callable[[str], None]) -> Source:
-    """Read the source; list the files that cannot be used."""
+    """Read the source, and list its unusable files."""
     broken = folder / BROKEN
     broken.unlink(missing_ok=True)
     try:
@@ -101,7 +101,7 @@ def _without_duplicates(
     section: DataSection,
     say: Callable[[str], None],
 ) -> tuple[dict[SplitName, Part], Duplicates]:
-    """Report the examples that are in two splits, and drop them where the section says so."""
+    """Report examples that are in two splits, and drop them if the section says so."""
     keys = {name: keys_of[part.examples][part.indices] for name, part in parts.items()}
     if contradictions := num_contradictions(keys, parts):
         say(f"{contradictions} examples have more than one target")

@@ -1,4 +1,4 @@
-"""Tasks whose target is a number."""
+"""Tasks with numbers as targets."""
 
 from abc import ABC
 from collections.abc import Callable
@@ -22,15 +22,15 @@ Floats = NDArray[np.float64]
 
 NUM_STRATA = 10
 MOST_RESAMPLED = 4_000_000
-"""Numbers that resampling holds at once."""
+"""Maximum number of values that resampling holds in memory at once."""
 MOST_LOG = 80.0
-"""What logarithms of outputs are kept within, so that they are neither 0 nor infinite in float32."""
+"""Bound of the logarithms of outputs, so that outputs are neither 0 nor infinite in float32."""
 RESAMPLES = 2000
-"""Of the examples, for intervals."""
+"""Number of bootstrap samples for intervals."""
 
 
 class Regression(Task, ABC):
-    """Targets are numbers, float32 (B); so are outputs, in the targets' unit."""
+    """Targets are numbers, float32 (B); outputs are numbers in the targets' unit."""
 
     metrics: ClassVar[tuple[str, ...]] = ("r2", "rmse", "mae")
     output_name: ClassVar[str] = "values"
@@ -38,20 +38,20 @@ class Regression(Task, ABC):
 
     target_mean: float
     target_std: float
-    """Of the training split: heads work on standardised targets, and undo it."""
+    """Standard deviation in the training split: heads predict standardised targets, and convert them back."""
     log: bool = False
-    """Whether networks learn the logarithm of the targets. Mean and deviation, loss and R² are then of the logarithms;
-    outputs and the other metrics are in the targets' unit."""
+    """Whether networks learn the logarithm of the targets. Mean, deviation, loss and R² are then those of the
+    logarithms; outputs and other metrics remain in the targets' unit."""
 
     @classmethod
     def statistics(cls, targets: NDArray[Any], *, log: bool = False) -> dict[str, Any]:
-        """Return what of a task's fields follows from the targets of the training split."""
+        """Return the task's fields that are computed from the targets of the training split."""
         values = np.log(targets.astype(np.float64)) if log else targets.astype(np.float64)
         return {"target_mean": float(values.mean()), "target_std": float(values.std()) or 1.0, "log": log}
 
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:
-        """Require finite targets that differ."""
+        """Check that targets are finite and not constant."""
         for examples in filter(None, (source.examples, source.test)):
             broken = np.flatnonzero(~np.isfinite(examples.targets))
             if broken.size:
@@ -68,7 +68,7 @@ class Regression(Task, ABC):
 
     @classmethod
     def strata(cls, source: Source) -> Strata:
-        """Return which tenth of the targets an example is in."""
+        """Return the decile of each target."""
         targets = source.examples.targets
         inner = np.quantile(targets, np.linspace(0, 1, NUM_STRATA + 1)[1:-1])
         _, tenths = np.unique(np.searchsorted(inner, targets), return_inverse=True)
@@ -80,7 +80,7 @@ class Regression(Task, ABC):
         return 1
 
     def head(self, num_features: int) -> nn.Module:
-        """Return a linear layer whose output is brought to the targets' unit."""
+        """Return a linear layer followed by a conversion to the targets' unit."""
         return _Head(num_features, self)
 
     def answer(self, output: Tensor) -> dict[str, Any]:
@@ -88,18 +88,18 @@ class Regression(Task, ABC):
         return {"value": output.item()}
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean square error of standardised values; there are no labels to smooth."""
+        """Return the mean square error of standardised values; label smoothing does not apply."""
         outputs, targets = self.scaled(outputs), self.scaled(targets)
         if outputs.ndim == 2:
             targets = targets[:, None].expand_as(outputs)
         return functional.mse_loss(outputs / self.target_std, targets / self.target_std)
 
     def scaled(self, values: Tensor) -> Tensor:
-        """Return what networks learn: the values, or their logarithms."""
+        """Return the values that networks learn: the targets or their logarithms."""
         return values.log() if self.log else values
 
     def combine(self, outputs: Tensor) -> Tensor:
-        """Return the members' mean, on the scale that they learn on."""
+        """Return the members' mean, computed on the scale that they learn."""
         mean = self.scaled(outputs).mean(dim=1)
         return mean.exp() if self.log else mean
 
@@ -108,7 +108,7 @@ class Regression(Task, ABC):
         return list(outputs.tolist())
 
     def running_score(self, device: torch.device) -> RunningScore:
-        """Return the coefficient of determination, from sums."""
+        """Return a running score of R²."""
         return _RunningR2(self, device)
 
     def score(self, outputs: Tensor, targets: Tensor) -> float:
@@ -127,13 +127,13 @@ class Regression(Task, ABC):
         }
 
     def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
-        """Return by how much R² is larger, with a bootstrap interval over the same examples."""
+        """Return the difference in R², with a bootstrap interval over the same examples."""
         predicted, other, true = map(self._floats, (outputs, others, targets))
         interval = _interval(_difference, predicted, other, true)
         return float(_difference(predicted, other, true)), interval
 
     def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
-        """Return the spread of residuals."""
+        """Return a table of the residuals' distribution."""
         residuals = _floats(outputs - targets)
         shares = (0.05, 0.25, 0.5, 0.75, 0.95)
         rows = tuple((f"{share:.0%}", float(np.quantile(residuals, share))) for share in shares)
@@ -203,7 +203,7 @@ def _difference(predicted: Floats, others: Floats, true: Floats, axis: int = -1)
 
 
 def _interval(statistic: Callable[..., Floats], *arrays: Floats) -> Interval:
-    """Return the 95 % percentile interval over resampled examples, the same at each call."""
+    """Return the 95 % percentile interval over bootstrap samples, which are the same in each call."""
     from scipy.stats import bootstrap
 
     found = bootstrap(

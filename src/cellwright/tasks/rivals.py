@@ -1,4 +1,4 @@
-"""Rivals of another family: what a found network must beat to be worth its cost. Nothing is pickled."""
+"""Classical models that a found network must beat to be worth its cost. Nothing is pickled."""
 
 import time
 from pathlib import Path
@@ -22,11 +22,11 @@ TYPES = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.utils.validation.check_array",
 )
-"""What rivals are made of beside what skops trusts by itself."""
+"""Types in classical models that skops does not trust by default."""
 
 
 class RivalResult(Result):
-    """What fitting a rival gave."""
+    """The result of fitting a classical model."""
 
     FILE = "rival.json"
 
@@ -35,12 +35,12 @@ class RivalResult(Result):
 
 
 class Rival:
-    """A fitted model of scikit-learn that gives what a task's networks give.
+    """A fitted scikit-learn model with the same outputs as a task's networks.
 
     Args:
-        name: one of those that the task's section names in `classical`.
-        task: which builds it, and makes features of inputs for it.
-        estimator: fitted.
+        name: a name in the section's `classical`.
+        task: builds the model, and computes its features.
+        estimator: the fitted model.
     """
 
     def __init__(self, name: str, task: "Task", estimator: Any) -> None:
@@ -48,7 +48,7 @@ class Rival:
 
     @classmethod
     def fit(cls, name: str, task: "Task", split: Split, folder: Path, *, seed: int) -> RivalResult:
-        """Fit it on the split, and leave it and what it took in the folder."""
+        """Fit the model on the split, and write it and its result to the folder."""
         began = time.monotonic()
         features = task.rival_features(name, split.inputs)
         estimator = task.rival(name, seed=seed % 2**32).fit(features, task.rival_targets(split.targets))
@@ -62,10 +62,10 @@ class Rival:
 
     @classmethod
     def load(cls, folder: Path, task: "Task") -> "Rival":
-        """Return what `fit` left.
+        """Load a model that `fit` has written.
 
         Raises:
-            CellwrightError: the file has other types than rivals are made of.
+            CellwrightError: the file has types that are not trusted.
         """
         from skops.io import load
         from skops.io.exceptions import UntrustedTypesFoundException
@@ -78,6 +78,6 @@ class Rival:
         return cls(name, task, estimator)
 
     def predict(self, inputs: Inputs) -> Tensor:
-        """Return outputs (N, …) as the task's networks give them."""
+        """Return outputs (N, …) in the form of the task's networks."""
         features = self.task.rival_features(self.name, inputs)
         return torch.as_tensor(self.task.rival_outputs(self.estimator, features)).float()

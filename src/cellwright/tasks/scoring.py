@@ -1,4 +1,4 @@
-"""Intervals of what predictions on a split are worth."""
+"""Confidence intervals of scores on a split."""
 
 import math
 
@@ -18,7 +18,7 @@ def wilson_interval(successes: int, trials: int) -> Interval:
 
 
 def paired_difference(correct: Tensor, other_correct: Tensor) -> tuple[float, Interval]:
-    """Return how much more often the first is right on the same examples, with its 95 % interval.
+    """Return the difference in accuracy on the same examples, with its 95 % interval.
 
     Agresti and Min 2005, https://doi.org/10.1002/sim.1781: half an example is added to each cell of the table.
 

@@ -1,1 +1,1 @@
-"""The report of a run: one HTML file that needs nothing else."""
+"""The report of a run, a self-contained HTML file."""

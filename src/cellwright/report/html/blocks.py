@@ -1,4 +1,4 @@
-"""A network of stages as a row of blocks: taller where feature maps are larger, wider where there are more channels."""
+"""Draws a network of stages as a row of blocks: their height is the feature map's size, their width the channels."""
 
 import math
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from cellwright.report.stages import STEM_SIDES
 from cellwright.spaces.stages.design import Design
 
 HEIGHT, LOWEST = 130, 26
-"""Pixels of the height of a block that sees the whole image, and of the least height."""
+"""Height in pixels of a block at the image's resolution, and minimum height."""
 GAP, STAGE_GAP, MARGIN, TEXT_WIDTH = 4, 26, 10, 96
 LINE = 15
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Equal blocks in a row, with lines of text below them."""
+    """A row of equal blocks, with lines of text below them."""
 
     lines: tuple[str, ...]
     count: int
     channels: int
     sides: int
-    """The image's sides divided by those of the blocks' output."""
+    """Total stride at the blocks' output."""
 
     @property
     def block_width(self) -> int:

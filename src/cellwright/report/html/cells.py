@@ -1,11 +1,11 @@
-"""A cell as an arc diagram: feature maps in a row, and an arc for each edge with the operation's name on it."""
+"""Draws a cell as an arc diagram: feature maps in a row, and a labelled arc for each edge."""
 
 from markupsafe import Markup
 
 from cellwright.genotype import Cell
 
 STEP, BOX, RISE, MARGIN = 150, (86, 28), 30, 60
-"""Pixels between feature maps, of a box, between arcs of neighbouring spans, and at both sides."""
+"""In pixels: distance of feature maps, size of a box, distance of nested arcs, and margin on both sides."""
 
 
 def draw(cell: Cell, title: str) -> Markup:

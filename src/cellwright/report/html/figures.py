@@ -1,4 +1,4 @@
-"""Figures as SVG whose text and axes take the page's colour, so that they are read on light and dark pages."""
+"""Figures as SVG. Text and axes use the page's text colour, so they are readable on light and dark pages."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK = "#0a0b0c"
-"""Stands for the page's own colour until the figure is drawn."""
+"""Placeholder for the page's text colour until the figure is rendered."""
 COLOURS = ("#2f7ed8", "#e07b39", "#3a9d5d", "#b5488f", "#8a6fdf", "#c9a227", "#5aa9a6", "#d1495b")
 MARKERS = "osD^vPX*"
 SETTINGS: Any = {
@@ -39,7 +39,7 @@ Points = Mapping[str, Sequence[tuple[float, float]]]
 
 
 def lines(series: Points, x: str, y: str, title: str) -> Markup:
-    """Draw a line for each series over whole numbers."""
+    """Draw a line for each series over integers."""
     with _figure(title) as (axes, drawn):
         for (name, points), colour in zip(series.items(), _repeated(COLOURS), strict=False):
             xs, ys = zip(*points, strict=True)
@@ -52,7 +52,7 @@ def lines(series: Points, x: str, y: str, title: str) -> Markup:
 def scatter(
     series: Points, x: str, y: str, title: str, *, front: Sequence[tuple[float, float]] = ()
 ) -> Markup:
-    """Draw named points, each of its own shape, and the line of those that no other beats."""
+    """Draw named points, each with its own marker, and a line through the Pareto front."""
     with _figure(title) as (axes, drawn):
         if len(front) > 1:
             axes.step(
@@ -84,7 +84,7 @@ def progress(scores: Sequence[float], best: Sequence[float], x: str, y: str, tit
 
 
 def bundles(bundles: Sequence[Sequence[Sequence[float]]], x: str, y: str, title: str) -> Markup:
-    """Draw lines over whole numbers from 1, those of a bundle in one colour."""
+    """Draw lines over the integers from 1; the lines of a bundle share a colour."""
     with _figure(title) as (axes, drawn):
         for bundle, colour in zip(bundles, _repeated(COLOURS), strict=False):
             for line in bundle:
@@ -104,7 +104,7 @@ def bundles(bundles: Sequence[Sequence[Sequence[float]]], x: str, y: str, title:
 
 @contextmanager
 def _figure(title: str) -> Iterator[tuple["Axes", list[Markup]]]:
-    """Give axes to draw on; the SVG is in the list afterwards."""
+    """Yield axes to draw on, and a list that holds the SVG afterwards."""
     import matplotlib
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""The HTML file: sections of texts, tables, figures and pictures, put into one template that escapes all of them."""
+"""The HTML page: sections of texts, tables, figures and pictures, rendered by one template with autoescaping."""
 
 import base64
 from collections.abc import Iterator, Sequence
@@ -24,12 +24,12 @@ from cellwright.results import Alphas, EpochRecord, EvaluationResult, ScoreTable
 from cellwright.spaces.stages.design import SPACE
 
 MOST_CLASSES = 40
-"""Of a confusion matrix that is shown whole."""
+"""Maximum number of classes of a confusion matrix that is shown in full."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A drawing and what it shows."""
+    """A drawing and its caption."""
 
     svg: Markup
     caption: str
@@ -37,20 +37,20 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A PNG in base64, and what it shows."""
+    """A PNG in base64, and its caption."""
 
     data: str
     caption: str
 
     @classmethod
     def of(cls, png: bytes, caption: str) -> "Picture":
-        """Return the picture of a PNG's bytes."""
+        """Return the picture of a PNG file's content."""
         return cls(data=base64.b64encode(png).decode(), caption=caption)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One thing of a section."""
+    """One element of a section."""
 
     kind: Literal["text", "code", "table", "figures", "pictures"]
     text: str = ""
@@ -58,16 +58,16 @@ class Part:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     marked: int | None = None
-    """The row to stress."""
+    """Index of the row to highlight."""
     shades: Sequence[Sequence[float]] = ()
-    """By row and column after the first, how strongly a cell is coloured, from 0 to 1."""
+    """Intensity of each cell's colour, from 0 to 1, by row and column, without the first column."""
     figures: Sequence[Figure] = ()
     pictures: Sequence[Picture] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A part of the page that the contents name."""
+    """A section of the page, listed in the table of contents."""
 
     id: str
     title: str
@@ -75,7 +75,7 @@ class Section:
 
 
 def render(run: RunReport, more: Sequence[Section] = ()) -> str:
-    """Return the page.
+    """Return the HTML of the page.
 
     Args:
         run: the results to show.
@@ -163,7 +163,7 @@ def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]
 
 
 def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the points (cost, score) that none beats in both, the cheapest first."""
+    """Return the Pareto front of points (cost, score), the cheapest first."""
     front: list[tuple[float, float]] = []
     for cost, score in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or score > front[-1][1]:
@@ -229,7 +229,7 @@ def _search(search: SearchResult) -> Iterator[Part]:
 
 
 def _alphas(alphas: Alphas) -> Figure:
-    """Draw the probability of each choice over epochs: the more they part, the more is decided."""
+    """Draw the probability of each choice over the epochs; the lines separate as decisions are made."""
     by_decision = [list(zip(*epochs, strict=True)) for epochs in zip(*alphas.probabilities, strict=True)]
     title = f"alphas of {alphas.group}: the probability of each choice"
     return Figure(

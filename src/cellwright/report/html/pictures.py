@@ -1,4 +1,4 @@
-"""Sections that show examples: what the data looks like, and what the found network gets wrong."""
+"""Sections with example pictures: the data, and errors of the found network."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -11,16 +11,16 @@ from cellwright.report.html.page import Part, Picture, Section
 from cellwright.tasks.base import Task, read_task
 
 SHOWN = 24
-"""Pictures in a section."""
+"""Number of pictures in a section."""
 
 
 def sections(prepared: Path, outputs: Mapping[str, Tensor], found: str) -> Iterator[Section]:
-    """Yield the sections of a run whose inputs can be seen.
+    """Yield the sections of a run whose inputs can be shown as pictures.
 
     Args:
         prepared: the folder of `prepare`.
-        outputs: of each network on the test split.
-        found: the name of the found one.
+        outputs: outputs of each network on the test split.
+        found: name of the found network.
     """
     data = PreparedData.open(prepared)
     task = read_task(data.manifest.task)

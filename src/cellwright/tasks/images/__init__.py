@@ -1,1 +1,1 @@
-"""Images and their classes."""
+"""Image classification."""

@@ -1,4 +1,4 @@
-"""Arrays of images and labels, brought to one form and checked."""
+"""Validates arrays of images and labels, and converts them to a common form."""
 
 from typing import Any, Literal
 
@@ -20,29 +20,29 @@ AXES: dict[Layout, tuple[int, int, int, int]] = {
     "HWCN": (3, 2, 0, 1),
     "CHWN": (3, 0, 1, 2),
 }
-"""Where (N, C, H, W) are in each order of axes."""
+"""Positions of (N, C, H, W) in each order of axes."""
 USUAL_CHANNELS = (1, 3, 4)
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
 
 class ArraySection(StoredData, ClassifiedData):
-    """What sources share that hold all images in one array."""
+    """Common keys of sources with all images in one array."""
 
     layout: Layout | None = None
     """The order of the axes of four-dimensional images: examples N, height H, width W, channels C. NHWC by default,
     with 1, 3 or 4 channels; with another number of channels, the order is required."""
     class_names: tuple[str, ...] | None = None
-    """What the classes are called whose labels are numbers, lowest first; the numbers by default."""
+    """Names of classes with numeric labels, the lowest label first; the numbers by default."""
 
 
 def as_images(array: NDArray[Any], layout: Layout | None, origin: str) -> Pixels:
-    """Bring images to (N, C, H, W): bytes stay bytes, any other numbers become float32, all finite.
+    """Convert images to (N, C, H, W): bytes remain bytes; other numbers become float32 and must be finite.
 
     Args:
-        array: the images; without an axis of channels, they have one.
-        layout: the order of the axes; NHWC if not given, with a usual number of channels then.
-        origin: names the images in messages.
+        array: the images; without an axis of channels, they have one channel.
+        layout: the order of the axes; by default NHWC, with 1, 3 or 4 channels.
+        origin: name of the images in messages.
     """
     if array.ndim not in (3, 4):
         raise DataError(f"{origin}: images must have 3 or 4 axes, got the shape {array.shape}")
@@ -78,7 +78,7 @@ def as_images(array: NDArray[Any], layout: Layout | None, origin: str) -> Pixels
 
 
 def _layouts(array: NDArray[Any]) -> str:
-    """Say which orders of the axes would give usual images, and what the default one gives."""
+    """Return a message about the orders of axes that would be plausible, and the result of the default one."""
     fitting = []
     for layout, axes in AXES.items():
         _, channels, *sides = (array.shape[axis] for axis in axes)
@@ -100,10 +100,10 @@ def classified(
     *,
     files: ImageFiles | None = None,
 ) -> Source:
-    """Return examples, and the user's own test and validation sets, with what the task must know of them.
+    """Return the examples, and the user's own test and validation sets, with the facts for the task.
 
     Raises:
-        DataError: the sets are not alike, or there is a validation set and no test set.
+        DataError: the sets have different forms, or there is a validation set but no test set.
     """
     facts = {"class_names": class_names, "files": files}
     if validation is None:
@@ -115,8 +115,8 @@ def classified(
 
 
 def _joined(examples: Examples, validation: Examples) -> Examples:
-    """Return the examples of both, which must be alike."""
-    Source(examples=examples, test=validation)  # which compares them
+    """Return the examples of both sets, which must have the same form."""
+    Source(examples=examples, test=validation)  # checks that they have the same form
     inputs = {name: np.concatenate([ours, validation.inputs[name]]) for name, ours in examples.inputs.items()}
     targets = np.concatenate([examples.targets, validation.targets])
     return Examples(origin=examples.origin, inputs=inputs, targets=targets)

@@ -1,4 +1,4 @@
-"""Random changes to a batch of training images, on whatever device it is."""
+"""Random augmentation of a batch of training images, on their device."""
 
 import math
 
@@ -10,12 +10,12 @@ from cellwright.tasks.images.section import ImagesSection
 
 
 def augment_images(x_BCHW: Tensor, settings: ImagesSection, rng: torch.Generator) -> Tensor:
-    """Return shifted, rotated, scaled, mirrored and blanked images; the border repeats outwards.
+    """Return images that are shifted, rotated, scaled, mirrored and partly erased; borders are repeated.
 
     Args:
         x_BCHW: raw images.
-        settings: how much of each.
-        rng: on the images' device.
+        settings: strength of each operation.
+        rng: generator on the images' device.
     """
     if settings.shift or settings.rotate or settings.scale or settings.flip != "none":
         maps_B23 = _affine_maps(len(x_BCHW), settings, rng).to(x_BCHW.dtype)
@@ -51,7 +51,7 @@ def _affine_maps(count: int, settings: ImagesSection, rng: torch.Generator) -> T
 
 
 def _erase(x_BCHW: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Blank a square of the image's mean, at a place drawn for each image, cut off at the border."""
+    """Replace a square at a random position of each image by the image's mean; it may cross the border."""
     height, width = x_BCHW.shape[2:]
     rows = _inside(height, round(share * height), len(x_BCHW), rng)
     columns = _inside(width, round(share * width), len(x_BCHW), rng)
@@ -60,7 +60,7 @@ def _erase(x_BCHW: Tensor, share: float, rng: torch.Generator) -> Tensor:
 
 
 def _inside(side: int, length: int, count: int, rng: torch.Generator) -> Tensor:
-    """Return (B, side) masks of an interval of the length around a centre drawn for each image."""
+    """Return masks (B, side) of an interval with the given length around a random centre."""
     centre = torch.randint(side, (count, 1), generator=rng, device=rng.device)
     offset = torch.arange(side, device=rng.device)[None] - centre + length // 2
     return (offset >= 0) & (offset < length)

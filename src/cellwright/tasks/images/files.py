@@ -1,4 +1,4 @@
-"""How an image file becomes an input, in training and at prediction."""
+"""Converts image files to inputs, in training and in prediction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 MAX_PIXELS = 25_000_000
-"""Of one image, which is held several times over while it is decoded."""
+"""Maximum number of pixels in an image, which is held in memory several times while it is decoded."""
 
 
 class ImageFiles(Result):
-    """What is done with an image, in this order; of an animation or of several pages, with the first."""
+    """The conversion of an image, in this order. Of animations and multi-page files, only the first image is used."""
 
     depth: Literal["higher byte"] = "higher byte"
-    """What is kept of 16 bits."""
+    """The part of 16-bit values that is kept."""
     orientation: Literal["exif"] = "exif"
-    """Turned upright, as its EXIF says."""
+    """The image is rotated according to its EXIF data."""
     background: Literal["white"] = "white"
-    """What lies behind transparent pixels."""
+    """Background of transparent pixels."""
     mode: Literal["L", "RGB"]
-    """Pillow's mode that it is converted to: grey or colour."""
+    """Pillow's mode to convert to: grey or colour."""
     resize: tuple[int, int] | None
-    """Height and width; None where all images are of one size."""
+    """Height and width; None if all images have the same size."""
     filter: Literal["BILINEAR"] = "BILINEAR"
-    """Pillow's filter for resizing, which averages where it shrinks."""
+    """Pillow's filter for resizing, which averages when it shrinks."""
     axes: Literal["CHW"] = "CHW"
     """Channels, height, width."""
 
     @property
     def meaning(self) -> str:
-        """Say what pixels are."""
+        """Return a description of the pixels."""
         return f"{'red, green and blue' if self.mode == 'RGB' else 'grey'} from 0 to 255"
 
     def decode(self, file: Path) -> NDArray[np.uint8]:
-        """Return the image (C, H, W); raises nearly anything if the file is not one that can be used."""
+        """Return the image (C, H, W); raises almost any exception if the file is unusable."""
         content = file.read_bytes()
         try:
             return self._decoded(content)
@@ -62,7 +62,7 @@ class ImageFiles(Result):
 
         with _of_any_size(), Image.open(BytesIO(content), formats=FORMATS) as stored:
             if stored.width * stored.height > MAX_PIXELS and self.resize:
-                stored.draft(None, self.resize[::-1])  # which JPEG alone can
+                stored.draft(None, self.resize[::-1])  # supported for JPEG only
             if stored.width * stored.height > MAX_PIXELS:
                 raise ValueError(
                     f"has {stored.width}×{stored.height} pixels, and must have at most {MAX_PIXELS}"
@@ -98,7 +98,7 @@ def _of_8_bits(image: "Image") -> "Image":
 
 @contextmanager
 def _of_any_size() -> Iterator[None]:
-    """Let our own bound decide, which knows what is decoded at a smaller scale."""
+    """Disable Pillow's own limit, since ours takes into account that images are decoded at a smaller scale."""
     from PIL import Image
 
     bound = Image.MAX_IMAGE_PIXELS
@@ -110,7 +110,7 @@ def _of_any_size() -> Iterator[None]:
 
 
 def unreadable(file: Path) -> str:
-    """Say what is wrong with a file that is in no format that is read."""
+    """Return a message for a file in no supported format."""
     with file.open("rb") as opened:
         start = opened.read(12)
     if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:

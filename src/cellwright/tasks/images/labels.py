@@ -1,4 +1,4 @@
-"""Labels as people have them, brought to classes that are numbered from 0."""
+"""Converts users' labels to class indices from 0."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,19 +12,19 @@ from cellwright.tasks.images.arrays import Pixels, classified, labelled
 from cellwright.tasks.images.sources.folder_names import natural_order, normal
 
 Labels = NDArray[Any]
-"""(N,), whole numbers or text."""
+"""Shape (N,); whole numbers or text."""
 LARGEST_FLOAT = 2**53
-"""Up to which floats are exact."""
+"""Floats are exact up to this value."""
 
 
 def read_labels(array: NDArray[Any], num_images: int, origin: str, say: Callable[[str], None]) -> Labels:
     """Return a label for each image: a whole number or a text.
 
     Args:
-        array: the labels (N,), (N, 1) or (1, N), or one-hot rows (N, classes); numbers, truth values or text.
+        array: labels (N,), (N, 1) or (1, N), or one-hot rows (N, classes); numbers, booleans or text.
         num_images: N.
-        origin: names the labels in messages.
-        say: is given what was read in another form than it is in.
+        origin: name of the labels in messages.
+        say: receives a message if labels were converted.
     """
     if array.shape in ((num_images, 1), (1, num_images)):
         array = array.reshape(-1)
@@ -54,11 +54,11 @@ def read_labels(array: NDArray[Any], num_images: int, origin: str, say: Callable
 
 
 def labelled_sets(sets: Mapping[str, tuple[Pixels, Labels, str]], names: Sequence[str] | None) -> Source:
-    """Return sets as a source: `train`, which is the first, and the user's own `validation` and `test` if given.
+    """Return a source from the set `train`, which is the first, and optional user's sets `validation` and `test`.
 
     Args:
-        sets: of each, the images, the labels as `read_labels` gives them, and what names the set in messages.
-        names: of classes whose labels are numbers; the numbers if None.
+        sets: images and labels (from `read_labels`) of each set, and its name in messages.
+        names: names of classes with numeric labels; the numbers if None.
     """
     (_, own, origin), *others = sets.values()
     called, targets = number_classes(own, origin, names, *((labels, where) for _, labels, where in others))
@@ -72,15 +72,15 @@ def labelled_sets(sets: Mapping[str, tuple[Pixels, Labels, str]], names: Sequenc
 def number_classes(
     labels: Labels, origin: str, names: Sequence[str] | None, *others: tuple[Labels, str]
 ) -> tuple[tuple[str, ...], list[NDArray[np.int64]]]:
-    """Return what the classes are called, and the class of each example, from 0: first those of training.
+    """Return the class names, and the class indices of each set, the training set first.
 
-    Numbers begin at 0 or 1, and have no gaps. Texts are classes in natural order.
+    Numeric labels start at 0 or 1 and have no gaps. Text labels are sorted in natural order.
 
     Args:
-        labels: those of training, as `read_labels` gives them.
-        origin: names them in messages.
-        names: of classes whose labels are numbers; the numbers if None.
-        others: those of the user's own validation and test sets, and what names these in messages.
+        labels: labels of the training set, from `read_labels`.
+        origin: their name in messages.
+        names: names of classes with numeric labels; the numbers if None.
+        others: labels of the user's own validation and test sets, and their names in messages.
     """
     if labels.dtype.kind == "U":
         classes = np.array(natural_order({normal(str(label)) for label in np.unique(labels)}))
@@ -137,7 +137,7 @@ def _indices(labels: Labels, classes: NDArray[Any], origin: str, of: str) -> NDA
 
 
 def _is_one_hot(array: NDArray[Any]) -> bool:
-    """Return whether each row has one 1 and otherwise zeros."""
+    """Return whether each row has a single 1 and otherwise zeros."""
     if array.dtype.kind not in "biuf" or array.shape[1] < 2:
         return False
     return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())

@@ -1,22 +1,22 @@
-"""Image files with damage that loses no pixel."""
+"""Repairs image files with damage that affects no pixel."""
 
 from collections.abc import Iterator
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 PROGRESSIVE = b"\xff\xc2"
-"""The marker of a JPEG whose pixels come in several passes, the last of which may be missing unseen."""
+"""Marker of a progressive JPEG, whose last scans may be missing unnoticed."""
 FILLER = bytes(range(1, 128)) * 64
-"""What a JPEG's data could go on with."""
+"""Data that is appended to a JPEG to test whether it is complete."""
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt")
-"""The chunks of a PNG that are text."""
+"""Text chunks of PNG files."""
 
 
 def repaired(content: bytes) -> list[bytes]:
-    """Return versions of a file that cannot be decoded as it is, which must all give the same pixels.
+    """Return repaired versions of an undecodable file, all of which must give the same pixels.
 
-    A JPEG without an end marker gets one. It is whole if other data before the marker changes nothing. A PNG loses its
-    texts, which may be too long or have a wrong checksum.
+    A JPEG without an end marker gets one; it is complete if additional data before the marker changes nothing. A PNG
+    loses its text chunks, which may be too long or have a wrong checksum.
     """
     if content.startswith(JPEG_START) and PROGRESSIVE not in content:
         return [content + JPEG_END, content + FILLER + JPEG_END]

@@ -1,4 +1,4 @@
-"""What a spec says about images."""
+"""The `augment` section of images."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from cellwright.spec.task import TaskSection
 
 
 class ImagesSection(TaskSection):
-    """Random changes to training images that leave their label true; none mirrors by default."""
+    """Random augmentation of training images that keeps their labels valid; no mirroring by default."""
 
     implementation = "cellwright.tasks.images.task:ImageClassification"
     objective = "accuracy"
@@ -27,14 +27,14 @@ class ImagesSection(TaskSection):
     )
 
     task: Literal["images"] = "images"
-    """The task that these keys are for, which follows from `data`."""
+    """The task of these keys, which is determined by `data`."""
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.125
-    """Largest shift, as a share of the image's side."""
+    """Maximum shift, as a fraction of the image's side."""
     rotate: Annotated[float, Field(ge=0, le=45)] = 10.0
-    """Largest rotation in degrees."""
+    """Maximum rotation in degrees."""
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """Largest relative change of size."""
+    """Maximum relative change of size."""
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
-    """Mirroring; leave it off where a mirrored image means something else, as a digit does."""
+    """Mirroring; do not use it if mirrored images have another meaning, as with digits."""
     erase: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Side of a square that is blanked, as a share of the image's side."""
+    """Side of a square to erase, as a fraction of the image's side."""

@@ -1,4 +1,4 @@
-"""Images, each of one class."""
+"""Image classification."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping
@@ -27,9 +27,9 @@ from cellwright.tasks.images.section import ImagesSection
 
 IMAGES = "images"
 FILES = "files"
-"""The fact of a source that says how images are made from files."""
+"""Name of the fact about the conversion of image files."""
 CONSTANT = 1e-7
-"""A spread below this share of the mean is what rounding leaves of none, in float32."""
+"""Relative standard deviation below which a float32 channel is constant except for rounding errors."""
 
 
 class ImageClassification(Classification):
@@ -38,11 +38,11 @@ class ImageClassification(Classification):
     kind: str = IMAGES
     input_names: tuple[str, ...] = (IMAGES,)
     mean: tuple[float, ...]
-    """Per channel, of the raw pixels of the training split."""
+    """Mean of each channel of the raw pixels in the training split."""
     std: tuple[float, ...]
-    """As `mean`; 1 for a channel that is constant."""
+    """Standard deviation of each channel; 1 for a constant channel."""
     files: ImageFiles | None = None
-    """How images were made from files; None where the source holds arrays."""
+    """The conversion of image files; None if the source holds arrays."""
 
     networks: ClassVar[tuple[str, ...]] = ImagesSection.hand_designed
 
@@ -62,20 +62,20 @@ class ImageClassification(Classification):
 
     @property
     def summary(self) -> str:
-        """Say how many classes there are, and of what shape images are."""
+        """Return the number of classes and the shape of images as text."""
         return f"{self.num_outputs} classes, images of {'×'.join(map(str, self.map_shape))}"
 
     def input_meaning(self, name: str) -> str:
-        """Say what pixels are."""
+        """Return a description of the pixels."""
         return f"pixels (channels, height, width): {self.files.meaning if self.files else 'as in the data'}"
 
     def model_info(self, inputs: Mapping[str, ArrayForm], genotype: Genotype) -> ModelInfo:
-        """Return it with how images are made from files."""
+        """Return the model information with the conversion of image files."""
         from_file = self.files and self.files.model_dump(mode="json")
         return super().model_info(inputs, genotype).model_copy(update={"from_file": from_file})
 
     def examples_in(self, file: Path, info: ModelInfo) -> Iterator[tuple[str, Inputs | str]]:
-        """Yield one image, those of an array, or those that a .csv lists, one a line, first column."""
+        """Yield a single image, the images of an array, or those that the first column of a .csv file lists."""
         match file.suffix.lower():
             case suffix if suffix in ARRAYS:
                 yield from array_examples(file, info.inputs)
@@ -94,7 +94,7 @@ class ImageClassification(Classification):
             pixels = how.decode(file)
         except OSError as error:
             raise DataError(f"{file}: {error.strerror or unreadable(file)}") from error
-        except Exception as error:  # on broken bytes, decoders raise nearly anything
+        except Exception as error:  # decoders raise almost anything for damaged files
             raise DataError(f"{file}: {str(error) or type(error).__name__}") from error
         if pixels.shape != self.map_shape:
             (_, height, width), (_, *sides) = pixels.shape, self.map_shape
@@ -104,7 +104,7 @@ class ImageClassification(Classification):
         return (torch.from_numpy(np.ascontiguousarray(pixels))[None],)
 
     def _files_for(self, file: Path, info: ModelInfo) -> ImageFiles:
-        """Return how an image file becomes an input; where training had arrays of bytes, by resizing to their size."""
+        """Return the conversion of an image file; if training used arrays of bytes, files are resized to their size."""
         if self.files:
             return self.files
         channels, height, width = self.map_shape
@@ -126,7 +126,7 @@ class ImageClassification(Classification):
         return (zeros.to(memory_format=torch.channels_last),)
 
     def augment(self, inputs: Inputs, section: ImagesSection, rng: torch.Generator) -> Inputs:
-        """Return shifted, rotated, scaled, mirrored and blanked images."""
+        """Return images that are shifted, rotated, scaled, mirrored and partly erased."""
         (x_BCHW,) = inputs
         return (augment_images(x_BCHW, section, rng),)
 
@@ -146,7 +146,7 @@ class ImageClassification(Classification):
         return self.model_copy(update={"map_shape": (channels, height, width)}), resize
 
     def picture(self, inputs: Inputs) -> bytes | None:
-        """Return the image; pixels that are not bytes are stretched to the range of bytes."""
+        """Return a PNG of the image; other pixel types are scaled to the range of bytes."""
         from PIL import Image
 
         pixels = inputs[0].permute(1, 2, 0)
@@ -163,7 +163,7 @@ class ImageClassification(Classification):
 
 
 class Standardise(nn.Module):
-    """Brings raw pixel values to zero mean and unit variance, so that a model takes what its user has."""
+    """Standardises raw pixels to zero mean and unit variance, so that models take raw images."""
 
     mean: Tensor
     std: Tensor
@@ -179,7 +179,7 @@ class Standardise(nn.Module):
 
 
 def _statistics(part: Part) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation per channel; 1 stands for that of a constant channel."""
+    """Return mean and standard deviation of each channel; the latter is 1 for constant channels."""
     _, _, height, width = part.examples.inputs[IMAGES].shape
     num_pixels = len(part) * height * width
     mean = sum(block.sum((0, 2, 3), np.float64) for block in part.blocks(IMAGES)) / num_pixels

@@ -1,1 +1,1 @@
-"""Where images come from."""
+"""Data sources of images."""

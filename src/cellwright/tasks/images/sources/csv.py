@@ -25,7 +25,7 @@ SUFFIXES = (".csv", ".tsv")
 
 
 class CsvSection(ImageFilesSection):
-    """A table of image files and their labels: a csv or tsv file that begins with the names of its columns."""
+    """A table of image files and their labels: a csv or tsv file whose first line has the column names."""
 
     PLACES = (*ImageFilesSection.PLACES, "folder")
     FOLDERS = ("folder",)
@@ -36,16 +36,16 @@ class CsvSection(ImageFilesSection):
     path: Place
     """The table."""
     folder: Place | None = None
-    """The folder that the names of files count from, of all tables; by default each table's own, or the only folder
-    beside the table that has its first file."""
+    """The folder that all tables' file names are relative to. By default, each table's own folder, or the only
+    subfolder beside the table that has its first file."""
     file_column: str | None = None
-    """The column of the files; the first by default."""
+    """The column with file names; the first one by default."""
     label_column: str | None = None
-    """The column of the labels; by default the first that is not the files'."""
+    """The column with labels; by default, the first one that is not `file_column`."""
     suffix: str = ""
-    """What the table leaves out at the end of the files' names, such as `.jpg`."""
+    """Suffix to append to file names, such as `.jpg`."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
-    """What separates the values of a csv file; in a .tsv file it is a tab."""
+    """Separator of values in a csv file; tsv files use a tab."""
 
     @model_validator(mode="after")
     def _tables_elsewhere_need_a_folder(self) -> Self:
@@ -56,26 +56,26 @@ class CsvSection(ImageFilesSection):
 
 
 class CsvReader(ImageFilesReader):
-    """Decodes the images that tables list."""
+    """Decodes the images in tables."""
 
     section: CsvSection
 
     @classmethod
     def suggest(cls, path: Path) -> Suggestion | None:
-        """Take a table for one of images if its first column names a file that is there."""
+        """Accept a table if its first column names an existing file."""
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             return None
         section = CsvSection(source="csv", path=path)
         try:
             _, (first, _) = next(_rows(path, section), (0, ("", "")))
-        except DataError:  # not a table of images; the tables' own reader says what is wrong with it
+        except DataError:  # not a table of images; the reader of tables reports the reason
             return None
         if not isfile(_folder_of(path, first, section) / first):
             return None
         return suggest_files({"path": path}, cls(section).classes(path, lambda fact: None)[1])
 
     def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
-        """Return the files of each label, and the folder that their names count from."""
+        """Return the files of each label, and the folder that file names are relative to."""
         rows = list(_rows(place, self.section))
         if not rows:
             raise DataError(f"{place}: must have rows below the names of its columns, and has none")
@@ -109,18 +109,18 @@ class CsvReader(ImageFilesReader):
         return folder, {label: files[label] for label in natural_order(files)}
 
     def files(self, folder: Path) -> Iterable[Path]:
-        """Return the files of a folder that the tables list; all, where a table is elsewhere."""
+        """Return the files of a folder that the tables list; all files if a table is remote."""
         tables = [place for key, place in self.section.places.items() if key != "folder"]
         if any(isinstance(table, str) for table in tables):
             return super().files(folder)
         return sorted({file for table in tables for file in self._listed(Path(table))})
 
     def names(self, origin: str, names: Iterable[str]) -> list[str]:
-        """Return all names of files: which of them the tables list is not known yet."""
+        """Return all file names, since the tables are not yet read."""
         return [name for name in names if not name.endswith("/")]
 
     def _digests(self, path: Path) -> dict[str, str]:
-        """Return the digests of what is at a place, and with a table those of the files beside it that it lists."""
+        """Return the digests of a file or a folder's files; for a table, also those of the listed files beside it."""
         digests = super()._digests(path)
         if path.is_file() and self.section.folder is None:
             for file in self._listed(path):
@@ -131,14 +131,14 @@ class CsvReader(ImageFilesReader):
         return (file for files in self.classes(table, lambda fact: None)[1].values() for file in files)
 
     def check(self, key: str, path: Path) -> None:
-        """Require that all files of a table are there, where that can be seen."""
+        """Check that all files of a table exist, if they are local."""
         super().check(key, path)
         if key != "folder" and not isinstance(self.section.folder, str):
             self.classes(path, lambda fact: None)
 
 
 def _folder_of(table: Path, first: str, section: CsvSection) -> Path:
-    """Return the folder that the names of files count from."""
+    """Return the folder that file names are relative to."""
     if section.folder or isfile(table.parent / first):
         return Path(section.folder or table.parent)
     having = [folder for folder in table.parent.iterdir() if isfile(folder / first)]
@@ -146,7 +146,7 @@ def _folder_of(table: Path, first: str, section: CsvSection) -> Path:
 
 
 def _rows(table: Path, section: CsvSection) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Yield the file and the label of each row, with its line, counted from 1."""
+    """Yield file and label of each row, with its line number from 1."""
     require_file(table)
     delimiter = "\t" if table.suffix.lower() == ".tsv" else section.delimiter
     try:
@@ -164,7 +164,7 @@ def _rows(table: Path, section: CsvSection) -> Iterator[tuple[int, tuple[str, st
 
 
 def _columns(table: Path, names: list[str], section: CsvSection) -> tuple[int, int]:
-    """Return the places of the columns of files and labels."""
+    """Return the indices of the columns with files and labels."""
     for key in ("file_column", "label_column"):
         if (name := getattr(section, key)) is not None and name not in names:
             raise DataError(

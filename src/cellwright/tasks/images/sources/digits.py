@@ -1,4 +1,4 @@
-"""The digits that come with scikit-learn."""
+"""The digits of scikit-learn."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -13,7 +13,7 @@ from cellwright.tasks.images.arrays import classified, labelled
 
 
 class DigitsSection(ClassifiedData):
-    """The 1,797 8×8 digits that come with scikit-learn."""
+    """The 1,797 8×8 digits of scikit-learn."""
 
     reader = "cellwright.tasks.images.sources.digits:DigitsReader"
     task = "images"
@@ -22,7 +22,7 @@ class DigitsSection(ClassifiedData):
 
 
 class DigitsReader(Reader):
-    """Reads the 1,797 images, 8×8, whose pixels are the whole numbers from 0 to 16."""
+    """Reads 1,797 8×8 images with integer pixels from 0 to 16."""
 
     def read(self, say: Callable[[str], None] = lambda fact: None) -> Source:
         """Read the images."""
@@ -34,7 +34,7 @@ class DigitsReader(Reader):
         return classified(tuple(map(str, digits.target_names)), labelled("digits", images, labels))
 
     def contents(self) -> Contents:
-        """Return the digests of the arrays, which come with a package."""
+        """Return the digests of the arrays in the package."""
         examples = self.read().examples
         arrays = {**examples.inputs, "labels": examples.targets}
         return {"": {name: sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}}

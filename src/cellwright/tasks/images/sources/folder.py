@@ -1,4 +1,4 @@
-"""A folder of images with a folder per class."""
+"""A folder of images with one subfolder per class."""
 
 import os
 import warnings
@@ -36,33 +36,33 @@ from cellwright.tasks.images.sources.folder_names import (
 NAMED_MISTAKES = 5
 PROGRESS_EVERY = 2000
 LOOKED_AT = 300
-"""Images whose headers are read for a suggestion."""
+"""Number of images whose headers are read for a suggestion."""
 LARGEST_AS_IT_IS, USUAL_SIDE = 96, 64
-"""Pixels."""
+"""In pixels."""
 GREY_MODES = {"1", "L", "LA", "I;16"}
 
 Side = Annotated[int, Field(ge=8, le=1024)]
 
 
 class ImageFilesSection(StoredData, ClassifiedData):
-    """What the sources share whose images are files."""
+    """Common keys of sources with image files."""
 
     PLACES: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
 
     path: Place
     test_path: Place | None = None
-    """Of the same form, the user's own test set."""
+    """The user's own test set, in the same form."""
     validation_path: Place | None = None
-    """Of the same form, the user's own validation set, given together with `test_path`; then nothing is drawn from
-    `path`, which is the training set."""
+    """The user's own validation set, in the same form. It needs `test_path`. `path` is then the training set, and no
+    split is drawn from it."""
     resize: tuple[Side, Side] | None = None
-    """Height and width that every image is brought to; needed where sizes differ."""
+    """Height and width to resize every image to; required if sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
     on_broken: Literal["refuse", "skip"] = "refuse"
-    """What to do with files that are no readable images: refuse the data, or leave them out. `broken.txt` in prepare's
-    folder lists them."""
+    """What to do with unreadable image files: refuse the data, or skip the files. `broken.txt` in prepare's folder
+    lists them."""
     max_broken: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Refuse the data even so if more than this share of the files cannot be read."""
+    """Maximum fraction of unreadable files that may be skipped."""
 
     @model_validator(mode="after")
     def _validation_comes_with_a_test_set(self) -> Self:
@@ -72,12 +72,12 @@ class ImageFilesSection(StoredData, ClassifiedData):
 
     @property
     def image_files(self) -> ImageFiles:
-        """Return how the files are read."""
+        """Return the conversion of image files."""
         return ImageFiles(mode="L" if self.channels == "grey" else "RGB", resize=self.resize)
 
 
 class FolderSection(ImageFilesSection):
-    """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one folder per class."""
+    """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one subfolder per class."""
 
     FOLDERS = ImageFilesSection.PLACES
     reader = "cellwright.tasks.images.sources.folder:FolderReader"
@@ -85,20 +85,20 @@ class FolderSection(ImageFilesSection):
 
     source: Literal["images"]
     path: Place
-    """The folder whose folders are the classes."""
+    """The folder whose subfolders are the classes."""
 
 
 class ImageFilesReader(Reader):
-    """Decodes images in files."""
+    """Decodes image files."""
 
     section: ImageFilesSection
 
     @abstractmethod
     def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
-        """Return the files of each class at a place, in the order of classes, and the folder that all are below."""
+        """Return the files of each class at a location, in order of classes, and the folder that contains them."""
 
     def read(self, say: Callable[[str], None]) -> Source:
-        """Decode every image, and those of the validation and test sets if there are any."""
+        """Decode all images, including those of validation and test sets if there are any."""
         section = self.section
         own = Path(section.path)
         folder, classes = self.classes(own, say)
@@ -124,13 +124,13 @@ class ImageFilesReader(Reader):
 
 
 class FolderReader(ImageFilesReader):
-    """Decodes images, each folder being a class."""
+    """Decodes the images in a folder with one subfolder per class."""
 
     section: FolderSection
 
     @classmethod
     def suggest(cls, path: Path) -> Suggestion | None:
-        """Look at the folders of classes, or of the parts of a split, and at the sizes of some of the images."""
+        """Inspect the folders of classes or splits, and the sizes of some images."""
         if not path.is_dir():
             return None
         parts = {part_of_split(child.name): child for child in _visible(path) if child.is_dir()}
@@ -145,7 +145,7 @@ class FolderReader(ImageFilesReader):
         return suggest_files(keys, class_files(keys["path"], remarks.append), remarks)
 
     def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
-        """Return the folder, and what is in each of its folders."""
+        """Return the folder, and the files in each of its subfolders."""
         return place, class_files(place, say)
 
     def files(self, folder: Path) -> Iterable[Path]:
@@ -157,7 +157,7 @@ class FolderReader(ImageFilesReader):
         return class_names(origin, names)
 
     def check(self, key: str, path: Path) -> None:
-        """Require a folder per class."""
+        """Check that there is one subfolder per class."""
         super().check(key, path)
         class_folders(path)
 
@@ -165,7 +165,7 @@ class FolderReader(ImageFilesReader):
 def suggest_files(
     keys: Mapping[str, Any], classes: Mapping[str, list[Path]], remarks: Sequence[str] = ()
 ) -> Suggestion:
-    """Look at some of the images of all classes; return the keys, with those that the images need."""
+    """Inspect some images of all classes; return the keys, with those that the images require."""
     files = [file for members in classes.values() for file in members]
     sizes, modes = _seen(files)
     (height, width), is_grey = _common_size(sizes), modes <= GREY_MODES
@@ -185,7 +185,7 @@ def suggest_files(
 
 
 def _seen(files: Sequence[Path]) -> tuple[list[tuple[int, int]], set[str]]:
-    """Return height and width of some of the images, evenly over all, and their modes; only headers are read."""
+    """Return the sizes and modes of some images, evenly spread over all; reads only headers."""
     from PIL import Image, UnidentifiedImageError
 
     sizes, modes = [], set()
@@ -202,7 +202,7 @@ def _seen(files: Sequence[Path]) -> tuple[list[tuple[int, int]], set[str]]:
 
 
 def _common_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return what a search on a small machine can afford: the images' own size up to 96, else their shape at 64."""
+    """Return a size that a small machine can afford: the images' own up to 96, otherwise their shape scaled to 64."""
     height, width = (int(np.median(sides)) for sides in zip(*sizes, strict=True))
     longer = max(height, width)
     if longer <= LARGEST_AS_IT_IS and len(set(sizes)) == 1:
@@ -226,7 +226,7 @@ def _spelled(sizes: Sequence[tuple[int, int]]) -> str:
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """List the folders of the classes; their names are those of classes."""
+    """List the folders of the classes, whose names are the class names."""
     require_folder(folder)
     found = [path for path in _visible(folder) if path.is_dir()]
     require_classes(str(folder), [path.name for path in found])
@@ -234,10 +234,10 @@ def class_folders(folder: Path) -> list[Path]:
 
 
 def class_files(folder: Path, say: Callable[[str], None] = lambda fact: None) -> dict[str, list[Path]]:
-    """List the files of each class, also in folders below its own, in the natural order of classes.
+    """List the files of each class, including subfolders, with classes in natural order.
 
-    Hidden files, what systems leave in folders, and files that by their names are no images are passed over. Classes
-    have the same names on all file systems: their form is Unicode's NFC.
+    Skips hidden files, files of operating systems, and files whose names are not those of images. Class names are the
+    same on all file systems, since they are normalised to Unicode's NFC.
     """
     try:
         found = {path.name: _members(path) for path in class_folders(folder)}
@@ -273,7 +273,7 @@ def class_files(folder: Path, say: Callable[[str], None] = lambda fact: None) ->
 
 
 def class_names(origin: str, names: Iterable[str]) -> list[str]:
-    """Return the names `CLASS/…/FILE` of a folder that is not on this machine, without what is passed over."""
+    """Return the names `CLASS/…/FILE` of a remote folder, without those to skip."""
     parts = {name: name.split("/") for name in names if not name.endswith("/")}
     visible = [name for name in parts if not any(map(is_junk, parts[name]))]
     require_classes(origin, {parts[name][0] for name in visible if len(parts[name]) > 1})
@@ -290,7 +290,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _members(folder: Path) -> list[Path]:
-    """List what is in a class's folder and in those below it; a link to a folder is not followed."""
+    """List the content of a class's folder and its subfolders. Links to folders are not followed."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -317,7 +317,7 @@ def _read_files(
     section: ImageFilesSection,
     say: Callable[[str], None],
 ) -> tuple[Examples, tuple[str, ...]]:
-    """Return the examples of a place, whose files are below the folder, and what was left out."""
+    """Return the examples of a location, whose files are below the folder, and the skipped files."""
     files = [file for members in classes.values() for file in members]
     labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
     images, broken = _decode_all(folder, files, section.image_files, say)
@@ -339,7 +339,7 @@ def _read_files(
 def _decode_all(
     folder: Path, files: Sequence[Path], how: ImageFiles, say: Callable[[str], None]
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Return the images (N, C, H, W), and by their indices why some of them are none."""
+    """Return the images (N, C, H, W), and the reason for each unreadable file by its index."""
     from PIL import UnidentifiedImageError
 
     images = np.empty((0, 0, 0, 0), np.uint8)
@@ -355,7 +355,7 @@ def _decode_all(
             except UnidentifiedImageError:
                 broken[index] = unreadable(file)
                 continue
-            except Exception as error:  # on broken bytes, decoders raise nearly anything
+            except Exception as error:  # decoders raise almost anything for damaged files
                 broken[index] = escaped(str(error) or type(error).__name__)
                 continue
             if not images.size:

@@ -1,4 +1,4 @@
-"""What the names of class folders say: their order, and whether they are classes at all."""
+"""Interprets the names of class folders: their order, and whether they are classes at all."""
 
 import os
 import re
@@ -14,18 +14,18 @@ SPLITS = {
     "validation": ("validation", "val", "valid", "valset", "validset", "validationset", "dev", "devset"),
     "test": ("test", "testing", "testset", "eval", "evaluation", "holdout"),
 }
-"""What people call the parts of a split."""
+"""Common names of splits."""
 FILLERS = {"set", "data", "dataset", "split", "images", "imgs", "image", "img", "pictures", "photos", "seg"}
-"""Words that say nothing beside those."""
+"""Words that may be added to them without changing their meaning."""
 
 
 JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "lost+found"}
-"""What Windows, macOS and file servers leave in folders, beside hidden files."""
+"""Files that Windows, macOS and file servers leave in folders, besides hidden files."""
 IMAGES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
     *(".heic", ".heif", ".avif"),
 }
-"""The ends of the names of images, if they have one."""
+"""Suffixes of image files."""
 OTHERS = {
     *(
         ".txt",
@@ -59,27 +59,27 @@ OTHERS = {
         ".npy",
     ),
 }
-"""The ends of the names of files that are no images."""
+"""Suffixes of files that are not images."""
 
 
 def is_junk(name: str) -> bool:
-    """Return whether a file or folder is hidden, or one that no person put there."""
+    """Return whether a file or folder is hidden, or was made by an operating system."""
     return name.startswith(".") or name.casefold() in JUNK
 
 
 def is_other(name: str, *, in_class: bool) -> bool:
-    """Tell by its name whether a file is passed over: within a class what is surely no image, else what may be none."""
+    """Return whether to skip a file by its name: in a class, if it is no image; elsewhere, if it may not be one."""
     end = PurePath(name).suffix.casefold()
     return end in OTHERS if in_class else end not in IMAGES
 
 
 def escaped(name: object) -> str:
-    """Return a name with what cannot be shown escaped: control characters, and bytes that are not UTF-8."""
+    """Return a name with control characters and bytes that are not UTF-8 escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
 def natural_order(names: Iterable[str]) -> list[str]:
-    """Sort names, numbers in them by value and all else by code point: 2 before 10, `b` after `B`."""
+    """Sort names with numbers by value and other text by code point: 2 before 10, `b` after `B`."""
 
     def key(name: str) -> tuple[list[str | int], str]:
         parts = re.split("([0-9]+)", name)
@@ -89,10 +89,10 @@ def natural_order(names: Iterable[str]) -> list[str]:
 
 
 def require_classes(origin: str, names: Collection[str]) -> None:
-    """Refuse folders that are the parts of a split, and names that only their Unicode form tells apart.
+    """Reject folders that are splits, and names that differ only in their Unicode form.
 
     Raises:
-        DataError: names the folders, and for a split the lines of the spec that say where its parts are.
+        DataError: names the folders, and for splits, the lines of the spec that name them.
     """
     for name in natural_order(names):
         if not _is_text(name):
@@ -125,23 +125,23 @@ def require_classes(origin: str, names: Collection[str]) -> None:
 
 
 def normal(name: str) -> str:
-    """Return the form of a name that is the same on all file systems."""
+    """Return the normalised form of a name, which is the same on all file systems."""
     return normalize("NFC", name)
 
 
 def alike_but_for_case(names: Iterable[str]) -> list[list[str]]:
-    """Return the groups of names that differ by case alone."""
+    """Return the groups of names that differ only in case."""
     groups = (list(same) for _, same in groupby(sorted(names, key=str.casefold), str.casefold))
     return [natural_order(group) for group in groups if len(group) > 1]
 
 
 def _is_text(name: str) -> bool:
-    """Return whether a name has no bytes that are not UTF-8, which Python keeps as surrogates."""
+    """Return whether a name is valid UTF-8; Python represents invalid bytes as surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def part_of_split(name: str) -> str | None:
-    """Return which part of a split a folder of that name is, if any."""
+    """Return the split that a folder with this name is likely to be, or None."""
     words = [word for word in re.findall("[a-z]+", name.casefold()) if word not in FILLERS]
     return next((role for role, synonyms in SPLITS.items() if len(words) == 1 and words[0] in synonyms), None)
 

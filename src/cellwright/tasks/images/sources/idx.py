@@ -27,13 +27,13 @@ from cellwright.tasks.images.labels import Labels, labelled_sets, read_labels
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MAX_RATIO = 1032
-"""Deflate makes nothing smaller than this fraction of it."""
+"""Maximum compression ratio of Deflate."""
 UNSIGNED_BYTE = 8
 CHUNK = 1 << 20
 
 
 class IdxSection(ArraySection):
-    """IDX files, the format of MNIST, gzipped or not."""
+    """IDX files, the format of MNIST, optionally gzipped."""
 
     PLACES = ("images", "labels", "validation_images", "validation_labels", "test_images", "test_labels")
     TEST_KEYS = ("test_images", "test_labels")
@@ -45,8 +45,8 @@ class IdxSection(ArraySection):
     images: Place
     labels: Place
     validation_images: Place | None = None
-    """Images of the user's own validation set, given together with a test set; then none are drawn from `images`,
-    which is the training set."""
+    """Images of the user's own validation set. It needs a test set. `images` is then the training set, and no split is
+    drawn from it."""
     validation_labels: Place | None = None
     test_images: Place | None = None
     """Images of the user's own test set."""
@@ -68,7 +68,7 @@ class IdxReader(Reader):
     section: IdxSection
 
     def read(self, say: Callable[[str], None]) -> Source:
-        """Read the images and labels, and those of the validation and test sets if there are any."""
+        """Read images and labels, including those of validation and test sets if there are any."""
         section = self.section
         pairs = {
             "train": (section.images, section.labels),
@@ -110,7 +110,7 @@ def _read_array(path: Path) -> NDArray[np.uint8]:
 
 
 def _parse(file: BufferedIOBase, most: int, path: Path) -> NDArray[np.uint8]:
-    """Read an array from a file that holds at most that many bytes, which bounds what is allocated."""
+    """Read an array from a file with at most `most` bytes, which limits the allocation."""
     magic = _read_bytes(file, 4, 4, "the magic number", path).tobytes()
     zeros, kind, num_axes = magic[:2], magic[2], magic[3]
     if zeros != b"\0\0" or kind != UNSIGNED_BYTE or num_axes not in (1, 3, 4):

@@ -1,4 +1,4 @@
-"""NumPy archives."""
+"""NumPy archives of images."""
 
 import math
 import zipfile
@@ -24,7 +24,7 @@ HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-"""What reads the header of each version of NumPy's format; the third is for names of fields."""
+"""Reader for the header of each version of NumPy's format; the third is for structured arrays."""
 USUAL_KEYS = (
     ("images", "labels"),
     ("x_train", "y_train"),
@@ -36,7 +36,7 @@ USUAL_KEYS = (
     ("x", "y"),
     ("X", "y"),
 )
-"""What images and labels are called in archives: ours, Keras's, MedMNIST's, and others."""
+"""Common names of images and labels in archives: ours, Keras's, MedMNIST's, and others."""
 NPY_MAGIC = b"\x93NUMPY"
 
 
@@ -53,24 +53,24 @@ class NpzSection(ArraySection):
     path: Place
     """The archive."""
     test_path: Place | None = None
-    """An archive with the user's own test set, which may be the same archive with arrays of its own."""
+    """An archive with the user's own test set; it may be the same archive, with other arrays."""
     images_key: str | None = None
-    """The array of images: images, or as Keras, MedMNIST and others call it, by default."""
+    """The array of images; by default `images`, or its name in archives of Keras, MedMNIST and others."""
     labels_key: str | None = None
-    """The array of labels; by default the one that goes with the images."""
+    """The array of labels; by default, the one that corresponds to the images."""
     test_images_key: str | None = None
-    """The test set's images, in `test_path`, or in `path` if there is none. By default, x_test for x_train and the
-    like where there is such an array, else `images_key`."""
+    """The test set's images, in `test_path` or else `path`. By default, the corresponding array, such as x_test for
+    x_train, if it exists, otherwise `images_key`."""
     test_labels_key: str | None = None
-    """As `test_images_key`, for the labels."""
+    """Like `test_images_key`, for labels."""
     validation_path: Place | None = None
-    """An archive with the user's own validation set, given together with a test set; then nothing is drawn from
-    `path`, which is the training set. It may be the same archive with arrays of its own."""
+    """An archive with the user's own validation set; it may be the same archive, with other arrays. It needs a test
+    set. `path` is then the training set, and no split is drawn from it."""
     validation_images_key: str | None = None
-    """The validation set's images, in `validation_path`, or in `path` if there is none. By default, x_val for x_train
-    and the like where there is such an array, else `images_key`."""
+    """The validation set's images, in `validation_path` or else `path`. By default, the corresponding array, such as
+    x_val for x_train, if it exists, otherwise `images_key`."""
     validation_labels_key: str | None = None
-    """As `validation_images_key`, for the labels."""
+    """Like `validation_images_key`, for labels."""
 
     def own_set(self, part: Literal["validation", "test"]) -> tuple[Place | None, str | None, str | None]:
         """Return the archive of the user's own set, if there is one, and the keys of its images and labels."""
@@ -81,13 +81,13 @@ class NpzSection(ArraySection):
 
 
 class NpzReader(Reader):
-    """Reads arrays; nothing in an archive is unpickled."""
+    """Reads arrays; never unpickles."""
 
     section: NpzSection
 
     @classmethod
     def suggest(cls, path: Path) -> Suggestion | None:
-        """Find the images among the arrays: by the usual names, else the one with most numbers, and its labels."""
+        """Find the images and labels by their usual names; otherwise, the images are the largest array."""
         if path.suffix.casefold() != ".npz":
             return None
         with _opened(path) as archive:
@@ -102,7 +102,7 @@ class NpzReader(Reader):
         return Suggestion(keys=keys, remarks=(remark,), num_examples=count, shape=tuple(shape))
 
     def read(self, say: Callable[[str], None]) -> Source:
-        """Read the examples, and the validation and test sets if there are any."""
+        """Read the examples, including validation and test sets if there are any."""
         section = self.section
         with _opened(Path(section.path)) as archive:
             keys = _keys(archive, section, say)
@@ -125,7 +125,7 @@ def _own_set(
     section: NpzSection,
     say: Callable[[str], None],
 ) -> tuple[Pixels, Labels]:
-    """Read a set of the user's own, by its own keys, or by those that go with the training set's."""
+    """Read one of the user's own sets, by its own keys or those that correspond to the training set's."""
     with _opened(path) as archive:
         images_key, labels_key = (
             own or _key_of(key, part, archive) for own, key in zip(own_keys, keys, strict=True)
@@ -135,7 +135,7 @@ def _own_set(
 
 
 def _largest(shapes: Mapping[str, tuple[int, ...]], path: Path) -> tuple[str, str]:
-    """Return the key of the largest array, and that of the smallest one with as many examples."""
+    """Return the key of the largest array, and of the smallest array with as many examples."""
     images = max(shapes, key=lambda key: math.prod(shapes[key]), default="")
     others = [key for key, shape in shapes.items() if key != images and shape[:1] == shapes[images][:1]]
     if not others:
@@ -147,7 +147,7 @@ def _largest(shapes: Mapping[str, tuple[int, ...]], path: Path) -> tuple[str, st
 
 
 def _keys(archive: "_Archive", section: NpzSection, say: Callable[[str], None]) -> tuple[str, str]:
-    """Return the keys of the images and labels: those of the section, or the first usual ones that are there."""
+    """Return the keys of images and labels: those of the section, or the first usual ones in the archive."""
     for images, labels in USUAL_KEYS:
         pair = section.images_key or images, section.labels_key or labels
         if all(key in archive.keys for key in pair):
@@ -160,7 +160,7 @@ def _keys(archive: "_Archive", section: NpzSection, say: Callable[[str], None]) 
 
 
 def _key_of(key: str, part: Literal["validation", "test"], archive: "_Archive") -> str:
-    """Return the key of a set's array: x_test for x_train if there is one, else the same key."""
+    """Return the key of a set's array: x_test for x_train if it exists, otherwise the same key."""
     for word in ("validation", "valid", "val") if part == "validation" else ("test",):
         for train, other in (("train", word), ("Train", word.title()), ("TRAIN", word.upper())):
             if train in key and (found := key.replace(train, other)) in archive.keys:
@@ -185,7 +185,7 @@ def _opened(path: Path) -> Iterator["_Archive"]:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Name the file where NumPy, zipfile and decompressors raise what they raise on bytes of any kind."""
+    """Add the file name to exceptions of NumPy, zipfile and decompressors, which raise almost anything."""
     try:
         yield
     except CellwrightError:
@@ -214,9 +214,9 @@ class _Archive:
         return array
 
     def _check_size(self, key: str) -> None:
-        """Refuse an array that unpacks to much more than is stored, before it is read.
+        """Reject an array whose unpacked size exceeds its stored size by too much, before it is read.
 
-        Deflate makes nothing smaller than a thousandth; others know no such bound.
+        Deflate compresses at most by a factor of a thousand; other methods have no such limit.
         """
         archive: zipfile.ZipFile = self.arrays.zip
         member = archive.getinfo(key if key in archive.NameToInfo else f"{key}.npy")
