@@ -1,6 +1,8 @@
 """Fixtures that several folders share."""
 
 import random
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,3 +60,19 @@ def tiny_setting(bars: Split, tiny_task: ImageClassification) -> Setting:
         retrain=Retrain(batch_size=20, learning_rate=0.02),
         device=torch.device("cpu"),
     )
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database; its migrations take seconds, a copy nothing."""
+    from cellwright.tracking import connection
+
+    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
+    connection.connect(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def uri(migrated: Path, tmp_path: Path) -> str:
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"

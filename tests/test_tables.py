@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from cellwright.progress import Silent
-from cellwright.results import EvaluationResult, ModelInfo, RegistrationResult, SearchResult
+from cellwright.report.card import ModelCard, markdown
+from cellwright.results import EvaluationResult, GateDecision, ModelInfo, RegistrationResult, SearchResult
 from cellwright.spec import load_spec
 from cellwright.steps.running import run_until
 from cellwright.tasks.base import read_task
@@ -65,6 +67,24 @@ def test_rivals_of_another_family_are_among_the_baselines(done: Mapping[str, Pat
     assert (done["baselines"] / "linear" / RivalResult.FILE).exists()
     scores = {s.name: s.metrics["accuracy"].value for s in (evaluation.found, *evaluation.baselines)}
     assert scores[evaluation.winner.name] == max(scores.values())
+
+
+def test_a_gate_compares_what_is_registered_next_with_the_champion(done: Mapping[str, Path], monkeypatch):
+    """The version is the same network, so it is refused; nothing but `register` runs again."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    spec = load_spec(EXAMPLES / "table.yaml", (*QUICK, "gate={}"))
+    again = run_until("register", spec, done["register"].parent, Silent())
+    assert {name for name in done if done[name] != again[name]} == {"register"}
+    registered = RegistrationResult.load(again["register"] / "registered.json")
+    decision = GateDecision.load(again["register"] / "gate.json")
+    assert (registered.version, registered.alias, registered.gate) == (2, "challenger", decision.sentence)
+    assert (decision.champion, decision.comparison.difference, decision.passed) == (1, 0, False)
+    client = MlflowClient(registered.tracking_uri)
+    files = {file.path for file in client.list_artifacts(registered.mlflow_run_id)}
+    assert files >= {"gate.json", "card.json"}
+    card = ModelCard.load(again["register"] / "card.json")
+    assert client.get_model_version("deliveries", "2").description == markdown(card)
+    assert 'mlflow.pyfunc.load_model("models:/deliveries@champion")' in markdown(card)
 
 
 def test_models_predict_from_columns_without_cellwright(done: Mapping[str, Path], tmp_path: Path):

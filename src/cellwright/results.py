@@ -489,6 +489,53 @@ class EvaluationResult(Result):
         return max((self.found, *self.baselines), key=lambda score: score.metrics[self.objective].value)
 
 
+class PairedComparison(Result):
+    """A new version against the champion by the task's objective, on the same examples."""
+
+    test: Literal["mcnemar", "bootstrap"]
+    difference: float
+    """By how much the new version is better."""
+    low: float
+    """What the difference is above, at the level of this look."""
+    p_value: float
+    """How probable so large a difference is where the new version is not better."""
+
+
+class GateCheck(Result):
+    """One thing that a version must fulfil."""
+
+    passed: bool
+    sentence: str
+
+
+class GateDecision(Result):
+    """`gate.json`: whether a new version may become the champion, and why."""
+
+    FILE = "gate.json"
+
+    passed: bool
+    champion: int | None
+    """The version that it was compared with; None where there was none."""
+    test_set: Sha256
+    """Of the test examples."""
+    num_examples: int
+    look: int
+    """How many versions were compared on this test set, this one included."""
+    level: float
+    """The part of `gate.level` that this look has."""
+    comparison: PairedComparison | None = None
+    checks: tuple[GateCheck, ...]
+    remarks: tuple[str, ...] = ()
+    """What people should know who rely on the decision."""
+
+    @property
+    def sentence(self) -> str:
+        """Say what was decided, and why."""
+        failed = [check.sentence for check in self.checks if not check.passed]
+        reasons = failed or [check.sentence for check in self.checks]
+        return f"{'passed' if self.passed else 'refused'}: {'; '.join(reasons)}"
+
+
 class RegistrationResult(Result):
     """Where `register` stored the model."""
 
@@ -502,3 +549,5 @@ class RegistrationResult(Result):
     """The URI for `mlflow.pyfunc.load_model`: `models:/NAME@ALIAS`."""
     tracking_uri: str
     mlflow_run_id: str
+    gate: str | None = None
+    """What the gate decided and why; None where the spec has no gate."""

@@ -139,7 +139,8 @@ STEPS: Mapping[str, Step] = {
             help="""Register the model in MLflow.
 
             Logs the run with its parameters, curves and files, and registers a version of the model: the first
-            becomes the champion, where the login may make it that, and others challengers.""",
+            becomes the champion, where the login may make it that, and others challengers, unless the spec's gate
+            decides.""",
             run="cellwright.steps.register:register",
             artifact="registered",
             inputs=("prepare", "search", "retrain", "evaluate"),

@@ -1,5 +1,4 @@
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
@@ -10,22 +9,7 @@ import pytest
 import torch
 
 from cellwright.tracking import MlflowTracker, RunRecord, TrialRecord
-from cellwright.tracking import connection as _connection
 from tests.servers import MlflowServer
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database; its migrations take seconds, a copy nothing."""
-    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
-    _connection.connect(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def uri(migrated: Path, tmp_path: Path) -> str:
-    shutil.copy(migrated, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 @pytest.fixture

@@ -12,7 +12,15 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from cellwright.errors import CellwrightError
-from cellwright.tracking import MlflowTracker, RunRecord, check_server, verify_model
+from cellwright.tracking import (
+    Lifecycle,
+    MlflowTracker,
+    Move,
+    NotAllowed,
+    RunRecord,
+    check_server,
+    verify_model,
+)
 from tests.servers import APPS, MlflowServer
 
 PASSWORDS = {user: f"{user}, and no default" for user in ("viewer", "steps", "promotion")}
@@ -84,6 +92,21 @@ def test_steps_register_and_promotion_alone_moves_the_champion(server, as_user, 
     assert register("net").alias == "champion"
     assert steps.get_model_version_by_alias("net", "champion").version == "1"
     assert refused(lambda: steps.delete_registered_model_alias("net", "champion"))
+
+
+def test_a_version_that_passed_the_gate_waits_for_the_login_that_may_promote(server, as_user, register):
+    register("passed")
+    lifecycle = Lifecycle(uri=server.address, name="passed")
+
+    def promote() -> Move:
+        return lifecycle.promote(1, expected=None, who="ann", why="", evidence=None, owner="ann")
+
+    with pytest.raises(NotAllowed, match="steps may not POST"):
+        promote()
+    assert (lifecycle.champion(), lifecycle.moves()) == (None, ())
+    as_user("promotion")
+    assert (promote().to_version, lifecycle.champion().version) == (1, 1)
+    assert [move.kind for move in lifecycle.moves()] == ["promotion"]
 
 
 def test_what_is_registered_stays_as_it_is(server, as_user, register):

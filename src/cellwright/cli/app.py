@@ -17,6 +17,7 @@ from cellwright.account import complete_account
 from cellwright.cli import (
     cluster,
     kubeflow,
+    lifecycle,
     options,
     predicting,
     processes,
@@ -108,6 +109,7 @@ specs.add_to(app)
 show.add_to(app)
 predicting.add_to(app)
 verify.add_to(app)
+lifecycle.add_to(app)
 report.add_to(app)
 kubeflow.add_to(app)
 cluster.add_to(app)

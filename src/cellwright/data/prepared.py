@@ -40,7 +40,7 @@ class PreparedData:
 
     @cached_property
     def test(self) -> Split:
-        """Return the test split, which only `evaluate` may open."""
+        """Return the test split, which only `evaluate` and the gate may open."""
         return self._open("test")
 
     def train_and_validation(self) -> Split:

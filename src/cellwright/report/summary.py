@@ -34,6 +34,8 @@ def summarise(
     if registration:
         name, version, alias = registration.name, registration.version, registration.alias
         parts += [Text(), Text(f"Registered as {name} version {version}, alias {alias}: {registration.uri}")]
+        if registration.gate:
+            parts.append(Text(f"The gate {registration.gate}"))
     return Group(*parts)
 
 

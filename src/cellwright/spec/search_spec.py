@@ -20,6 +20,7 @@ from cellwright.spec.estimators import (
 )
 from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES, TASKS
 from cellwright.spec.form import Form
+from cellwright.spec.gate import Gate
 from cellwright.spec.platform import Pipeline, Register, Resources, Tracking
 from cellwright.spec.retrain import Evaluate, Retrain
 from cellwright.spec.runner import RunnerSection
@@ -72,6 +73,7 @@ class SearchSpec(Section):
     """Storage for the files that steps and trials on a cluster share."""
     retrain: Retrain = Retrain()
     evaluate: Evaluate = Evaluate()
+    gate: Gate | None = None
     register_: Register = Field(default=Register(), alias="register")
     tracking: Tracking = Tracking()
     resources: Resources = Resources()

@@ -15,13 +15,17 @@ from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Inputs as Examples
 from cellwright.files import write_text
 from cellwright.progress import Progress
+from cellwright.report.card import ModelCard, markdown
+from cellwright.report.run_report import RunReport
 from cellwright.report.writing import REPORT, report_html
 from cellwright.results import (
     GENOTYPE,
     NETWORK,
     ONNX,
+    PT2,
     WEIGHTS,
     EvaluationResult,
+    GateDecision,
     ModelInfo,
     ModelScore,
     RegistrationResult,
@@ -30,10 +34,18 @@ from cellwright.results import (
 )
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
+from cellwright.steps.gate import Gatekeeper
 from cellwright.steps.record import run_key, run_record
 from cellwright.stores import LEASES, leased, store_of
 from cellwright.tasks.base import Task, read_task
-from cellwright.tracking import ColumnsModel, MlflowTracker, RunRecord, mlflow_retry
+from cellwright.tracking import (
+    GATE_TAG,
+    ColumnsModel,
+    Lifecycle,
+    MlflowTracker,
+    RunRecord,
+    mlflow_retry,
+)
 from cellwright.tracking.uri import default_tracking_uri
 from cellwright.training.networks import load_network
 
@@ -50,23 +62,40 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     data = PreparedData.open(inputs["prepare"])
     record = _record(spec, inputs, folder)
     uri = spec.tracking.uri or default_tracking_uri(folder.parent)
+    retry = mlflow_retry(seconds=SECONDS, say=lambda message: progress.say(f"register: {message}"))
     tracker = MlflowTracker(
         uri=uri,
         experiment=spec.tracking.experiment or spec.name,
         run_id=spec.tracking.run_id,
-        retry=mlflow_retry(seconds=SECONDS, say=lambda message: progress.say(f"register: {message}")),
+        retry=retry,
     )
     mlflow_run_id = tracker.log_run(record, status="RUNNING")
     network, examples = load_network(inputs["retrain"]), data.train[:EXAMPLES].inputs
     progress.say(f"register: logged to {uri}")
+    gatekeeper = spec.gate and Gatekeeper(
+        spec=spec,
+        gate=spec.gate,
+        inputs=inputs,
+        folder=folder,
+        lifecycle=Lifecycle(uri=uri, name=spec.model_name, retry=retry),
+        key=record.key,
+    )
+    card = _card(spec, inputs, uri)
+    card.save(folder / ModelCard.FILE)
+    made = {ModelCard.FILE: folder / ModelCard.FILE}
     with _alone(spec, uri, record.key, progress):
+        decision = gatekeeper.judge() if gatekeeper else None
         model = tracker.register_model(
             mlflow_run_id=mlflow_run_id,
             name=spec.model_name,
             model=network,
             inputs={name: array.numpy() for name, array in zip(data.manifest.inputs, examples, strict=True)},
             metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
-            tags={**record.tags, RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal},
+            tags={
+                **record.tags,
+                RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal,
+                **({GATE_TAG: decision.model_dump_json()} if decision else {}),
+            },
             extra_files={
                 name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ModelInfo.FILE)
             },
@@ -74,10 +103,16 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
             columns=_columns_model(
                 read_task(data.manifest.task), network, examples, inputs["retrain"] / ONNX
             ),
+            description=markdown(card),
+            has_gate=gatekeeper is not None,
         )
-    tracker.log_run(replace(record, artifacts={}), status="FINISHED")
+        if gatekeeper and decision:
+            model, decision = gatekeeper.promote(model, decision, progress)
+            decision.save(folder / GateDecision.FILE)
+            made[GateDecision.FILE] = folder / GateDecision.FILE
+    tracker.log_run(replace(record, artifacts=made), status="FINISHED")
     progress.say(f"register: the model is {model.uri}, version {model.version}, at {uri}")
-    if not model.has_champion:
+    if gatekeeper is None and not model.has_champion:
         progress.say(
             f"register: {model.name} has no champion, which this login may not make: version {model.version} waits as "
             "challenger"
@@ -89,6 +124,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         uri=model.uri,
         tracking_uri=uri,
         mlflow_run_id=mlflow_run_id,
+        gate=decision.sentence if decision else None,
     ).save(folder / RegistrationResult.FILE)
 
 
@@ -98,6 +134,20 @@ def _alone(spec: SearchSpec, uri: str, owner: str, progress: Progress) -> Abstra
         return nullcontext()
     name = f"{LEASES}/register-{digest([uri, spec.model_name])}"
     return leased(store_of(spec.store), name, owner, lambda text: progress.say(f"register: {text}"))
+
+
+def _card(spec: SearchSpec, inputs: Inputs, uri: str) -> ModelCard:
+    run = RunReport.gather(spec.name, spec.seed, inputs)
+    trained = StepRecord.load(inputs["retrain"] / StepRecord.FILE)
+    digests = {
+        "spec": spec.digest,
+        "data": str(run.content_hash),
+        **{name: trained.files[name].sha256 for name in (WEIGHTS, ONNX, PT2)},
+        "record of retrain": trained.seal,
+    }
+    return ModelCard.of(
+        spec, run, ModelInfo.load(inputs["retrain"] / ModelInfo.FILE), tracking_uri=uri, digests=digests
+    )
 
 
 def _columns_model(task: Task, network: nn.Module, examples: Examples, onnx: Path) -> ColumnsModel | None:

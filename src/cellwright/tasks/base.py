@@ -232,6 +232,10 @@ class Task(Result, ABC):
     def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
         """Return the difference in the objective between two sets of outputs on the same examples, and its interval."""
 
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """Return bool (B,), which outputs are right, where the objective is the share of them; otherwise None."""
+        return None
+
     def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
         """Return tables with more details about a network's outputs."""
         return ()

@@ -202,6 +202,10 @@ class Classification(Task, ABC):
         """Return the difference in accuracy."""
         return paired_difference(outputs.argmax(dim=1) == targets, others.argmax(dim=1) == targets)
 
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """Return where the likeliest class is the target."""
+        return outputs.argmax(dim=1) == targets if self.objective == "accuracy" else None
+
     def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
         """Return the scores of each class."""
         return (class_scores(outputs.argmax(dim=1), targets, self.class_names),)

@@ -4,9 +4,11 @@ The steps call this, and nothing else knows MLflow. Importing this package is ch
 imported when the first `MlflowTracker` is made.
 """
 
+from cellwright.tracking.lifecycle import GATE_TAG, Champion, Lifecycle, VersionFacts, version_facts
 from cellwright.tracking.live import LiveLogging, Pace, Target
+from cellwright.tracking.moves import CHAMPION, ChampionMoved, Move, NotPromoted
 from cellwright.tracking.record import ColumnsModel, RegisteredModel, RunRecord, Status, TrialRecord
-from cellwright.tracking.retrying import MlflowAway, mlflow_retry
+from cellwright.tracking.retrying import MlflowAway, NotAllowed, mlflow_retry
 from cellwright.tracking.server import UnknownHost, check_server
 from cellwright.tracking.tracker import (
     MlflowTracker,
@@ -25,10 +27,18 @@ from cellwright.tracking.uri import (
 )
 
 __all__ = [
+    "CHAMPION",
+    "GATE_TAG",
+    "Champion",
+    "ChampionMoved",
     "ColumnsModel",
+    "Lifecycle",
     "LiveLogging",
     "MlflowAway",
     "MlflowTracker",
+    "Move",
+    "NotAllowed",
+    "NotPromoted",
     "Pace",
     "RegisteredModel",
     "RunRecord",
@@ -36,6 +46,7 @@ __all__ = [
     "Target",
     "TrialRecord",
     "UnknownHost",
+    "VersionFacts",
     "artifacts_beside",
     "check_database",
     "check_server",
@@ -48,4 +59,5 @@ __all__ = [
     "recorded_tags",
     "ui_command",
     "verify_model",
+    "version_facts",
 ]

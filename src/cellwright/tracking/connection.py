@@ -43,7 +43,7 @@ from cellwright.credentials import without_credentials  # noqa: E402
 from cellwright.errors import CellwrightError  # noqa: E402
 from cellwright.folders import make_ours  # noqa: E402
 from cellwright.retrying import status_may_pass  # noqa: E402
-from cellwright.tracking.retrying import MlflowAway  # noqa: E402
+from cellwright.tracking.retrying import MlflowAway, NotAllowed  # noqa: E402
 from cellwright.tracking.uri import artifacts_beside, check_database, follow_move, is_server, sqlite_path  # noqa: E402
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -56,7 +56,9 @@ def explained(uri: str, subject: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        kind = MlflowAway if any(map(_may_pass, _causes(error))) else CellwrightError
+        is_denied = isinstance(error, MlflowException) and error.error_code == "PERMISSION_DENIED"
+        away = any(map(_may_pass, _causes(error)))
+        kind = NotAllowed if is_denied else MlflowAway if away else CellwrightError
         raise kind(without_credentials(f"MLflow at {uri}, {subject}: {reason}")) from error
 
 

@@ -20,7 +20,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from cellwright.canonical import canonical_json
 from cellwright.credentials import without_credentials
+from cellwright.tracking.champion import move_champion, moves
 from cellwright.tracking.connection import quiet, unless_exists
+from cellwright.tracking.moves import CHALLENGER, CHAMPION, Move, utc_now
 from cellwright.tracking.record import KEY_TAG
 from cellwright.tracking.registry import FILES_TAG, digests
 
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
     import torch
 
     from cellwright.tracking.record import ColumnsModel
-
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 
 
 def find_version(client: MlflowClient, name: str, key: str) -> ModelVersion | None:
@@ -75,7 +74,12 @@ def log_model(
 
 
 def create_version(
-    client: MlflowClient, model_id: str, name: str, key: str, tags: Mapping[str, str]
+    client: MlflowClient,
+    model_id: str,
+    name: str,
+    key: str,
+    tags: Mapping[str, str],
+    description: str | None = None,
 ) -> ModelVersion:
     """Register the LoggedModel."""
     logged = client.get_logged_model(model_id)
@@ -88,6 +92,7 @@ def create_version(
         run_id=logged.source_run_id,
         tags={tag: without_credentials(value) for tag, value in tags.items()}
         | {KEY_TAG: key, FILES_TAG: logged.tags[FILES_TAG]},
+        description=description,
         model_id=model_id,
     )
 
@@ -101,12 +106,13 @@ def show_version(client: MlflowClient, experiment_id: str, key: str, version: Mo
             client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps([*known, this])})
 
 
-def settle_alias(client: MlflowClient, name: str, version: int) -> str | None:
+def settle_alias(client: MlflowClient, name: str, version: int, *, has_gate: bool = False) -> str | None:
     """Return the version's alias, as the registry has it; give it one if no newer version has been given one since.
 
-    Where the login may not set `champion`, the version becomes the challenger of no champion.
+    Where a gate decides who is the champion, or the login may not set `champion`, the version becomes the challenger of
+    no champion.
     """
-    first = CHAMPION
+    is_first = not has_gate
     while True:
         holders = {alias: int(number) for alias, number in client.get_registered_model(name).aliases.items()}
         for alias in (CHAMPION, CHALLENGER):
@@ -114,13 +120,25 @@ def settle_alias(client: MlflowClient, name: str, version: int) -> str | None:
                 return alias
         if any(number > version for number in holders.values()):
             return None
-        alias = CHALLENGER if CHAMPION in holders else first
+        if CHAMPION in holders or not is_first:
+            client.set_registered_model_alias(name, CHALLENGER, str(version))
+            continue
+        known = moves(client, name)  # perhaps this one among them, killed before it set the alias
+        number = 1 + sum((move.kind, move.to_version) != ("first", version) for move in known)
+        first = Move(
+            number=number,
+            kind="first",
+            to_version=version,
+            who="register",
+            when=utc_now(),
+            why="there was no champion",
+        )
         try:
-            client.set_registered_model_alias(name, alias, str(version))
+            move_champion(client, name, first)
         except MlflowException as error:
-            if alias == CHALLENGER or error.error_code != "PERMISSION_DENIED":
+            if error.error_code != "PERMISSION_DENIED":
                 raise
-            first = CHALLENGER
+            is_first = False
 
 
 def has_champion(client: MlflowClient, name: str) -> bool:

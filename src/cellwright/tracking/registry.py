@@ -1,5 +1,6 @@
 """Versions of registered models, found by their address; imported late, because MLflow takes seconds."""
 
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -61,6 +62,18 @@ def digests(folder: Path) -> dict[str, str]:
 
 @quiet()
 def download(client: MlflowClient, uri: str, version: ModelVersion, file: str, folder: Path) -> Path:
-    """Return the local copy, in the folder, of one of a version's files."""
+    """Return the local copy, in the folder, of one of a version's files.
+
+    Raises:
+        CellwrightError: the version's tag says that the file has another digest.
+    """
     source = client.get_model_version_download_uri(version.name, version.version)
-    return Path(download_artifacts(f"{source}/{file}", dst_path=str(folder), tracking_uri=uri))
+    local = Path(download_artifacts(f"{source}/{file}", dst_path=str(folder), tracking_uri=uri))
+    if recorded := version.tags.get(FILES_TAG):
+        expected, found = json.loads(recorded).get(file), file_digest(local)
+        if found != expected:
+            raise CellwrightError(
+                f"models:/{version.name}/{version.version}: {file} must have the SHA-256 {expected}, as the tag "
+                f"{FILES_TAG} says, got {found}"
+            )
+    return local

@@ -13,6 +13,10 @@ class MlflowAway(CellwrightError):
     """MLflow did not answer, or could not do its work, which may pass."""
 
 
+class NotAllowed(CellwrightError):
+    """MLflow's users have rights, and this login's do not go so far."""
+
+
 def mlflow_retry(*, seconds: float = 0.0, say: Callable[[str], None] = lambda message: None) -> Retry:
     """Return what repeats work while it raises `MlflowAway`.
 

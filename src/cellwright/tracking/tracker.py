@@ -191,6 +191,8 @@ class MlflowTracker:
         extra_files: Mapping[str, Path],
         key: str,
         columns: ColumnsModel | None = None,
+        description: str | None = None,
+        has_gate: bool = False,
     ) -> RegisteredModel:
         """Log the model with its run and make it a version in the registry.
 
@@ -211,6 +213,8 @@ class MlflowTracker:
             extra_files: File name to the local file that is kept under it in the model's `extra_files`.
             key: The `RunRecord.key`; a second call with it returns the version of the first.
             columns: What is saved in place of `model` where people have columns, and not one array.
+            description: Of the version, as Markdown.
+            has_gate: Whether a gate decides on the champion; then the first version is a challenger, too.
         """
         from cellwright.tracking import connection, models
 
@@ -229,10 +233,10 @@ class MlflowTracker:
                 model_id = models.log_model(
                     self._client, mlflow_run_id, key, model, inputs, metadata, extra_files, columns
                 )
-                version = models.create_version(self._client, model_id, name, key, tags)
+                version = models.create_version(self._client, model_id, name, key, tags, description)
             models.show_version(self._client, self._experiment_id, key, version)
             number = int(version.version)
-            alias = models.settle_alias(self._client, name, number)
+            alias = models.settle_alias(self._client, name, number, has_gate=has_gate)
             has_champion = models.has_champion(self._client, name)
             return RegisteredModel(name=name, version=number, alias=alias, has_champion=has_champion)
 
