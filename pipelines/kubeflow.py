@@ -89,7 +89,7 @@ class Kubeflow:
         self.host = connection.host or ""
         if connection.host is None:
             load_kubeconfig()
-        self._retry = Retry(_may_pass, seconds=FIRST_SECONDS, tell=self._say_why, tell_after=3)
+        self._retry = Retry(_may_pass, seconds=FIRST_SECONDS, report=self._say_why, report_after=3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.client = self._ask(
@@ -101,7 +101,7 @@ class Kubeflow:
             )
         self.host = self.client._existing_config.host or ""
         self._ask("health", self.client.check)
-        self._retry = Retry(_may_pass, seconds=SECONDS, tell=self._say_why, tell_after=3)
+        self._retry = Retry(_may_pass, seconds=SECONDS, report=self._say_why, report_after=3)
 
     def submit(self, spec: SearchSpec, name: str) -> str:
         """Upload the spec's pipeline as a version, unless it exists; start a run and return its id."""

@@ -33,16 +33,16 @@ def test_the_last_error_is_raised_in_the_end():
         retry(seconds=0)(failing(9), "answer")
 
 
-@pytest.mark.parametrize(("tell_after", "told"), [(1, ["failure 1"]), (2, ["failure 2"]), (3, [])])
-def test_why_it_waits_is_told_once_and_not_too_soon(tell_after: int, told: list[str]):
+@pytest.mark.parametrize(("report_after", "expected"), [(1, ["failure 1"]), (2, ["failure 2"]), (3, [])])
+def test_the_reason_for_waiting_is_reported_once_and_not_too_soon(report_after: int, expected: list[str]):
     heard: list[str] = []
-    retry(tell=lambda error: heard.append(str(error)), tell_after=tell_after)(failing(2), "answer")
-    assert heard == told
+    retry(report=lambda error: heard.append(str(error)), report_after=report_after)(failing(2), "answer")
+    assert heard == expected
 
 
-def test_each_wait_is_told_anew():
+def test_each_wait_is_reported():
     heard: list[str] = []
-    patient = retry(tell=lambda error: heard.append(str(error)))
+    patient = retry(report=lambda error: heard.append(str(error)))
     for _ in range(2):
         patient(failing(1), "answer")
     assert heard == ["failure 1", "failure 1"]

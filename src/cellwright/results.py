@@ -313,7 +313,7 @@ class Decidedness(Result):
     """The same for random genotypes."""
 
     def sentences(self) -> Iterator[str]:
-        """Yield the entropies in words, and warnings if the search decided too little."""
+        """Yield a message with the entropies, and warnings if the search decided too little."""
         if self.alphas:
             groups = ", ".join(
                 f"{one.group} {fmean(one.entropies(0)):.3f} to {fmean(one.entropies(-1)):.3f}"

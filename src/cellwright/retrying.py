@@ -18,8 +18,8 @@ class Retry:
     Args:
         may_pass: returns whether the error is temporary.
         seconds: time limit for retries, after which the last error is raised.
-        tell: receives the error before the first wait.
-        tell_after: number of the first attempt whose error is reported.
+        report: receives the error before the first wait.
+        report_after: number of the first attempt whose error is reported.
     """
 
     def __init__(
@@ -27,13 +27,13 @@ class Retry:
         may_pass: Callable[[BaseException], bool],
         *,
         seconds: float,
-        tell: Callable[[BaseException], None] = lambda error: None,
-        tell_after: int = 1,
+        report: Callable[[BaseException], None] = lambda error: None,
+        report_after: int = 1,
     ) -> None:
         self.ended = threading.Event()
         """Set this to stop all retries."""
-        self._tell = tell
-        self._tell_after = tell_after
+        self._report = report
+        self._report_after = report_after
         self._waiting: set[int] = set()
         self._lock = threading.Lock()
         self._retrying = tenacity.Retrying(
@@ -55,11 +55,11 @@ class Retry:
 
     def _before_sleep(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        if state.attempt_number < self._tell_after or error is None:
+        if state.attempt_number < self._report_after or error is None:
             return
         with self._lock:
             if not self._waiting:
-                self._tell(error)
+                self._report(error)
             self._waiting.add(threading.get_ident())
 
 

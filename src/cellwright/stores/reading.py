@@ -117,7 +117,7 @@ class S3Reader:
                     done, pending = wait(pending, PROGRESS_SECONDS, return_when=FIRST_EXCEPTION)
                     for future in done:
                         future.result()
-                    tally.tell()
+                    tally.report()
             except BaseException:
                 self._retry.ended.set()
                 pool.shutdown(cancel_futures=True)
@@ -162,7 +162,7 @@ class _Tally:
             self._bytes += num_bytes
             self._objects += num_objects
 
-    def tell(self) -> None:
+    def report(self) -> None:
         done, total = self._bytes // MIB, -(-self._num_bytes // MIB)
         if self._objects == self._num_objects:
             done = total

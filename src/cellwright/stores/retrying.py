@@ -30,7 +30,7 @@ def s3_retry(what: str, *, say: Callable[[str], None] = say_line, seconds: float
         say: receives the message.
         seconds: time limit of one request with all its retries.
     """
-    return Retry(may_pass, seconds=seconds, tell=lambda error: say(f"waiting for {what}: {error}"))
+    return Retry(may_pass, seconds=seconds, report=lambda error: say(f"waiting for {what}: {error}"))
 
 
 def may_pass(error: BaseException) -> bool:

@@ -27,5 +27,5 @@ def mlflow_retry(*, seconds: float = 0.0, say: Callable[[str], None] = lambda me
     return Retry(
         lambda error: isinstance(error, MlflowAway),
         seconds=seconds,
-        tell=lambda error: say(f"{error}; waiting for it up to {seconds:.0f} s"),
+        report=lambda error: say(f"{error}; waiting for it up to {seconds:.0f} s"),
     )

@@ -87,7 +87,7 @@ class Cluster:
         load_kubeconfig()
         self.namespace = namespace or _default_namespace()
         self.say = say
-        self._retry = Retry(_may_pass, seconds=seconds, tell=self._say_why, tell_after=3)
+        self._retry = Retry(_may_pass, seconds=seconds, report=self._say_why, report_after=3)
         self.core = kubernetes.client.CoreV1Api()
         self.apps = kubernetes.client.AppsV1Api()
         self.batch = kubernetes.client.BatchV1Api()
