@@ -30,29 +30,36 @@ def decision(champion: int | None, *, passed: bool = True) -> GateDecision:
     )
 
 
-@pytest.fixture
-def shoes(cellwright, migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
-    """Four versions: 1 is the champion, 2 was refused, 3 passed against 1, and 4, the challenger, has no decision."""
-    monkeypatch.setenv("USER", "ann")
-    monkeypatch.setenv("LOGNAME", "ann")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "runs").mkdir()
-    shutil.copy(migrated, tmp_path / "runs/mlflow.db")
-    uri = f"sqlite:///{tmp_path}/runs/mlflow.db"
+@pytest.fixture(scope="module")
+def registry(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with four versions: 1 is the champion, 2 was refused, 3 passed against 1, and 4 is the challenger."""
+    folder = tmp_path_factory.mktemp("registry")
+    shutil.copy(migrated, folder / "mlflow.db")
+    uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri)
-    experiment = client.create_experiment("shoes", artifact_location=(tmp_path / "files").as_uri())
+    experiment = client.create_experiment("shoes", artifact_location=(folder / "files").as_uri())
     client.create_registered_model("shoes")
     for number in range(1, 5):
         run = client.create_run(experiment)
         metrics = {"found/test_accuracy": 0.8 + 0.02 * number, "resnet/test_accuracy": 0.5}
         client.log_batch(run.info.run_id, [Metric(name, value, 0, 0) for name, value in metrics.items()])
         tags = {"cellwright.data": "old" if number == 1 else "new"}
-        client.create_model_version("shoes", source=str(tmp_path), run_id=run.info.run_id, tags=tags)
+        client.create_model_version("shoes", source=str(folder), run_id=run.info.run_id, tags=tags)
         settle_alias(client, "shoes", number)
     lifecycle = Lifecycle(uri=uri, name="shoes")
     lifecycle.record(2, decision(1, passed=False))
     lifecycle.record(3, decision(1))
-    return lifecycle
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def shoes(cellwright, registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
+    monkeypatch.setenv("USER", "ann")
+    monkeypatch.setenv("LOGNAME", "ann")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "runs").mkdir()
+    shutil.copy(registry, tmp_path / "runs/mlflow.db")
+    return Lifecycle(uri=f"sqlite:///{tmp_path}/runs/mlflow.db", name="shoes")
 
 
 def test_the_page_s_commands_tell_the_page_s_story(cellwright, shoes: Lifecycle):
