@@ -23,17 +23,15 @@ from kfp.local.config import LocalExecutionConfig
 from cellwright.errors import CellwrightError
 from cellwright.folders import claim, locked
 from cellwright.progress import Progress
-from cellwright.report.lines import Advance, Message, Mistake, read_line
+from cellwright.report.lines import INDENT, RUN_LOG, Advance, Message, Mistake, read_line, show
 from cellwright.report.mistakes import naming
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright_pipelines.pipeline import build_pipeline
 
-_LOG = "run.log"
 STOP_SECONDS = 60.0
 """Grace period of a step that is asked to stop."""
 SHELLS = ("sh", "bash", "dash")
-_INDENT = "    "
 
 
 def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
@@ -51,9 +49,9 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
     with contextlib.ExitStack() as stack:
         stack.enter_context(naming(workspace))
         stack.enter_context(locked(workspace))
-        claim(workspace / _LOG)
+        claim(workspace / RUN_LOG)
         claim(root)
-        log = stack.enter_context((workspace / _LOG).open("w", encoding="utf-8"))
+        log = stack.enter_context((workspace / RUN_LOG).open("w", encoding="utf-8"))
         shutil.rmtree(root, ignore_errors=True)
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="cellwright-"))
         stack.enter_context(_environment({"TMPDIR": scratch, "PYTHONSAFEPATH": "1"}))
@@ -124,12 +122,10 @@ class _Output(io.TextIOBase):
         return len(text)
 
     def _take(self, line: str) -> None:
-        printed = line.removeprefix(_INDENT)
+        printed = line.removeprefix(INDENT)
         match read_line(printed):
-            case Message(text):
-                self._progress.say(text)
-            case Advance(task, done, total, metrics):
-                self._progress.advance(task, done, total, metrics)
+            case Message() | Advance() as event:
+                show(event, self._progress)
             case Mistake(text):
                 self.mistakes.append(text)
             case None:
@@ -148,7 +144,7 @@ def _reason(output: _Output, workspace: Path, finished: Mapping[str, Path]) -> E
         return RuntimeError("\n".join([f"{failed} failed:", *output.traceback]))
     return CellwrightError(
         f"{failed} must end by itself, but was stopped, as a process is that wants more memory than there "
-        f"is; see {workspace / _LOG}"
+        f"is; see {workspace / RUN_LOG}"
     )
 
 

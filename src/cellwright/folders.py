@@ -153,6 +153,23 @@ def locked(workspace: Path) -> Iterator[None]:
         yield
 
 
+def is_running(workspace: Path) -> bool:
+    """Return whether a process on this machine runs the whole pipeline in the workspace. Takes no lock itself."""
+    import psutil
+
+    try:
+        holder = (workspace / MARK / _LOCK).read_text(encoding="utf-8")
+    except OSError:
+        return False
+    found = re.fullmatch(r"process ([0-9]+) on (.+)", holder)
+    if found is None or found[2] != os.uname().nodename:
+        return False
+    try:
+        return psutil.Process(int(found[1])).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @contextmanager
 def used(workspace: Path, *, fresh: bool = False) -> Iterator[None]:
     """Keep other processes from emptying the workspace while a command works in it. Creates it if it does not exist.

@@ -26,6 +26,7 @@ COMMANDS = {
     "compile": ["--output", "--set", "-o", "SPEC"],
     "schema": [],
     "show": ["--json", "--runs", "GENOTYPE_OR_RUN"],
+    "watch": ["--runs", "RUN"],
     "verify": ["--endpoint", "--runs", "--store-kind", "--tracking-uri", "RUN_OR_STORE_OR_MODEL"],
     "promote": ["--force", "--runs", "--tracking-uri", "--why", "NAME", "VERSION"],
     "rollback": ["--runs", "--tracking-uri", "--why", "NAME"],

@@ -29,6 +29,7 @@ from cellwright.cli import (
     streams,
     trial,
     verify,
+    watching,
 )
 
 _INTERRUPTED = 130
@@ -107,6 +108,7 @@ starting.add_to(app)
 runs.add_to(app)
 specs.add_to(app)
 show.add_to(app)
+watching.add_to(app)
 predicting.add_to(app)
 verify.add_to(app)
 lifecycle.add_to(app)

@@ -14,6 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from cellwright.progress import Progress
+
+RUN_LOG = "run.log"
+"""The file in a workspace with all output of its latest run."""
+INDENT = "    "
+"""What KFP puts before each line that a step prints."""
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _NAME = r"[A-Za-z_][A-Za-z0-9_.|/-]*"
 _NUMBER = r"-?(?:[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|inf)|nan"
@@ -82,6 +88,17 @@ def read_line(line: str) -> Event | None:
     except json.JSONDecodeError:
         return None
     return None
+
+
+def show(event: Event, progress: Progress) -> None:
+    """Pass on a message or an advance; a mistake is shown as a message."""
+    match event:
+        case Message(text):
+            progress.say(text)
+        case Mistake(text):
+            progress.say(f"error: {text}")
+        case Advance(task, done, total, metrics):
+            progress.advance(task, done, total, metrics)
 
 
 def last_mistake(log: str) -> str | None:
