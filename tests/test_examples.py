@@ -42,6 +42,7 @@ def test_a_primitive_of_ones_own_has_a_name_in_genotypes(monkeypatch: pytest.Mon
 
 QUICK = (
     "resources.cpu=1",
+    "runner={kind: 'my_package.runners:InProcessSection'}",
     "data.limit=200",
     "budget={evaluations: 2, finalists: 2, fresh_seeds: 1}",
     "estimators=[{kind: zero-cost, keep: 0.5, reference: 4}, {kind: latency, networks: 10, rounds: 5},"
@@ -49,7 +50,8 @@ QUICK = (
 )
 
 
-def test_a_constrained_search_keeps_its_constraint(tmp_path: Path):
+def test_a_constrained_search_keeps_its_constraint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
     spec = load_spec(EXAMPLES / "constrained.yaml", QUICK)
     found = SearchResult.load(run_until("search", spec, tmp_path, Silent())["search"] / "search.json")
     assert found.front

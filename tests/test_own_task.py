@@ -15,7 +15,13 @@ from cellwright.results import EvaluationResult, ModelInfo, RegistrationResult
 from tests.without import without
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-QUICK = ("budget.evaluations=2", "budget.finalists=1", "retrain.epochs=20", "evaluate.latency_repeats=5")
+QUICK = (
+    "runner={kind: 'my_package.runners:InProcessSection'}",
+    "budget.evaluations=2",
+    "budget.finalists=1",
+    "retrain.epochs=20",
+    "evaluate.latency_repeats=5",
+)
 
 
 @pytest.fixture(scope="module")
