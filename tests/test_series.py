@@ -9,31 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cellwright.progress import Silent
 from cellwright.results import EvaluationResult, SearchResult
-from cellwright.spec import load_spec
-from cellwright.steps.running import run_until
+from tests.example_runs import run_example
 from tests.without import without
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
-QUICK = (
-    "runner={kind: 'my_package.runners:InProcessSection'}",
-    "estimators=[{kind: short-training, epochs: 1}]",
-    "budget={evaluations: 2, finalists: 1, fresh_seeds: 1}",
-    "space.channels=4",
-    "retrain.epochs=3",
-    "evaluate.latency_repeats=5",
-)
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    sys.path.insert(0, str(EXAMPLES))
-    try:
-        spec = load_spec(EXAMPLES / "series.yaml", QUICK)
-        return run_until("evaluate", spec, tmp_path_factory.mktemp("runs"), Silent())
-    finally:
-        sys.path.remove(str(EXAMPLES))
+    return run_example("series.yaml", "evaluate", tmp_path_factory.mktemp("runs"), "space.channels=4")
 
 
 def test_kernels_are_searched_and_compared(done: Mapping[str, Path]):

@@ -60,6 +60,13 @@ def test_a_table_of_images_is_recognised(cellwright, tmp_path: Path):
     assert "# 8 images of 2 classes, 4 of each" in text
 
 
+def test_lines_of_json_are_texts(cellwright):
+    spec, text = written(cellwright, Path(__file__).parents[2] / "examples" / "mail.jsonl")
+    assert (spec.data.text, spec.data.target, spec.data.predict) == ("text", "team", "class")
+    assert (spec.name, spec.space.kind) == ("mail", "tokens")
+    assert "# 300 texts; the target is team, a class" in text
+
+
 @pytest.mark.parametrize(("last", "predict"), [("late,{word}", "class"), ("price,{number}", "number")])
 def test_of_a_table_the_last_column_is_predicted(cellwright, tmp_path: Path, last, predict):
     name, _, value = last.partition(",")

@@ -6,6 +6,7 @@ from cellwright.spaces.dense.section import DenseSection
 from cellwright.spaces.kernels.section import KernelsSection
 from cellwright.spaces.nasbench201.section import NasBench201Section
 from cellwright.spaces.stages.section import StageChoices, StagesSection
+from cellwright.spaces.tokens.section import TokensSection
 from cellwright.spec import SPACES, SpaceSection
 
 SECTIONS: dict[str, SpaceSection] = {
@@ -38,6 +39,9 @@ SECTIONS: dict[str, SpaceSection] = {
     "kernels": KernelsSection(kind="kernels", sizes=(1, 3, 5), dilations=(1, 2), num_blocks=2, channels=4),
     "dense": DenseSection(
         kind="dense", embeddings=("plain",), widths=(50, 100), num_layers=2, channels=8, members=3
+    ),
+    "tokens": TokensSection(
+        kind="tokens", layers=("skip", "conv1", "conv3", "max3", "attention"), widths=(50, 100), channels=8
     ),
     "darts-own-primitive": DartsSection(
         primitives=("skip_connect", "my_package.ops:squeeze_excite"), num_nodes=1, num_cells=3, channels=4

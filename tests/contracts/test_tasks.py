@@ -20,6 +20,8 @@ KINDS = [
     "table-numbers",
     "series",
     "series-numbers",
+    "text",
+    "text-numbers",
 ]
 
 
@@ -63,6 +65,14 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
         case "series-numbers":
             np.savez(folder / "a.npz", x=rng.normal(size=(60, 2, 20)), y=rng.normal(size=60))
             return {"source": "series", "path": folder / "a.npz", "predict": "number"}
+        case "text":
+            return {"source": "text", "path": EXAMPLES / "mail.jsonl", "target": "team"}
+        case "text-numbers":
+            words = ["red", "green", "blue", "rouge", "gr\u00fcn"]
+            rows = [{"t": " ".join(words[i % 5 : 1 + i % 7]) + f" {i}", "y": i % 7} for i in range(60)]
+            (folder / "a.csv").write_text("t,y\n" + "".join(f"{row['t']},{row['y']}\n" for row in rows))
+            keys = {"text": "t", "target": "y", "predict": "number"}
+            return {"source": "text", "path": folder / "a.csv", **keys}
         case "table":
             return {"source": "table", "path": EXAMPLES / "deliveries.csv", "target": "late"}
         case "table-numbers":

@@ -100,6 +100,14 @@ def test_norms_and_biases_are_not_decayed(bars: Split, tmp_path: Path):
     assert spared["weight_decay"] == 0
 
 
+def test_tables_of_embeddings_are_not_decayed(bars: Split, tmp_path: Path):
+    network = nn.Sequential(nn.Embedding(4, 3), nn.Linear(3, 2))
+    run = Retraining(network, bars, Retrain(), AUGMENT, task=TASK, seed=2, checkpoint=tmp_path / "c")
+    decayed, spared = run.optimizer.param_groups
+    assert [id(p) for p in decayed["params"]] == [id(network[1].weight)]
+    assert [id(p) for p in spared["params"]] == [id(network[0].weight), id(network[1].bias)]
+
+
 def test_prediction_leaves_the_order_alone(bars: Split):
     flat = nn.Flatten()
     assert predict(flat, bars, batch_size=7).equal(bars.inputs[0].flatten(1))

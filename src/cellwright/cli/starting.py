@@ -12,7 +12,7 @@ from cellwright.cli import options
 if TYPE_CHECKING:
     from cellwright.data.reading import Suggestion
 
-DATA_SUFFIXES = (".npz", ".csv", ".tsv", ".parquet", ".ts")
+DATA_SUFFIXES = (".npz", ".csv", ".tsv", ".parquet", ".jsonl", ".ts")
 """Of files that `init` looks at; `run` takes them for data too."""
 _SECONDS_PER_PIXEL = 3.6e-5
 """What training a small network on one pixel of one image for some 40 epochs takes one CPU core."""
@@ -31,7 +31,7 @@ def init(
             metavar="DATA",
             show_default=False,
             help="A folder with a folder of images per class, an .npz archive, a table (.csv, .tsv, .parquet; of "
-            "image files and labels, too), or time series (.ts).",
+            "image files and labels, too), texts (.jsonl), or time series (.ts).",
         ),
     ],
     output: Annotated[
@@ -56,7 +56,7 @@ def init(
 
 def spec_file(data: Path) -> Path:
     """Return the default place of the spec of data: in the current folder, with a name that specs can have."""
-    name = re.sub(r"(_train)?\.(npz|csv|tsv|parquet|ts)$", "", data.resolve().name.lower())
+    name = re.sub(r"(_train)?\.(npz|csv|tsv|parquet|jsonl|ts)$", "", data.resolve().name.lower())
     name = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
     return Path(f"{name or 'search'}.yaml")
 
@@ -82,7 +82,7 @@ def write_spec(data: Path, target: Path) -> None:
     if found is None:
         raise CellwrightError(
             f"{data}: must be a folder with a folder of images per class, an .npz archive, a table (.csv, .tsv, "
-            ".parquet) or time series (.ts); docs/data.md says how other data are given"
+            ".parquet), texts (.jsonl) or time series (.ts); docs/data.md says how other data are given"
         )
     source, suggestion = found
     keys = {key: _value(value, target.parent) for key, value in suggestion.keys.items()}

@@ -41,8 +41,8 @@ class Split:
     def batches(self, batch_size: int, *, seed: int, epoch: int, drop_last: bool = True) -> Iterator[Batch]:
         """Yield batches in an order that depends on seed and epoch.
 
-        Bytes are converted to float32, and maps to channels last. A split smaller than a batch is one batch, even with
-        `drop_last`.
+        Bytes of maps are converted to float32 and channels last; other bytes, such as those of texts, stay. A split
+        smaller than a batch is one batch, even with `drop_last`.
         """
         state = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state[0]))
@@ -63,7 +63,8 @@ class Split:
 
 
 def _for_network(array: Tensor) -> Tensor:
-    if not array.is_floating_point() and array.dtype != torch.uint8:
+    is_map = array.ndim == 4 and array.dtype == torch.uint8
+    if not array.is_floating_point() and not is_map:
         return array
     if array.ndim == 4:
         return array.to(torch.float32, memory_format=torch.channels_last)

@@ -48,8 +48,8 @@ class RawInputs(nn.Module):
 
 
 def _as_in_training(tensor: Tensor) -> Tensor:
-    """Return bytes and fractions as float32, and other integers, such as word indices, unchanged."""
-    is_number = tensor.is_floating_point() or tensor.dtype == torch.uint8
+    """Return fractions and the bytes of maps as float32, and other integers, also bytes of texts, unchanged."""
+    is_number = tensor.is_floating_point() or (tensor.dtype == torch.uint8 and tensor.ndim == 4)
     return tensor.to(torch.float32) if is_number else tensor
 
 

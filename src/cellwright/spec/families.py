@@ -18,6 +18,7 @@ SOURCES = Family(
         "csv": "cellwright.tasks.images.sources.csv:CsvSection",
         "table": "cellwright.tasks.tables.sources.table:TableSection",
         "series": "cellwright.tasks.series.sources.series:SeriesSection",
+        "text": "cellwright.tasks.text.sources.text:TextSection",
     },
     tag="source",
 )
@@ -29,6 +30,8 @@ TASKS = TaskFamily(
         "table-regression": "cellwright.tasks.tables.section:NumbersSection",
         "series-classification": "cellwright.tasks.series.section:SeriesClassesSection",
         "series-regression": "cellwright.tasks.series.section:SeriesNumbersSection",
+        "text-classification": "cellwright.tasks.text.section:TextClassesSection",
+        "text-regression": "cellwright.tasks.text.section:TextNumbersSection",
     },
     sources=SOURCES,
 )
@@ -41,6 +44,7 @@ SPACES = Family(
         "stages": "cellwright.spaces.stages.section:StagesSection",
         "dense": "cellwright.spaces.dense.section:DenseSection",
         "kernels": "cellwright.spaces.kernels.section:KernelsSection",
+        "tokens": "cellwright.spaces.tokens.section:TokensSection",
     },
     default="darts",
 )

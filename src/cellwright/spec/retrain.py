@@ -23,7 +23,7 @@ class Retrain(Section):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Momentum of sgd, with Nesterov's correction."""
     weight_decay: NonNegativeFloat = 0.05
-    """Applied to convolutions and linear layers, not to norms and biases."""
+    """Applied to convolutions and linear layers, not to norms, biases and tables of embeddings."""
     warmup: Share = 0.05
     """Fraction of the steps in which the learning rate rises to its peak."""
     gradient_clip: PositiveFloat | None = 5.0

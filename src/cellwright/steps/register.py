@@ -152,12 +152,12 @@ def _card(spec: SearchSpec, inputs: Inputs, uri: str) -> ModelCard:
 
 def _columns_model(task: Task, network: nn.Module, examples: Examples, onnx: Path) -> ColumnsModel | None:
     """Return the model of named columns, where people have those."""
-    front = task.front()
-    if front is None:
+    columns = task.as_columns(examples)
+    if columns is None:
         return None
     with torch.inference_mode():
         outputs = network(*examples)
-    return ColumnsModel(onnx=onnx, example=front.raw(examples), predictions=task.predictions(outputs))
+    return ColumnsModel(onnx=onnx, example=columns, predictions=task.predictions(outputs))
 
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:

@@ -76,6 +76,11 @@ class Task(Result, ABC):
     def of(cls, kind: str, source: Source, train: Part) -> Self:
         """Return the task of a source, with statistics of the training split only."""
 
+    @classmethod
+    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
+        """Return the task's fields that follow from its targets; statistics are those of the training split alone."""
+        return {}
+
     def weighted(self, section: DataSection, train: Part) -> Self:
         """Return the task with the example weights that the section requests, if any."""
         return self
@@ -115,6 +120,11 @@ class Task(Result, ABC):
     @abstractmethod
     def summary(self) -> str:
         """Return a short description of inputs and targets."""
+
+    @property
+    def target_summary(self) -> str:
+        """Say in a few words what is predicted."""
+        return self.output_name
 
     @property
     @abstractmethod
@@ -163,6 +173,11 @@ class Task(Result, ABC):
     def answer(self, output: Tensor) -> dict[str, Any]:
         """Return the prediction of an output (…) as JSON, the most important part first."""
         return {self.output_name: output.tolist()}
+
+    def as_columns(self, inputs: Inputs) -> Mapping[str, NDArray[Any]] | None:
+        """Return inputs as the columns that MLflow's model takes; None where it takes the inputs themselves."""
+        front = self.front()
+        return None if front is None else front.raw(inputs)
 
     def front(self) -> Front | None:
         """Return the part before the network that maps users' inputs to tensors, if tensors cannot represent them."""

@@ -47,6 +47,16 @@ class Classification(Task, ABC):
     class_weights: tuple[float, ...] | None = None
     """Weight of each class in the loss; the average over the training split is 1."""
 
+    @classmethod
+    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
+        """Return the names of the classes."""
+        return {"class_names": tuple(source.facts[CLASS_NAMES])}
+
+    @property
+    def target_summary(self) -> str:
+        """Say how many classes there are."""
+        return f"{self.num_outputs} classes"
+
     def weighted(self, section: DataSection, train: Part) -> Self:
         """Return the task with weights that decrease with a class's frequency, if the section balances classes."""
         if not isinstance(section, ClassifiedData) or section.class_weights == "none":

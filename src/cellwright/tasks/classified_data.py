@@ -6,6 +6,8 @@ from pydantic import Field
 
 from cellwright.spec.data import DataSection
 
+MOST_CLASSES = 1000
+
 
 class ClassifiedData(DataSection):
     """Common keys of data sources whose targets are classes, for all tasks."""
@@ -15,3 +17,22 @@ class ClassifiedData(DataSection):
     class_weights: Literal["none", "balanced"] = "none"
     """Weight of examples in the loss: the same for all (`none`), or inversely proportional to the class's frequency
     (`balanced`)."""
+
+
+class ClassOrNumberData(ClassifiedData):
+    """What sources share whose targets are classes or numbers; `task` is the one for classes."""
+
+    predict: Literal["class", "number"] = "class"
+    """What the target is."""
+    log: bool = False
+    """Whether to learn the logarithm of a number; for amounts, whose errors matter in percent."""
+
+    @property
+    def task_kind(self) -> str:
+        """Return the task that the target makes it."""
+        return self.task if self.predict == "class" else self.task.replace("classification", "regression")
+
+
+def are_classes(num_names: int, num_targets: int) -> bool:
+    """Tell whether so many different targets are few enough to be classes."""
+    return num_names <= min(MOST_CLASSES, max(2, num_targets // 3))

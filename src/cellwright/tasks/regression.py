@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cellwright.data import Source
-from cellwright.data.splitting import Strata
+from cellwright.data.splitting import Part, Strata
 from cellwright.errors import DataError
 from cellwright.results import Interval, Score, ScoreTable
 from cellwright.spec import DataSection
@@ -44,10 +44,16 @@ class Regression(Task, ABC):
     logarithms; outputs and other metrics remain in the targets' unit."""
 
     @classmethod
-    def statistics(cls, targets: NDArray[Any], *, log: bool = False) -> dict[str, Any]:
-        """Return the task's fields that are computed from the targets of the training split."""
-        values = np.log(targets.astype(np.float64)) if log else targets.astype(np.float64)
+    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
+        """Return mean and deviation of the targets, or of their logarithms."""
+        values, log = train.targets.astype(np.float64), bool(source.facts.get(LOG))
+        values = np.log(values) if log else values
         return {"target_mean": float(values.mean()), "target_std": float(values.std()) or 1.0, "log": log}
+
+    @property
+    def target_summary(self) -> str:
+        """Say that it is a number."""
+        return "a number, by its logarithm," if self.log else "a number"
 
     @classmethod
     def check(cls, source: Source, section: DataSection) -> None:

@@ -26,7 +26,7 @@ class ColumnsModel(PythonModel):
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Return the predicted number, or the class and the probability of each class."""
-        feeds = {x.name: _values(model_input[x.name], x.type) for x in self.session.get_inputs()}
+        feeds = {x.name: _values(model_input[x.name], x) for x in self.session.get_inputs()}
         (outputs,) = self.session.run(None, feeds)
         if self.class_names is None:
             return pd.DataFrame({"prediction": outputs.astype(np.float64)})
@@ -37,15 +37,25 @@ class ColumnsModel(PythonModel):
         return pd.DataFrame({"prediction": predicted, **columns})
 
 
-def _values(column: Any, kind: str) -> Any:
+def _values(column: Any, taken: Any) -> Any:
     """Return a column as ONNX takes it: what is missing is NaN, an empty text, or the least integer."""
-    if kind == "tensor(double)":
+    if taken.type == "tensor(double)":
         return column.astype(np.float64).to_numpy()
-    if kind == "tensor(string)":
-        return column.astype(object).where(column.notna(), "").astype(str).to_numpy(object)
+    if taken.type in ("tensor(string)", "tensor(uint8)"):
+        texts = column.astype(object).where(column.notna(), "").astype(str).to_numpy(object)
+        return texts if taken.type == "tensor(string)" else _bytes(texts, taken.shape[1])
     if pd.api.types.is_datetime64_any_dtype(column):
         return pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy("datetime64[s]").view(np.int64)
     return column.astype(np.int64).to_numpy()
+
+
+def _bytes(texts: Any, length: int) -> Any:
+    """Return texts in UTF-8, 0 after the end; of a longer one the characters that fit in."""
+    rows = np.zeros((len(texts), length), np.uint8)
+    for row, text in zip(rows, texts, strict=True):
+        content = text.encode()[:length].decode(errors="ignore").encode()
+        row[: len(content)] = np.frombuffer(content, np.uint8)
+    return rows
 
 
 set_model(ColumnsModel())

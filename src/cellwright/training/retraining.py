@@ -256,11 +256,16 @@ def _averaged(network: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def _optimizer(network: nn.Module, settings: Retrain) -> torch.optim.Optimizer:
-    """Return an optimizer with weight decay for convolutions and linear layers, but not for norms and biases."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    """Return an optimizer with weight decay for convolutions and linear layers, not for norms, biases, embeddings."""
+    tables = {module.weight for module in network.modules() if isinstance(module, nn.Embedding)}
+    decayed: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            (decayed if parameter.ndim > 1 and parameter not in tables else others).append(parameter)
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)

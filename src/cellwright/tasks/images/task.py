@@ -20,7 +20,6 @@ from cellwright.results import ModelInfo
 from cellwright.tasks.base import Resize
 from cellwright.tasks.classification import Classification
 from cellwright.tasks.example_files import ARRAYS, array_examples, listed_files
-from cellwright.tasks.facts import CLASS_NAMES
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.files import ImageFiles, unreadable
 from cellwright.tasks.images.section import ImagesSection
@@ -54,16 +53,16 @@ class ImageClassification(Classification):
         return cls(
             kind=kind,
             map_shape=(channels, height, width),
-            class_names=tuple(source.facts[CLASS_NAMES]),
             mean=tuple(mean.tolist()),
             std=tuple(std.tolist()),
             files=source.facts.get(FILES),
+            **cls.of_targets(source, train),
         )
 
     @property
     def summary(self) -> str:
         """Return the number of classes and the shape of images as text."""
-        return f"{self.num_outputs} classes, images of {'×'.join(map(str, self.map_shape))}"
+        return f"{self.target_summary}, images of {'×'.join(map(str, self.map_shape))}"
 
     def input_meaning(self, name: str) -> str:
         """Return a description of the pixels."""

@@ -15,7 +15,6 @@ from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
 from cellwright.tasks.base import Resize, Task
 from cellwright.tasks.classification import Classification
-from cellwright.tasks.facts import CLASS_NAMES, LOG
 from cellwright.tasks.regression import Regression
 from cellwright.tasks.series.hydra import Hydra, build_ridge
 from cellwright.tasks.series.resnet import ResNet1d, resnet_channels
@@ -58,20 +57,10 @@ class Series(Task, ABC):
             **cls.of_targets(source, train),
         )
 
-    @classmethod
-    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
-        """Return the fields that say what is predicted."""
-        raise NotImplementedError
-
     @property
     def summary(self) -> str:
         """Say how many channels series have, and how long they are."""
         return f"{self.target_summary} from series of {len(self.mean)} channels and {self.map_shape[2]} times"
-
-    @property
-    def target_summary(self) -> str:
-        """Say what is predicted."""
-        raise NotImplementedError
 
     def warnings(self, source: Source, parts: Mapping[SplitName, Part]) -> Iterator[str]:
         """Say so where there are few series to test with."""
@@ -149,31 +138,11 @@ class SeriesClassification(Series, Classification):
 
     kind: str = "series-classification"
 
-    @classmethod
-    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
-        """Return the names of the classes."""
-        return {"class_names": tuple(source.facts[CLASS_NAMES])}
-
-    @property
-    def target_summary(self) -> str:
-        """Say how many classes there are."""
-        return f"{self.num_outputs} classes"
-
 
 class SeriesRegression(Series, Regression):
     """Series of which a number is predicted."""
 
     kind: str = "series-regression"
-
-    @classmethod
-    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
-        """Return the statistics of the targets."""
-        return cls.statistics(train.targets, log=bool(source.facts.get(LOG)))
-
-    @property
-    def target_summary(self) -> str:
-        """Say that it is a number."""
-        return "a number"
 
 
 class ToMap(nn.Module):

@@ -22,7 +22,6 @@ from cellwright.nn.export import Front
 from cellwright.results import InputInfo, ModelInfo
 from cellwright.tasks.base import Task
 from cellwright.tasks.classification import Classification
-from cellwright.tasks.facts import CLASS_NAMES, LOG
 from cellwright.tasks.regression import Regression
 from cellwright.tasks.tables.adapter import (
     NUMBERS,
@@ -122,22 +121,12 @@ class Table(Task, ABC):
             **cls.of_targets(source, train),
         )
 
-    @classmethod
-    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
-        """Return the fields that say what is predicted."""
-        raise NotImplementedError
-
     @property
     def summary(self) -> str:
         """Say what columns there are."""
         counts = [(len(self.of_kind(kind)), INPUT_NAMES[kind]) for kind in INPUT_NAMES]
         columns = ", ".join(f"{count} {name}" for count, name in counts if count)
         return f"{self.target_summary} from columns of {columns}"
-
-    @property
-    def target_summary(self) -> str:
-        """Say what is predicted."""
-        raise NotImplementedError
 
     def of_kind(self, kind: Kind) -> list[str]:
         """Return the names of the columns of a kind."""
@@ -279,31 +268,11 @@ class TableClassification(Table, Classification):
 
     kind: str = "table-classification"
 
-    @classmethod
-    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
-        """Return the names of the classes."""
-        return {"class_names": tuple(source.facts[CLASS_NAMES])}
-
-    @property
-    def target_summary(self) -> str:
-        """Say how many classes there are."""
-        return f"{self.num_outputs} classes"
-
 
 class TableRegression(Table, Regression):
     """Tables of which a number is predicted."""
 
     kind: str = "table-regression"
-
-    @classmethod
-    def of_targets(cls, source: Source, train: Part) -> dict[str, Any]:
-        """Return the statistics of the targets."""
-        return cls.statistics(train.targets, log=bool(source.facts.get(LOG)))
-
-    @property
-    def target_summary(self) -> str:
-        """Say that it is a number."""
-        return "a number, by its logarithm," if self.log else "a number"
 
 
 def _present(codes: Array, levels: Sequence[str]) -> Iterator[str]:

@@ -17,16 +17,15 @@ from cellwright.data.reading import Suggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
-from cellwright.tasks.classified_data import ClassifiedData
+from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
 from cellwright.tasks.facts import CLASS_NAMES, LOG
 
 SERIES = "series"
 Floats = NDArray[np.float32]
 SHORTEST = 4
-MOST_CLASSES = 1000
 
 
-class SeriesSection(StoredData, ClassifiedData):
+class SeriesSection(StoredData, ClassOrNumberData):
     """A file of time series: .ts as the UCR and UEA archives have it, .npz, or .csv with a row for each time."""
 
     reader = "cellwright.tasks.series.sources.series:SeriesReader"
@@ -37,10 +36,6 @@ class SeriesSection(StoredData, ClassifiedData):
     """The file."""
     test_path: Place | None = None
     """The user's own test set, in the same form."""
-    predict: Literal["class", "number"] = "class"
-    """What the target is."""
-    log: bool = False
-    """Whether to learn the logarithm of a number."""
     values_key: str = "x"
     """The array of a .npz file with the series, (N, L) or (N, channels, L); NaN where a value is missing."""
     target_key: str = "y"
@@ -49,11 +44,6 @@ class SeriesSection(StoredData, ClassifiedData):
     """The column of a .csv file that says which rows make a series, in the order of the rows."""
     group_key: str | None = None
     """An array of a .npz file, or a column of a .csv file: series of one group are never in two splits."""
-
-    @property
-    def task_kind(self) -> str:
-        """Return the task that the target makes it."""
-        return "series-classification" if self.predict == "class" else "series-regression"
 
 
 @dataclass(frozen=True)
@@ -261,7 +251,7 @@ def _channels(texts: Sequence[str], where: str) -> Floats:
 
 def _class_names(targets: NDArray[Any], origin: str) -> tuple[str, ...]:
     names = sorted(set(targets.tolist()), key=_natural)
-    if len(names) > min(MOST_CLASSES, max(2, len(targets) // 3)):
+    if not are_classes(len(names), len(targets)):
         raise DataError(
             f"{origin}: {len(names)} different targets of {len(targets)} series are too many for classes: set "
             "data.predict: number"

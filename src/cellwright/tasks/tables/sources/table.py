@@ -15,7 +15,7 @@ from cellwright.data.reading import Suggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
-from cellwright.tasks.classified_data import ClassifiedData
+from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
 from cellwright.tasks.facts import CLASS_NAMES, LOG
 from cellwright.tasks.tables.columns import (
     FIRST_LEVEL,
@@ -32,7 +32,6 @@ from cellwright.tasks.tables.columns import (
 COLUMNS, LEVELS, MISSING_TEXTS = "columns", "levels", "missing"
 """The facts of a source: its columns, for each category the texts that its codes stand for, and what is missing."""
 SUFFIXES = (".csv", ".tsv", ".parquet")
-MOST_CLASSES = 1000
 DELIMITERS = (",", ";", "|", "\t")
 FEW_NUMBERS = 20
 """A target with more different numbers is suggested for regression."""
@@ -41,7 +40,7 @@ RESERVED = {"logits", "values"}
 SPLITS = ("train", "validation", "test")
 
 
-class TableSection(ClassifiedData, StoredData):
+class TableSection(ClassOrNumberData, StoredData):
     """A csv or parquet file, or a folder of them that have the same columns; a row is an example."""
 
     reader = "cellwright.tasks.tables.sources.table:TableReader"
@@ -55,10 +54,6 @@ class TableSection(ClassifiedData, StoredData):
     """The user's own test set, with the same columns."""
     target: str
     """The column to predict."""
-    predict: Literal["class", "number"] = "class"
-    """What the target is."""
-    log: bool = False
-    """Whether to learn the logarithm of a number; for amounts, whose errors matter in percent."""
     types: dict[str, Literal["number", "category", "date", "ignore"]] = {}
     """The types of columns, where they are not to be inferred."""
     missing: tuple[str, ...] = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
@@ -71,11 +66,6 @@ class TableSection(ClassifiedData, StoredData):
     """A column of dates or numbers by which to split: the test split has the latest rows."""
     split: str | None = None
     """A column that says train, validation or test. It is not read by networks."""
-
-    @property
-    def task_kind(self) -> str:
-        """Return the task that the target makes it."""
-        return "table-classification" if self.predict == "class" else "table-regression"
 
 
 class TableReader(Reader):
@@ -203,7 +193,7 @@ class TableReader(Reader):
         if self.section.predict == "number":
             return numbers_of(values, origin), {LOG: self.section.log}
         names = levels_of(values)
-        if len(names) > min(MOST_CLASSES, max(2, len(values) // 3)):
+        if not are_classes(len(names), len(values)):
             raise DataError(
                 f"{origin}: column {values.name!r} has {len(names)} different values in {len(values)} rows, too many "
                 "for classes: set data.predict: number, or another data.target"

@@ -1,0 +1,1 @@
+"""The space of networks on words, for texts."""

@@ -1,0 +1,22 @@
+"""The rival of another family for texts: TF-IDF of words and pairs of words, and a linear model."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellwright.tasks.text.task import Text
+
+INVERSE_STRENGTH = 10.0
+"""Of the logistic regression's regularisation."""
+
+
+def build_rival(task: "Text") -> Any:
+    """Return the unfitted model, which reads texts."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+
+    is_classifier = task.objective == "accuracy"
+    return make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
+        LogisticRegression(C=INVERSE_STRENGTH, max_iter=1000) if is_classifier else Ridge(),
+    )

@@ -1,0 +1,295 @@
+"""Texts in files: csv, tsv, parquet and jsonl, and .txt files in a folder per class."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cellwright.data import Examples, Reader, Source
+from cellwright.data.examples import Array
+from cellwright.data.memory import require_memory
+from cellwright.data.opening import open_file, require_file
+from cellwright.data.reading import Suggestion
+from cellwright.errors import DataError
+from cellwright.spec.data import StoredData
+from cellwright.spec.place import Place
+from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
+from cellwright.tasks.facts import CLASS_NAMES, LOG
+from cellwright.tasks.images.sources.folder_names import is_junk, natural_order, normal, require_classes
+from cellwright.tasks.tables.columns import numbers_of
+from cellwright.tasks.tables.sources.table import read_table, suggest_target
+
+TEXT = "text"
+"""The network's input."""
+COLUMN = "column"
+"""The fact of a source that says what texts are called in files."""
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
+
+
+class TextSection(ClassOrNumberData, StoredData):
+    """Texts with a class or a number each: a csv, tsv, parquet or jsonl file, or a folder of .txt files per class."""
+
+    reader = "cellwright.tasks.text.sources.text:TextReader"
+    task = "text-classification"
+
+    source: Literal["text"]
+    path: Place
+    """The file, or a folder on this machine whose folders are the classes, of .txt files in UTF-8."""
+    test_path: Place | None = None
+    """The user's own test set, in the same form."""
+    text: str = "text"
+    """The column of a table, or the key of a line of .jsonl, with the texts."""
+    target: str = "label"
+    """The column or key with the targets."""
+    group_by: str | None = None
+    """A column or key, such as an author: texts of one group are never in two splits."""
+    max_bytes: int = Field(default=2048, ge=8, le=65536)
+    """Of a longer text only the first bytes are read, in UTF-8."""
+
+
+class TextReader(Reader):
+    """Reads texts; nothing is unpickled."""
+
+    section: TextSection
+
+    @classmethod
+    def suggest(cls, path: Path) -> Suggestion | None:
+        """Take the key of a .jsonl file with the most text for the texts, and the last of the others for the target."""
+        if path.suffix.lower() != ".jsonl" or not path.is_file():
+            return None
+        table = _read_jsonl(path)
+        if len(table.columns) < 2:
+            raise DataError(
+                f"{path}: lines must have a text and a target, got only {', '.join(table.columns)}"
+            )
+        text = max(table.columns, key=lambda name: table[name].astype(str).str.len().sum())
+        target = [name for name in table.columns if name != text][-1]
+        predict = suggest_target(table[target], target)
+        return Suggestion(
+            keys={"path": path, "text": text, "target": target, "predict": predict},
+            remarks=(f"{len(table)} texts; the target is {target}, a {predict}",),
+            num_examples=len(table),
+            shape=(1,),
+            search=(
+                "space:",
+                "  kind: tokens            # layers on words in a row, beside a bag of words",
+                "budget:",
+                "  evaluations: 8          # networks tried",
+            ),
+        )
+
+    def read(self, say: Callable[[str], None]) -> Source:
+        """Read all texts as bytes of one length, with their targets."""
+        section = self.section
+        path, test_path = Path(section.path), section.test_path and Path(section.test_path)
+        table, test = self._table(path, say), self._table(test_path, say) if test_path else None
+        longest = max(
+            len(text.encode()) for part in (table, test) if part is not None for text in part[section.text]
+        )
+        if not longest:
+            raise DataError(f"{path}: there must be a text that is not empty")
+        if longest > section.max_bytes:
+            say(
+                f"the longest text has {longest} bytes; of each the first {section.max_bytes} are read (data.max_bytes)"
+            )
+        length = min(longest, section.max_bytes)
+        facts: dict[str, Any] = {COLUMN: section.text}
+        if section.predict == "class":
+            facts[CLASS_NAMES] = self._class_names(table[section.target], str(path))
+        else:
+            facts[LOG] = section.log
+        groups = None if section.group_by is None else table[section.group_by].astype(str).to_numpy(str)
+        return Source(
+            examples=self._examples(table, path, length, facts),
+            test=self._examples(test, test_path, length, facts) if test_path else None,
+            facts=facts,
+            groups=groups,
+        )
+
+    def files(self, folder: Path) -> Iterable[Path]:
+        """Return the texts of all classes."""
+        return (file for _, file in _classified(folder, lambda fact: None))
+
+    def check(self, key: str, path: Path) -> None:
+        """Require a file of a known kind, or a folder per class."""
+        if not path.is_dir():
+            require_file(path)
+            _require_kind(path)
+        else:
+            self._require_classes()
+            next(iter(self.files(path)))
+
+    def _require_classes(self) -> None:
+        section = self.section
+        if section.predict != "class" or section.group_by is not None:
+            raise DataError(
+                f"{section.path}: data.predict: number and data.group_by are for files, not for a folder"
+            )
+
+    def _table(self, path: Path, say: Callable[[str], None]) -> Any:
+        """Return a data frame with the texts, the targets that are known, and the groups."""
+        import pandas as pd
+
+        section = self.section
+        if path.is_dir():
+            self._require_classes()
+            rows = [(read_file(file), name) for name, file in _classified(path, say)]
+            return pd.DataFrame(rows, columns=[section.text, section.target])
+        table = _read(path)
+        for key, name in (("text", section.text), ("target", section.target), ("group_by", section.group_by)):
+            if name is not None:
+                _require_column(table, name, f"{path}: data.{key}")
+        texts = _texts(table[section.text], path)
+        if section.text == section.target:
+            raise DataError(f"{path}: data.text and data.target must differ, got {section.text!r}")
+        known = table[section.target].notna()
+        if not known.any():
+            raise DataError(f"{path}: {section.target!r} must have values, and has none")
+        if not known.all():
+            say(f"{(~known).sum()} texts without {section.target} are left out")
+        if empty := int((texts[known].str.strip() == "").sum()):
+            say(f"{empty} texts are empty")
+        return table.assign(**{section.text: texts})[known].reset_index(drop=True)
+
+    def _class_names(self, targets: Any, origin: str) -> tuple[str, ...]:
+        names = natural_order({_label(target) for target in targets})
+        if not are_classes(len(names), len(targets)):
+            raise DataError(
+                f"{origin}: {len(names)} different values of {self.section.target!r} in {len(targets)} texts are too "
+                "many for classes: set data.predict: number, or another data.target"
+            )
+        return tuple(names)
+
+    def _examples(self, table: Any, path: Path, length: int, facts: Mapping[str, Any]) -> Examples:
+        require_memory(str(path), len(table) * length)
+        values = table[self.section.target]
+        targets = (
+            numbers_of(values, str(path))
+            if self.section.predict == "number"
+            else _classes(values, facts, path)
+        )
+        texts = as_bytes(table[self.section.text], length)
+        return Examples(origin=str(path), inputs={TEXT: texts}, targets=targets)
+
+
+def as_bytes(texts: Sequence[str], length: int) -> NDArray[np.uint8]:
+    """Return texts as UTF-8 (N, length), 0 after the end; of a longer one the characters that fit in."""
+    rows = np.zeros((len(texts), length), np.uint8)
+    for row, text in zip(rows, texts, strict=True):
+        content = text.encode()[:length].decode(errors="ignore").encode()
+        row[: len(content)] = np.frombuffer(content, np.uint8)
+    return rows
+
+
+def as_texts(rows: NDArray[np.uint8]) -> list[str]:
+    """Return the texts that bytes are."""
+    return [row.tobytes().rstrip(b"\0").decode() for row in rows]
+
+
+def read_texts(file: Path, column: str) -> list[str]:
+    """Return the texts of a table or .jsonl file; raises DataError."""
+    table = _read(file)
+    _require_column(table, column, f"{file}: the column of texts")
+    return list(_texts(table[column], file))
+
+
+def read_file(file: Path) -> str:
+    """Return what a file in UTF-8 holds; raises DataError."""
+    with open_file(file) as opened:
+        require_memory(str(file), 4 * file.stat().st_size)
+        try:
+            return opened.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{file}: must be text in UTF-8: {error}") from error
+
+
+def _require_kind(path: Path) -> None:
+    if path.suffix.lower() not in TABLES:
+        raise DataError(
+            f"{path}: must be one of {', '.join(TABLES)}, or a folder with a folder of .txt files per class"
+        )
+
+
+def _read(path: Path) -> Any:
+    _require_kind(path)
+    return _read_jsonl(path) if path.suffix.lower() == ".jsonl" else read_table(path, missing=("",))
+
+
+def _read_jsonl(path: Path) -> Any:
+    import pandas as pd
+
+    rows = []
+    for number, line in enumerate(read_file(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{path}: line {number}: must be JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise DataError(f'{path}: line {number}: must be an object such as {{"text": …}}, got {line:.40}')
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{path}: must have rows, and has none")
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _require_column(table: Any, name: str, what: str) -> None:
+    if name not in table.columns:
+        names = ", ".join(map(str, table.columns))
+        raise DataError(f"{what} must be one of its columns, {names}, got {name!r}")
+
+
+def _texts(values: Any, path: Path) -> Any:
+    """Return the texts; one that is missing is empty."""
+    texts = values.astype(object).where(values.notna(), "")
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise DataError(f"{path}: {values.name!r} must be text, got {text!r:.80} in row {number}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{path}: {values.name!r} must be valid Unicode in row {number}: {error}"
+            ) from error
+    return texts
+
+
+def _classified(folder: Path, say: Callable[[str], None]) -> list[tuple[str, Path]]:
+    """Return the .txt files of a folder per class, each with its class."""
+    try:
+        folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_junk(path.name)]
+        require_classes(str(folder), [path.name for path in folders])
+        files = [
+            (normal(path.name), file)
+            for path in folders
+            for file in sorted(path.rglob("*"))
+            if file.is_file() and not any(map(is_junk, file.relative_to(path).parts))
+        ]
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    found = [(name, file) for name, file in files if file.suffix.lower() == ".txt"]
+    if len(found) < len(files):
+        say(f"{folder}: passed over {len(files) - len(found)} files, which by their names are not .txt")
+    if empty := {normal(path.name) for path in folders} - {name for name, _ in found}:
+        raise DataError(f"{folder}: every class must have .txt files, and {min(empty)!r} has none")
+    if not found:
+        raise DataError(f"{folder}: must hold a folder per class with .txt files, but holds none")
+    return found
+
+
+def _label(target: Any) -> str:
+    return normal(str(target).strip())
+
+
+def _classes(targets: Any, facts: Mapping[str, Any], path: Path) -> Array:
+    names = facts[CLASS_NAMES]
+    places = {name: place for place, name in enumerate(names)}
+    labels = [_label(target) for target in targets]
+    if unseen := sorted(set(labels) - set(names)):
+        raise DataError(f"{path}: classes must be among {', '.join(names)}, got {unseen[0]!r}")
+    return np.array([places[label] for label in labels], np.int64)
