@@ -1,5 +1,6 @@
 """What a user of the wheel gets."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,3 +65,13 @@ def test_importing_the_package_loads_nothing_heavy():
     script = "import sys, cellwright, cellwright.spaces, cellwright.spec; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"torch", "kfp", "mlflow", "sklearn", "numpy"} & set(loaded.stdout.split())
+
+
+def test_the_workflow_and_the_hook_call_targets_that_make_has():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yaml").read_text())
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    commands = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
+    commands += [hook["entry"] for hook in hooks]
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    called = {word for command in commands for word in command.split()[1:]}
+    assert called == {"lint", "types", "test"} and called <= set(targets)
