@@ -145,9 +145,7 @@ def test_what_is_registered_stays_as_it_is(server, as_user, register):
         lambda: steps.create_experiment("elsewhere", artifact_location="file:///etc"),
     ):
         assert refused(work)
-    steps.set_registered_model_tag("kept", "cellwright.look.0", "1")
     steps.set_model_version_tag("kept", "1", "cellwright.gate", "{}")
-    steps.update_model_version("kept", "1", "a description")
     assert verify_model(server.address, "models:/kept/1")[1] == ()
 
 

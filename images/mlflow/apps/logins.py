@@ -121,14 +121,9 @@ async def _is_challenger(values: Values) -> bool:
 
 
 async def _is_of_gate(values: Values) -> bool:
-    """Allow the tags of what a gate sees and decides, but none that has digests of files or moves of an alias."""
-    tag = {"name", "key", "value"}
-    is_known = re.fullmatch(r"cellwright\.(gate|look)(\..*)?", str(values.get("key")))
-    return is_known is not None and tag <= values.keys() <= {*tag, "version"}
-
-
-async def _is_description(values: Values) -> bool:
-    return values.keys() == {"name", "version", "description"}
+    """Allow the tag of what a gate decided, but not, for example, that of the digests of files."""
+    is_gate = re.fullmatch(r"cellwright\.gate(\.[0-9]+)?", str(values.get("key"))) is not None
+    return is_gate and values.keys() == {"name", "version", "key", "value"}
 
 
 async def _is_of_complete_model(values: Values) -> bool:
@@ -154,8 +149,7 @@ CHECKED = tuple(
         (rf"POST {API}/experiments/create", _is_experiment),
         (rf"POST {API}/registered-models/alias", _is_challenger),
         (rf"POST {API}/model-versions/create", _is_of_complete_model),
-        (rf"POST {API}/(?:registered-models|model-versions)/set-tag", _is_of_gate),
-        (rf"PATCH {API}/model-versions/update", _is_description),
+        (rf"POST {API}/model-versions/set-tag", _is_of_gate),
         (rf"PATCH {API}/logged-models/(?P<model>[^/]+)", _completes),
     )
 )
