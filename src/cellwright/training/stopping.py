@@ -27,7 +27,6 @@ def leaving(leave: Callable[[], None]) -> Iterator[None]:
         yield
         return
     global _asked
-    _asked = False
     before = signal.signal(signal.SIGTERM, _ask)
     try:
         yield
@@ -37,6 +36,7 @@ def leaving(leave: Callable[[], None]) -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+        _asked = False
 
 
 @contextmanager
