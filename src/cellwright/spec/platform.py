@@ -71,6 +71,9 @@ class Register(Section):
         | None
     ) = None
     """Name of the registered model; the spec's name by default."""
+    only_if_better_than: Literal["none", "classical", "hand-designed", "any"] = "none"
+    """Refuse to register the found network if one of these baselines has a better score on the test split: those of
+    another family, the hand-designed network, or any baseline. A tie is no refusal."""
 
 
 class Tracking(Section):

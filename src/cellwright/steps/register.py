@@ -13,6 +13,7 @@ from cellwright.canonical import digest
 from cellwright.data.manifest import MANIFEST
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Inputs as Examples
+from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
 from cellwright.report.card import ModelCard, markdown
@@ -59,6 +60,9 @@ SECONDS = 300.0
 
 def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Log the whole run to MLflow, register the found model, and write `registered.json`."""
+    require_better(
+        EvaluationResult.load(inputs["evaluate"] / EvaluationResult.FILE), spec.register_.only_if_better_than
+    )
     data = PreparedData.open(inputs["prepare"])
     record = _record(spec, inputs, folder)
     uri = spec.tracking.uri or default_tracking_uri(folder.parent)
@@ -126,6 +130,33 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         mlflow_run_id=mlflow_run_id,
         gate=decision.sentence if decision else None,
     ).save(folder / RegistrationResult.FILE)
+
+
+def require_better(evaluation: EvaluationResult, than: str) -> None:
+    """Require that no baseline of a kind, as `register.only_if_better_than` names it, beats the found network.
+
+    Raises:
+        CellwrightError: one does, or there is none of the kind.
+    """
+    if than == "none":
+        return
+    rivals = [score for score in evaluation.baselines if than in ("any", _kind(score))]
+    if not rivals:
+        raise CellwrightError(f"register.only_if_better_than is {than}, but evaluate has no such baseline")
+    best = max(rivals, key=lambda score: score.metrics[evaluation.objective].value)
+    theirs, ours = (score.metrics[evaluation.objective].value for score in (best, evaluation.found))
+    if theirs > ours:
+        raise CellwrightError(
+            f"the model is not registered: {best.name} has {evaluation.objective} {theirs:.4f} on the test split, "
+            f"the found network {ours:.4f} (register.only_if_better_than: {than})"
+        )
+
+
+def _kind(score: ModelScore) -> str:
+    """Return of what kind a baseline is: only networks have parameters, and random ones are numbered."""
+    if score.params is None:
+        return "classical"
+    return "random" if score.name.startswith("random-") else "hand-designed"
 
 
 def _alone(spec: SearchSpec, uri: str, owner: str, progress: Progress) -> AbstractContextManager[None]:
