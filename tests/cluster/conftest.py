@@ -1,4 +1,4 @@
-"""What `manifests/overlays/testcluster` puts on the cluster, our images, Katib that knows our service, and MLflow."""
+"""What docs/cluster.md puts on the cluster: our images, Katib that knows our service, and MLflow."""
 
 import base64
 import json
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-import boto3
 import pytest
 import yaml
+
+from cellwright.stores import open_store
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "manifests" / "overlays" / "testcluster"
 NAMESPACE, SYSTEM, BUCKET, KEY = "cellwright", "cellwright-system", "cellwright", "testcluster"
 OURS = "app.kubernetes.io/part-of=cellwright"
-ARGO = ("ARGO_POD_STATUS_CAPTURE_FINALIZER=true", "DEFAULT_REQUEUE_TIME=2s")
-"""As docs/cluster.md advises: Argo sees how deleted pods ended, and looks at what has ended every two seconds."""
+PROGRAMS = Path(sys.executable).parent
 
 
 def kubectl(*words: str, stdin: str | None = None) -> str:
@@ -32,11 +32,6 @@ def cluster_ip(service: str, namespace: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def images() -> None:
-    subprocess.run(["make", "images"], cwd=ROOT, check=True)
-
-
-@pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Iterator[dict[str, str]]:
     """The environment that reaches the store from here, and its bucket."""
     environment = {
@@ -46,26 +41,38 @@ def store(tmp_path_factory) -> Iterator[dict[str, str]]:
     }
     before = dict(os.environ)
     os.environ.update(environment)
-    client = boto3.client("s3", region_name="us-east-1")
-    if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-        client.create_bucket(Bucket=BUCKET)
+    open_store(f"s3://{BUCKET}/tests").ensure()
     yield environment
     os.environ.clear()
     os.environ.update(before)
 
 
+def installing() -> str:
+    """Return the commands of docs/cluster.md that install everything, with the overlay of this cluster."""
+    section = (
+        (ROOT / "docs" / "cluster.md").read_text().partition("\n## Installing\n")[2].partition("\n## ")[0]
+    )
+    commands = [line[4:] for line in section.splitlines() if line.startswith("    ")]
+    return "\n".join(commands).replace("overlays/eks", f"overlays/{OVERLAY.name}")
+
+
 @pytest.fixture(scope="session")
-def namespace(images: None) -> Iterator[str]:
+def namespace() -> Iterator[str]:
+    """The namespace of trials, on a cluster where all is installed as the docs say."""
     kubectl("delete", "jobs", "-l", OURS, "-n", SYSTEM)  # those of other manifests of the same version
-    kubectl("apply", "-k", str(OVERLAY))
+    path = f"{PROGRAMS}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-ec", installing()], cwd=ROOT, env={**os.environ, "PATH": path}, check=True)
     kubectl("wait", "--for=condition=complete", "jobs", "-l", OURS, "-n", SYSTEM, "--timeout=180s")
-    subprocess.run([sys.executable, "-m", "cellwright", "register-suggestions"], check=True)
-    kubectl("set", "env", "deployment/workflow-controller", "-n", "kubeflow", *ARGO)
     for controller in ("katib-controller", "workflow-controller"):
         kubectl("rollout", "status", f"deployment/{controller}", "-n", "kubeflow", "--timeout=120s")
     yield NAMESPACE
     for kind in ("experiments.kubeflow.org", "jobs"):
         kubectl("delete", kind, "--all", "-n", NAMESPACE, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def images(namespace: str) -> None:
+    """Our images, which installing builds."""
 
 
 def secret(name: str, namespace: str) -> dict[str, str]:

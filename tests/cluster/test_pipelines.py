@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -17,11 +18,18 @@ from mlflow import MlflowClient
 
 from cellwright import __version__
 from cellwright.pod_labels import STEP
-from tests.cluster.conftest import BUCKET, ROOT, SYSTEM, cluster_ip, kubectl
+from tests.cluster.conftest import BUCKET, PROGRAMS, ROOT, SYSTEM, cluster_ip, kubectl
 from tests.cluster.proxy import Proxy
 
 EXAMPLE = ROOT / "examples" / "digits-katib.yaml"
 RUN = "cellwright.dev/run"
+
+
+def submitting() -> list[str]:
+    """Return the command of the README that submits a spec, for the example."""
+    (line,) = (line for line in (ROOT / "README.md").read_text().splitlines() if "cellwright submit" in line)
+    program, *words = shlex.split(line, comments=True)
+    return [str(PROGRAMS / program), *(str(EXAMPLE) if word == "search.yaml" else word for word in words)]
 
 
 class Submission:
@@ -29,7 +37,7 @@ class Submission:
 
     def __init__(self, environment: dict[str, str], folder: Path, *overrides: str) -> None:
         self.environment = environment
-        command = [sys.executable, "-m", "cellwright", "submit", str(EXAMPLE)]
+        command = submitting()
         for override in overrides:
             command += ["--set", override]
         self.log = folder / f"{time.monotonic_ns()}.log"
@@ -85,13 +93,8 @@ def items(kind: str, namespace: str, selector: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def environment(store: dict[str, str], namespace: str, mlflow_uri: str) -> dict[str, str]:
-    """What a user has who submits: the address of Kubeflow, and the kubeconfig."""
+    """The addresses and keys of a user who is no pod."""
     host = f"http://{cluster_ip('ml-pipeline', 'kubeflow')}:8888"
-    client = boto3.client("s3", region_name="us-east-1")
-    for name in ("digits-katib", "disturbed", "stopped", "mistaken"):
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{name}/")
-        for key in [item["Key"] for page in pages for item in page.get("Contents", ())]:
-            client.delete_object(Bucket=BUCKET, Key=key)
     return {**os.environ, "CELLWRIGHT_HOST": host, "OMP_NUM_THREADS": "1"}
 
 
@@ -101,10 +104,35 @@ def mlflow(mlflow_uri: str) -> MlflowClient:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(environment: dict[str, str], tmp_path_factory) -> Submission:
+def undisturbed(store: dict[str, str], mlflow: MlflowClient, tmp_path_factory) -> Submission:
+    """The example, as the first thing that is ever submitted, by a user who has a kubeconfig and no more."""
+    delete_bucket()
+    for name in ("digits-katib", "disturbed"):
+        forget(mlflow, name)
+    ours = ("AWS_", "CELLWRIGHT_", "MLFLOW_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     submission = Submission(environment, tmp_path_factory.mktemp("undisturbed"))
     submission.succeed()
     return submission
+
+
+def delete_bucket() -> None:
+    client = boto3.client("s3", region_name="us-east-1")
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+        for item in page.get("Contents", ()):
+            client.delete_object(Bucket=BUCKET, Key=item["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+
+
+def forget(mlflow: MlflowClient, name: str) -> None:
+    """Delete what MLflow knows of a model, whose files were in the bucket."""
+    if mlflow.search_registered_models(f"name = '{name}'"):
+        mlflow.delete_registered_model(name)
+    if experiment := mlflow.get_experiment_by_name(name):
+        for run in mlflow.search_runs([experiment.experiment_id]):
+            mlflow.delete_run(run.info.run_id)
+        for logged in mlflow.search_logged_models([experiment.experiment_id]):
+            mlflow.delete_logged_model(logged.model_id)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +201,14 @@ def mlflow_runs(mlflow: MlflowClient, name: str) -> tuple[Any, list[Any]]:
     parent = mlflow.get_run(results(name, "register", "registered.json")["mlflow_run_id"])
     nested = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
     return parent, list(mlflow.search_runs([parent.info.experiment_id], nested))
+
+
+def test_what_the_docs_say_ends_in_a_registered_model_on_an_empty_cluster(undisturbed, mlflow):
+    registered = results("digits-katib", "register", "registered.json")
+    scores, _, ending = undisturbed.text().partition("\nregister: ")
+    assert "evaluate: found: " in scores
+    assert f"the model is {registered['uri']}, version 1, at http://mlflow." in ending
+    assert ending.splitlines()[-1].startswith("succeeded: digits-katib")
 
 
 def test_the_example_is_in_the_registry_with_its_artifacts_in_s3(undisturbed, mlflow):
