@@ -44,7 +44,7 @@ COMMANDS = {
     "unschedule": [*KUBEFLOW, "NAME"],
     "run-now": ["--follow", *KUBEFLOW, "NAME"],
     "manifest": ["--runs", "--set", "--stage", "SPEC"],
-    "doctor": ["--json", "--katib-namespace", "--set", "SPEC"],
+    "doctor": ["--inside", "--json", "--katib-namespace", "--set", "SPEC"],
     "register-suggestions": ["--image", "--katib-namespace"],
 }
 

@@ -14,12 +14,12 @@ from tests.cluster.searching import SAMPLED, on
 
 
 def doctor(
-    spec: dict[str, Any], folder: Path, identity: Path | None = None
+    spec: dict[str, Any], folder: Path, identity: Path | None = None, *words: str
 ) -> "subprocess.CompletedProcess[str]":
     path = folder / "search.yaml"
     path.write_text(yaml.safe_dump(spec))
     environment = {**os.environ, **({"KUBECONFIG": str(identity)} if identity else {})}
-    command = [sys.executable, "-m", "cellwright", "doctor", str(path)]
+    command = [sys.executable, "-m", "cellwright", "doctor", str(path), *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -45,6 +45,24 @@ def test_what_is_missing_is_named_with_a_remedy(store, namespace, tmp_path):
     assert "ServiceAccount default/nobody\n        is not there" in found
     assert "a node with 99 nvidia.com/gpu\n        the best of 1 such nodes has 4" in found
     assert "S3 says NoSuchBucket" in found
+
+
+@pytest.mark.parametrize("port", [5000, 5001])
+def test_a_pod_looks_as_a_step_does_and_is_gone(store, mlflow_uri, tmp_path, port):
+    tracking = {"uri": f"http://mlflow.cellwright-system:{port}", "secret": "mlflow-login"}
+    steps = {"tracking": tracking, "pipeline": {"service_account": "cellwright-pipeline"}}
+    done = doctor(
+        {**on("jobs", SAMPLED, namespace="cellwright"), **steps}, tmp_path, None, "--inside", "kubeflow"
+    )
+    what = "the store and MLflow, from a pod in kubeflow"
+    if port == 5000:
+        assert done.returncode == 0 and f"ok      {what}" in done.stdout, done.stdout + done.stderr
+    else:
+        assert (
+            f"MISSING {what}\n        tracking.uri: http://mlflow.cellwright-system:5001 does not"
+            in done.stdout
+        )
+    assert kubectl("get", "jobs", "-n", "kubeflow", "-l", "cellwright.dev/step=doctor", "-o", "name") == ""
 
 
 def test_what_the_policy_refuses_is_told(store, identity, tmp_path):

@@ -1,6 +1,7 @@
 """Commands about clusters: what a search would create there, and whether it could."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated
@@ -55,20 +56,39 @@ def doctor(
     spec: options.Spec,
     overrides: options.Overrides = None,
     katib_namespace: KatibNamespace = "kubeflow",
+    inside: Annotated[
+        str | None,
+        typer.Option(
+            "--inside",
+            metavar="NAMESPACE",
+            show_default=False,
+            help="Also look for the store and MLflow from a pod in this namespace, as steps there would.",
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Say what is missing on the cluster for the search of a spec.
 
     Looks for Katib, its configuration, permissions, what trials refer to, GPU nodes and the store, with the
-    identity and from the place where it is called. Ends with 1 if anything is missing.
+    identity and from the place where it is called. With --inside, a pod with the steps' identity and Secrets
+    looks for the store and MLflow too, and is deleted. Ends with 1 if anything is missing.
     """
     from cellwright.errors import CellwrightError
-    from cellwright.runners import runner_class
+    from cellwright.runners import Finding, runner_class
 
     loaded = load(spec, overrides)
     say = partial(typer.echo, err=as_json)
+
+    def look() -> Iterator[Finding]:
+        yield from runner_class(loaded.runner).preflight(loaded, katib_namespace, say)
+        if inside is not None:
+            from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster
+            from cellwright_pipelines.inside import look_inside
+
+            yield look_inside(Cluster(inside, say, seconds=COMMAND_SECONDS), loaded)
+
     findings = []
-    for finding in runner_class(loaded.runner).preflight(loaded, katib_namespace, say):
+    for finding in look():
         findings.append(finding)
         say(f"{'ok     ' if finding.mistake is None else 'MISSING'} {finding.what}")
         if finding.mistake is not None:
