@@ -47,21 +47,17 @@ def test_what_is_missing_is_named_with_a_remedy(store, namespace, tmp_path):
     assert "S3 says NoSuchBucket" in found
 
 
-@pytest.mark.parametrize("port", [5000, 5001])
-def test_a_pod_looks_as_a_step_does_and_is_gone(store, mlflow_uri, tmp_path, port):
-    tracking = {"uri": f"http://mlflow.cellwright-system:{port}", "secret": "mlflow-login"}
+@pytest.mark.parametrize("host", ["mlflow", "nowhere"])
+def test_a_pod_looks_as_a_step_does_and_is_gone(store, mlflow_uri, tmp_path, host):
+    tracking = {"uri": f"http://{host}.cellwright-system:5000", "secret": "mlflow-login"}
     steps = {"tracking": tracking, "pipeline": {"service_account": "cellwright-pipeline"}}
-    done = doctor(
-        {**on("jobs", SAMPLED, namespace="cellwright"), **steps}, tmp_path, None, "--inside", "kubeflow"
-    )
+    spec = {**on("jobs", SAMPLED, namespace="cellwright"), **steps}
+    done = doctor(spec, tmp_path, None, "--inside", "kubeflow")
     what = "the store and MLflow, from a pod in kubeflow"
-    if port == 5000:
+    if host == "mlflow":
         assert done.returncode == 0 and f"ok      {what}" in done.stdout, done.stdout + done.stderr
     else:
-        assert (
-            f"MISSING {what}\n        tracking.uri: http://mlflow.cellwright-system:5001 does not"
-            in done.stdout
-        )
+        assert f"{what}\n        tracking: http://nowhere.cellwright-system:5000 is not " in missing(done)
     assert kubectl("get", "jobs", "-n", "kubeflow", "-l", "cellwright.dev/step=doctor", "-o", "name") == ""
 
 
