@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,15 @@ from tests.servers import MlflowServer
 @pytest.fixture
 def tracker(uri: str) -> MlflowTracker:
     return MlflowTracker(uri=uri, experiment="cells")
+
+
+@pytest.fixture
+def tracking_at_uri(uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """MLflow's own functions use the registry, and later tests find no trace of that in the environment."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    yield
+    mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture

@@ -110,12 +110,11 @@ def test_each_changed_byte_of_a_registered_model_is_named(uri: str, register: Re
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_served_models_take_the_pixels_they_were_trained_on_alone(
-    register: Register, uri: str, images: np.ndarray, dtype: type
+    register: Register, images: np.ndarray, dtype: type, tracking_at_uri: None
 ):
     raw = (255 * images).astype(dtype)
     registered = register("first", inputs={"images": raw[:2]})
 
-    mlflow.set_tracking_uri(uri)
     served = mlflow.pyfunc.load_model(registered.uri)
     (column,) = served.metadata.signature.inputs
     assert (column.type, column.shape) == (np.dtype(dtype), (-1, *images.shape[1:]))
@@ -177,12 +176,11 @@ class FromTwoInputs(torch.nn.Module):
         return self.places(place) * signal.mean(dim=1, keepdim=True)
 
 
-def test_a_model_with_several_inputs_takes_them_by_name(register: Register, uri: str):
+def test_a_model_with_several_inputs_takes_them_by_name(register: Register, uri: str, tracking_at_uri: None):
     rng, model = np.random.default_rng(0), FromTwoInputs()
     inputs = {"signal": rng.random((5, 7), np.float32), "place": np.array([3, 0, 2, 2, 1])}
     registered = register("first", inputs={name: array[:2] for name, array in inputs.items()}, model=model)
 
-    mlflow.set_tracking_uri(uri)
     loaded = mlflow.pyfunc.load_model(registered.uri)
     assert [(spec.name, spec.shape, spec.type) for spec in loaded.metadata.signature.inputs] == [
         ("signal", (-1, 7), np.float32),
