@@ -114,7 +114,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
         "What it\nleaves, `stopped/model.onnx`, is tested on all test images, next to a race that has that share of "
         "the budget\nfrom the start. The same training then resumes, to the next share. Budgets are CPU seconds of one "
         f"thread.\n\n{markdown(rows)}\n"
-        "`python -m benchmarks.stopping` makes this page, and resumes with the shares that are missing.\n"
+        "`python -m benchmarks.stopping --seconds BUDGET` makes this page, and resumes with the missing shares.\n"
     )
 
 
