@@ -44,11 +44,17 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
         CellwrightError: a step reports an error that the user can fix, or was killed.
         RuntimeError: a step failed because of a bug; the message has its traceback.
     """
+    from cellwright.steps.running import finished_folders
+
     workspace = workspace.resolve()
     root = workspace / "kfp"
     with contextlib.ExitStack() as stack:
         stack.enter_context(naming(workspace))
         stack.enter_context(locked(workspace))
+        if (finished := finished_folders(spec.completed(os.environ), workspace)) is not None:
+            for step, folder in finished.items():
+                progress.say(f"{step}: reusing {folder}")
+            return finished
         claim(workspace / RUN_LOG)
         claim(root)
         log = stack.enter_context((workspace / RUN_LOG).open("w", encoding="utf-8"))

@@ -154,7 +154,7 @@ def test_from_python_it_has_a_leaderboard_a_model_predictions_and_a_report(undis
 def test_given_again_it_reuses_everything(undisturbed: tuple[Path, str]):
     folder, _ = undisturbed
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs/small").glob("*-*/*")}
-    run(folder)
+    assert "register: reusing" in run(folder)
     after = {path: path.stat().st_mtime_ns for path in (folder / "runs/small").glob("*-*/*")}
     assert after == before
 

@@ -34,11 +34,12 @@ def checked_facts(metadata: Mapping[str, str] | None) -> str | None:
     Raises:
         ValueError: their digest does not match.
     """
-    if not metadata or FACTS not in metadata:
+    if not metadata:
         return None
+    facts = metadata.get(FACTS)
     if FACTS_DIGEST in metadata:
-        _compare("facts", _text_digest(metadata[FACTS]), metadata[FACTS_DIGEST])
-    return metadata[FACTS]
+        _compare("facts", _text_digest(facts or ""), metadata[FACTS_DIGEST])
+    return facts
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:

@@ -208,7 +208,7 @@ def write(tree: dict[tuple[str, str], bytes]) -> None:
 @example(before={}, after={("runs/tiny", "notes.txt"): b"x"}, commands=[FRESH], data=DIGITS)
 @example(before={}, after={("runs/tiny", "run.log"): b"x"}, commands=[["run", "search.yaml"]], data=DIGITS)
 @given(before=TREES, after=TREES, commands=COMMANDS, data=st.sampled_from([DIGITS, PHOTOS]))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 def test_no_command_changes_or_deletes_what_it_did_not_make(before, after, commands, data):
     """Whether the user's files are there before the first command or come after it."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:

@@ -63,8 +63,7 @@ def run_step(
     spec = with_registry(spec, workspace)
     view = step_view(step, spec)
     settings = step_settings(step, spec)
-    keys = {name: record.key for name, record in records.items()}
-    key = digest([step.name, step_code(step, spec), settings, keys])
+    key = _key(step, spec, settings, records)
     folder = workspace / f"{step.name}-{key}"
     if parallel.broadcast((folder / StepRecord.FILE).exists()):
         _require_complete(folder)
@@ -95,6 +94,29 @@ def run_step(
             ).save(folder / StepRecord.FILE)
     parallel.barrier()
     return folder
+
+
+def finished_folders(spec: SearchSpec, workspace: Path) -> dict[str, Path] | None:
+    """Return the finished folder of each step, by name; None if a step has work to do.
+
+    Raises:
+        CellwrightError: a finished folder lacks files; or the data cannot be read.
+    """
+    spec = with_registry(spec, workspace)
+    folders: dict[str, Path] = {}
+    for step in STEPS.values():
+        records = {name: StepRecord.load(folders[name] / StepRecord.FILE) for name in step.inputs}
+        folder = workspace / f"{step.name}-{_key(step, spec, step_settings(step, spec), records)}"
+        if not (folder / StepRecord.FILE).exists():
+            return None
+        _require_complete(folder)
+        folders[step.name] = folder
+    return folders
+
+
+def _key(step: Step, spec: SearchSpec, settings: Mapping[str, Any], records: Mapping[str, StepRecord]) -> str:
+    keys = {name: record.key for name, record in records.items()}
+    return digest([step.name, step_code(step, spec), settings, keys])
 
 
 def _require_complete(folder: Path) -> None:

@@ -23,10 +23,10 @@ def swap(network: nn.Module, probe: Probe) -> float:
     """Return the number of different activation patterns of units over the examples.
 
     SWAP: Peng et al. 2024, https://arxiv.org/abs/2403.04161, without its regularisation, which needs a known good
-    number of parameters.
+    number of parameters. The result is 0 for a network without activations.
     """
-    codes_BU = torch.cat([codes_BU for codes_BU, _ in activation_codes(network, probe.inputs)], dim=1)
-    return float(_distinct_columns(codes_BU))
+    codes = [codes_BU for codes_BU, _ in activation_codes(network, probe.inputs)]
+    return float(_distinct_columns(torch.cat(codes, dim=1))) if codes else 0.0
 
 
 def _distinct_columns(codes_BU: torch.Tensor) -> int:
