@@ -121,9 +121,8 @@ def full_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("command", ["run", "prepare"])
-def test_a_full_disk_is_named(cellwright, full_disk, spec, command):
-    result = cellwright(command, spec, "--runs", full_disk)
+def test_a_full_disk_is_named(cellwright, full_disk, spec):
+    result = cellwright("prepare", spec, "--runs", full_disk)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"error: cannot write {full_disk}")

@@ -17,10 +17,13 @@ from cellwright.spaces.darts.network import Network
 from cellwright.spaces.darts.space import Darts
 from cellwright.tasks.images.task import ImageClassification
 
+TASK = ImageClassification(map_shape=(2, 8, 8), class_names=("0", "1", "2"), mean=(0.5, 1.0), std=(1.0, 2.0))
+SPACE = Darts(primitives=("skip_connect", "max_pool_3x3", "sep_conv_3x3", "dil_conv_3x3"), num_nodes=2)
 
-@pytest.fixture
-def network(tiny_space: Darts, tiny_task: ImageClassification) -> nn.Module:
-    return Network(tiny_task, tiny_space.sample(random.Random(0)), num_cells=3, channels=4).eval()
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    return Network(TASK, SPACE.sample(random.Random(0)), num_cells=3, channels=4).eval()
 
 
 def info(**inputs: torch.Tensor) -> ModelInfo:
@@ -41,9 +44,18 @@ def info(**inputs: torch.Tensor) -> ModelInfo:
 PIXELS = [torch.uint8, torch.float32]
 
 
-@pytest.fixture(params=PIXELS, ids=str)
-def images(request: pytest.FixtureRequest, tiny_task: ImageClassification) -> torch.Tensor:
-    return (255 * torch.rand(5, *tiny_task.map_shape)).to(request.param)
+@pytest.fixture(params=PIXELS, ids=str, scope="module")
+def images(request: pytest.FixtureRequest) -> torch.Tensor:
+    return (255 * torch.rand(5, *TASK.map_shape)).to(request.param)
+
+
+@pytest.fixture(scope="module")
+def exported(network: nn.Module, images: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both exports of the network."""
+    folder = tmp_path_factory.mktemp("exported")
+    export.export_onnx(network, (images,), folder / "model.onnx", info(images=images))
+    export.export_pt2(network, (images,), folder / "model.pt2", info(images=images))
+    return folder
 
 
 def others(images: torch.Tensor) -> list[torch.Tensor]:
@@ -60,9 +72,8 @@ def test_pixels_of_another_type_are_refused_before_export(network: nn.Module, im
             raw(other)
 
 
-def test_pt2_gives_the_logits_for_any_batch(network: nn.Module, images: torch.Tensor, tmp_path: Path):
-    export.export_pt2(network, (images,), tmp_path / "model.pt2", info(images=images))
-    loaded = torch.export.load(tmp_path / "model.pt2").module()
+def test_pt2_gives_the_logits_for_any_batch(network: nn.Module, images: torch.Tensor, exported: Path):
+    loaded = torch.export.load(exported / "model.pt2").module()
     for size in (1, 2, 5):
         expected = network(images[:size].float())
         torch.testing.assert_close(loaded(images[:size]), expected, atol=1e-5, rtol=0)
@@ -72,11 +83,10 @@ def test_pt2_gives_the_logits_for_any_batch(network: nn.Module, images: torch.Te
 
 
 def test_onnx_gives_the_logits_for_any_batch_from_one_file(
-    network: nn.Module, images: torch.Tensor, tmp_path: Path
+    network: nn.Module, images: torch.Tensor, exported: Path
 ):
-    path = tmp_path / "model.onnx"
-    export.export_onnx(network, (images,), path, info(images=images))
-    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+    path = exported / "model.onnx"
+    assert {file.name for file in exported.iterdir()} == {"model.onnx", "model.pt2"}
     assert onnx.load(path).opset_import[0].version >= 18
     session = onnxruntime.InferenceSession(path)
     for size in (1, 2, 5):
@@ -142,24 +152,17 @@ def test_outputs_may_differ_by_a_share_of_their_size(tmp_path: Path, size: float
         export._check(nn.Identity(), lambda batch: batch + gap, [outputs], tmp_path / "model.pt2")
 
 
-def test_grey_images_are_refused_where_a_model_wants_colour(
-    network: nn.Module, images: torch.Tensor, tmp_path: Path
-):
-    facts, grey = info(images=images), images[:, :1]
-    export.export_onnx(network, (images,), tmp_path / "model.onnx", facts)
+def test_grey_images_are_refused_where_a_model_wants_colour(images: torch.Tensor, exported: Path):
+    grey = images[:, :1]
     with pytest.raises(
         InvalidArgument, match="invalid dimensions for input: images(.|\n)*Got: 1 Expected: 2"
     ):
-        onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"images": grey.numpy()})
-    export.export_pt2(network, (images,), tmp_path / "model.pt2", facts)
+        onnxruntime.InferenceSession(exported / "model.onnx").run(None, {"images": grey.numpy()})
     with pytest.raises((AssertionError, RuntimeError), match="to be equal to 2, but got 1|== 2"):
-        torch.export.load(tmp_path / "model.pt2").module()(grey)
+        torch.export.load(exported / "model.pt2").module()(grey)
 
 
-def test_metadata_of_onnx_can_be_read_without_all_of_it(
-    network: nn.Module, images: torch.Tensor, tmp_path: Path
-):
-    export.export_onnx(network, (images,), tmp_path / "model.onnx", info(images=images))
-    props = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
+def test_metadata_of_onnx_can_be_read_without_all_of_it(exported: Path):
+    props = {prop.key: prop.value for prop in onnx.load(exported / "model.onnx").metadata_props}
     assert props["class_names"] == '["boot", "Schühchen"]'
     assert props["input_shapes"] == '{"images": [2, 8, 8]}'
