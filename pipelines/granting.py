@@ -3,12 +3,11 @@
 from kfp import dsl, kubernetes
 
 from cellwright.pod_labels import STEP
+from cellwright.runners.kubernetes.pods import USER
 from cellwright.spec import Resources, SearchSpec
 
 FINISH = Resources(cpu="500m", memory="1Gi")
 """Resources of the exit handler, which only deletes objects."""
-USER = 1000
-"""User id of the image."""
 TRACKING_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 LONGEST_RETRYING = "31536000s"
 """Argo measures this from the first attempt's start, and starts no attempt after it. KFP calls it maximum backoff."""

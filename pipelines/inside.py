@@ -10,10 +10,10 @@ from cellwright.errors import CellwrightError
 from cellwright.pod_labels import STEP
 from cellwright.runners import Finding
 from cellwright.runners.kubernetes.api import Cluster
-from cellwright.runners.kubernetes.pods import trouble_of
+from cellwright.runners.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, trouble_of
 from cellwright.spec import SearchSpec, pack_spec, unpack_spec
 from cellwright_pipelines.checking import server_mistakes
-from cellwright_pipelines.granting import FINISH, TRACKING_KEYS, USER
+from cellwright_pipelines.granting import FINISH, TRACKING_KEYS
 
 SPEC = "CELLWRIGHT_DOCTOR_SPEC"
 """The environment variable with the packed spec."""
@@ -92,22 +92,12 @@ def looking_job(spec: SearchSpec) -> dict[str, Any]:
         "env": [{"name": SPEC, "value": pack_spec(spec)}, {"name": "HOME", "value": "/tmp"}, *keys],
         "resources": {"limits": amounts, "requests": amounts},
         "volumeMounts": mounts,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": CONTAINER_SECURITY,
     }
     pod = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "containers": [container],
         "volumes": volumes,
     }

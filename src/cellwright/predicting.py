@@ -16,13 +16,12 @@ from cellwright.results import NETWORK, WEIGHTS, ModelInfo
 from cellwright.stores import open_store
 from cellwright.tasks.base import read_task
 from cellwright.tracking import download_model_file
-from cellwright.tracking.uri import default_tracking_uri
+from cellwright.tracking.uri import REGISTRY, default_tracking_uri
 from cellwright.training.networks import load_network
 from cellwright.training.precision import channels_last
 from cellwright.training.retraining import predict
 
 BATCH_SIZE = 256
-REGISTRY = "models:/"
 MODEL_FILES = (NETWORK, WEIGHTS, ModelInfo.FILE)
 
 

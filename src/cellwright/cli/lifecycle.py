@@ -143,9 +143,10 @@ def compare(
     """
     from cellwright.report.terminal import visible
     from cellwright.tracking import version_facts
+    from cellwright.tracking.uri import REGISTRY
 
     uri = _uri(runs, tracking_uri)
-    both = [version_facts(uri, address.removeprefix("models:/")) for address in (one, other)]
+    both = [version_facts(uri, address.removeprefix(REGISTRY)) for address in (one, other)]
     if as_json:
         options.print_json([facts.model_dump(mode="json") for facts in both])
         return

@@ -102,6 +102,8 @@ def finished_folders(spec: SearchSpec, workspace: Path) -> dict[str, Path] | Non
     Raises:
         CellwrightError: a finished folder lacks files; or the data cannot be read.
     """
+    if not all(any(workspace.glob(f"{name}-*/{StepRecord.FILE}")) for name in STEPS):
+        return None  # without reading the data for its key
     spec = with_registry(spec, workspace)
     folders: dict[str, Path] = {}
     for step in STEPS.values():

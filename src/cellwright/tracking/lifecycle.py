@@ -11,6 +11,7 @@ from cellwright.retrying import Retry
 from cellwright.tracking.moves import Move, utc_now
 from cellwright.tracking.record import EXTRA_FILES, KEY_TAG
 from cellwright.tracking.retrying import SHORT, mlflow_retry
+from cellwright.tracking.uri import REGISTRY
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,7 +20,6 @@ T = TypeVar("T")
 
 GATE_TAG = "cellwright.gate"
 """The tag of a version that has what the gate decided."""
-REGISTRY = "models:/"
 FOUND = "found/"
 """Begins the metrics of the found network."""
 DATA_TAG = "cellwright.data"

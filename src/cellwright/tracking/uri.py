@@ -12,6 +12,8 @@ from cellwright.credentials import without_credentials
 from cellwright.errors import CellwrightError
 from cellwright.folders import ARTIFACTS
 
+REGISTRY = "models:/"
+"""Begins the address of a registered model."""
 QUIET_SERVER = "MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"
 """Without the second, MLflow starts seven more processes for features that nothing here uses."""
 

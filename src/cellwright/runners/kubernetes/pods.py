@@ -12,6 +12,21 @@ from cellwright.runners.kubernetes.section import ClusterSection
 from cellwright.spec import Resources, SearchSpec, Store
 
 CONTAINER = "trial"
+USER = 1000
+"""User id of the images."""
+POD_SECURITY: dict[str, Any] = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+CONTAINER_SECURITY: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+"""With these two, a pod may run where Pod Security is `restricted`."""
 LONGEST_NAME = 40
 """Maximum length of an Experiment's name in Katib."""
 MISTAKE, OUT_OF_MEMORY = 1, 137
@@ -148,22 +163,12 @@ class TrialPods:
             },
             "volumeMounts": mounts,
             "terminationMessagePolicy": "FallbackToLogsOnError",
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-            },
+            "securityContext": CONTAINER_SECURITY,
         }
         pod = {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 1000,
-                "runAsGroup": 1000,
-                "fsGroup": 1000,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": POD_SECURITY,
             "containers": [container],
             "volumes": volumes,
             "nodeSelector": profile.node_selector,
