@@ -1,4 +1,4 @@
-"""Searches on tables, time series and texts, from data that packages of the package index ship, beside their rivals.
+"""Searches on tables, time series and texts, from data that packages of the package index ship, beside their baselines.
 
     python -m benchmarks.beyond_images adult diamonds credit
 

@@ -160,12 +160,12 @@ def network_of(
 
 def missing(seeds: Sequence[int], only: Sequence[str], done: Sequence[Outcome]) -> Iterator[tuple[str, int]]:
     """Yield the runs that are left, the most wanted first."""
-    begun = {(run.contender, run.seed) for run in done}
+    started = {(run.contender, run.seed) for run in done}
     for contenders in FIRST:
         for seed in seeds:
             for contender in contenders:
-                if contender in only and (contender, seed) not in begun:
-                    begun.add((contender, seed))
+                if contender in only and (contender, seed) not in started:
+                    started.add((contender, seed))
                     yield contender, seed
 
 

@@ -1,9 +1,9 @@
 """How long a search step takes and how much memory it needs, beside a textbook supernet; prints tables.
 
 `make bench` runs it. Each contender has a process of its own, as a search has; they take turns, so that whatever else
-the machine does meets all of them alike, and those who wait do nothing. Ratios are those of medians. A turn begins with
-a step that does not count, since it finds the caches as another contender left them. Memory is the largest resident set
-during the first two steps, less that before the network was built.
+the machine does affects all of them equally, and those who wait do nothing. Ratios are those of medians. A turn begins
+with a step that does not count, since it finds the caches as another contender left them. Memory is the largest
+resident set during the first two steps, less that before the network was built.
 """
 
 import argparse
@@ -99,7 +99,7 @@ class Setting:
         return TextbookSearch(net)
 
     def stepper(self, name: str) -> Callable[[], object]:
-        """Return what does one search step on a training batch; a sampling strategy draws anew each time."""
+        """Return what does one search step on a training batch; a sampling strategy draws again each time."""
         section = CONTENDERS[name][0]
         if section is not None:
             strategy = self.strategy(section)
@@ -174,7 +174,7 @@ class Contender:
         print("go", file=self.process.stdin, flush=True)
         self.seconds += self._answer()
 
-    def leave(self) -> None:
+    def close(self) -> None:
         self.process.communicate()
 
     def _answer(self) -> Any:
@@ -261,7 +261,7 @@ def main() -> None:
         for contender in contenders.values():
             contender.take_turn()
     for contender in contenders.values():
-        contender.leave()
+        contender.close()
     title = (
         f"One search step: {given.channels} channels, {given.num_cells} cells, {given.num_nodes} nodes, batch "
         f"{given.batch_size} of 3×{given.side}×{given.side}, {given.threads} threads, {given.rounds} rounds"

@@ -35,7 +35,7 @@ def main(run_id: str, store_uri: str) -> None:
         for pod in sorted(pods, key=created)
         if "cellwright.dev/step" in pod["metadata"]["labels"]
     }
-    begun = min(created(pod) for pod in pods)
+    began = min(created(pod) for pod in pods)
     started = min(created(pod) for pod in pods if "-container-driver-" in pod["metadata"]["name"])
     ended: dict[str, datetime] = {}
     worked = work(store_uri)
@@ -55,9 +55,9 @@ def main(run_id: str, store_uri: str) -> None:
         rest = (times["finishedAt"] - times["startedAt"]).total_seconds() - parts[2]
         beyond = parts[0] + parts[1] + rest
         print(f"| {step} | " + " | ".join(f"{value:.0f} s" for value in (*parts, rest, beyond)) + " |")
-    whole = (ended["finish"] - begun).total_seconds()
+    whole = (ended["finish"] - began).total_seconds()
     print(f"\nFrom the first pod to the last step's end: {whole:.0f} s, of which the run's start ", end="")
-    print(f"took {(started - begun).total_seconds():.0f} s.")
+    print(f"took {(started - began).total_seconds():.0f} s.")
 
 
 def work(store_uri: str) -> dict[str, float]:

@@ -25,7 +25,7 @@ from cellwright.files import write_text
 from cellwright.progress import Silent
 from cellwright.results import ONNX, Result
 from cellwright.steps.running import run_until
-from cellwright.training.leaving import STOPPED
+from cellwright.training.stopped_network import STOPPED
 
 SECONDS, SEED = 90.0, 0
 """SECONDS is the default budget."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellwright.account import complete_account
-from cellwright.exit_with_parent import die_with_peer
+from cellwright.exit_with_parent import exit_with_peer
 from cellwright.files import link_tree, write_text
 from cellwright.report.lines import LineProgress
-from cellwright.report.mistakes import ending_in_words, naming
+from cellwright.report.user_errors import exit_on_user_error, naming
 from cellwright.results import EvaluationResult
 from cellwright.spec import unpack_spec
 from cellwright.step_list import STEPS
@@ -55,7 +55,7 @@ def run(
     Raises:
         SystemExit: an error that the user can fix; the last line names it.
     """
-    die_with_peer(sys.stdout.fileno())
+    exit_with_peer(sys.stdout.fileno())
     complete_account()
     progress = LineProgress(sys.stdout)
     with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
@@ -97,7 +97,7 @@ def end(spec: str, run_id: str, state: str) -> None:
     """Report the pipeline's final state, and clean up unless it is COMPLETE (on clusters) or SUCCEEDED (local)."""
     complete_account()
     progress = LineProgress(sys.stdout)
-    progress.say(f"pipeline: {state.lower()}")
+    progress.log(f"pipeline: {state.lower()}")
     if state in ("COMPLETE", "SUCCEEDED"):
         return
     loaded = unpack_spec(spec).completed(os.environ)
@@ -112,7 +112,7 @@ def end(spec: str, run_id: str, state: str) -> None:
 @contextmanager
 def _in_words(progress: LineProgress) -> Iterator[None]:
     try:
-        with ending_in_words(progress):
+        with exit_on_user_error(progress):
             yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None

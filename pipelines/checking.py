@@ -22,25 +22,25 @@ def check_for_cluster(spec: SearchSpec) -> None:
     Raises:
         CellwrightError: names everything that is missing.
     """
-    if found := list(cluster_mistakes(spec)):
+    if found := list(cluster_problems(spec)):
         raise CellwrightError("\n".join(found))
 
 
-def check_before(spec: SearchSpec, say: Callable[[str], None]) -> None:
+def check_before(spec: SearchSpec, log: Callable[[str], None]) -> None:
     """Check all requirements of a run on a cluster that are visible from here; create the bucket if it is missing.
 
     Args:
         spec: the spec to run.
-        say: receives a message for each check that is impossible.
+        log: receives a message for each check that is impossible.
 
     Raises:
         CellwrightError: names everything that is wrong.
     """
-    if found := [*cluster_mistakes(spec), *server_mistakes(spec, say, create=True)]:
+    if found := [*cluster_problems(spec), *server_problems(spec, log, create=True)]:
         raise CellwrightError("\n".join(found))
 
 
-def cluster_mistakes(spec: SearchSpec) -> Iterator[str]:
+def cluster_problems(spec: SearchSpec) -> Iterator[str]:
     """Yield what steps on several machines would lack, according to the spec alone."""
     if spec.store is None:
         yield "store is required: steps on a cluster share it"
@@ -67,22 +67,22 @@ def cluster_mistakes(spec: SearchSpec) -> Iterator[str]:
             )
 
 
-def server_mistakes(spec: SearchSpec, say: Callable[[str], None], *, create: bool) -> Iterator[str]:
+def server_problems(spec: SearchSpec, log: Callable[[str], None], *, create: bool) -> Iterator[str]:
     """Yield problems with the store and the MLflow server, as far as they are reachable from here.
 
     Args:
         spec: names the servers.
-        say: receives a message for each check that only pods could make, since they have the address or credentials.
+        log: receives a message for each check that only pods could make, since they have the address or credentials.
         create: whether to create the bucket if it is missing.
     """
     if spec.store is not None and spec.store.claim is None:
         try:
-            store_of(spec.store, say=lambda text: None, seconds=STORE_SECONDS).ensure(create=create)
+            store_of(spec.store, log=lambda text: None, seconds=STORE_SECONDS).ensure(create=create)
         except NoCredentials:
-            say(f"store: {spec.store.uri} is not checked: there are no keys for S3 here")
+            log(f"store: {spec.store.uri} is not checked: there are no keys for S3 here")
         except CellwrightError as error:
             if "Could not connect" in str(error) and not _own_endpoint():
-                say(f"store: {spec.store.uri} is not checked: {spec.store.endpoint} does not answer here")
+                log(f"store: {spec.store.uri} is not checked: {spec.store.endpoint} does not answer here")
             else:
                 yield f"store: {error}"
     uri = spec.completed(os.environ).tracking.uri or ""
@@ -90,7 +90,7 @@ def server_mistakes(spec: SearchSpec, say: Callable[[str], None], *, create: boo
         try:
             check_server(uri)
         except UnknownHost:
-            say(f"tracking: {uri} is not checked: its host is not known here")
+            log(f"tracking: {uri} is not checked: its host is not known here")
         except CellwrightError as error:
             yield str(error)
 

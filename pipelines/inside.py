@@ -10,9 +10,9 @@ from cellwright.errors import CellwrightError
 from cellwright.pod_labels import STEP
 from cellwright.runners import Finding
 from cellwright.runners.kubernetes.api import Cluster
-from cellwright.runners.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, trouble_of
+from cellwright.runners.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, problem_of
 from cellwright.spec import SearchSpec, pack_spec, unpack_spec
-from cellwright_pipelines.checking import server_mistakes
+from cellwright_pipelines.checking import server_problems
 from cellwright_pipelines.granting import FINISH, TRACKING_KEYS
 
 SPEC = "CELLWRIGHT_DOCTOR_SPEC"
@@ -22,7 +22,7 @@ SECONDS = 180
 """How long the pod may take, the pull of its image included."""
 KEEP_SECONDS = 60
 """How long a Job is kept that nobody could delete."""
-PATIENCE = 20.0
+PENDING_SECONDS = 20.0
 """How long the pod may fail to start before that is reported."""
 POLL_SECONDS = 1.0
 
@@ -49,22 +49,22 @@ def look_inside(cluster: Cluster, spec: SearchSpec) -> Finding:
         cluster.ask(
             cluster.batch.delete_namespaced_job, name, cluster.namespace, propagation_policy="Background"
         )
-    mistakes = [line.removeprefix(LINE) for line in log.splitlines() if line.startswith(LINE)]
+    problems = [line.removeprefix(LINE) for line in log.splitlines() if line.startswith(LINE)]
     if pod.status.phase != "Succeeded":
-        mistakes.append(" ".join(log.split()[-50:]) or "its pod failed without a word")
-    return Finding(what, "; ".join(mistakes) or None)
+        problems.append(" ".join(log.split()[-50:]) or "its pod failed without a word")
+    return Finding(what, "; ".join(problems) or None)
 
 
 def report() -> None:
-    """Print, in the pod, a line for each mistake that a step would meet there."""
-    for mistake in step_mistakes(unpack_spec(os.environ[SPEC])):
-        print(f"{LINE}{' '.join(mistake.split())}")
+    """Print, in the pod, a line for each error that a step would meet there."""
+    for problem in step_problems(unpack_spec(os.environ[SPEC])):
+        print(f"{LINE}{' '.join(problem.split())}")
 
 
-def step_mistakes(spec: SearchSpec) -> Iterator[str]:
+def step_problems(spec: SearchSpec) -> Iterator[str]:
     """Yield what is wrong with the store and MLflow here; what cannot be asked is wrong too."""
     unasked: list[str] = []
-    yield from server_mistakes(spec, unasked.append, create=False)
+    yield from server_problems(spec, unasked.append, create=False)
     yield from unasked
 
 
@@ -127,16 +127,16 @@ def _ended(cluster: Cluster, job: str) -> Any:
         _NotRun: it cannot start, or takes too long.
     """
     began = time.monotonic()
-    troubled_since: float | None = None
+    failing_since: float | None = None
     listing = cluster.core.list_namespaced_pod
     while (now := time.monotonic()) < began + SECONDS:
         pods = cluster.ask(listing, cluster.namespace, label_selector=f"job-name={job}").items
         for pod in pods:
             if pod.status.phase in ("Succeeded", "Failed"):
                 return pod
-            trouble = trouble_of(pod, FINISH)
-            troubled_since = (troubled_since or now) if trouble else None
-            if trouble and troubled_since and now - troubled_since > PATIENCE:
-                raise _NotRun(trouble.cause)
+            problem = problem_of(pod, FINISH)
+            failing_since = (failing_since or now) if problem else None
+            if problem and failing_since and now - failing_since > PENDING_SECONDS:
+                raise _NotRun(problem.cause)
         time.sleep(POLL_SECONDS)
     raise _NotRun(f"the pod of the Job {job} did not end within {SECONDS} s")

@@ -17,7 +17,7 @@ import urllib3
 
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
-from cellwright.retrying import Retry, status_may_pass
+from cellwright.retrying import Retry, is_transient_status
 from cellwright.runners.kubernetes.api import load_kubeconfig
 from cellwright.spec import SearchSpec
 from cellwright_pipelines.checking import check_before
@@ -77,19 +77,19 @@ class Kubeflow:
 
     Args:
         connection: its address.
-        say: receives a message when a request is retried.
+        log: receives a message when a request is retried.
 
     Raises:
         CellwrightError: it is unreachable, or refuses access.
     """
 
-    def __init__(self, connection: Connection, say: Callable[[str], None]) -> None:
+    def __init__(self, connection: Connection, log: Callable[[str], None]) -> None:
         self.namespace = connection.namespace
-        self.say = say
+        self.log = log
         self.host = connection.host or ""
         if connection.host is None:
             load_kubeconfig()
-        self._retry = Retry(_may_pass, seconds=FIRST_SECONDS, report=self._say_why, report_after=3)
+        self._retry = Retry(_is_transient, seconds=FIRST_SECONDS, report=self._say_why, report_after=3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.client = self._ask(
@@ -101,11 +101,11 @@ class Kubeflow:
             )
         self.host = self.client._existing_config.host or ""
         self._ask("health", self.client.check)
-        self._retry = Retry(_may_pass, seconds=SECONDS, report=self._say_why, report_after=3)
+        self._retry = Retry(_is_transient, seconds=SECONDS, report=self._say_why, report_after=3)
 
     def submit(self, spec: SearchSpec, name: str) -> str:
         """Upload the spec's pipeline as a version, unless it exists; start a run and return its id."""
-        check_before(spec, self.say)
+        check_before(spec, self.log)
         pipeline_id, version_id = self._upload(spec)
         return self._start(spec.name, name, pipeline_id, version_id, spec.pipeline.service_account)
 
@@ -128,7 +128,7 @@ class Kubeflow:
         """Stop a run; its exit handler cleans up."""
         self._ask(f"run {run_id}", self.client.terminate_run, run_id)
 
-    def log(self, run: PipelineRun, step: str) -> str:
+    def step_log(self, run: PipelineRun, step: str) -> str:
         """Return the log of a step's last attempt; empty if KFP has none."""
         node = last_attempt(run, step)
         if node is None:
@@ -162,7 +162,7 @@ class Kubeflow:
 
         Missed runs are not repeated, and no run starts while the last one is running.
         """
-        check_before(spec, self.say)
+        check_before(spec, self.log)
         pipeline_id, version_id = self._upload(spec)
         same, others = None, []
         for known in self.schedules(spec.name):
@@ -311,7 +311,7 @@ class Kubeflow:
             ) from error
 
     def _say_why(self, error: BaseException) -> None:
-        self.say(f"Kubeflow Pipelines does not answer, asking again: {error}")
+        self.log(f"Kubeflow Pipelines does not answer, asking again: {error}")
 
 
 def _of_name(name: str) -> str:
@@ -341,9 +341,9 @@ def _again_on_conflict(call: Callable[..., Any]) -> Callable[..., Any]:
     return calling
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, kfp_server_api.ApiException):
-        return status_may_pass(error.status or 0)
+        return is_transient_status(error.status or 0)
     if isinstance(error, urllib3.exceptions.LocationValueError):
         return False
     return isinstance(error, urllib3.exceptions.HTTPError) and not _is_about_certificates(error)

@@ -23,8 +23,8 @@ from kfp.local.config import LocalExecutionConfig
 from cellwright.errors import CellwrightError
 from cellwright.folders import claim, locked
 from cellwright.progress import Progress
-from cellwright.report.lines import INDENT, RUN_LOG, Advance, Message, Mistake, read_line, show
-from cellwright.report.mistakes import naming
+from cellwright.report.lines import INDENT, RUN_LOG, Advance, ErrorMessage, Message, read_line, show
+from cellwright.report.user_errors import naming
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright_pipelines.pipeline import build_pipeline
@@ -53,7 +53,7 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
         stack.enter_context(locked(workspace))
         if (finished := finished_folders(spec.completed(os.environ), workspace)) is not None:
             for step, folder in finished.items():
-                progress.say(f"{step}: reusing {folder}")
+                progress.log(f"{step}: reusing {folder}")
             return finished
         claim(workspace / RUN_LOG)
         claim(root)
@@ -113,7 +113,7 @@ class _Output(io.TextIOBase):
     """
 
     def __init__(self, log: TextIO, progress: Progress) -> None:
-        self.mistakes: list[str] = []
+        self.problems: list[str] = []
         self.traceback: list[str] = []
         self._log = log
         self._progress = progress
@@ -132,8 +132,8 @@ class _Output(io.TextIOBase):
         match read_line(printed):
             case Message() | Advance() as event:
                 show(event, self._progress)
-            case Mistake(text):
-                self.mistakes.append(text)
+            case ErrorMessage(text):
+                self.problems.append(text)
             case None:
                 starts = printed.startswith("Traceback ") and not self.traceback
                 self._in_traceback = printed != line and (starts or self._in_traceback)
@@ -143,8 +143,8 @@ class _Output(io.TextIOBase):
 
 def _reason(output: _Output, workspace: Path, finished: Mapping[str, Path]) -> Exception:
     """Return the exception for a run with a failed step, since kfp gives no reason."""
-    if output.mistakes:
-        return CellwrightError("\n".join(dict.fromkeys(output.mistakes)))
+    if output.problems:
+        return CellwrightError("\n".join(dict.fromkeys(output.problems)))
     failed = next(step for step in STEPS if step not in finished)
     if output.traceback:
         return RuntimeError("\n".join([f"{failed} failed:", *output.traceback]))

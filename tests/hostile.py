@@ -29,7 +29,7 @@ from cellwright.cli.app import app
 from cellwright.data.prepared import PreparedData
 from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
-from cellwright.report.mistakes import explain
+from cellwright.report.user_errors import explain
 from cellwright.results import FileRecord, FolderRecord, StepRecord
 from cellwright.search.journal import read_evaluations
 from cellwright.spec import unpack_spec
@@ -61,7 +61,7 @@ class Ending:
     seconds: float
 
     @property
-    def mistake(self) -> str | None:
+    def problem(self) -> str | None:
         """Say what is wrong with it."""
         lines = self.output.strip().splitlines()
         if self.code != 1:
@@ -389,7 +389,7 @@ CASES = (
     asked("2^31 - 1 suggestions", suggest(2**31 - 1)),
     asked("2^31 - 1 seeds", suggest(2**31 - 1, strategy="beta-darts")),
     asked("9 MiB of settings", suggest(1, start="x" * (9 << 20))),
-    asked("18 nodes that look alike", alike),
+    asked("18 equivalent nodes", alike),
     asked("settings 100,000 deep", refused(space="[" * 100_000)),
     asked("a module to import", refused(space='{"kind": "antigravity:fly"}')),
 )
@@ -433,11 +433,11 @@ def _code(case: Case) -> int:
     except SystemExit as exit:
         return int(exit.code or 0)
     except BaseException as error:
-        mistake = explain(error)
-        if mistake is None:
+        problem = explain(error)
+        if problem is None:
             traceback.print_exc()
             return 70
-        print(f"error: {mistake}", file=sys.stderr)
+        print(f"error: {problem}", file=sys.stderr)
         return 1
     return 0
 
@@ -448,11 +448,11 @@ def main(*names: str) -> None:
     chosen = [case for case in CASES if not names or case.name in names]
     for case in chosen:
         ending = end(case)
-        wrong += ending.mistake is not None
+        wrong += ending.problem is not None
         print(
-            f"{'WRONG' if ending.mistake else 'ok':6} {ending.mib:4.0f} MiB {ending.seconds:5.2f} s  {case.name}"
+            f"{'WRONG' if ending.problem else 'ok':6} {ending.mib:4.0f} MiB {ending.seconds:5.2f} s  {case.name}"
         )
-        print(f"       {ending.mistake or ending.output.strip()[:160]}", flush=True)
+        print(f"       {ending.problem or ending.output.strip()[:160]}", flush=True)
     print(f"{len(chosen)} inputs, {wrong} of which ended otherwise; {time.monotonic() - began:.0f} s")
     sys.exit(bool(wrong))
 

@@ -62,7 +62,7 @@ def test_nodes_that_are_alike_cost_one_numbering_and_too_many_numberings_are_ref
     assert twins.isomorphism_key().count("~") == 40
     chains = [(Edge(0, "a"),) if node % 2 == 0 else (Edge(node, "a"),) for node in range(18)]
     with pytest.raises(
-        GenotypeError, match="at most 40320 numberings of nodes that look alike, got groups of 9, 9"
+        GenotypeError, match="at most 40320 numberings of equivalent nodes, got groups of 9, 9"
     ):
         Cell(num_inputs=1, nodes=tuple(chains)).isomorphism_key()
 

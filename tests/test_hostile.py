@@ -11,7 +11,7 @@ CHOSEN = (
     "store: a record of files elsewhere",
     "store: tensors whose facts are 100,000 deep",
     "store: a genotype with a number of 5,000 digits",
-    "request: 18 nodes that look alike",
+    "request: 18 equivalent nodes",
 )
 
 

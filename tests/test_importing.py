@@ -26,7 +26,7 @@ def test_finds_what_the_path_names(package: Path):
 
 
 @pytest.mark.parametrize(
-    ("path", "mistake"),
+    ("path", "problem"),
     [
         ("no_such_package.ops:conv", "no_such_package.ops:conv: cannot find no_such_package, which must be"),
         ("brought_along.broken:conv", "importing brought_along.broken must succeed, got ZeroDivisionError"),
@@ -34,6 +34,6 @@ def test_finds_what_the_path_names(package: Path):
         ("brought_along.ops:conv", "must be a subclass of cellwright.spaces.base.Space, got <function"),
     ],
 )
-def test_says_what_is_wrong(path: str, mistake: str):
-    with pytest.raises(CellwrightError, match=re.escape(mistake)):
+def test_says_what_is_wrong(path: str, problem: str):
+    with pytest.raises(CellwrightError, match=re.escape(problem)):
         load_class(path, Space)

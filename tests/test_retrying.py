@@ -1,6 +1,6 @@
 import pytest
 
-from cellwright.retrying import Retry, status_may_pass
+from cellwright.retrying import Retry, is_transient_status
 
 
 def failing(times: int):
@@ -59,4 +59,4 @@ def test_nothing_is_repeated_once_it_is_ended():
     ("status", "passes"), [(408, True), (429, True), (500, True), (503, True), (501, False), (404, False)]
 )
 def test_a_status_tells_whether_a_server_may_do_better(status: int, passes: bool):
-    assert status_may_pass(status) == passes
+    assert is_transient_status(status) == passes

@@ -20,7 +20,7 @@ from cellwright.results import EvaluationResult, GateDecision, ModelInfo, Regist
 from cellwright.spec import load_spec
 from cellwright.steps.running import run_until
 from cellwright.tasks.base import read_task
-from cellwright.tasks.rivals import RivalResult
+from cellwright.tasks.classical import ClassicalResult
 from tests.without import without
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -64,7 +64,7 @@ def test_rivals_of_another_family_are_among_the_baselines(done: Mapping[str, Pat
     evaluation = EvaluationResult.load(done["evaluate"] / "evaluation.json")
     assert [score.name for score in evaluation.baselines] == ["mlp", "random-0", "boosted-trees", "linear"]
     assert {comparison.baseline for comparison in evaluation.comparisons} >= {"boosted-trees", "linear"}
-    assert (done["baselines"] / "linear" / RivalResult.FILE).exists()
+    assert (done["baselines"] / "linear" / ClassicalResult.FILE).exists()
     scores = {s.name: s.metrics["accuracy"].value for s in (evaluation.found, *evaluation.baselines)}
     assert scores[evaluation.winner.name] == max(scores.values())
 

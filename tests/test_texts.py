@@ -94,5 +94,5 @@ def test_files_lines_and_tables_are_predicted(done: Mapping[str, Path], tmp_path
     answers = [found[str(tmp_path / name)].answer["probabilities"] for name in names]
     for one, other in ((0, 1), (0, 4), (0, 6), (2, 5), (2, 7)):
         assert answers[one] == pytest.approx(answers[other], abs=1e-5)
-    (mistake,) = predictor.predict([EXAMPLES / "deliveries.csv"])
-    assert "the column of texts must be one of its columns, " in str(mistake.mistake)
+    (problem,) = predictor.predict([EXAMPLES / "deliveries.csv"])
+    assert "the column of texts must be one of its columns, " in str(problem.problem)

@@ -174,9 +174,9 @@ def test_verify_finds_each_changed_byte_of_a_finished_run(undisturbed: tuple[Pat
         place = rng.randrange(len(whole))
         changed = bytes([whole[place] ^ 1 << rng.randrange(8)])
         file.write_bytes(whole[:place] + changed + whole[place + 1 :])
-        mistakes = [mistake for found in verify_workspace(workspace) for mistake in found.mistakes]
+        problems = [problem for found in verify_workspace(workspace) for problem in found.problems]
         file.write_bytes(whole)
-        assert any(str(file) in mistake for mistake in mistakes), file
+        assert any(str(file) in problem for problem in problems), file
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The supernet of the space, and the network of one genotype.
 
-Both name their layers alike, so that the network inherits the supernet's weights without more being said.
+Both give their layers the same names, so that the network inherits the supernet's weights without further code.
 """
 
 from torch import Tensor, nn, relu, tanh

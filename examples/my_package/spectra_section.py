@@ -43,7 +43,7 @@ class SpectraReader(Reader):
 
     section: SpectraSection
 
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         """Read all spectra."""
         path = Path(self.section.path)
         try:

@@ -27,7 +27,7 @@ class SqliteStore(Store):
 
     @classmethod
     def open(
-        cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
+        cls, uri: str, *, endpoint: str | None, log: Callable[[str], None], seconds: float | None
     ) -> Self:
         """Open the database, which is made if need be."""
         return cls(Path(uri.removeprefix("sqlite://")), seconds or SECONDS)
@@ -62,7 +62,7 @@ class SqliteStore(Store):
         with self._database() as database:
             database.execute("DELETE FROM files WHERE name = ?", (name,))
 
-    def look(self, name: str) -> tuple[str, str] | None:
+    def read_text(self, name: str) -> tuple[str, str] | None:
         """Return the text of a small file, and its digest."""
         content = self._read(name)
         return None if content is None else (content.decode(), _tag(content))

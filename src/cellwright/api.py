@@ -59,14 +59,13 @@ class Run:
         return self._predictor.network
 
     def predict(self, files: str | Path | Iterable[str | Path]) -> "pd.DataFrame":
-        """Return a row for each example in the files, with the prediction, or with the error in `mistake`."""
+        """Return a row for each example in the files, with the prediction, or with the error in `error`."""
         import pandas as pd
 
         paths = [files] if isinstance(files, str | Path) else files
         found = self._predictor.predict(map(Path, paths))
         return pd.DataFrame(
-            {"file": one.name, **one.answer, **({"mistake": one.mistake} if one.mistake else {})}
-            for one in found
+            {"file": one.name, **one.answer, **({"error": one.error} if one.error else {})} for one in found
         )
 
     def report(self) -> Path:

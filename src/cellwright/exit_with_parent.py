@@ -6,7 +6,7 @@ import signal
 import threading
 
 
-def die_with_peer(descriptor: int) -> None:
+def exit_with_peer(descriptor: int) -> None:
     """Kill this process as soon as the other end of the pipe is closed. Works for either end; files never close."""
     watched = os.dup(descriptor)  # the original number may be reused for another file
 

@@ -79,7 +79,7 @@ class Cell:
         free = [len(members) for members in classes if not _are_twins(self, members)]
         if math.prod(map(math.factorial, free)) > MAX_NUMBERINGS:
             raise GenotypeError(
-                f"a cell must have at most {MAX_NUMBERINGS} numberings of nodes that look alike, got groups of "
+                f"a cell must have at most {MAX_NUMBERINGS} numberings of equivalent nodes, got groups of "
                 f"{', '.join(map(str, free))}"
             )
         orders = itertools.product(
@@ -145,7 +145,7 @@ class Genotype:
             (
                 self.space,
                 *(
-                    "~".join((name, str(cell.num_inputs), *map(_spell_node, cell.nodes, _widths(cell))))
+                    "~".join((name, str(cell.num_inputs), *map(_format_node, cell.nodes, _widths(cell))))
                     for name, cell in self.cells.items()
                 ),
             )
@@ -225,7 +225,7 @@ def _widths(cell: Cell) -> Sequence[int | None]:
     return (None,) * len(cell.nodes) if cell.widths is None else cell.widths
 
 
-def _spell_node(node: Node, width: int | None) -> str:
+def _format_node(node: Node, width: int | None) -> str:
     edges = [f"{edge.source}.{edge.primitive}" for edge in node]
     return ",".join(edges if width is None else (str(width), *edges))
 
@@ -235,7 +235,7 @@ def _spell(cell: Cell, order: tuple[int, ...]) -> str:
     inputs, widths = cell.num_inputs, _widths(cell)
     place = {node: inputs + position for position, node in enumerate(order)}
     renumbered = (
-        _spell_node(
+        _format_node(
             tuple(
                 sorted(Edge(place.get(e.source - inputs, e.source), e.primitive) for e in cell.nodes[node])
             ),

@@ -31,8 +31,8 @@ class Prediction:
 
     name: str
     answer: dict[str, Any]
-    """The prediction in the task's terms; empty if there is a mistake."""
-    mistake: str | None = None
+    """The prediction in the task's terms; empty if there is an error."""
+    error: str | None = None
 
 
 class Predictor:
@@ -51,7 +51,7 @@ class Predictor:
         self.network = channels_last(load_network(folder))
 
     def predict(self, files: Iterable[Path]) -> Iterator[Prediction]:
-        """Yield a prediction for each example, in order; for an unreadable file, one with a mistake."""
+        """Yield a prediction for each example, in order; for an unreadable file, one with an error."""
         examples = self._examples(files)
         while batch := tuple(islice(examples, BATCH_SIZE)):
             read = [inputs for _, inputs in batch if not isinstance(inputs, str)]

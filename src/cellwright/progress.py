@@ -11,7 +11,7 @@ SECONDS_BETWEEN = 10.0
 class Progress(Protocol):
     """Receives the progress reports of a step."""
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """Report a message of one line."""
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
@@ -21,7 +21,7 @@ class Progress(Protocol):
 class Silent:
     """Discards all reports."""
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """Discard the message."""
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
@@ -49,7 +49,7 @@ class EpochProgress:
     def plan(self, num_done: int, num_examples: int) -> None:
         """Report the number of epochs, how many of them are done, and their size."""
         done = f", {num_done} of them done" if num_done else ""
-        self._progress.say(
+        self._progress.log(
             f"{self._task}: {self._epochs} epochs{done}, each of {self._batches} batches of {num_examples} examples"
         )
 

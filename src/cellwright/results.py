@@ -319,7 +319,7 @@ class Decidedness(Result):
                 f"{one.group} {fmean(one.entropies(0)):.3f} to {fmean(one.entropies(-1)):.3f}"
                 for one in self.alphas
             )
-            yield f"mean entropy of the alphas (1: all choices alike), first to last epoch: {groups}"
+            yield f"mean entropy of the alphas (1: all choices equal), first to last epoch: {groups}"
             if (last := entropy(self.alphas, -1)) > UNDECIDED:
                 yield (
                     f"warning: the alphas decided almost nothing, their entropy is {last:.3f}; give the search more "

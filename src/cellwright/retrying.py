@@ -16,7 +16,7 @@ class Retry:
     One error is reported while any thread waits, not one for each thread.
 
     Args:
-        may_pass: returns whether the error is temporary.
+        is_transient: returns whether the error is temporary.
         seconds: time limit for retries, after which the last error is raised.
         report: receives the error before the first wait.
         report_after: number of the first attempt whose error is reported.
@@ -24,7 +24,7 @@ class Retry:
 
     def __init__(
         self,
-        may_pass: Callable[[BaseException], bool],
+        is_transient: Callable[[BaseException], bool],
         *,
         seconds: float,
         report: Callable[[BaseException], None] = lambda error: None,
@@ -37,7 +37,7 @@ class Retry:
         self._waiting: set[int] = set()
         self._lock = threading.Lock()
         self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(may_pass),
+            retry=tenacity.retry_if_exception(is_transient),
             stop=tenacity.stop_after_delay(seconds) | tenacity.stop_when_event_set(self.ended),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
             sleep=tenacity.sleep_using_event(self.ended),
@@ -63,6 +63,6 @@ class Retry:
             self._waiting.add(threading.get_ident())
 
 
-def status_may_pass(status: int) -> bool:
+def is_transient_status(status: int) -> bool:
     """Return whether an HTTP status means a temporary error."""
     return status in (408, 429) or (status >= 500 and status != 501)

@@ -1,4 +1,4 @@
-"""What would fail hours later is told before anything is begun."""
+"""What would fail hours later is told before anything starts."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -99,7 +99,9 @@ def test_a_login_that_fails_is_told(cellwright, kubeconfig):
 
 def test_a_cluster_that_is_away_is_told_with_its_address(cellwright, spec, kubeconfig, monkeypatch):
     kubeconfig.write_text(KUBECONFIG)
-    monkeypatch.setattr(api, "Retry", lambda may_pass, **rest: Retry(may_pass, **(rest | {"seconds": 0.0})))
+    monkeypatch.setattr(
+        api, "Retry", lambda is_transient, **rest: Retry(is_transient, **(rest | {"seconds": 0.0}))
+    )
     spec.write_text(spec.read_text() + "runner: {kind: jobs}\n" + ON_CLUSTER)
     for command in (("doctor", spec), ("register-suggestions",)):
         assert_one_line(cellwright(*command), "no answer from https://127.0.0.1:9")

@@ -178,7 +178,9 @@ def files() -> dict[str, bytes]:
 def impatient(monkeypatch):
     """Nothing that is away is waited for."""
     retry = api.Retry
-    monkeypatch.setattr(api, "Retry", lambda may_pass, **rest: retry(may_pass, **(rest | {"seconds": 0.0})))
+    monkeypatch.setattr(
+        api, "Retry", lambda is_transient, **rest: retry(is_transient, **(rest | {"seconds": 0.0}))
+    )
     monkeypatch.setattr(kubeflow, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(workspaces, "SERVER_SECONDS", 0.0)
     monkeypatch.setattr("cellwright_pipelines.checking.STORE_SECONDS", 0.0)

@@ -12,7 +12,7 @@ from mlflow.entities import Metric
 
 from cellwright.results import GateCheck, GateDecision
 from cellwright.tracking import Lifecycle
-from cellwright.tracking.models import settle_alias
+from cellwright.tracking.models import assign_alias
 
 PAGE = Path(__file__).parents[2] / "docs/lifecycle.md"
 
@@ -45,7 +45,7 @@ def registry(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         client.log_batch(run.info.run_id, [Metric(name, value, 0, 0) for name, value in metrics.items()])
         tags = {"cellwright.data": "old" if number == 1 else "new"}
         client.create_model_version("shoes", source=str(folder), run_id=run.info.run_id, tags=tags)
-        settle_alias(client, "shoes", number)
+        assign_alias(client, "shoes", number)
     lifecycle = Lifecycle(uri=uri, name="shoes")
     lifecycle.record(2, decision(1, passed=False))
     lifecycle.record(3, decision(1))

@@ -72,7 +72,7 @@ def test_missing_data_is_named(cellwright, spec, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "mistake"),
+    ("line", "problem"),
     [
         ("serch", "No such command 'serch'. Did you mean 'search'?; see cellwright --help"),
         ("run", "Missing argument 'SPEC'; see cellwright run --help"),
@@ -86,11 +86,11 @@ def test_missing_data_is_named(cellwright, spec, tmp_path):
         ),
     ],
 )
-def test_a_wrong_command_line_gets_one_line(cellwright, line, mistake):
+def test_a_wrong_command_line_gets_one_line(cellwright, line, problem):
     result = cellwright(*line.split())
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
-    assert mistake.split(";")[0] in result.stderr
+    assert problem.split(";")[0] in result.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "prepare"])

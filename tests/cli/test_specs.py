@@ -108,8 +108,8 @@ def test_validate_looks_at_the_names_of_class_folders(cellwright, spec, tmp_path
 
 def test_validate_answers_programs(cellwright, spec):
     valid = json.loads(cellwright("validate", spec, "--json").stdout)
-    assert valid["valid"] and valid["name"] == "tiny" and valid["mistakes"] == []
+    assert valid["valid"] and valid["name"] == "tiny" and valid["errors"] == []
     result = cellwright("validate", spec, "--json", "--set", "seed=-1", "--set", "budget.epochs=0")
     answer = json.loads(result.stdout)
     assert result.exit_code == 1 and not answer["valid"] and result.stderr == ""
-    assert len(answer["mistakes"]) == 2 and "seed" in answer["mistakes"][0]
+    assert len(answer["errors"]) == 2 and "seed" in answer["errors"][0]

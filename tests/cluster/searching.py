@@ -100,7 +100,7 @@ class Search:
         (folder,) = (self.folder / self.name).glob("search-*")
         return folder
 
-    def mistake(self, seconds: float = 120) -> str:
+    def problem(self, seconds: float = 120) -> str:
         """Wait until it gives up, and return what it says then."""
         assert self.process.wait(seconds) == 1, self.text()
         return self.text().strip().splitlines()[-1]

@@ -235,7 +235,7 @@ def test_an_upload_in_unequal_parts_is_checked(s3, prefix, tmp_path: Path):
 @pytest.mark.parametrize("fault", ["refuse", "answer_busy"])
 def test_a_store_waits_for_a_server_that_refuses(fault, prefix, proxy, noise, tmp_path: Path):
     told: list[str] = []
-    bucket = S3Store(f"s3://{BUCKET}/{prefix}", say=told.append)
+    bucket = S3Store(f"s3://{BUCKET}/{prefix}", log=told.append)
     (tmp_path / "large").write_bytes(noise * 4)
     bucket.put(tmp_path / "large", "data/here")
     getattr(proxy, fault)(3)
@@ -268,9 +268,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_are_told_at_once(mistake, s3, tmp_path: Path, monkeypatch):
-    uri, environment, words = MISTAKES[mistake]
+@pytest.mark.parametrize("problem", MISTAKES)
+def test_mistakes_are_told_at_once(problem, s3, tmp_path: Path, monkeypatch):
+    uri, environment, words = MISTAKES[problem]
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     spec = write_spec(tmp_path / "spec.yaml", "npz", {"path": uri})

@@ -157,9 +157,9 @@ def failing(store, identity, tmp_path_factory) -> dict[tuple[str, str], Search]:
 
 @pytest.mark.parametrize(("kind", "name"), PLACES)
 def test_a_failing_trial_is_told_with_its_cause(kind: str, name: str, failing):
-    mistake = failing[kind, name].mistake(300)
-    assert FAILING[name][2] in mistake
-    assert "runner.max_failures is 0" in mistake
+    problem = failing[kind, name].problem(300)
+    assert FAILING[name][2] in problem
+    assert "runner.max_failures is 0" in problem
 
 
 def test_wrong_keys_of_the_store_are_told(store, identity, tmp_path):
@@ -175,12 +175,12 @@ def test_wrong_keys_of_the_store_are_told(store, identity, tmp_path):
     )
     spec = on("jobs", SAMPLED, max_failures=0)
     try:
-        mistake = Search(
+        problem = Search(
             {**spec, "store": {**spec["store"], "secret": "wrong"}}, tmp_path, identity
-        ).mistake()
+        ).problem()
     finally:
         kubectl("delete", "secret", "wrong", "-n", "cellwright")
-    assert "s3://cellwright/test/searches/" in mistake and "S3 says" in mistake
+    assert "s3://cellwright/test/searches/" in problem and "S3 says" in problem
 
 
 def test_an_interrupted_search_takes_its_trials_along(store, identity, tmp_path):
@@ -201,6 +201,6 @@ def test_a_search_that_waits_for_nothing_says_so(store, identity, tmp_path_facto
     runner = {"stall_seconds": 20, "profile": {"cpu": "300", "cpu_request": "300"}}
     specs = [on(kind, SAMPLED, **runner) for kind in ("jobs", "katib")]
     searches = [Search(spec, tmp_path_factory.mktemp("stalled"), identity) for spec in specs]
-    for mistake in [search.mistake() for search in searches]:
-        assert "nothing has happened for runner.stall_seconds, 20 s" in mistake
-        assert "maximum cpu usage per Container is 128, but limit is 300" in mistake
+    for problem in [search.problem() for search in searches]:
+        assert "nothing has happened for runner.stall_seconds, 20 s" in problem
+        assert "maximum cpu usage per Container is 128, but limit is 300" in problem

@@ -34,7 +34,7 @@ def test_a_spec_names_class_and_settings(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("path", "settings", "mistake"),
+    ("path", "settings", "problem"),
     [
         ("custom_strategy", "", "strategy.kind: must be one of 'darts'"),
         ("no_such_module:Snas", "", "no_such_module:Snas: cannot find no_such_module"),
@@ -49,7 +49,7 @@ def test_a_spec_names_class_and_settings(tmp_path: Path):
         ("custom", ", path: a", "strategy: custom is now the import path of a section"),
     ],
 )
-def test_mistakes_are_named(tmp_path: Path, path: str, settings: str, mistake: str):
+def test_mistakes_are_named(tmp_path: Path, path: str, settings: str, problem: str):
     with pytest.raises(CellwrightError) as caught:
         load(tmp_path, path, settings)
-    assert mistake in str(caught.value)
+    assert problem in str(caught.value)

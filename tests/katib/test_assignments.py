@@ -13,11 +13,11 @@ from cellwright.errors import CellwrightError
 from cellwright.evaluation import FULL, Evaluation, Fidelity, Objective, Suggestion
 from cellwright.katib.assignments import (
     assign,
+    format_fidelity,
     observation,
     read_evaluation,
     read_fidelity,
     read_suggestion,
-    spell_fidelity,
 )
 from cellwright.spaces import build_space
 from cellwright.spaces.darts.section import DartsSection
@@ -62,8 +62,8 @@ def test_suggestions_come_back_as_they_went(suggestion):
 
 
 def test_a_fidelity_says_what_is_less_than_full():
-    assert spell_fidelity(FULL) == "full"
-    assert spell_fidelity(Fidelity(epochs=1 / 3, data=0.5)) == "epochs:0.3333333333333333,data:0.5"
+    assert format_fidelity(FULL) == "full"
+    assert format_fidelity(Fidelity(epochs=1 / 3, data=0.5)) == "epochs:0.3333333333333333,data:0.5"
 
 
 @pytest.mark.parametrize("text", ["", "epochs", "epochs:2", "epochs:x", "time:0.5", "epochs:0.5:1"])

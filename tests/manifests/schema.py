@@ -11,7 +11,7 @@ from kubernetes import client
 PLAIN = {"str": str, "int": int, "bool": bool, "float": float, "datetime": str, "object": object}
 
 
-def mistakes(value: dict[str, Any]) -> list[str]:
+def problems(value: dict[str, Any]) -> list[str]:
     """Return what Kubernetes would refuse: fields that it does not know, values of another type, what must be there."""
     model = value["apiVersion"].rpartition("/")[2].capitalize() + value["kind"]
     found = list(_mistakes(value, model, value["kind"]))

@@ -19,7 +19,7 @@ from tests.manifests.objects import (
     of_kind,
     pod_templates,
 )
-from tests.manifests.schema import mistakes
+from tests.manifests.schema import problems
 from tests.servers import APPS
 
 TESTCLUSTER = MANIFESTS / "overlays" / "testcluster"
@@ -28,7 +28,7 @@ IMAGES = {path.name for path in (ROOT / "images").iterdir()}
 
 
 def test_kubernetes_knows_every_field(objects):
-    assert [mistake for each in objects for mistake in mistakes(each)] == []
+    assert [problem for each in objects for problem in problems(each)] == []
 
 
 def test_no_two_objects_are_the_same(objects):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.manifests.schema import mistakes
+from tests.manifests.schema import problems
 
 JOB: dict[str, Any] = {
     "apiVersion": "batch/v1",
@@ -16,11 +16,11 @@ JOB: dict[str, Any] = {
 
 
 def test_a_right_object_has_no_mistakes():
-    assert mistakes(JOB) == []
+    assert problems(JOB) == []
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "mistake"),
+    ("path", "value", "problem"),
     [
         (("spec", "backofLimit"), 4, "Job.spec.backofLimit is no field of V1JobSpec"),
         (("spec", "backoffLimit"), "4", "Job.spec.backoffLimit must be int, got '4'"),
@@ -43,9 +43,9 @@ def test_a_right_object_has_no_mistakes():
         ),
     ],
 )
-def test_a_mistake_is_found(path: tuple[Any, ...], value: Any, mistake: str):
+def test_a_mistake_is_found(path: tuple[Any, ...], value: Any, problem: str):
     wrong = inner = copy.deepcopy(JOB)
     for name in path[:-1]:
         inner = inner[name]
     inner[path[-1]] = value
-    assert mistake in mistakes(wrong)
+    assert problem in problems(wrong)

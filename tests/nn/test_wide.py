@@ -42,7 +42,7 @@ def test_cells_give_the_same_wide_and_narrow(name, some, layout, monkeypatch):
             cell = CELLS[name]().to(torch.double, memory_format=layout)
         calls = []
         for module, convolve in ((darts, darts.wide_outputs), (nasbench201, nasbench201.wide_outputs)):
-            monkeypatch.setattr(module, "pays", lambda x: widely)
+            monkeypatch.setattr(module, "is_worthwhile", lambda x: widely)
             monkeypatch.setattr(
                 module, "wide_outputs", lambda *given, f=convolve: calls.append(found := f(*given)) or found
             )

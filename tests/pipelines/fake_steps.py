@@ -11,13 +11,13 @@ def prepare(word: str, workspace: str, data: dsl.Output[dsl.Dataset]):
     import time
     from pathlib import Path
 
-    from cellwright.exit_with_parent import die_with_peer
+    from cellwright.exit_with_parent import exit_with_peer
     from cellwright.files import write_json
     from cellwright.report.lines import LineProgress
 
-    die_with_peer(sys.stdout.fileno())
+    exit_with_peer(sys.stdout.fileno())
     progress = LineProgress(sys.stdout)
-    progress.say(f"word: {word}")
+    progress.log(f"word: {word}")
     progress.advance("prepare", 1, 2, {"loss": 0.5})
     print("words of a library")
     match word.split()[0]:

@@ -90,7 +90,7 @@ WAITING = SimpleNamespace(
 
 
 @pytest.mark.parametrize(
-    ("status", "log", "mistake"),
+    ("status", "log", "problem"),
     [
         ({"phase": "Succeeded"}, "a warning\n", None),
         (
@@ -108,11 +108,11 @@ WAITING = SimpleNamespace(
     ],
 )
 def test_what_the_pod_says_is_told_and_its_job_is_deleted(
-    monkeypatch: pytest.MonkeyPatch, status, log, mistake
+    monkeypatch: pytest.MonkeyPatch, status, log, problem
 ):
     monkeypatch.setattr(inside, "PATIENCE", 0.0)
     monkeypatch.setattr(inside, "POLL_SECONDS", 0.01)
     cluster = Acted(status, log)
     finding = inside.look_inside(cluster, spec())
-    assert (finding.what, finding.mistake) == ("the store and MLflow, from a pod in kubeflow", mistake)
+    assert (finding.what, finding.problem) == ("the store and MLflow, from a pod in kubeflow", problem)
     assert cluster.deleted == ["job"]

@@ -21,7 +21,7 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[object] = []
 
-    def say(self, message):
+    def log(self, message):
         self.events.append(message)
 
     def advance(self, task, done, total, metrics):

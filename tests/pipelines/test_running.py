@@ -8,7 +8,7 @@ from kfp import dsl
 
 from cellwright.errors import DataError
 from cellwright.files import write_text
-from cellwright.report.lines import Message, Mistake, read_line
+from cellwright.report.lines import ErrorMessage, Message, read_line
 from cellwright.report.page import evaluate_metrics, evaluate_page, html
 from cellwright.spec import Store, pack_spec, parse_spec
 from cellwright.steps import prepare
@@ -41,7 +41,7 @@ def printed(capfd) -> list[object]:
 
 def test_the_finished_folder_is_the_artifact(first_step, tmp_path, capfd):
     def work(folder, progress):
-        progress.say("at work")
+        progress.log("at work")
         write_text(folder / "data.txt", "data")
 
     first_step(work)
@@ -61,7 +61,7 @@ def test_without_a_workspace_the_artifact_is_all_there_is(first_step, tmp_path):
 
 def test_in_a_store_the_artifact_tells_where_the_rest_is(first_step, tmp_path, capfd):
     def work(folder, progress):
-        progress.say("at work")
+        progress.log("at work")
         write_text(folder / "data.txt", "data")
         write_text(folder / "manifest.json", "{}")
 
@@ -85,7 +85,7 @@ def test_a_spec_that_was_changed_on_its_way_is_refused(first_step, tmp_path, cap
     with pytest.raises(SystemExit):
         run("prepare", change(SPEC), str(tmp_path), "run", inputs={}, output=artifact(tmp_path / "output"))
     (line,) = printed(capfd)
-    assert isinstance(line, Mistake) and "it was changed on its way" in line.text
+    assert isinstance(line, ErrorMessage) and "it was changed on its way" in line.text
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_mistake_ends_in_one_line(first_step, tmp_path, capfd, error, line):
     with pytest.raises(SystemExit) as raised:
         run("prepare", SPEC, workspace, "run", inputs={}, output=artifact(tmp_path / "output"))
     assert raised.value.code == 1
-    assert printed(capfd) == [Mistake(line.format(workspace))]
+    assert printed(capfd) == [ErrorMessage(line.format(workspace))]
 
 
 def test_a_bug_keeps_its_traceback(first_step, tmp_path, capfd):

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from cellwright.report.lines import (
     Advance,
+    ErrorMessage,
     LineProgress,
     Message,
-    Mistake,
     messages_of,
     read_line,
     write_line,
@@ -19,7 +19,7 @@ texts = st.text(st.characters(codec=None))
 metric_names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.|/-]*", fullmatch=True)
 events = st.one_of(
     st.builds(Message, texts),
-    st.builds(Mistake, texts),
+    st.builds(ErrorMessage, texts),
     st.builds(
         Advance,
         task=texts,
@@ -81,13 +81,13 @@ def test_a_metric_name_that_a_line_cannot_hold_is_refused():
 def test_progress_is_written_line_by_line():
     stream = io.StringIO()
     progress = LineProgress(stream)
-    progress.say("first\nsecond")
+    progress.log("first\nsecond")
     progress.advance("search", 1, 2, {"loss": 0.25})
     progress.fail("wrong")
     assert [read_line(line) for line in stream.getvalue().splitlines()] == [
         Message("first\nsecond"),
         Advance("search", 1, 2, {"loss": 0.25}),
-        Mistake("wrong"),
+        ErrorMessage("wrong"),
     ]
 
 

@@ -9,7 +9,7 @@ def test_bars_keep_the_newest_metrics_and_facts_stand_above():
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=120, color_system=None, legacy_windows=False)
     with LiveProgress(console) as progress:
-        progress.say("prepare: reusing [/runs/digits]")
+        progress.log("prepare: reusing [/runs/digits]")
         progress.advance("search", 1, 4, {"train_loss": 2.0})
         progress.advance("train found", 2, 2, {})
         progress.advance("search", 3, 4, {"train_loss": 0.51234, "skip_fraction": 0.25})

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cellwright.errors import CellwrightError, DataError
-from cellwright.report.mistakes import explain, naming
+from cellwright.report.user_errors import explain, naming
 
 
 @pytest.mark.parametrize(

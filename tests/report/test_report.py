@@ -128,8 +128,8 @@ def test_a_search_of_two_hundred_trials_has_a_small_page():
 @pytest.mark.parametrize(
     ("low", "high", "words"),
     (
-        (0.01, 0.05, "beats every rival; the closest is random-0 (+0.0300"),
-        (-0.01, 0.07, "was not shown to differ from its strongest rival, random-0"),
+        (0.01, 0.05, "beats every baseline; the closest is random-0 (+0.0300"),
+        (-0.01, 0.07, "was not shown to differ from its strongest baseline, random-0"),
     ),
 )
 def test_the_answer_says_what_was_shown(low, high, words):

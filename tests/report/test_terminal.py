@@ -8,10 +8,10 @@ from rich.text import Text
 
 from cellwright.errors import CellwrightError
 from cellwright.report.live import LiveProgress
-from cellwright.report.mistakes import explain
 from cellwright.report.page import html
 from cellwright.report.summary import summarise
 from cellwright.report.terminal import PlainConsole
+from cellwright.report.user_errors import explain
 from tests.report.results import EVALUATION
 
 LINK = '[link="onmouseover=alert(document.domain)]photos.npz'
@@ -54,7 +54,7 @@ def test_a_terminal_obeys_no_name(name: str):
 def test_progress_and_errors_obey_no_name():
     file = io.StringIO()
     with LiveProgress(PlainConsole(file=file, force_terminal=True, width=100)) as live:
-        live.say(f"reading {TITLE}")
+        live.log(f"reading {TITLE}")
         live.advance(f"task {TITLE}", 1, 2, {f"metric {TITLE}": 1.0})
     assert "\x1b]" not in file.getvalue() and "\x07" not in file.getvalue()
     assert (

@@ -343,7 +343,7 @@ def test_a_runner_is_told_what_needs_no_trial(spec, setting, tmp_path: Path):
     class Told(Stage):
         passed_over: list[int] = []
 
-        def pass_over(self, evaluation: Evaluation) -> None:
+        def skip(self, evaluation: Evaluation) -> None:
             self.passed_over.append(evaluation.number)
 
     runner = Told()

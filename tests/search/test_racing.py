@@ -25,8 +25,8 @@ from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
 from cellwright.training.checkpoint import load_tensors
 from cellwright.training.course import WINNER, Course
-from cellwright.training.leaving import STOPPED
 from cellwright.training.networks import continue_network, genotype_network, load_network
+from cellwright.training.stopped_network import STOPPED
 
 SPEC = SearchSpec.model_validate(
     {
@@ -185,7 +185,7 @@ def test_a_plan_keeps_constraints_and_the_budget(raced: Raced, tmp_path: Path) -
     lines: list[str] = []
 
     class Said(Silent):
-        def say(self, message: str) -> None:
+        def log(self, message: str) -> None:
             lines.append(message)
             if "minutes of training" in message:
                 raise KeyboardInterrupt  # the plan is there; the race is not what this is about

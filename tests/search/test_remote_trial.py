@@ -17,7 +17,7 @@ from cellwright.search.remote_trial import RemoteTrial
 from cellwright.search.trial import TrialRequest
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
-from cellwright.stores import FolderStore, Store, offer, push
+from cellwright.stores import FolderStore, Store, push, upload_initial
 from cellwright.tasks.preparing import prepare
 
 SPEC: dict[str, Any] = {
@@ -79,7 +79,7 @@ def ask(store: Store, place: str, spec: SearchSpec, folder: Path, genotype: Geno
         threads=1,
     )
     request.save(folder / "asked" / "trial.json")
-    offer(store, folder / "asked", place)
+    upload_initial(store, folder / "asked", place)
 
 
 def files_of(store: FolderStore, search: str) -> set[str]:

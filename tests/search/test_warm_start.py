@@ -83,7 +83,7 @@ def test_a_one_shot_search_begins_with_the_alphas_of_an_earlier_one(
 
 
 @pytest.mark.parametrize(
-    ("sections", "mistake"),
+    ("sections", "problem"),
     [
         (
             {"space": {"kind": "nasbench201"}},
@@ -96,10 +96,10 @@ def test_a_one_shot_search_begins_with_the_alphas_of_an_earlier_one(
     ],
 )
 def test_alphas_that_do_not_suit_are_refused(
-    sections: dict[str, Any], mistake: str, earlier: dict[str, Path], workspace: Path
+    sections: dict[str, Any], problem: str, earlier: dict[str, Path], workspace: Path
 ):
     spec = spec_of(start={"search": earlier["search"]}, **sections)
-    with pytest.raises(CellwrightError, match=mistake):
+    with pytest.raises(CellwrightError, match=problem):
         run_until("search", spec, workspace, Silent())
 
 

@@ -13,7 +13,7 @@ SPACE = CandidateSpace(CELLS, {"retrain.learning_rate": (0.01, 0.1), "augment.fl
 
 def test_the_architecture_keeps_its_own_structure():
     assert SPACE.decisions == {**CELLS.decisions, "retrain.learning_rate": (1, 2), "augment.flip": (1, 2)}
-    assert {group: SPACE.meetings[group] for group in CELLS.meetings} == CELLS.meetings
+    assert {group: SPACE.sum_indices[group] for group in CELLS.sum_indices} == CELLS.sum_indices
     candidate = SPACE.sample(random.Random(0))
     genotype = candidate.genotype
     assert SPACE.encode(candidate)[: len(CELLS.encode(genotype))] == CELLS.encode(genotype)

@@ -20,7 +20,7 @@ def load(folder: Path, content: str | bytes, *overrides: str) -> SearchSpec:
     return load_spec(path, overrides)
 
 
-def mistake(folder: Path, content: str | bytes, *overrides: str) -> str:
+def problem(folder: Path, content: str | bytes, *overrides: str) -> str:
     with pytest.raises(SpecError) as caught:
         load(folder, content, *overrides)
     return str(caught.value).replace(f"{folder / 'search.yaml'}", "s", 1)
@@ -79,7 +79,7 @@ def mistake(folder: Path, content: str | bytes, *overrides: str) -> str:
     ],
 )
 def test_what_was_meant_is_told(tmp_path: Path, text: str | bytes, told: str):
-    assert told in mistake(tmp_path, text)
+    assert told in problem(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_what_was_meant_is_told(tmp_path: Path, text: str | bytes, told: str):
     ],
 )
 def test_what_is_no_place_here_is_told(tmp_path: Path, place: str, told: str):
-    found = mistake(tmp_path, f"name: a\ndata: {{source: npz, path: '{place}'}}")
+    found = problem(tmp_path, f"name: a\ndata: {{source: npz, path: '{place}'}}")
     assert found.startswith("s: data.path: ") and told in found
 
 
 def test_a_correction_is_not_offered_where_it_is_wrong_too(tmp_path: Path):
-    assert mistake(tmp_path, GOOD + "budget: {epochs: '-1,5'}").endswith("got '-1,5'")
-    assert mistake(tmp_path, IMAGES + "resize: 4x4}").endswith("got '4x4'")
+    assert problem(tmp_path, GOOD + "budget: {epochs: '-1,5'}").endswith("got '-1,5'")
+    assert problem(tmp_path, IMAGES + "resize: 4x4}").endswith("got '4x4'")
 
 
 def test_an_empty_section_is_its_defaults(tmp_path: Path):

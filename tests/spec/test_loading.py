@@ -18,7 +18,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
 
 
 @pytest.mark.parametrize(
-    ("text", "mistakes"),
+    ("text", "problems"),
     [
         ("data: {source: digits}", ["name: must be given"]),
         ("name: a", ["data: must be given"]),
@@ -162,11 +162,11 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ("just words", ["a spec must be a mapping"]),
     ],
 )
-def test_each_mistake_is_named_by_path_value_and_rule(tmp_path: Path, text: str, mistakes: list[str]):
+def test_each_mistake_is_named_by_path_value_and_rule(tmp_path: Path, text: str, problems: list[str]):
     with pytest.raises(SpecError) as caught:
         load(tmp_path, text)
-    for mistake in mistakes:
-        assert mistake in str(caught.value)
+    for problem in problems:
+        assert problem in str(caught.value)
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path):
@@ -278,7 +278,7 @@ def test_what_users_bring_survives_the_way_through_a_pipeline_parameter(
 
 
 @pytest.mark.parametrize(
-    ("section", "written", "mistake"),
+    ("section", "written", "problem"),
     [
         ("space", "num_layers: 0", "space.num_layers: must be greater than or equal to 1, got 0"),
         ("space", "num_layer: 3", "space.num_layer: unknown key; did you mean 'num_layers'?"),
@@ -289,7 +289,7 @@ def test_what_users_bring_survives_the_way_through_a_pipeline_parameter(
     ],
 )
 def test_a_mistake_in_what_users_bring_has_its_whole_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, written: str, mistake: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, written: str, problem: str
 ):
     monkeypatch.syspath_prepend(EXAMPLES)
     kind = OWN[section].partition(",")[0]
@@ -297,7 +297,7 @@ def test_a_mistake_in_what_users_bring_has_its_whole_path(
     own = {**OWN, section: f"{kind}, {written}{end}"}
     with pytest.raises(SpecError) as caught:
         load(tmp_path, GOOD + "\n".join(f"{name}: {text}" for name, text in own.items()))
-    assert str(caught.value) == f"{tmp_path / 'search.yaml'}: {mistake}"
+    assert str(caught.value) == f"{tmp_path / 'search.yaml'}: {problem}"
 
 
 def test_hyperparameters_are_put_over_the_spec(tmp_path: Path):

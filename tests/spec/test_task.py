@@ -24,7 +24,7 @@ def load(folder: Path, text: str) -> SearchSpec:
     return load_spec(path)
 
 
-def mistakes(folder: Path, text: str) -> list[str]:
+def problems(folder: Path, text: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
         load(folder, text)
     return [line.removeprefix(f"{folder / 'search.yaml'}: ") for line in str(caught.value).splitlines()]
@@ -59,7 +59,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
     ],
 )
 def test_augment_is_checked_by_the_task_that_the_data_is_for(tmp_path: Path, text: str, expected: list[str]):
-    assert mistakes(tmp_path, text) == expected
+    assert problems(tmp_path, text) == expected
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_what_is_said_stays(tmp_path: Path):
     [(DIGITS, "mlp", ", ".join(ImagesSection.hand_designed)), (SPECTRA, "resnet", "mlp")],
 )
 def test_a_hand_designed_network_is_one_of_the_tasks(tmp_path: Path, data: str, name: str, networks: str):
-    assert mistakes(tmp_path, f"{data}evaluate: {{baseline: {{hand_designed: {name}}}}}") == [
+    assert problems(tmp_path, f"{data}evaluate: {{baseline: {{hand_designed: {name}}}}}") == [
         f"the spec: evaluate.baseline.hand_designed must be one of {networks}, or null, got {name!r}"
     ]
 
 
 @pytest.mark.parametrize(
-    ("text", "mistake"),
+    ("text", "problem"),
     [
         (
             SPECTRA + "strategy: {kind: random}\nobjectives: [{metric: accuracy}]",
@@ -121,8 +121,8 @@ def test_a_hand_designed_network_is_one_of_the_tasks(tmp_path: Path, data: str, 
         ),
     ],
 )
-def test_other_sections_are_checked_by_the_task_too(tmp_path: Path, text: str, mistake: str):
-    assert mistakes(tmp_path, text) == [mistake]
+def test_other_sections_are_checked_by_the_task_too(tmp_path: Path, text: str, problem: str):
+    assert problems(tmp_path, text) == [problem]
 
 
 @pytest.mark.parametrize(

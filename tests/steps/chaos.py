@@ -193,7 +193,7 @@ def flip(rng: random.Random, root: Path) -> None:
 
 
 def is_right(answer: str, whole: str, root: Path) -> bool:
-    """Tell whether an answer is the result, or an error that names a file of the store."""
+    """Return whether an answer is the result, or an error that names a file of the store."""
     return answer == whole or (answer.startswith("error: ") and any(
         name in answer for name in ("steps/", "leases/", str(root))
     ))  # fmt: skip

@@ -22,7 +22,7 @@ from cellwright.steps.gate import Gatekeeper
 from cellwright.steps.prepare import prepare
 from cellwright.tasks.base import read_task
 from cellwright.tracking import Lifecycle, RegisteredModel
-from cellwright.tracking.models import settle_alias
+from cellwright.tracking.models import assign_alias
 from cellwright.tracking.registry import digests
 from cellwright.training.checkpoint import save_tensors
 from cellwright.training.networks import genotype_network, load_network
@@ -116,14 +116,14 @@ def gated(prepared: Path, uri: str, tmp_path: Path) -> Callable[..., SimpleNames
             },
         )
         number = int(version.version)
-        alias = settle_alias(client, "small", number, has_gate=True)
+        alias = assign_alias(client, "small", number, has_gate=True)
         said: list[str] = []
         if between:
             between(keeper.lifecycle)
         model, decision = keeper.promote(
             RegisteredModel(name="small", version=number, alias=alias),
             keeper.judge(),
-            SimpleNamespace(say=said.append),
+            SimpleNamespace(log=said.append),
         )
         assert keeper.lifecycle.decision(number) == decision
         champion = keeper.lifecycle.champion()
@@ -134,7 +134,7 @@ def gated(prepared: Path, uri: str, tmp_path: Path) -> Callable[..., SimpleNames
             folder=folder,
             champion=champion and champion.version,
             lifecycle=keeper.lifecycle,
-            again=lambda: keeper.promote(model, keeper.judge(), SimpleNamespace(say=said.append)),
+            again=lambda: keeper.promote(model, keeper.judge(), SimpleNamespace(log=said.append)),
         )
 
     return register

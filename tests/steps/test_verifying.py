@@ -42,7 +42,7 @@ def store(workspace: Path, tmp_path: Path) -> FolderStore:
 
 def test_what_is_whole_is_ok(store: FolderStore, workspace: Path):
     for found in (verify_store(store), verify_workspace(workspace)):
-        assert {mistake for verified in found for mistake in verified.mistakes} == set()
+        assert {problem for verified in found for problem in verified.problems} == set()
 
 
 def test_each_changed_byte_of_a_store_is_named(store: FolderStore):
@@ -54,17 +54,17 @@ def test_each_changed_byte_of_a_store_is_named(store: FolderStore):
         whole = file.read_bytes()
         place = rng.randrange(len(whole))
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :])
-        mistakes = [mistake for verified in verify_store(store) for mistake in verified.mistakes]
-        assert any(file.relative_to(store.root).as_posix() in mistake for mistake in mistakes)
+        problems = [problem for verified in verify_store(store) for problem in verified.problems]
+        assert any(file.relative_to(store.root).as_posix() in problem for problem in problems)
         file.write_bytes(whole)
 
 
 def test_a_lost_an_added_and_another_file_are_named(workspace: Path, spec: SearchSpec):
     (counted,) = workspace.glob("count-*")
     (counted / "seed").rename(counted / "more")
-    mistakes = [mistake for verified in verify_workspace(workspace) for mistake in verified.mistakes]
-    assert len(mistakes) == 2
-    assert f"{counted}/seed must be there" in mistakes[0] and f"{counted}/more must be in" in mistakes[1]
+    problems = [problem for verified in verify_workspace(workspace) for problem in verified.problems]
+    assert len(problems) == 2
+    assert f"{counted}/seed must be there" in problems[0] and f"{counted}/more must be in" in problems[1]
 
 
 def test_an_input_that_was_made_again_breaks_the_chain(workspace: Path, spec: SearchSpec):
@@ -72,8 +72,8 @@ def test_an_input_that_was_made_again_breaks_the_chain(workspace: Path, spec: Se
     (counted / "step.json").unlink()
     (counted / "seed").write_text("0")
     run(COUNT, spec, workspace)
-    (mistake,) = [mistake for verified in verify_workspace(workspace) for mistake in verified.mistakes]
-    assert "read-" in mistake and f"its input {counted.name} must have the record" in mistake
+    (problem,) = [problem for verified in verify_workspace(workspace) for problem in verified.problems]
+    assert "read-" in problem and f"its input {counted.name} must have the record" in problem
 
 
 def test_where_nothing_is_finished_there_is_nothing_to_verify(tmp_path: Path):

@@ -15,9 +15,9 @@ def store(tmp_path: Path) -> FolderStore:
     return FolderStore(str(tmp_path / "volume"))
 
 
-def work(store: FolderStore, path: Path, say, *files: str, is_done: bool = False) -> str:
+def work(store: FolderStore, path: Path, log, *files: str, is_done: bool = False) -> str:
     """Do a part of the work, and be killed unless it is all; return what was resumed."""
-    with attempting(path, store, "steps/x", FolderRecord, say=say, seconds=60) as attempt:
+    with attempting(path, store, "steps/x", FolderRecord, log=log, seconds=60) as attempt:
         resumed = " ".join(sorted(file.name for file in path.iterdir()))
         for name in files:
             (path / name).write_text(f"{name} of {path.name}")
@@ -77,7 +77,7 @@ def test_a_kill_between_any_two_requests_leaves_an_attempt_that_can_be_resumed(
     monkeypatch.setattr(store, "put", put)
     path = tmp_path / "one"
     try:
-        with attempting(path, store, "steps/x", FolderRecord, say=said.append, seconds=60) as attempt:
+        with attempting(path, store, "steps/x", FolderRecord, log=said.append, seconds=60) as attempt:
             for text in ("epoch 1", "epoch 22"):
                 (path / "checkpoint").write_text(text)
                 attempt.store_now()
@@ -94,7 +94,7 @@ def test_one_that_wakes_up_changes_nothing_of_what_another_one_finished(store, t
     """The one that was frozen stores its weights where nobody reads them."""
     said: list[str] = []
     frozen = tmp_path / "frozen"
-    with attempting(frozen, store, "steps/x", FolderRecord, say=said.append, seconds=60) as attempt:
+    with attempting(frozen, store, "steps/x", FolderRecord, log=said.append, seconds=60) as attempt:
         (frozen / "weights").write_text("epoch 1")
         attempt.store_now()
         work(store, tmp_path / "other", said.append, "weights", is_done=True)

@@ -44,7 +44,7 @@ def outside(store, tmp_path: Path) -> Path:
     [
         lambda store, file: store.get("x/result.json", file.parent / "there"),
         lambda store, file: store.get("linked/secret", file.parent / "there"),
-        lambda store, file: store.look("x/result.json"),
+        lambda store, file: store.read_text("x/result.json"),
         lambda store, file: store.swap("x/result.json", "theirs", None),
         lambda store, file: store.swap("x/lease", "theirs", "tag"),
         lambda store, file: store.holds(file, "linked/secret"),
@@ -68,12 +68,12 @@ def test_one_that_is_frozen_in_a_lock_does_not_block_others(store, tmp_path: Pat
     code = f"""
 from cellwright.stores import FolderStore
 store = FolderStore({str(store.root)!r})
-look = store.look
+read_text = store.read_text
 def frozen(name):
     print("in the lock", flush=True)
     input()
-    return look(name)
-store.look = frozen
+    return read_text(name)
+store.read_text = frozen
 print(store.swap("leases/a", "frozen", {tag!r}))
 """
     command = [sys.executable, "-c", code]
@@ -82,4 +82,4 @@ print(store.swap("leases/a", "frozen", {tag!r}))
         store.lock_seconds = 0.2
         assert store.swap("leases/a", "two", tag) is not None
         assert frozen.communicate("\n")[0] == "None\n"
-    assert store.look("leases/a")[0] == "two"
+    assert store.read_text("leases/a")[0] == "two"

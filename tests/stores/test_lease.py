@@ -85,7 +85,7 @@ def test_one_that_stands_still_is_taken_over(store):
 
 def test_a_holder_that_lives_keeps_it(store):
     with leased(store, NAME, "a", print, seconds=0.2):
-        seen = {store.look(NAME)[1] for _ in range(20) if time.sleep(0.02) is None}
+        seen = {store.read_text(NAME)[1] for _ in range(20) if time.sleep(0.02) is None}
         assert owner(store) == "a"
     assert len(seen) > 2
 
@@ -96,7 +96,7 @@ from cellwright.stores import FolderStore, leased
 import json, time
 store = FolderStore({str(tmp_path)!r})
 with leased(store, {NAME!r}, "a", print, seconds=0.4):
-    store.swap({NAME!r}, json.dumps({{"owner": "b", "version": "1"}}), store.look({NAME!r})[1])
+    store.swap({NAME!r}, json.dumps({{"owner": "b", "version": "1"}}), store.read_text({NAME!r})[1])
     time.sleep(60)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -10,7 +10,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from cellwright.stores.retrying import may_pass, s3_retry
+from cellwright.stores.retrying import is_transient, s3_retry
 
 
 def answer(status: int, code: str = "Some") -> ClientError:
@@ -41,7 +41,7 @@ LASTING = [
 
 @pytest.mark.parametrize("error", PASSING, ids=str)
 def test_what_may_pass_is_tried_again(error):
-    assert may_pass(error)
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize("error", LASTING, ids=str)
@@ -59,7 +59,7 @@ def test_mistakes_are_told_at_once(error):
 
 def test_many_that_wait_say_so_once():
     told: list[str] = []
-    retry = s3_retry("http://s3", say=told.append)
+    retry = s3_retry("http://s3", log=told.append)
     together = threading.Barrier(4)
 
     def request_that_fails_first():
@@ -81,11 +81,11 @@ def test_many_that_wait_say_so_once():
 
 def test_retry_has_an_end():
     with pytest.raises(EndpointConnectionError):
-        s3_retry("s3", say=lambda line: None, seconds=0.1)(lambda: throw(REFUSED))
+        s3_retry("s3", log=lambda line: None, seconds=0.1)(lambda: throw(REFUSED))
 
 
 def test_what_is_wanted_no_more_is_not_tried_again():
-    retry = s3_retry("s3", say=lambda line: retry.ended.set())
+    retry = s3_retry("s3", log=lambda line: retry.ended.set())
     with pytest.raises(EndpointConnectionError):
         retry(lambda: throw(REFUSED))
 

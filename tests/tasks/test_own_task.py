@@ -49,7 +49,7 @@ class StationsAugment(TaskSection):
 class StationsReader(Reader):
     section: StationsSection
 
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         with np.load(self.section.path) as arrays:
             inputs = {name: arrays[name] for name in ("place", "signal")}
             return Source(examples=Examples(origin="stations", inputs=inputs, targets=arrays["target"]))

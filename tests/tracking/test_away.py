@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 from cellwright.errors import CellwrightError
 from cellwright.tracking import (
     LiveLogging,
-    MlflowAway,
     MlflowTracker,
+    MlflowUnavailable,
     Pace,
     RunRecord,
     Target,
@@ -59,7 +59,7 @@ def answering(status: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 def test_a_server_that_may_do_better_later_is_away(status: int):
-    with answering(status) as address, pytest.raises(MlflowAway, match=str(status)):
+    with answering(status) as address, pytest.raises(MlflowUnavailable, match=str(status)):
         MlflowTracker(uri=address, experiment="cells")
 
 
@@ -68,14 +68,14 @@ def test_a_refusal_is_told_at_once(status: int):
     retry = mlflow_retry(seconds=1e6)
     with answering(status) as address, pytest.raises(CellwrightError, match=str(status)) as caught:
         MlflowTracker(uri=address, experiment="cells", retry=retry)
-    assert not isinstance(caught.value, MlflowAway)
+    assert not isinstance(caught.value, MlflowUnavailable)
 
 
 def test_waiting_ends():
     said: list[str] = []
-    with pytest.raises(MlflowAway, match="Connection refused"):
+    with pytest.raises(MlflowUnavailable, match="Connection refused"):
         MlflowTracker(
-            uri="http://127.0.0.1:9", experiment="cells", retry=mlflow_retry(seconds=1, say=said.append)
+            uri="http://127.0.0.1:9", experiment="cells", retry=mlflow_retry(seconds=1, log=said.append)
         )
     assert len(said) == 1 and "no server answers there" in said[0] and "up to 1 s" in said[0]
 

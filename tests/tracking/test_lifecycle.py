@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from cellwright.errors import CellwrightError
 from cellwright.results import GateCheck, GateDecision
 from cellwright.tracking import Champion, ChampionMoved, Lifecycle, NotPromoted, champion
-from cellwright.tracking.models import settle_alias
+from cellwright.tracking.models import assign_alias
 
 DECISION = GateDecision(
     passed=True,
@@ -31,7 +31,7 @@ def client(uri: str, tmp_path: Path) -> MlflowClient:
     client.create_registered_model("shoes")
     for number in range(1, 5):
         client.create_model_version("shoes", source=str(tmp_path), tags={"cellwright.data": f"data {number}"})
-    settle_alias(client, "shoes", 1)
+    assign_alias(client, "shoes", 1)
     return client
 
 

@@ -15,7 +15,6 @@ from mlflow import MlflowClient
 from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry
 from cellwright.tracking import MlflowTracker, RegisteredModel, RunRecord, mlflow_retry, verify_model
-from cellwright.tracking.models import settle_alias
 
 Register = Callable[..., RegisteredModel]
 
@@ -90,8 +89,8 @@ def test_a_version_holds_model_files_and_numbers(uri: str, register: Register, n
 
 def test_each_changed_byte_of_a_registered_model_is_named(uri: str, register: Register):
     registered = register("first")
-    num_files, mistakes = verify_model(uri, registered.uri)
-    assert (num_files > 5, mistakes) == (True, ())
+    num_files, problems = verify_model(uri, registered.uri)
+    assert (num_files > 5, problems) == (True, ())
     folder = Path(MlflowClient(uri).get_model_version_download_uri("net", "1").removeprefix("file://"))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     rng = random.Random(0)
@@ -100,8 +99,8 @@ def test_each_changed_byte_of_a_registered_model_is_named(uri: str, register: Re
         whole = file.read_bytes()
         place = rng.randrange(len(whole))
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :])
-        (mistake,) = verify_model(uri, registered.uri)[1]
-        assert f"models:/net/1: {file.relative_to(folder)} must have the SHA-256" in mistake
+        (problem,) = verify_model(uri, registered.uri)[1]
+        assert f"models:/net/1: {file.relative_to(folder)} must have the SHA-256" in problem
         file.write_bytes(whole)
     (folder / "data/model.pt2").unlink()
     (folder / "more.pkl").touch()
@@ -162,7 +161,7 @@ def test_an_alias_that_another_process_took_meanwhile_is_not_reported(uri: str, 
         set_alias(name, alias, "2")
 
     client.set_registered_model_alias = taken
-    assert settle_alias(client, "net", 1) is None
+    assert set_alias(client, "net", 1) is None
 
 
 class FromTwoInputs(torch.nn.Module):

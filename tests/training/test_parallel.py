@@ -13,7 +13,7 @@ from cellwright.spec import Retrain
 from cellwright.training import parallel
 from cellwright.training.checkpoint import load_tensors
 from cellwright.training.retraining import Retraining
-from cellwright.training.whole_batch_norms import WholeBatchNorms
+from cellwright.training.sync_batch_norms import SyncBatchNorms
 from tests.processes import do_together
 from tests.training.test_retraining import AUGMENT, CELLS, RESNET, TASK, KillAfter, Killed
 
@@ -31,7 +31,7 @@ def norm_and_gradients(mode: bool, x: Tensor, scale: Tensor | None, shift: Tenso
     mean, variance = torch.ones(3).double(), torch.ones(3).double()
     arguments = (inputs[0], mean, variance, *(inputs[1:] or (None, None)))
     if mode:
-        with WholeBatchNorms(lambda tensor: tensor):
+        with SyncBatchNorms(lambda tensor: tensor):
             output = functional.batch_norm(*arguments, training=True, momentum=0.3)
     else:
         output = functional.batch_norm(*arguments, training=True, momentum=0.3)
@@ -122,7 +122,7 @@ def test_shares_make_up_the_batch_and_one_too_small_is_everyones(tmp_path: Path)
 def fail_in_turn(folder: Path) -> None:
     if parallel.is_first():
         parallel.barrier()
-    (folder / f"{parallel.is_first()}").write_text(str(parallel.fails_first()))
+    (folder / f"{parallel.is_first()}").write_text(str(parallel.is_first_to_fail()))
     if not parallel.is_first():
         parallel.barrier()
 

@@ -78,7 +78,7 @@ def recordings(monkeypatch):
         return stand_in(module, samples, allow_unused_input)
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
-    monkeypatch.setattr(replay, "pays", lambda device: True)
+    monkeypatch.setattr(replay, "is_worthwhile", lambda device: True)
     return made
 
 
@@ -141,7 +141,7 @@ def test_a_search_from_recorded_passes_is_the_same(
 
     *replayed, state = outcome()
     assert len(recordings) == num_kinds
-    monkeypatch.setattr(replay, "pays", lambda device: False)
+    monkeypatch.setattr(replay, "is_worthwhile", lambda device: False)
     *computed, expected = outcome()
     assert replayed == computed
     for name, tensor in expected.items():
@@ -162,7 +162,7 @@ def test_a_training_from_recorded_passes_is_the_same(tiny_task, bars, recordings
 
     replayed = weights("replayed")
     assert len(recordings) == 1
-    monkeypatch.setattr(replay, "pays", lambda device: False)
+    monkeypatch.setattr(replay, "is_worthwhile", lambda device: False)
     for name, tensor in weights("computed").items():
         assert replayed[name].equal(tensor), name
 

@@ -42,7 +42,7 @@ class _Commands(TyperGroup):
     """
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the command line; a mistake in it is one line, too."""
+        """Run the command line; an error in it is one line, too."""
         from typer._click.exceptions import NoArgsIsHelpError, UsageError
 
         try:
@@ -62,13 +62,13 @@ class _Commands(TyperGroup):
         except typer.Exit:
             raise
         except KeyboardInterrupt as interrupt:
-            if processes.fails_first():
+            if processes.is_first_to_fail():
                 print("interrupted: run the same command again to resume", file=sys.stderr)
             raise typer.Exit(getattr(interrupt, "exit_code", _INTERRUPTED)) from interrupt
         except Exception as error:
-            if not processes.fails_first():
+            if not processes.is_first_to_fail():
                 raise typer.Exit(1) from error
-            if not _tell(error):
+            if not _print_error(error):
                 raise
             raise typer.Exit(1) from error
 
@@ -85,14 +85,14 @@ def _end(number: int, _: object) -> None:
     raise ended
 
 
-def _tell(error: Exception) -> bool:
+def _print_error(error: Exception) -> bool:
     """Print what the user must fix; return whether it is the user's to fix."""
-    from cellwright.report.mistakes import explain
+    from cellwright.report.user_errors import explain
 
-    mistake = explain(error)
-    if mistake is not None:
-        print(f"error: {mistake}", file=sys.stderr)
-    return mistake is not None
+    problem = explain(error)
+    if problem is not None:
+        print(f"error: {problem}", file=sys.stderr)
+    return problem is not None
 
 
 app = typer.Typer(
@@ -139,7 +139,7 @@ def _finish() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        _tell(error)
+        _print_error(error)
         sys.exit(1)
 
 

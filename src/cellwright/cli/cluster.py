@@ -77,25 +77,25 @@ def doctor(
     from cellwright.runners import Finding, runner_class
 
     loaded = load(spec, overrides)
-    say = partial(typer.echo, err=as_json)
+    log = partial(typer.echo, err=as_json)
 
     def look() -> Iterator[Finding]:
-        yield from runner_class(loaded.runner).preflight(loaded, katib_namespace, say)
+        yield from runner_class(loaded.runner).preflight(loaded, katib_namespace, log)
         if inside is not None:
             from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster
             from cellwright_pipelines.inside import look_inside
 
-            yield look_inside(Cluster(inside, say, seconds=COMMAND_SECONDS), loaded)
+            yield look_inside(Cluster(inside, log, seconds=COMMAND_SECONDS), loaded)
 
     findings = []
     for finding in look():
         findings.append(finding)
-        say(f"{'ok     ' if finding.mistake is None else 'MISSING'} {finding.what}")
-        if finding.mistake is not None:
-            say(f"        {finding.mistake}")
+        log(f"{'ok     ' if finding.problem is None else 'MISSING'} {finding.what}")
+        if finding.problem is not None:
+            log(f"        {finding.problem}")
     if as_json:
         options.print_json([asdict(finding) for finding in findings])
-    if missing := sum(finding.mistake is not None for finding in findings):
+    if missing := sum(finding.problem is not None for finding in findings):
         raise CellwrightError(f"{missing} of what the search needs on the cluster is missing")
 
 

@@ -208,7 +208,7 @@ def _origin(address: str | None) -> tuple[str, str | None, int | None] | None:
 
 
 def _is_in_the_clear(address: str | None) -> bool:
-    """Tell whether others could read what is sent: http that leaves this machine and this cluster."""
+    """Return whether others could read what is sent: http that leaves this machine and this cluster."""
     scheme, host, _ = _origin(address) or ("https", None, None)
     host = host or ""
     if (

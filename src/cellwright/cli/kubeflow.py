@@ -252,7 +252,7 @@ def _begin(kubeflow: "Kubeflow", run_id: str, follow: bool) -> None:
 
 
 def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
-    """Tell each change of a step's state; raise where the run did not succeed, with the cause of what failed."""
+    """Print each change of a step's state; raise where the run did not succeed, with the cause of what failed."""
     from cellwright.errors import CellwrightError
 
     told: dict[str, str] = {}
@@ -260,9 +260,9 @@ def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
     for run in kubeflow.follow(run_id):
         for step, state in run.steps.items():
             is_at_work = state.state in ("RUNNING", "PENDING")
-            trouble = _trouble(pods, step) if pods and state.state == "RUNNING" else None
+            problem = _problem(pods, step) if pods and state.state == "RUNNING" else None
             after = "" if is_at_work else f" after {state.seconds:.0f} s"
-            line = f"{state.state.lower()}{after}" if trouble is None else trouble
+            line = f"{state.state.lower()}{after}" if problem is None else problem
             if told.get(step) != line and state.state != "PENDING":
                 told[step] = line
                 typer.echo(f"{step}: {line}")
@@ -290,29 +290,29 @@ def _conclude(kubeflow: "Kubeflow", run: "PipelineRun") -> None:
             typer.echo(visible(message))
 
 
-def _trouble(pods: "StepPods", step: str) -> str | None:
+def _problem(pods: "StepPods", step: str) -> str | None:
     """Return what keeps a step from running, as far as its pods can be seen right now."""
     from cellwright.errors import CellwrightError
 
     try:
-        return pods.trouble(step)
+        return pods.problem(step)
     except CellwrightError:
         return None
 
 
 def _cause(log: str) -> str:
-    """Return the mistake that a log tells of, or its last lines."""
-    from cellwright.report.lines import last_mistake
+    """Return the error in a log, or its last lines."""
+    from cellwright.report.lines import last_error
 
     last_lines = "\n".join(log.strip().splitlines()[-LOG_LINES:])
-    return last_mistake(log) or last_lines or "there is no log: its pod never ran, or is gone"
+    return last_error(log) or last_lines or "there is no log: its pod never ran, or is gone"
 
 
 def _log(kubeflow: "Kubeflow", run: "PipelineRun", step: str) -> str:
     """Return a step's log from KFP, or from its pod where KFP gives none and the kubeconfig reaches it."""
     from cellwright.errors import CellwrightError
 
-    text: str = kubeflow.log(run, step)
+    text: str = kubeflow.step_log(run, step)
     if text:
         return text
     try:
@@ -331,7 +331,7 @@ def _pods(kubeflow: "Kubeflow", run_id: str) -> "StepPods | None":
     try:
         cluster = Cluster(kubeflow.namespace or "kubeflow", lambda reason: None, seconds=COMMAND_SECONDS)
         pods = StepPods(cluster, run_id)
-        pods.trouble("prepare")
+        pods.problem("prepare")
     except CellwrightError:
         return None
     return pods

@@ -1,4 +1,4 @@
-"""The commands that move a registered model's alias `champion`, and that tell how it moved."""
+"""The commands that move a registered model's alias `champion`, and that show how it moved."""
 
 import os
 from pathlib import Path
@@ -71,7 +71,7 @@ def promote(
     move = model.promote(
         number, expected=now, who=_who(), why=why, evidence=decision, owner=_owner(), force=force
     )
-    _tell(name, move)
+    _print_move(name, move)
 
 
 def rollback(
@@ -85,7 +85,7 @@ def rollback(
     A version that was rolled back itself is not returned to, and not skipped either: then name the version to return to
     with `cellwright promote`.
     """
-    _tell(name, _lifecycle(name, runs, tracking_uri).rollback(who=_who(), why=why, owner=_owner()))
+    _print_move(name, _lifecycle(name, runs, tracking_uri).rollback(who=_who(), why=why, owner=_owner()))
 
 
 def history(
@@ -180,7 +180,7 @@ def _print_facts(one: "VersionFacts", other: "VersionFacts") -> None:
     )
 
 
-def _tell(name: str, move: "Move") -> None:
+def _print_move(name: str, move: "Move") -> None:
     before = f", in place of version {move.from_version}" if move.from_version else ""
     typer.echo(f"{name}: version {move.to_version} is the champion{before}")
 

@@ -75,13 +75,11 @@ def predict(
             nonlocal broken
             for prediction in predictor.predict(paths):
                 prediction = replace(prediction, name=prediction.name.removeprefix(f"{temporary}/"))
-                if prediction.mistake is None:
+                if prediction.error is None:
                     yield prediction
                 else:
                     broken += 1
-                    print(
-                        f"error: {visible(prediction.name)}: {visible(prediction.mistake)}", file=sys.stderr
-                    )
+                    print(f"error: {visible(prediction.name)}: {visible(prediction.error)}", file=sys.stderr)
 
         show(answered())
     if broken:

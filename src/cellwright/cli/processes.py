@@ -1,4 +1,4 @@
-"""Processes that torchrun started together, as they say in the environment."""
+"""Processes that torchrun started together, as the environment describes them."""
 
 import os
 import sys
@@ -16,13 +16,13 @@ def count() -> int:
     """Return how many there are.
 
     Raises:
-        CellwrightError: the environment does not say it as torchrun does.
+        CellwrightError: the environment does not describe them as torchrun does.
     """
     return _number("WORLD_SIZE", 1) if os.environ.get("WORLD_SIZE") else 1
 
 
 def is_first() -> bool:
-    """Tell whether this is the one that writes and speaks."""
+    """Return whether this is the one that writes and speaks."""
     return count() == 1 or os.environ["RANK"] == "0"
 
 
@@ -31,7 +31,7 @@ def together() -> Iterator[None]:
     """Let this process work with the others, if there are any; all but the first are silent.
 
     Raises:
-        CellwrightError: the environment does not say how to find them.
+        CellwrightError: the environment lacks their address.
     """
     if count() == 1:
         yield
@@ -61,10 +61,10 @@ def wait() -> None:
         parallel.barrier()
 
 
-def fails_first() -> bool:
-    """Tell, once, whether no other has failed before: its error is the one to show."""
+def is_first_to_fail() -> bool:
+    """Return whether no other process failed before, so that only the first error is shown. Call it once."""
     parallel = sys.modules.get("cellwright.training.parallel")
-    return parallel is None or parallel.fails_first()
+    return parallel is None or parallel.is_first_to_fail()
 
 
 def _number(name: str, least: int) -> int:

@@ -29,8 +29,8 @@ def report(
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else.
 
-    Shows what was found and how it compares, how the search went, learning curves, mistakes, samples of the data, and
-    what is needed to repeat it. `cellwright run` writes it too.
+    Shows what was found and how it compares, how the search went, learning curves, wrong predictions, samples of the
+    data, and what is needed to repeat it. `cellwright run` writes it too.
     """
     from cellwright.cli.workspaces import named
 

@@ -73,7 +73,7 @@ def _command(step: Step) -> Callable[..., None]:
         fresh: options.Fresh = False,
     ) -> None:
         from cellwright.cli.display import progress_display
-        from cellwright.report.mistakes import naming
+        from cellwright.report.user_errors import naming
 
         loaded = load(spec, overrides)
         with opened(loaded, runs, fresh=fresh, registers=step.name == "register") as workspace:
@@ -92,7 +92,7 @@ def _conclude(spec: "SearchSpec", workspace: Path, folders: dict[str, Path]) -> 
     """Remember which folders belong to this run, and print what it found."""
     from cellwright.cli.display import print_run
     from cellwright.report.latest import LatestRun
-    from cellwright.report.mistakes import naming
+    from cellwright.report.user_errors import naming
 
     if not processes.is_first():
         return

@@ -29,7 +29,7 @@ def validate(
 ) -> None:
     """Check a spec, that its files are there, and that what it imports can be.
 
-    Names every mistake at once, each with its place in the file, its value and the rule it breaks. Of a spec for a
+    Names every error at once, each with its place in the file, its value and the rule it breaks. Of a spec for a
     cluster, which has a section pipeline, also asks the store and the MLflow server, where they can be reached.
     """
     from cellwright.errors import CellwrightError
@@ -39,29 +39,29 @@ def validate(
     except CellwrightError as error:
         if not as_json:
             raise
-        options.print_json({"valid": False, "mistakes": str(error).splitlines()})
+        options.print_json({"valid": False, "errors": str(error).splitlines()})
         raise typer.Exit(1) from error
     if as_json:
-        options.print_json({"valid": True, "mistakes": [], "name": loaded.name, "digest": loaded.digest})
+        options.print_json({"valid": True, "errors": [], "name": loaded.name, "digest": loaded.digest})
     else:
         typer.echo(f"{spec} is valid: {loaded.name}, digest {loaded.digest}")
 
 
 def _valid(spec: Path, overrides: list[str] | None) -> "SearchSpec":
-    """Return the spec; raises CellwrightError with a line for each mistake."""
+    """Return the spec; raises CellwrightError with a line for each error."""
     from cellwright.errors import SpecError
     from cellwright.importing import load_object
     from cellwright.spaces import build_space
 
     loaded = load(spec, overrides)
-    mistakes = [f"data.{mistake}" for mistake in _missing(loaded.data)]
+    problems = [f"data.{problem}" for problem in _missing(loaded.data)]
     if "pipeline" in loaded.model_fields_set and (loaded.store is not None or loaded.runner.is_remote):
-        from cellwright_pipelines.checking import cluster_mistakes, server_mistakes
+        from cellwright_pipelines.checking import cluster_problems, server_problems
 
-        mistakes += cluster_mistakes(loaded)
-        mistakes += server_mistakes(loaded, lambda text: typer.echo(text, err=True), create=False)
-    if mistakes:
-        raise SpecError("\n".join(f"{spec}: {mistake}" for mistake in mistakes))
+        problems += cluster_problems(loaded)
+        problems += server_problems(loaded, lambda text: typer.echo(text, err=True), create=False)
+    if problems:
+        raise SpecError("\n".join(f"{spec}: {problem}" for problem in problems))
     for path in loaded.imports:
         load_object(path)
     build_space(loaded.space)
@@ -105,7 +105,7 @@ def compile_spec(
     The spec's resources are on every task. The file can be uploaded on KFP's page or with its client. Only a new
     file is written, or one that compile wrote and nobody has edited since.
     """
-    from cellwright.report.mistakes import naming
+    from cellwright.report.user_errors import naming
     from cellwright_pipelines import compile_pipeline
 
     loaded = load(spec, overrides)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cellwright.exit_with_parent import die_with_peer
+from cellwright.exit_with_parent import exit_with_peer
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,13 +34,13 @@ def trial(
 ) -> None:
     """Evaluate the one architecture that a search asks for, or do one whole one-shot search."""
     if tethered:
-        die_with_peer(sys.stdin.fileno())
+        exit_with_peer(sys.stdin.fileno())
     signal.signal(signal.SIGTERM, _end_in_order)
     from cellwright.report.lines import LineProgress
-    from cellwright.report.mistakes import ending_in_words
+    from cellwright.report.user_errors import exit_on_user_error
 
     progress = LineProgress(sys.stdout)
-    with ending_in_words(progress):
+    with exit_on_user_error(progress):
         if folder is not None:
             from cellwright.search.trial import run_trial
 
@@ -52,7 +52,7 @@ def trial(
 
         parameters = {} if genotype is None else {"genotype": genotype, "fidelity": fidelity}
         with tempfile.TemporaryDirectory() as scratch:
-            place = open_store(store, kind=store_kind, say=progress.say)
+            place = open_store(store, kind=store_kind, log=progress.log)
             remote = RemoteTrial(place, search, trial, Path(scratch), parameters=parameters)
             evaluation = remote.run(progress)
             if report_to is not None:

@@ -70,16 +70,16 @@ def verify(
 
 
 def _report(found: Iterable[tuple[str, int, tuple[str, ...]]]) -> None:
-    """Print what was verified: place, number of files, mistakes. Exit with 1 if there are any of these."""
+    """Print what was verified: place, number of files, problems. Exit with 1 if there are any of these."""
     from cellwright.errors import CellwrightError
     from cellwright.report.terminal import visible
 
     count = 0
-    for place, num_files, mistakes in found:
-        if not mistakes:
+    for place, num_files, problems in found:
+        if not problems:
             typer.echo(visible(f"ok       {place}: {num_files} files"))
-        for mistake in mistakes:
+        for problem in problems:
             count += 1
-            typer.echo(visible(f"damaged  {mistake}"))
+            typer.echo(visible(f"damaged  {problem}"))
     if count:
         raise CellwrightError(f"{count} of the things above must be what was recorded, and are not")

@@ -52,7 +52,7 @@ class Source:
         for name, ours in self.examples.inputs.items():
             theirs = self.test.inputs[name]
             for what, wanted, got in (
-                (name, spell_shape(ours), spell_shape(theirs)),
+                (name, format_shape(ours), format_shape(theirs)),
                 (f"type of {name}", str(ours.dtype), str(theirs.dtype)),
             ):
                 if wanted != got:
@@ -62,6 +62,6 @@ class Source:
                     )
 
 
-def spell_shape(array: Array) -> str:
+def format_shape(array: Array) -> str:
     """Return the shape of one example."""
     return "×".join(map(str, array.shape[1:]))

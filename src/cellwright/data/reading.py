@@ -52,7 +52,7 @@ class Reader(ABC):
         return None
 
     @abstractmethod
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         """Read and check all data of the section; raises DataError naming the file and the rule."""
 
     def contents(self) -> Contents:

@@ -25,7 +25,7 @@ def assign(suggestion: Suggestion) -> dict[str, str]:
     return {
         "number": str(suggestion.number),
         "genotype": suggestion.candidate.line,
-        "fidelity": spell_fidelity(suggestion.fidelity),
+        "fidelity": format_fidelity(suggestion.fidelity),
     }
 
 
@@ -52,14 +52,14 @@ def read_number(assignments: Mapping[str, str]) -> int:
     return int(text)
 
 
-def spell_fidelity(fidelity: Fidelity) -> str:
+def format_fidelity(fidelity: Fidelity) -> str:
     """Return `full`, or the fractions below 1, such as `epochs:0.5,data:0.25`."""
     shares = {name: getattr(fidelity, name) for name in Fidelity.__slots__}
     return ",".join(f"{name}:{share!r}" for name, share in shares.items() if share != 1) or "full"
 
 
 def read_fidelity(text: str) -> Fidelity:
-    """Read the output of `spell_fidelity`; raises CellwrightError."""
+    """Read the output of `format_fidelity`; raises CellwrightError."""
     if text == "full":
         return FULL
     try:

@@ -12,7 +12,7 @@ from cellwright.genotype import GenotypeError
 from cellwright.katib.settings import SearchSettings
 from cellwright.spec import SampledSection
 from cellwright.strategies.sampled import Suggesting, build_sampled
-from cellwright.strategies.sampled.order import settled
+from cellwright.strategies.sampled.order import must_have_ended
 
 MAX_COUNT = 1000
 """Maximum number of suggestions per request."""
@@ -84,28 +84,28 @@ class Search:
         self, number: int, known: Mapping[int, Evaluation], new: Collection[int]
     ) -> dict[int, Evaluation]:
         """Return the evaluations that the suggestion depends on. Suggestions in `new` have no trial yet to wait for."""
-        begun = [n for n in range(number) if known[n].was_started]
-        due = settled(begun, self._settings.parallel)
+        started = [n for n in range(number) if known[n].was_started]
+        due = must_have_ended(started, self._settings.parallel)
         late = [n for n in due if known[n].state == "running" and n not in new]
         if late and self._settings.in_order:
             raise NotYetError(
                 f"suggestion {number} has to wait until trial {late[0]} has ended: in_order is true, and parallel "
                 f"is {self._settings.parallel}"
             )
-        pending = set(begun[len(due) :])
+        pending = set(started[len(due) :])
         return {n: _running(known[n]) if n in pending else known[n] for n in range(number)}
 
     def _suggest(self, number: int, known: dict[int, Evaluation]) -> Suggestion:
         if number < len(self._start):
             return Suggestion(number=number, candidate=self._start[number])
-        self._tell(known)
+        self._update_strategy(known)
         suggestions = self._strategy.suggest(1)
         if not suggestions:
             raise UsedUpError(f"the space is used up after {number} architectures")
         self._observed[number] = suggestions[0].running
         return suggestions[0]
 
-    def _tell(self, known: dict[int, Evaluation]) -> None:
+    def _update_strategy(self, known: dict[int, Evaluation]) -> None:
         """Let the strategy observe new evaluations; rebuild it if it has observed others that are not in `known`."""
         if not all(
             n in known and seen in (known[n], _running(known[n])) for n, seen in self._observed.items()

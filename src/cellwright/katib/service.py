@@ -132,40 +132,40 @@ def check_experiment(experiment: Experiment, *, with_own_code: bool = False) -> 
     """Raise CellwrightError if the service cannot run the Experiment; the message lists every error."""
     settings = _read_settings(experiment, with_own_code)
     spec, (first, *others) = experiment.spec, settings.objectives
-    mistakes = []
+    problems = []
     if spec.algorithm.algorithm_name != settings.algorithm_name:
-        mistakes.append(
+        problems.append(
             f"algorithmName must be {settings.algorithm_name}, as the setting strategy has it, got "
             f"{spec.algorithm.algorithm_name}"
         )
     names = Counter(parameter.name for parameter in spec.parameter_specs.parameters)
     if names != Counter(settings.parameters):
-        mistakes.append(
+        problems.append(
             f"parameters must be {', '.join(settings.parameters)}, got {', '.join(names) or 'none'}"
         )
     objective = spec.objective.objective_metric_name, DIRECTIONS.get(spec.objective.type)
     if objective != (first.metric, first.direction):
-        mistakes.append(
+        problems.append(
             f"objective must be to {first.direction} {first.metric}, as the setting objectives has it, got "
             f"{objective[1]} {objective[0]}"
         )
     missing = {o.metric for o in others} - set(spec.objective.additional_metric_names)
     if missing:
-        mistakes.append(
+        problems.append(
             f"objective.additionalMetricNames must have {', '.join(sorted(missing))}: the setting objectives has them"
         )
     if settings.is_sampled:
         if settings.in_order and spec.parallel_trial_count > settings.parallel:
-            mistakes.append(
+            problems.append(
                 f"parallelTrialCount must be at most the setting parallel, which is {settings.parallel}, where "
                 f"in_order is true, got {spec.parallel_trial_count}"
             )
         try:
             Search(settings)
         except CellwrightError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise CellwrightError("; ".join(mistakes))
+            problems.append(str(error))
+    if problems:
+        raise CellwrightError("; ".join(problems))
 
 
 def serve(

@@ -23,7 +23,7 @@ from cellwright.spec import (
     Section,
     SpaceSection,
     StrategySection,
-    mistakes,
+    describe_errors,
 )
 
 ALGORITHMS = "cellwright-"
@@ -145,7 +145,7 @@ class SearchSettings(Section):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise CellwrightError("; ".join(mistakes(error, values, cls))) from error
+            raise CellwrightError("; ".join(describe_errors(error, values, cls))) from error
 
 
 def _import_paths(value: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Computes primitives of the same kind on several edges from one source as one wide primitive.
 
 In a small supernet, a GPU mostly waits for kernel launches, and this reduces their number. On a CPU, wide
-convolutions are slower than several narrow ones (`pays`).
+convolutions are slower than several narrow ones (`is_worthwhile`).
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from torch.nn import functional
 from cellwright.nn.primitives import Convolutions, Norm, Primitive
 
 
-def pays(x_BCHW: Tensor) -> bool:
+def is_worthwhile(x_BCHW: Tensor) -> bool:
     """Return whether wide primitives are faster on the device."""
     return x_BCHW.device.type == "cuda"
 
@@ -33,11 +33,11 @@ def wide_outputs(factors: Mapping[Primitive, Tensor | None], x_BCHW: Tensor) -> 
         if isinstance(primitive, Convolutions) and primitive.kind is not None:
             kinds[primitive.kind].append(primitive)
     outputs: dict[Primitive, Tensor] = {}
-    for alike in kinds.values():
-        if len(alike) > 1:
-            given = [factor_C for primitive in alike if (factor_C := factors[primitive]) is not None]
-            joined_BCHW = _widely([p.layers for p in alike], x_BCHW, torch.cat(given) if given else None)
-            outputs |= zip(alike, joined_BCHW.unsafe_chunk(len(alike), dim=1), strict=True)
+    for similar in kinds.values():
+        if len(similar) > 1:
+            given = [factor_C for primitive in similar if (factor_C := factors[primitive]) is not None]
+            joined_BCHW = _widely([p.layers for p in similar], x_BCHW, torch.cat(given) if given else None)
+            outputs |= zip(similar, joined_BCHW.unsafe_chunk(len(similar), dim=1), strict=True)
     return outputs
 
 

@@ -35,7 +35,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class ErrorMessage:
     """An error for the user to fix, printed by a step before it exits."""
 
     text: str
@@ -56,7 +56,7 @@ class Advance:
                 raise ValueError(f"a metric's name must match {_NAME}, got {name!r}")
 
 
-Event = Message | Mistake | Advance
+Event = Message | ErrorMessage | Advance
 
 
 def write_line(event: Event) -> str:
@@ -64,7 +64,7 @@ def write_line(event: Event) -> str:
     match event:
         case Message(text):
             return f"message={_quote(text)}"
-        case Mistake(text):
+        case ErrorMessage(text):
             return f"error={_quote(text)}"
         case Advance(task, done, total, metrics):
             values = "".join(f" {name}={float(value)!r}" for name, value in metrics.items())
@@ -76,7 +76,7 @@ def read_line(line: str) -> Event | None:
     try:
         if text := _TEXT_LINE.fullmatch(line):
             words = json.loads(text[2])
-            return Message(words) if text[1] == "message" else Mistake(words)
+            return Message(words) if text[1] == "message" else ErrorMessage(words)
         if advance := _ADVANCE_LINE.fullmatch(line):
             metrics = (metric.split("=") for metric in advance[4].split())
             return Advance(
@@ -91,20 +91,20 @@ def read_line(line: str) -> Event | None:
 
 
 def show(event: Event, progress: Progress) -> None:
-    """Pass on a message or an advance; a mistake is shown as a message."""
+    """Pass on a message or an advance; an error is shown as a message."""
     match event:
         case Message(text):
-            progress.say(text)
-        case Mistake(text):
-            progress.say(f"error: {text}")
+            progress.log(text)
+        case ErrorMessage(text):
+            progress.log(f"error: {text}")
         case Advance(task, done, total, metrics):
             progress.advance(task, done, total, metrics)
 
 
-def last_mistake(log: str) -> str | None:
+def last_error(log: str) -> str | None:
     """Return the last error in a log, or None."""
-    mistakes = [event.text for event in map(read_line, log.splitlines()) if isinstance(event, Mistake)]
-    return mistakes[-1] if mistakes else None
+    problems = [event.text for event in map(read_line, log.splitlines()) if isinstance(event, ErrorMessage)]
+    return problems[-1] if problems else None
 
 
 def messages_of(log: str, step: str) -> list[str]:
@@ -125,13 +125,13 @@ class LineProgress:
         self._stream = stream
         self._digits = digits
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """Write a message of one line."""
         self._write(Message(message))
 
-    def fail(self, mistake: str) -> None:
+    def fail(self, problem: str) -> None:
         """Write an error for the user to fix."""
-        self._write(Mistake(mistake))
+        self._write(ErrorMessage(problem))
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Write the progress of a task."""

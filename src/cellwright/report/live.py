@@ -36,7 +36,7 @@ class LiveProgress:
     ) -> None:
         self._bars.stop()
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """Print the message above the bars."""
         self._bars.console.print(visible(message), markup=False, highlight=False, soft_wrap=True)
 

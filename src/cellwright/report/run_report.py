@@ -118,8 +118,8 @@ def _compared(closest: Comparison) -> str:
     interval = f"95 % interval {closest.interval.low:+.4f} to {closest.interval.high:+.4f}"
     difference = f"{closest.difference:+.4f}, {interval}"
     if not closest.excludes_zero:
-        return f"was not shown to differ from its strongest rival, {closest.baseline} ({difference})"
-    verdict = "beats every rival; the closest is" if closest.difference > 0 else "loses against"
+        return f"was not shown to differ from its strongest baseline, {closest.baseline} ({difference})"
+    verdict = "beats every baseline; the closest is" if closest.difference > 0 else "loses against"
     return f"{verdict} {closest.baseline} ({difference})"
 
 

@@ -31,7 +31,7 @@ def rows(genotype: Genotype) -> Iterator[tuple[str, ...]]:
 
     Sizes are relative to the image's, since a genotype applies to images of any size.
     """
-    design = Design.of(genotype).essence
+    design = Design.of(genotype).canonical
     sides = STEM_SIDES.get(design.stem, 1)
     seen = "" if design.resolution == 100 else f"sees {design.resolution} % of the sides"
     yield "stem", design.stem, "", "", str(design.stem_width), _share(sides), seen

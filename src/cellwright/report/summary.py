@@ -49,7 +49,7 @@ def _search_lines(search: SearchResult) -> Iterator[RenderableType]:
             "on the validation split."
         )
         yield from (
-            Text(f"  {_spell_metrics(member.metrics)}  {member.genotype.to_line()}", style="dim")
+            Text(f"  {_format_metrics(member.metrics)}  {member.genotype.to_line()}", style="dim")
             for member in search.front
         )
     else:
@@ -127,7 +127,7 @@ def _row(score: ModelScore) -> Iterator[str]:
     yield score.name
     first, *others = list(score.metrics.values())[:LEADING_METRICS]
     yield f"{first.value:.4f}"
-    yield _spell_interval(first.interval, ".4f") if first.interval else ""
+    yield _format_interval(first.interval, ".4f") if first.interval else ""
     for metric in others:
         yield f"{metric.value:.4g}"
     yield count(score.params)
@@ -140,7 +140,7 @@ def _difference_lines(evaluation: EvaluationResult) -> Iterator[Text]:
     for comparison in evaluation.comparisons:
         yield Text(
             f"found less {comparison.baseline}: {comparison.difference:+.4f} "
-            f"{_spell_interval(comparison.interval, '+.4f')}: {_verdict(comparison)}"
+            f"{_format_interval(comparison.interval, '+.4f')}: {_verdict(comparison)}"
         )
 
 
@@ -150,11 +150,11 @@ def _verdict(comparison: Comparison) -> str:
     return f"the interval excludes zero, found is {'better' if comparison.difference > 0 else 'worse'}"
 
 
-def _spell_metrics(metrics: Mapping[str, float]) -> str:
+def _format_metrics(metrics: Mapping[str, float]) -> str:
     return " ".join(f"{name}={value:.4g}" for name, value in metrics.items())
 
 
-def _spell_interval(interval: Interval, form: str) -> str:
+def _format_interval(interval: Interval, form: str) -> str:
     return f"[{interval.low:{form}}, {interval.high:{form}}]"
 
 

@@ -55,7 +55,7 @@ class Finding:
     """The result of one preflight check."""
 
     what: str
-    mistake: str | None
+    problem: str | None
     """The problem and how to fix it; None if there is none."""
 
 
@@ -72,13 +72,13 @@ class Runner(ABC):
         """Build the runner of a search, which finds trials that were started earlier."""
 
     @classmethod  # noqa: B027 - most leave nothing
-    def clean_up(cls, spec: SearchSpec, owner: str, say: Callable[[str], None]) -> None:
+    def clean_up(cls, spec: SearchSpec, owner: str, log: Callable[[str], None]) -> None:
         """Delete the remains of a pipeline run that failed, and report them.
 
         Args:
             spec: the spec of the run.
             owner: the run, as passed to the section's `owned_by`.
-            say: receives a message about each deleted object.
+            log: receives a message about each deleted object.
         """
 
     @classmethod
@@ -93,7 +93,7 @@ class Runner(ABC):
 
     @classmethod
     def preflight(
-        cls, spec: SearchSpec, katib_namespace: str, say: Callable[[str], None]
+        cls, spec: SearchSpec, katib_namespace: str, log: Callable[[str], None]
     ) -> Iterable[Finding]:
         """Yield the result of each check of the cluster."""
         raise _no_cluster(spec)
@@ -108,7 +108,7 @@ class Runner(ABC):
             evaluation: the evaluation of the trial; None for a whole one-shot search.
         """
 
-    def pass_over(self, evaluation: Evaluation) -> None:  # noqa: B027 - most need not know
+    def skip(self, evaluation: Evaluation) -> None:  # noqa: B027 - most need not know
         """Skip a suggestion that needs no trial, since screening rejected it."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ from typing import IO, Any, Literal, Self
 import psutil
 
 from cellwright.evaluation import Evaluation
-from cellwright.report.lines import Mistake, read_line
+from cellwright.report.lines import ErrorMessage, read_line
 from cellwright.runners.base import Key, Outcome, Runner, Trials
 from cellwright.spec import SearchSpec
 from cellwright.spec.platform import Memory, count_bytes
@@ -143,8 +143,8 @@ def _failure(trial: _Running, code: int) -> str | None:
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
     lines = (trial.folder / LOG).read_bytes()[-LOG_TAIL:].decode(errors="replace").strip().splitlines()
-    mistakes = [event.text for event in map(read_line, lines) if isinstance(event, Mistake)]
-    return mistakes[-1] if mistakes else (lines[-1] if lines else f"exit code {code}")
+    problems = [event.text for event in map(read_line, lines) if isinstance(event, ErrorMessage)]
+    return problems[-1] if problems else (lines[-1] if lines else f"exit code {code}")
 
 
 def _processes(trial: "subprocess.Popen[bytes]") -> list[psutil.Process]:

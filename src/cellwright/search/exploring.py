@@ -160,7 +160,7 @@ class Exploration:
             if known is None:
                 self.journal.add(screened)
             if self.runner:
-                self.runner.pass_over(screened)
+                self.runner.skip(screened)
             return
         self._num_started += evaluation.repeat == 0
         self._trials.start(key)
@@ -207,7 +207,7 @@ class Exploration:
             self.keep(evaluation, folder)
         else:
             evaluation = replace(self.evaluations[outcome.key], state="failed", reason=outcome.failure)
-            self.progress.say(f"search: evaluation {evaluation.number} failed: {outcome.failure}")
+            self.progress.log(f"search: evaluation {evaluation.number} failed: {outcome.failure}")
         self._end(replace(evaluation, seconds=outcome.seconds))
         shutil.rmtree(folder)
 

@@ -49,7 +49,7 @@ def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Sea
             if len(folders) == 1:
                 raise DivergedError(f"search: {error}") from None
             failures.append(f"search {number}: {error}")
-            progress.say(failures[-1])
+            progress.log(failures[-1])
             continue
         if parallel.is_first():
             found[number].save(seed_result(folder, number))
@@ -79,7 +79,7 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
             progress.advance("search", len(found), spec.budget.seeds, metrics)
         else:
             failures.append(failure)
-            progress.say(f"search: {failure}")
+            progress.log(f"search: {failure}")
         trials.end(outcome.key, None, failure=failure)
 
     trials: Window[None] = Window(spec, wait)

@@ -34,9 +34,9 @@ from cellwright.spec import SearchSpec
 from cellwright.strategies.sampled.curves import SHORTEST
 from cellwright.strategies.sampled.race import GROWTH, Entrant, Race, RaceSection, Standing, entrants_of
 from cellwright.training.course import WINNER, Course
-from cellwright.training.leaving import STOPPED, leave_network
 from cellwright.training.networks import genotype_network, start_course, use_device
-from cellwright.training.stopping import leaving
+from cellwright.training.stopped_network import STOPPED, save_stopped_network
+from cellwright.training.stopping import on_sigterm
 
 DEFAULT_SECONDS = 600.0
 FACTORS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
@@ -118,7 +118,7 @@ def race_search(
     entrants = entrants_of((network.name, Candidate(genotype=network.genotype)) for network in plan.networks)
     race = Race(spec.strategy, entrants, objectives, first=plan.first_share)
     for line in _announce(plan, race):
-        progress.say(line)
+        progress.log(line)
     (folder / KEPT).mkdir(exist_ok=True)
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
     racing = _Racing(
@@ -132,7 +132,7 @@ def race_search(
     )
     racing.plan = plan
     try:
-        with leaving(partial(racing.leave, setting)):
+        with on_sigterm(partial(racing.save_leader, setting)):
             racing.explore()
     finally:
         racing.close()
@@ -186,7 +186,7 @@ class _Racing(Exploration):
         """Return where the network's latest checkpoint is kept."""
         return self.folder / KEPT / f"{candidate.genotype.digest}.safetensors"
 
-    def leave(self, setting: Setting) -> None:
+    def save_leader(self, setting: Setting) -> None:
         """Export the averaged weights of the network that leads, as of its last slice."""
         leader = self.strategy.standing().leader.candidate
         network = self.plan.network(leader)
@@ -199,9 +199,9 @@ class _Racing(Exploration):
             config = genotype_network(self.spec, data.manifest, leader.genotype)
             with suppress(RuntimeError):  # of another network
                 training = start_course(self.spec, config, setting.train, course, checkpoint)
-                leave_network(training.averaged(), config, data, self.folder, self.progress)
+                save_stopped_network(training.averaged(), config, data, self.folder, self.progress)
                 return
-        self.progress.say("stopped before anything was trained; the same command resumes")
+        self.progress.log("stopped before anything was trained; the same command resumes")
 
     def request(self, evaluation: Evaluation, earlier: tuple[Evaluation, ...], folder: Path) -> TrialRequest:
         """Return the request of a slice, and put the checkpoint that it resumes from into its folder."""
@@ -257,7 +257,7 @@ def _plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Pla
         widths = {factor: space.hand_designed(side, factor)[name] for factor in FACTORS}
         possible = {factor: genotype for factor, genotype in widths.items() if fits(genotype)}
         if not possible:
-            progress.say(f"race: {name} keeps the constraints at no width")
+            progress.log(f"race: {name} keeps the constraints at no width")
             continue
         factor = _best_factor(
             {f: available / price(g) for f, g in possible.items()}, available / price(design), usual
@@ -293,7 +293,7 @@ def _first_share(section: RaceSection, networks: Sequence[PlannedNetwork], secon
 
 
 class _Limits:
-    """Tells whether a genotype keeps the spec's constraints."""
+    """Whether a genotype keeps the spec's constraints."""
 
     def __init__(self, spec: SearchSpec, setting: Setting, folder: Path, progress: Progress) -> None:
         seed = derive_seed(spec.seed, "estimators")

@@ -14,7 +14,7 @@ from cellwright.runners import REQUEST, RESULT, request_place, step_place, trial
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest, run_trial, setting_of, trial_seed
 from cellwright.spec.view import parse_view
-from cellwright.stores import Store, attempting, finished, pull, take_offer
+from cellwright.stores import Store, attempting, download_initial, finished, pull
 from cellwright.training.precision import best_device
 
 
@@ -46,7 +46,7 @@ class RemoteTrial:
         if record is not None:
             pull(self.store, place, record, self.folder, wanted=(RESULT, REQUEST).__contains__)
             return load_evaluation(self.folder / RESULT)
-        with attempting(self.folder, self.store, place, FolderRecord, say=progress.say) as attempt:
+        with attempting(self.folder, self.store, place, FolderRecord, log=progress.log) as attempt:
             if not (self.folder / RESULT).exists():
                 request = self._request()
                 self._pull_data(request)
@@ -72,7 +72,7 @@ class RemoteTrial:
         """Return the request of the search, or one made from Katib's parameters."""
         if not (self.folder / REQUEST).exists():
             asked_for = self.folder.parent / "request"
-            if not take_offer(self.store, request_place(self.search), asked_for):
+            if not download_initial(self.store, request_place(self.search), asked_for):
                 raise CellwrightError(f"{request_place(self.search)} must be in the store, and is not")
             common = TrialRequest.load(asked_for / REQUEST)
             evaluation = None

@@ -112,7 +112,7 @@ def _explore(
     )
     try:
         exploration.explore()
-        progress.say(f"search: scoring {spec.budget.finalists} finalists again")
+        progress.log(f"search: scoring {spec.budget.finalists} finalists again")
         again = exploration.score_again(strategy.finalists(spec.budget.finalists))
     finally:
         exploration.close()

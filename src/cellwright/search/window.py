@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from cellwright.errors import CellwrightError
 from cellwright.runners import Key
 from cellwright.spec import SearchSpec
-from cellwright.strategies.sampled.order import settled
+from cellwright.strategies.sampled.order import must_have_ended
 
 Found = TypeVar("Found")
 
@@ -58,7 +58,7 @@ class Window(Generic[Found]):
 
     def make_room(self) -> Iterator[tuple[Key, Found]]:
         """Wait until another trial may start; yield the results that it has to wait for."""
-        return self._take(list(settled(self._open, self._runner.parallel)))
+        return self._take(list(must_have_ended(self._open, self._runner.parallel)))
 
     def drain(self) -> Iterator[tuple[Key, Found]]:
         """Wait until all trials have ended; yield their results."""

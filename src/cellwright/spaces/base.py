@@ -37,7 +37,7 @@ class Space(ABC):
         """Return the numbers of decisions and of choices for each group."""
 
     @property
-    def meetings(self) -> Mapping[str, Sequence[int]]:
+    def sum_indices(self) -> Mapping[str, Sequence[int]]:
         """Return the index of the sum that each decision of a group contributes to; by default, each has its own.
 
         In a cell space, this is the node that the edge leads to.

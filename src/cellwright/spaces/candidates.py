@@ -40,9 +40,9 @@ class CandidateSpace:
         }
 
     @property
-    def meetings(self) -> Mapping[str, Sequence[int]]:
+    def sum_indices(self) -> Mapping[str, Sequence[int]]:
         """Return the index of the sum that each decision of a group contributes to."""
-        return {**self.architectures.meetings, **dict.fromkeys(self.hyperparameters, (0,))}
+        return {**self.architectures.sum_indices, **dict.fromkeys(self.hyperparameters, (0,))}
 
     def derive(self, strengths: Strengths) -> Candidate:
         """Return the candidate with the strongest choices."""

@@ -14,7 +14,7 @@ from cellwright.spec.estimators import (
     WeightedPick,
     WithinPick,
 )
-from cellwright.spec.explaining import mistakes
+from cellwright.spec.explaining import describe_errors
 from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STORES, STRATEGIES, TASKS
 from cellwright.spec.family import Family
 from cellwright.spec.loading import load_spec, pack_spec, parse_spec, unpack_spec
@@ -85,7 +85,7 @@ __all__ = [
     "WithinPick",
     "count_bytes",
     "load_spec",
-    "mistakes",
+    "describe_errors",
     "pack_spec",
     "parse_spec",
     "unpack_spec",

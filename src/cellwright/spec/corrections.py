@@ -1,4 +1,4 @@
-"""Suggests corrections for common mistakes. A correction is only suggested if it makes the value valid."""
+"""Suggests corrections for common errors. A correction is only suggested if it makes the value valid."""
 
 import difflib
 import re

@@ -31,7 +31,7 @@ SURE = 0.85
 Location = Sequence[int | str]
 
 
-def mistakes(error: ValidationError, values: Any, model: type[BaseModel]) -> list[str]:
+def describe_errors(error: ValidationError, values: Any, model: type[BaseModel]) -> list[str]:
     """Return a message for each error in values that do not match `model`: its path, the value, the rule."""
     return [_describe(details, values, model) for details in error.errors(include_url=False)]
 

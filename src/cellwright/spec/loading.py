@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cellwright.errors import SpecError
-from cellwright.spec.explaining import mistakes
+from cellwright.spec.explaining import describe_errors
 from cellwright.spec.place import absolute
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
@@ -115,7 +115,7 @@ def _validate(values: Any, origin: str) -> SearchSpec:
     try:
         return SearchSpec.model_validate(values)
     except ValidationError as error:
-        lines = mistakes(error, values, SearchSpec)
+        lines = describe_errors(error, values, SearchSpec)
         raise SpecError("\n".join(f"{origin}: {line}" for line in lines)) from error
 
 
@@ -170,7 +170,7 @@ def load_profiles(path: Path = PROFILES) -> dict[str, dict[str, Any]]:
         try:
             Resources.model_validate(profile)
         except ValidationError as error:
-            lines += [f"{path}: {name}.{line}" for line in mistakes(error, profile, Resources)]
+            lines += [f"{path}: {name}.{line}" for line in describe_errors(error, profile, Resources)]
     if lines:
         raise SpecError("\n".join(lines))
     return values

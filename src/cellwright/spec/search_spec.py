@@ -145,7 +145,7 @@ class SearchSpec(Section):
         return self
 
     @model_validator(mode="after")
-    def _has_the_rivals(self) -> Self:
+    def _has_the_classical_models(self) -> Self:
         known, baseline = self.augment.classical, self.evaluate.baseline
         for name in baseline.classical or ():
             if name not in known:

@@ -178,7 +178,7 @@ def load_yaml(text: str, origin: str) -> Any:
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Return the message for an error, with a hint for common mistakes."""
+    """Return the message for an error, with a hint for common errors."""
     if error.problem == "but found another document":
         return "a file must have one document, and --- begins another"
     tab = "; indent with spaces, not tabs" if r"'\t'" in str(error.problem) else ""

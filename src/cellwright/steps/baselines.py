@@ -14,7 +14,7 @@ from cellwright.spaces.building import NetworkConfig, hand_designed_network
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.base import read_task
-from cellwright.tasks.rivals import Rival, RivalResult
+from cellwright.tasks.classical import ClassicalModel, ClassicalResult
 from cellwright.training import parallel
 from cellwright.training.networks import genotype_network, train_network
 
@@ -29,9 +29,9 @@ def baselines(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress
     if not parallel.is_first():
         return
     for name in spec.evaluate.baseline.classical or ():
-        if not (folder / name / RivalResult.FILE).exists():
-            progress.say(f"baselines: fitting {name}")
-            Rival.fit(
+        if not (folder / name / ClassicalResult.FILE).exists():
+            progress.log(f"baselines: fitting {name}")
+            ClassicalModel.fit(
                 name,
                 read_task(data.manifest.task),
                 data.train_and_validation(),

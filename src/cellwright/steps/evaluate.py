@@ -1,4 +1,4 @@
-"""`evaluate`: the test split, opened once, for the found network and its baselines alike."""
+"""`evaluate`: the test split, opened once, for the found network and its baselines."""
 
 import platform
 from pathlib import Path
@@ -14,7 +14,7 @@ from cellwright.results import OUTPUTS, Comparison, EvaluationResult, Latency, M
 from cellwright.spec import Evaluate, SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.base import Task, read_task
-from cellwright.tasks.rivals import Rival, RivalResult
+from cellwright.tasks.classical import ClassicalModel, ClassicalResult
 from cellwright.training.checkpoint import save_tensors
 from cellwright.training.networks import load_network, use_device
 from cellwright.training.precision import channels_last
@@ -31,20 +31,20 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     scores, outputs = [], {}
     for path in (inputs["retrain"], *trained):
         score, of_network = _score(path, task, test, spec.evaluate, device)
-        progress.say(
+        progress.log(
             f"evaluate: {score.name}: {score.metrics[task.objective].value:.4f} on {len(test)} test examples"
         )
         scores.append(score)
         outputs[score.name] = of_network
-    for path in sorted(path.parent for path in inputs["baselines"].glob(f"*/{RivalResult.FILE}")):
-        rival = Rival.load(path, task)
-        of_rival = rival.predict(tuple(tensor.cpu() for tensor in test.inputs))
-        metrics = task.scores(of_rival, test.targets.cpu())
-        progress.say(
-            f"evaluate: {rival.name}: {metrics[task.objective].value:.4f} on {len(test)} test examples"
+    for path in sorted(path.parent for path in inputs["baselines"].glob(f"*/{ClassicalResult.FILE}")):
+        classical = ClassicalModel.load(path, task)
+        of_model = classical.predict(tuple(tensor.cpu() for tensor in test.inputs))
+        metrics = task.scores(of_model, test.targets.cpu())
+        progress.log(
+            f"evaluate: {classical.name}: {metrics[task.objective].value:.4f} on {len(test)} test examples"
         )
-        scores.append(ModelScore(name=rival.name, genotype=None, metrics=metrics))
-        outputs[rival.name] = of_rival
+        scores.append(ModelScore(name=classical.name, genotype=None, metrics=metrics))
+        outputs[classical.name] = of_model
     targets = test.targets.cpu()
     found, *others = scores
     EvaluationResult(

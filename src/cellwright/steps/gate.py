@@ -45,7 +45,7 @@ from cellwright.tracking import (
     Champion,
     ChampionMoved,
     Lifecycle,
-    MlflowAway,
+    MlflowUnavailable,
     NotAllowed,
     NotPromoted,
     RegisteredModel,
@@ -96,19 +96,19 @@ class Gatekeeper:
                     evidence=decision,
                     owner=self.key,
                 )
-                progress.say(f"register: the gate {decision.sentence}")
+                progress.log(f"register: the gate {decision.sentence}")
                 return replace(model, alias=CHAMPION), decision
             except ChampionMoved as moved:
-                progress.say(f"register: {moved}; compared again")
+                progress.log(f"register: {moved}; compared again")
                 decision = self._decide()
                 self.lifecycle.record(model.version, decision)
             except (NotAllowed, NotPromoted) as refused:
-                progress.say(f"register: {refused}")
+                progress.log(f"register: {refused}")
                 break
-        progress.say(f"register: the gate {decision.sentence}")
+        progress.log(f"register: the gate {decision.sentence}")
         if decision.passed:
             name = shlex.quote(model.name)
-            progress.say(f"register: to promote it: cellwright promote {name} {model.version}")
+            progress.log(f"register: to promote it: cellwright promote {name} {model.version}")
         return model, decision
 
     def _decide(self) -> GateDecision:
@@ -136,7 +136,7 @@ class Gatekeeper:
                 )
             try:
                 comparison, costs = self._compare(data, champion, level)
-            except MlflowAway:
+            except MlflowUnavailable:
                 raise
             except CellwrightError as error:
                 checks.append(GateCheck(passed=False, sentence=f"the champion cannot be compared: {error}"))

@@ -40,12 +40,12 @@ def logged_live(
     try:
         key = run_key(spec, folders["search"])
     except CellwrightError as error:
-        progress.say(f"{step.name}: logs nothing before the end: {error}")
+        progress.log(f"{step.name}: logs nothing before the end: {error}")
         return nullcontext()
     return LiveLogging(
         Target(uri=uri, experiment=spec.tracking.experiment or spec.name, run_id=spec.tracking.run_id),
         lambda: run_record(spec, key, folders),
-        lambda message: progress.say(f"{step.name}: {message}"),
+        lambda message: progress.log(f"{step.name}: {message}"),
         PACE,
     )
 
@@ -59,8 +59,8 @@ def end_logged(spec: SearchSpec, kfp_run_id: str, status: Status, progress: Prog
         tracker = MlflowTracker(
             uri=uri,
             experiment=spec.tracking.experiment or spec.name,
-            retry=mlflow_retry(seconds=SECONDS_AT_END, say=progress.say),
+            retry=mlflow_retry(seconds=SECONDS_AT_END, log=progress.log),
         )
         tracker.end_runs(KFP_RUN_TAG, kfp_run_id, status)
     except CellwrightError as error:
-        progress.say(f"finish: {error}; its run is left as running")
+        progress.log(f"finish: {error}; its run is left as running")

@@ -13,8 +13,8 @@ from cellwright.tasks.preparing import prepare as prepare_data
 
 def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Write the manifest and the shards of the prepared data."""
-    with on_this_machine(spec.data, folder, progress) as (section, say):
-        prepare_data(section, folder, say)
+    with on_this_machine(spec.data, folder, progress) as (section, log):
+        prepare_data(section, folder, log)
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:

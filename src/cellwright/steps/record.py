@@ -107,11 +107,11 @@ def _search_history(spec: SearchSpec, folder: Path) -> tuple[EpochRecord, ...]:
     if not spec.is_sampled:
         return _checkpoint_history(folder) if spec.budget.seeds == 1 else ()
     entries = read_evaluations(folder / EVALUATIONS)
-    settled = takewhile(
+    in_order = takewhile(
         lambda number: (number, 0) in entries, count()
     )  # a later trial may end before an earlier one
     return history_of(
-        finished({(number, 0): entries[number, 0] for number in settled}),
+        finished({(number, 0): entries[number, 0] for number in in_order}),
         build_objectives(spec.objectives)[0],
     )
 

@@ -66,7 +66,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     data = PreparedData.open(inputs["prepare"])
     record = _record(spec, inputs, folder)
     uri = spec.tracking.uri or default_tracking_uri(folder.parent)
-    retry = mlflow_retry(seconds=SECONDS, say=lambda message: progress.say(f"register: {message}"))
+    retry = mlflow_retry(seconds=SECONDS, log=lambda message: progress.log(f"register: {message}"))
     tracker = MlflowTracker(
         uri=uri,
         experiment=spec.tracking.experiment or spec.name,
@@ -75,7 +75,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     )
     mlflow_run_id = tracker.log_run(record, status="RUNNING")
     network, examples = load_network(inputs["retrain"]), data.train[:EXAMPLES].inputs
-    progress.say(f"register: logged to {uri}")
+    progress.log(f"register: logged to {uri}")
     gatekeeper = spec.gate and Gatekeeper(
         spec=spec,
         gate=spec.gate,
@@ -115,9 +115,9 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
             decision.save(folder / GateDecision.FILE)
             made[GateDecision.FILE] = folder / GateDecision.FILE
     tracker.log_run(replace(record, artifacts=made), status="FINISHED")
-    progress.say(f"register: the model is {model.uri}, version {model.version}, at {uri}")
+    progress.log(f"register: the model is {model.uri}, version {model.version}, at {uri}")
     if gatekeeper is None and not model.has_champion:
-        progress.say(
+        progress.log(
             f"register: {model.name} has no champion, which this login may not make: version {model.version} waits as "
             "challenger"
         )
@@ -140,10 +140,10 @@ def require_better(evaluation: EvaluationResult, than: str) -> None:
     """
     if than == "none":
         return
-    rivals = [score for score in evaluation.baselines if than in ("any", _kind(score))]
-    if not rivals:
+    baselines = [score for score in evaluation.baselines if than in ("any", _kind(score))]
+    if not baselines:
         raise CellwrightError(f"register.only_if_better_than is {than}, but evaluate has no such baseline")
-    best = max(rivals, key=lambda score: score.metrics[evaluation.objective].value)
+    best = max(baselines, key=lambda score: score.metrics[evaluation.objective].value)
     theirs, ours = (score.metrics[evaluation.objective].value for score in (best, evaluation.found))
     if theirs > ours:
         raise CellwrightError(
@@ -164,7 +164,7 @@ def _alone(spec: SearchSpec, uri: str, owner: str, progress: Progress) -> Abstra
     if spec.store is None:
         return nullcontext()
     name = f"{LEASES}/register-{digest([uri, spec.model_name])}"
-    return leased(store_of(spec.store), name, owner, lambda text: progress.say(f"register: {text}"))
+    return leased(store_of(spec.store), name, owner, lambda text: progress.log(f"register: {text}"))
 
 
 def _card(spec: SearchSpec, inputs: Inputs, uri: str) -> ModelCard:

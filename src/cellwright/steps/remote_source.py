@@ -42,15 +42,15 @@ def on_this_machine(
         CellwrightError: an object cannot be read.
     """
     if not isinstance(section, StoredData) or not section.uris:
-        yield section, progress.say
+        yield section, progress.log
         return
-    reader = S3Reader(section.endpoint, say=progress.say)
+    reader = S3Reader(section.endpoint, log=progress.log)
     listing = _list(section, reader)
     root = folder / SOURCE / digest(_contents(listing))
     places = {key: root / key / Path(uri).name for key, uri in section.uris.items()}
     objects = {places[key] / name: found for key, files in listing.items() for name, found in files.items()}
     size = sum(found.size for found in objects.values()) / MIB
-    progress.say(f"downloading {', '.join(section.uris.values())}: {len(objects)} objects, {size:.1f} MiB")
+    progress.log(f"downloading {', '.join(section.uris.values())}: {len(objects)} objects, {size:.1f} MiB")
     reader.download(objects, root / "parts", progress)
 
     def of_objects(message: str) -> str:
@@ -59,7 +59,7 @@ def on_this_machine(
         return message
 
     try:
-        yield section.model_copy(update=places), lambda fact: progress.say(of_objects(fact))
+        yield section.model_copy(update=places), lambda fact: progress.log(of_objects(fact))
     except DataError as error:
         shutil.rmtree(folder / SOURCE)
         raise DataError(of_objects(str(error))) from error

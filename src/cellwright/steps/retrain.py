@@ -33,7 +33,7 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     if not parallel.is_first():
         return
     write_text(folder / GENOTYPE, found.genotype.to_json())
-    progress.say("retrain: exporting to pt2 and ONNX")
+    progress.log("retrain: exporting to pt2 and ONNX")
     network = load_network(folder)
     task, examples = config.network.task, data.train[:CHECKED_EXAMPLES].inputs
     info = task.model_info(data.manifest.inputs, found.genotype)

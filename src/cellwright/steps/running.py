@@ -67,11 +67,11 @@ def run_step(
     folder = workspace / f"{step.name}-{key}"
     if parallel.broadcast((folder / StepRecord.FILE).exists()):
         _require_complete(folder)
-        progress.say(f"{step.name}: reusing {folder}")
+        progress.log(f"{step.name}: reusing {folder}")
         return folder
     with hold(folder) if parallel.is_first() else nullcontext() as attempt:
         if parallel.broadcast((folder / StepRecord.FILE).exists()):
-            progress.say(f"{step.name}: reusing what is there")
+            progress.log(f"{step.name}: reusing what is there")
             return folder
         began = time.monotonic()
         if parallel.is_first():
@@ -127,19 +127,19 @@ def _require_complete(folder: Path) -> None:
     Raises:
         CellwrightError: names the missing files.
     """
-    mistakes = [*StepRecord.load(folder / StepRecord.FILE).incomplete(folder)]
-    if mistakes:
-        more = f"; and {len(mistakes) - NAMED_FILES} more" if len(mistakes) > NAMED_FILES else ""
+    problems = [*StepRecord.load(folder / StepRecord.FILE).incomplete(folder)]
+    if problems:
+        more = f"; and {len(problems) - NAMED_FILES} more" if len(problems) > NAMED_FILES else ""
         raise CellwrightError(
-            f"{'; '.join(mistakes[:NAMED_FILES])}{more}: copy it again, or delete {folder} to do the step again"
+            f"{'; '.join(problems[:NAMED_FILES])}{more}: copy it again, or delete {folder} to do the step again"
         )
 
 
 def _check_inputs(records: Mapping[str, StepRecord], inputs: Inputs) -> None:
     """Check the inputs' files against their records, except for tensors, which are checked whenever they are read."""
     for name, record in records.items():
-        for mistake in record.wrong(inputs[name], lambda file: not file.endswith(TENSORS)):
-            raise CellwrightError(mistake)
+        for problem in record.wrong(inputs[name], lambda file: not file.endswith(TENSORS)):
+            raise CellwrightError(problem)
 
 
 def _read_back(folder: Path) -> dict[str, FileRecord]:

@@ -33,7 +33,7 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
     if spec.tune and spec.tune.when == "after":
         result = tune(spec, result, inputs["prepare"], folder / TUNING, progress)
     for remark in result.remarks:
-        progress.say(f"search: {remark}")
+        progress.log(f"search: {remark}")
     write_text(folder / GENOTYPE, result.genotype.to_json())
     result.save(folder / SearchResult.FILE)
 

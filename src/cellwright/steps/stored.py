@@ -31,7 +31,7 @@ class Failure(Result):
 
     run: str
     """The pipeline run."""
-    mistake: str
+    problem: str
 
 
 def run_stored_step(
@@ -56,8 +56,8 @@ def run_stored_step(
     store = spec_store(spec)
     store.ensure()
 
-    def say(text: str) -> None:
-        progress.say(f"{step.name}: {text}")
+    def log(text: str) -> None:
+        progress.log(f"{step.name}: {text}")
 
     def was_finished(folder: Path) -> bool:
         record = finished(store, step_place(folder.name), StepRecord)
@@ -70,11 +70,11 @@ def run_stored_step(
         if was_finished(folder):
             yield None
             return
-        with leased(store, f"{LEASES}/{folder.name}", owner, say):
+        with leased(store, f"{LEASES}/{folder.name}", owner, log):
             if was_finished(folder):  # finished by the process that this one waited for
                 yield None
                 return
-            with attempting(folder, store, step_place(folder.name), StepRecord, say=say) as attempt:
+            with attempting(folder, store, step_place(folder.name), StepRecord, log=log) as attempt:
                 run_id(folder)
                 with _failing_once(folder, owner):
                     attempt.store_now()  # before anything is created that refers to it
@@ -95,18 +95,18 @@ def _failing_once(folder: Path, owner: str) -> Iterator[None]:
     if path.exists():
         failure = Failure.load(path)
         if failure.run == owner:
-            raise CellwrightError(failure.mistake)
+            raise CellwrightError(failure.problem)
         path.unlink()
     try:
         yield
     except (DataError, DivergedError) as error:
-        Failure(run=owner, mistake=str(error)).save(path)
+        Failure(run=owner, problem=str(error)).save(path)
         raise
 
 
 def clean_up(spec: SearchSpec, owner: str, progress: Progress) -> None:
     """Delete what an unsuccessful run has left on the cluster, and release its leases in the store."""
-    runner_class(spec.runner).clean_up(spec, owner, progress.say)
+    runner_class(spec.runner).clean_up(spec, owner, progress.log)
     if spec.store is not None:
         release(spec_store(spec), LEASES, owner)
 
@@ -157,7 +157,7 @@ def _fetch(store: Store, step: str, record_folder: Path, workspace: Path, progre
         raise CellwrightError(f"{record_folder / StepRecord.FILE}: step must be {step}, got {record.step}")
     folder = workspace / f"{step}-{record.key}"
     place = step_place(folder.name)
-    progress.say(f"reading {folder.name} from the store")
+    progress.log(f"reading {folder.name} from the store")
     stored = finished(store, place, StepRecord)
     if stored is None:
         raise CellwrightError(

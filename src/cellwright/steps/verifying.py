@@ -20,7 +20,7 @@ class Verified(NamedTuple):
 
     place: str
     num_files: int
-    mistakes: tuple[str, ...]
+    problems: tuple[str, ...]
 
 
 def verify_workspace(workspace: Path) -> Iterator[Verified]:
@@ -35,10 +35,10 @@ def verify_workspace(workspace: Path) -> Iterator[Verified]:
     )
     for name, record in records.items():
         if isinstance(record, str):
-            yield Verified(place=name, num_files=0, mistakes=(record,))
+            yield Verified(place=name, num_files=0, problems=(record,))
             continue
         folder = workspace / name
-        mistakes = [
+        problems = [
             *(f"{folder / file} must be there, as the record says, and is not" for file in record.files
               if not (folder / file).exists()),
             *record.wrong(folder),
@@ -46,9 +46,9 @@ def verify_workspace(workspace: Path) -> Iterator[Verified]:
               if file.relative_to(folder).as_posix() not in {*record.files, StepRecord.FILE}),
             *_chain(name, record, records),
         ]  # fmt: skip
-        if (folder / RegistrationResult.FILE).exists() and not mistakes:
-            mistakes += _registration(folder, record)
-        yield Verified(place=name, num_files=len(record.files), mistakes=tuple(mistakes))
+        if (folder / RegistrationResult.FILE).exists() and not problems:
+            problems += _registration(folder, record)
+        yield Verified(place=name, num_files=len(record.files), problems=tuple(problems))
 
 
 def verify_store(store: Store) -> Iterator[Verified]:
@@ -61,10 +61,10 @@ def verify_store(store: Store) -> Iterator[Verified]:
     records = _records({name: partial(finished, store, step_place(name), StepRecord) for name in steps}, "")
     for name, record in records.items():
         if isinstance(record, str):
-            yield Verified(place=step_place(name), num_files=0, mistakes=(record,))
+            yield Verified(place=step_place(name), num_files=0, problems=(record,))
         else:
-            mistakes = (*_stored(store, step_place(name), record), *_chain(name, record, records))
-            yield Verified(place=step_place(name), num_files=len(record.files), mistakes=mistakes)
+            problems = (*_stored(store, step_place(name), record), *_chain(name, record, records))
+            yield Verified(place=step_place(name), num_files=len(record.files), problems=problems)
     suffix = f"/{FolderRecord.FILE}"
     for name in store.sizes("searches"):
         if not name.endswith(suffix):
@@ -73,11 +73,11 @@ def verify_store(store: Store) -> Iterator[Verified]:
         try:
             trial = finished(store, folder, FolderRecord)
         except CellwrightError as error:
-            yield Verified(place=folder, num_files=0, mistakes=(str(error),))
+            yield Verified(place=folder, num_files=0, problems=(str(error),))
             continue
         if trial is not None:
             yield Verified(
-                place=folder, num_files=len(trial.files), mistakes=tuple(_stored(store, folder, trial))
+                place=folder, num_files=len(trial.files), problems=tuple(_stored(store, folder, trial))
             )
 
 

@@ -6,7 +6,7 @@ from cellwright.errors import CellwrightError
 from cellwright.importing import load_class
 from cellwright.spec import STORES
 from cellwright.spec.store import Store as StoreSection
-from cellwright.stores.attempts import attempting, finished, offer, pull, push, take_offer
+from cellwright.stores.attempts import attempting, download_initial, finished, pull, push, upload_initial
 from cellwright.stores.base import Store
 from cellwright.stores.client import NoCredentials
 from cellwright.stores.folder import FolderStore
@@ -24,15 +24,15 @@ __all__ = [
     "S3Store",
     "Store",
     "attempting",
+    "download_initial",
     "finished",
     "leased",
-    "offer",
     "open_store",
     "pull",
     "push",
     "release",
     "store_of",
-    "take_offer",
+    "upload_initial",
 ]
 
 
@@ -41,7 +41,7 @@ def open_store(
     endpoint: str | None = None,
     *,
     kind: str | None = None,
-    say: Callable[[str], None] = say_line,
+    log: Callable[[str], None] = say_line,
     seconds: float | None = None,
 ) -> Store:
     """Open the store at a URI.
@@ -50,7 +50,7 @@ def open_store(
         uri: an absolute path, `s3://BUCKET/PREFIX`, or a URI that `kind` understands.
         endpoint: server to use instead of the scheme's default.
         kind: import path of a custom store class; by default, the URI's scheme selects the class.
-        say: receives a message when the store waits.
+        log: receives a message when the store waits.
         seconds: how long to retry if the server refuses or breaks connections; by default, the store's own limit.
 
     Raises:
@@ -61,11 +61,11 @@ def open_store(
         known = ", ".join(f"{known}://" for known in STORES if known)
         raise CellwrightError(f"a store must be at {known} or an absolute path, got {uri}")
     store = load_class(kind or STORES[scheme], Store)  # type: ignore[type-abstract]
-    return store.open(uri, endpoint=endpoint, say=say, seconds=seconds)
+    return store.open(uri, endpoint=endpoint, log=log, seconds=seconds)
 
 
 def store_of(
-    section: StoreSection, *, say: Callable[[str], None] = say_line, seconds: float | None = None
+    section: StoreSection, *, log: Callable[[str], None] = say_line, seconds: float | None = None
 ) -> Store:
     """Open the store of a spec's `store` section; see `open_store`."""
-    return open_store(section.uri, section.endpoint, kind=section.kind, say=say, seconds=seconds)
+    return open_store(section.uri, section.endpoint, kind=section.kind, log=log, seconds=seconds)

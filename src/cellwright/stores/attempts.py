@@ -44,7 +44,7 @@ def finished(store: Store, folder: str, kind: type[R]) -> R | None:
         CellwrightError: the record is damaged.
     """
     place = f"{folder}/{kind.FILE}"
-    found = store.look(place)
+    found = store.read_text(place)
     return None if found is None else kind.parse(found[0].encode(), place)
 
 
@@ -59,7 +59,7 @@ def pull(
     for name, file in record.files.items():
         if wanted(name) and not _has(path / checked(name, folder), file):
             _get(store, f"{folder}/{record.attempt}/{name}", path / name, file)
-    text, _ = store.look(f"{folder}/{record.FILE}") or ("", "")
+    text, _ = store.read_text(f"{folder}/{record.FILE}") or ("", "")
     write_text(path / record.FILE, text)
 
 
@@ -88,12 +88,12 @@ def push(store: Store, path: Path, folder: str, kind: type[R]) -> None:
         )
 
 
-def offer(store: Store, path: Path, folder: str) -> None:
+def upload_initial(store: Store, path: Path, folder: str) -> None:
     """Upload the initial files for the first attempt to finish the folder."""
     _Copy(store, path, folder, OFFER, FolderRecord).update()
 
 
-def take_offer(store: Store, folder: str, path: Path) -> bool:
+def download_initial(store: Store, folder: str, path: Path) -> bool:
     """Download the initial files to `path`, and return whether there were any.
 
     Raises:
@@ -109,7 +109,7 @@ def attempting(
     folder: str,
     kind: type[FolderRecord],
     *,
-    say: Callable[[str], None] = say_line,
+    log: Callable[[str], None] = say_line,
     seconds: float = SECONDS,
 ) -> Iterator["Attempt"]:
     """Finish a folder of the store by working in the local folder `path`, resuming from earlier attempts.
@@ -123,7 +123,7 @@ def attempting(
         store: the store.
         folder: name of the folder in the store.
         kind: class of the folder's record.
-        say: receives a message if files are damaged or another attempt finished first.
+        log: receives a message if files are damaged or another attempt finished first.
         seconds: interval between checks for changed files.
 
     Raises:
@@ -136,7 +136,7 @@ def attempting(
             if _resume(store, folder, name, path):
                 break
         except CellwrightError as error:
-            say(f"{error}; {name} is not resumed")
+            log(f"{error}; {name} is not resumed")
             shutil.rmtree(path)
             path.mkdir()
     copy = _Copy(store, path, folder, _next_attempt(earlier), kind)
@@ -146,7 +146,7 @@ def attempting(
         try:
             copy.update()
         except Exception as error:  # reported, and retried at the next check
-            say(f"checkpoint not stored yet: {error}")
+            log(f"checkpoint not stored yet: {error}")
 
     try:
         with repeating(try_to_update, seconds):
@@ -158,7 +158,7 @@ def attempting(
     record = kind.load(path / kind.FILE)
     winner = _commit(store, folder, record, path)
     if winner != record:
-        say(f"{folder} was finished by attempt {winner.attempt} first, which counts")
+        log(f"{folder} was finished by attempt {winner.attempt} first, which counts")
         had = {file.relative_to(path).as_posix() for file in files_below(path)}
         shutil.rmtree(path)
         pull(store, folder, winner, path, wanted=had.__contains__)
@@ -288,7 +288,7 @@ def _resume(store: Store, folder: str, attempt: str, path: Path) -> bool:
         CellwrightError: a file is missing or damaged; the message names it.
     """
     place = f"{folder}/{attempt}.json"
-    found = store.look(place)
+    found = store.read_text(place)
     if found is None:
         return False
     listing = _Listing.parse(found[0], place)

@@ -16,14 +16,14 @@ class Store(ABC):
     @classmethod
     @abstractmethod
     def open(
-        cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
+        cls, uri: str, *, endpoint: str | None, log: Callable[[str], None], seconds: float | None
     ) -> Self:
         """Open the store at a URI.
 
         Args:
             uri: location of the store.
             endpoint: server to use instead of the scheme's default.
-            say: receives a message when the store waits.
+            log: receives a message when the store waits.
             seconds: how long to retry if the server refuses or breaks connections; by default, the store's own limit.
         """
 
@@ -62,7 +62,7 @@ class Store(ABC):
         """Delete a file if it exists."""
 
     @abstractmethod
-    def look(self, name: str) -> tuple[str, str] | None:
+    def read_text(self, name: str) -> tuple[str, str] | None:
         """Return the text of a small file and the tag of its current version, or None if it does not exist."""
 
     @abstractmethod

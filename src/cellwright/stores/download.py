@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry
 from cellwright.stores.integrity import is_right
-from cellwright.stores.retrying import may_pass, status_of
+from cellwright.stores.retrying import is_transient, status_of
 
 CHUNK = 1 << 16
 """Bytes that an interrupted connection can lose at most."""
@@ -83,7 +83,7 @@ class Download:
             try:
                 retry(lambda: self._append(retry.ended))
             except Exception as error:
-                if self._held and may_pass(error):
+                if self._held and is_transient(error):
                     whole = "an unknown number" if self._size is None else self._size
                     raise CellwrightError(
                         f"{self.uri}: got {self._held} of {whole} bytes, and then: {error}"
@@ -117,7 +117,7 @@ class Download:
                     if ended.is_set():
                         return
         except Exception as error:
-            if not may_pass(error) or self._held == held:
+            if not is_transient(error) or self._held == held:
                 raise
         finally:
             answer["Body"].close()

@@ -34,7 +34,7 @@ class FolderStore(Store):
 
     @classmethod
     def open(
-        cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
+        cls, uri: str, *, endpoint: str | None, log: Callable[[str], None], seconds: float | None
     ) -> Self:
         """Open the store at an absolute path."""
         return cls(uri)
@@ -66,7 +66,7 @@ class FolderStore(Store):
         """Delete a file if it exists."""
         self._path(name).unlink(missing_ok=True)
 
-    def look(self, name: str) -> tuple[str, str] | None:
+    def read_text(self, name: str) -> tuple[str, str] | None:
         """Return the text of a small file and its digest."""
         try:
             with self._open(name) as stored:
@@ -86,7 +86,7 @@ class FolderStore(Store):
         if tag is None:
             return _tag(text.encode()) if create_text(path, text) else None
         with self._locked(path.with_name(f".{path.name}.lock")) as is_mine:
-            found = self.look(name)
+            found = self.read_text(name)
             if (found and found[1]) != tag or not is_mine():
                 return None
             write_text(path, text)

@@ -35,7 +35,7 @@ class S3Reader:
 
     Args:
         endpoint: a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
-        say: receives a message when requests are retried.
+        log: receives a message when requests are retried.
         seconds: how long to retry if the server refuses or breaks connections.
     """
 
@@ -43,12 +43,12 @@ class S3Reader:
         self,
         endpoint: str | None = None,
         *,
-        say: Callable[[str], None] = say_line,
+        log: Callable[[str], None] = say_line,
         seconds: float = SECONDS,
     ) -> None:
         with translate_errors(endpoint or "s3"):
             self._client = connect(endpoint)
-        self._retry = s3_retry(self._client.meta.endpoint_url, say=say, seconds=seconds)
+        self._retry = s3_retry(self._client.meta.endpoint_url, log=log, seconds=seconds)
 
     def find(self, uri: str) -> S3Object:
         """Return the object at the URI.

@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from cellwright.retrying import Retry, status_may_pass
+from cellwright.retrying import Retry, is_transient_status
 
 SECONDS = 180.0
 """How long to retry a request before its error is raised."""
@@ -22,24 +22,24 @@ PASSING = {"IncompleteBody", "NoSuchUpload", "OperationAborted", "RequestTimeout
 say_line = partial(print, flush=True)
 
 
-def s3_retry(what: str, *, say: Callable[[str], None] = say_line, seconds: float = SECONDS) -> Retry:
+def s3_retry(what: str, *, log: Callable[[str], None] = say_line, seconds: float = SECONDS) -> Retry:
     """Return a `Retry` for requests to S3.
 
     Args:
         what: what the retries wait for, for the message.
-        say: receives the message.
+        log: receives the message.
         seconds: time limit of one request with all its retries.
     """
-    return Retry(may_pass, seconds=seconds, report=lambda error: say(f"waiting for {what}: {error}"))
+    return Retry(is_transient, seconds=seconds, report=lambda error: log(f"waiting for {what}: {error}"))
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether the error is temporary."""
     match error:
         case SSLError():
             return False
         case ClientError():
-            return status_may_pass(status_of(error)) or error.response["Error"].get("Code") in PASSING
+            return is_transient_status(status_of(error)) or error.response["Error"].get("Code") in PASSING
         case _:
             broken = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError)
             return isinstance(error, broken)

@@ -29,7 +29,7 @@ class S3Store(Store):
     Args:
         uri: `s3://BUCKET/PREFIX`.
         endpoint: a server other than Amazon's; the variable AWS_ENDPOINT_URL overrides it.
-        say: receives a message when requests are retried.
+        log: receives a message when requests are retried.
         seconds: how long to retry if the server refuses or breaks connections.
     """
 
@@ -38,21 +38,21 @@ class S3Store(Store):
         uri: str,
         *,
         endpoint: str | None = None,
-        say: Callable[[str], None] = say_line,
+        log: Callable[[str], None] = say_line,
         seconds: float = SECONDS,
     ) -> None:
         self.bucket, prefix = split_uri(uri)
         self.prefix = f"{prefix}/" if prefix else ""
         with self._translate_errors():
             self.client = connect(endpoint)
-        self.retry = s3_retry(self.client.meta.endpoint_url, say=say, seconds=seconds)
+        self.retry = s3_retry(self.client.meta.endpoint_url, log=log, seconds=seconds)
 
     @classmethod
     def open(
-        cls, uri: str, *, endpoint: str | None, say: Callable[[str], None], seconds: float | None
+        cls, uri: str, *, endpoint: str | None, log: Callable[[str], None], seconds: float | None
     ) -> Self:
         """Open the store at `s3://BUCKET/PREFIX`."""
-        return cls(uri, endpoint=endpoint, say=say, seconds=SECONDS if seconds is None else seconds)
+        return cls(uri, endpoint=endpoint, log=log, seconds=SECONDS if seconds is None else seconds)
 
     def ensure(self, *, create: bool = True) -> None:
         """Create the bucket if it does not exist. A bucket that this identity may not query is assumed to exist."""
@@ -124,7 +124,7 @@ class S3Store(Store):
         with self._translate_errors(name):
             self.retry(request)
 
-    def look(self, name: str) -> tuple[str, str] | None:
+    def read_text(self, name: str) -> tuple[str, str] | None:
         """Return the text of a small object and its ETag."""
 
         def read() -> tuple[str, str]:

@@ -263,7 +263,7 @@ class Task(Result, ABC):
         """Return a PNG of one example's raw inputs (…), or None if there is no such picture."""
         return None
 
-    def mistakes(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[int, str]]:
+    def wrong_outputs(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[int, str]]:
         """Yield the index and description of each wrong output, the worst first."""
         yield from ()
 
@@ -279,20 +279,20 @@ class Task(Result, ABC):
         """Return a hand-designed network with initial weights."""
         raise NotImplementedError(f"{self.kind} has no network {name!r}")
 
-    def rival(self, name: str, *, seed: int) -> Any:
+    def build_classical(self, name: str, *, seed: int) -> Any:
         """Return an unfitted scikit-learn model, by its name in the section's `classical`."""
-        raise NotImplementedError(f"{self.kind} has no rival {name!r}")
+        raise NotImplementedError(f"{self.kind} has no classical model {name!r}")
 
-    def rival_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
+    def classical_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
         """Return the features (N, F) of inputs for a classical model."""
-        raise NotImplementedError(f"{self.kind} has no rival {name!r}")
+        raise NotImplementedError(f"{self.kind} has no classical model {name!r}")
 
     @abstractmethod
-    def rival_targets(self, targets: Tensor) -> NDArray[Any]:
+    def classical_targets(self, targets: Tensor) -> NDArray[Any]:
         """Return the targets for a classical model."""
 
     @abstractmethod
-    def rival_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
+    def classical_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
         """Return a fitted classical model's predictions in the form of a network's outputs."""
 
 

@@ -224,7 +224,7 @@ class Classification(Task, ABC):
         """Return the class's name."""
         return self.class_names[int(target)]
 
-    def mistakes(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[int, str]]:
+    def wrong_outputs(self, outputs: Tensor, targets: Tensor) -> Iterator[tuple[int, str]]:
         """Yield misclassified examples, the most confident predictions first."""
         confidence, predicted = outputs.softmax(dim=1).max(dim=1)
         for row in confidence.argsort(descending=True).tolist():
@@ -237,11 +237,11 @@ class Classification(Task, ABC):
         counts = confusion_matrix(outputs.argmax(dim=1), targets, self.num_outputs).tolist()
         return Confusion(names=self.class_names, counts=tuple(map(tuple, counts)))
 
-    def rival_targets(self, targets: Tensor) -> NDArray[Any]:
+    def classical_targets(self, targets: Tensor) -> NDArray[Any]:
         """Return the class indices."""
         return targets.numpy()
 
-    def rival_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
+    def classical_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
         """Return log-probabilities or decision values (N, classes)."""
         if hasattr(estimator, "predict_proba"):
             return np.asarray(np.log(np.clip(estimator.predict_proba(features), 1e-12, None)))

@@ -34,5 +34,5 @@ class ClassOrNumberData(ClassifiedData):
 
 
 def are_classes(num_names: int, num_targets: int) -> bool:
-    """Tell whether so many different targets are few enough to be classes."""
+    """Return whether so many different targets are few enough to be classes."""
     return num_names <= min(MOST_CLASSES, max(2, num_targets // 3))

@@ -26,7 +26,7 @@ BROKEN = "broken.txt"
 """The file that lists unusable files, one per line with the reason."""
 
 
-def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> DataManifest:
+def prepare(section: DataSection, folder: Path, log: Callable[[str], None]) -> DataManifest:
     """Write the shards of three disjoint splits into the folder, then the manifest.
 
     An existing manifest is deleted first, since data without a manifest is incomplete.
@@ -34,14 +34,14 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
     Args:
         section: the data source, and how to split it.
         folder: the output folder; created if it does not exist.
-        say: receives messages of one line.
+        log: receives messages of one line.
 
     Raises:
         DataError: the source is unreadable or unusable; the message names the file and the rule.
     """
     (folder / MANIFEST).unlink(missing_ok=True)
     kind = task_type(section.task_kind)
-    source = _read(section, folder, say)
+    source = _read(section, folder, log)
     kind.check(source, section)
     keys = {examples: example_keys(examples) for examples in (source.examples, source.test) if examples}
     if source.test and isinstance(section, StoredData):
@@ -51,13 +51,13 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
         require_own_validation(
             source.examples.origin, {name: keys[p.examples][p.indices] for name, p in parts.items()}
         )
-    parts, duplicates = _without_duplicates(parts, keys, section, say)
+    parts, duplicates = _without_duplicates(parts, keys, section, log)
     if duplicates.dropped or source.is_divided:
         kind.check_splits(source, parts)
     task = kind.of(section.task_kind, source, parts["train"]).weighted(section, parts["train"])
-    say(f"{describe_source(section)}: {len(source.examples)} examples; {task.summary}")
+    log(f"{describe_source(section)}: {len(source.examples)} examples; {task.summary}")
     for remark in (*kind.remarks(source), *task.warnings(source, parts)):
-        say(remark)
+        log(remark)
     parts = {name: task.encode(source, part) for name, part in parts.items()}
     hashes = {name: write_shard(folder, name, part) for name, part in parts.items()}
     manifest = DataManifest(
@@ -70,16 +70,16 @@ def prepare(section: DataSection, folder: Path, say: Callable[[str], None]) -> D
         source=describe_source(section),
     )
     manifest.save(folder)
-    say("split into " + ", ".join(f"{size} {name}" for name, size in manifest.split_sizes.items()))
+    log("split into " + ", ".join(f"{size} {name}" for name, size in manifest.split_sizes.items()))
     return manifest
 
 
-def _read(section: DataSection, folder: Path, say: Callable[[str], None]) -> Source:
+def _read(section: DataSection, folder: Path, log: Callable[[str], None]) -> Source:
     """Read the source, and list its unusable files."""
     broken = folder / BROKEN
     broken.unlink(missing_ok=True)
     try:
-        source = build_reader(section).read(say)
+        source = build_reader(section).read(log)
     except BrokenFilesError as error:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(broken, "".join(f"{file}\n" for file in error.files))
@@ -87,7 +87,7 @@ def _read(section: DataSection, folder: Path, say: Callable[[str], None]) -> Sou
     if source.skipped:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(broken, "".join(f"{file}\n" for file in source.skipped))
-        say(f"{len(source.skipped)} files are left out, since they cannot be used; {broken} lists them")
+        log(f"{len(source.skipped)} files are left out, since they cannot be used; {broken} lists them")
     return source
 
 
@@ -99,18 +99,18 @@ def _without_duplicates(
     parts: dict[SplitName, Part],
     keys_of: Mapping[Examples, Keys],
     section: DataSection,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> tuple[dict[SplitName, Part], Duplicates]:
     """Report examples that are in two splits, and drop them if the section says so."""
     keys = {name: keys_of[part.examples][part.indices] for name, part in parts.items()}
     if contradictions := num_contradictions(keys, parts):
-        say(f"{contradictions} examples have more than one target")
+        log(f"{contradictions} examples have more than one target")
     marks = repeated(keys)
     drop = section.duplicates == "drop"
     for (first, second), mark in marks.items():
         if mark.any():
             outcome = f"dropped from {first}" if drop else "kept; data.duplicates: drop would drop them"
-            say(f"{mark.sum()} examples of {first} are in {second} too: {outcome}")
+            log(f"{mark.sum()} examples of {first} are in {second} too: {outcome}")
     dropped = 0
     if drop:
         sizes = sum(map(len, parts.values()))

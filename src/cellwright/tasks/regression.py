@@ -145,11 +145,11 @@ class Regression(Task, ABC):
         rows = tuple((f"{share:.0%}", float(np.quantile(residuals, share))) for share in shares)
         return (ScoreTable(title="residuals", columns=("quantile", "predicted less true"), rows=rows),)
 
-    def rival_targets(self, targets: Tensor) -> NDArray[Any]:
+    def classical_targets(self, targets: Tensor) -> NDArray[Any]:
         """Return the targets, or their logarithms."""
         return self.scaled(targets.double()).numpy()
 
-    def rival_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
+    def classical_outputs(self, estimator: Any, features: NDArray[Any]) -> NDArray[Any]:
         """Return predictions in the targets' unit."""
         values = np.asarray(estimator.predict(features))
         return np.exp(values) if self.log else values

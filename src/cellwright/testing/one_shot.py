@@ -49,7 +49,7 @@ def bars(count: int) -> Split:
 
 
 @dataclass(frozen=True)
-class Laboratory:
+class TinySearch:
     """Runs tiny searches with two sections of a spec."""
 
     section: Mapping[str, Any]
@@ -96,7 +96,7 @@ class Laboratory:
         assert isinstance(section, OneShotSection)
         return section
 
-    def standstill(self) -> dict[str, float]:
+    def without_learning(self) -> dict[str, float]:
         """Return settings that prevent learning of architectures: tiny learning rates for all but the weights."""
         fields = type(self._section({})).model_fields
         return {name: STANDSTILL for name in fields if name.endswith("_learning_rate")}
@@ -125,21 +125,21 @@ class OneShotContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def laboratory(
+    def tiny_search(
         cls, section: Mapping[str, Any], space: SpaceSection, tmp_path_factory: pytest.TempPathFactory
-    ) -> Laboratory:
-        """Return the laboratory, whose folder is shared by the tests of one pair of sections."""
+    ) -> TinySearch:
+        """Return the runner of tiny searches, whose folder is shared by the tests of one pair of sections."""
         examples = bars(36)
         data = SearchData(train=examples[:24], validation=examples[24:])
-        return Laboratory(section, space, tmp_path_factory.mktemp("searches"), data)
+        return TinySearch(section, space, tmp_path_factory.mktemp("searches"), data)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def undisturbed(cls, laboratory: Laboratory) -> SearchResult:
+    def undisturbed(cls, tiny_search: TinySearch) -> SearchResult:
         """Return the result of an uninterrupted search."""
-        supernet = laboratory.supernet()
-        with _counting(supernet, laboratory.forwards):
-            return laboratory.search("undisturbed", supernet=supernet)
+        supernet = tiny_search.supernet()
+        with _counting(supernet, tiny_search.forwards):
+            return tiny_search.search("undisturbed", supernet=supernet)
 
     def test_finds_a_genotype_of_the_space_that_builds(
         self, space: SpaceSection, undisturbed: SearchResult
@@ -150,9 +150,9 @@ class OneShotContract:
         logits_BK = build_network(space, TASK, genotype)(*TASK.example(2))
         torch.autograd.backward(logits_BK.sum())
 
-    def test_learns(self, laboratory: Laboratory) -> None:
+    def test_learns(self, tiny_search: TinySearch) -> None:
         """The training loss falls."""
-        history = laboratory.search("learning", budget=Budget(epochs=self.LEARNING_EPOCHS)).history
+        history = tiny_search.search("learning", budget=Budget(epochs=self.LEARNING_EPOCHS)).history
         assert min(r.metrics["train_loss"] for r in history) < 0.9 * history[0].metrics["train_loss"]
 
     def test_measures_each_epoch(self, undisturbed: SearchResult) -> None:
@@ -163,59 +163,59 @@ class OneShotContract:
             for name in ("train_accuracy", "validation_accuracy", "skip_fraction"):
                 assert 0 <= record.metrics[name] <= 1
 
-    def test_its_seed_alone_decides(self, laboratory: Laboratory, undisturbed: SearchResult) -> None:
+    def test_its_seed_alone_decides(self, tiny_search: TinySearch, undisturbed: SearchResult) -> None:
         """The global random state affects nothing, and is not changed."""
         torch.default_generator.manual_seed(2)
         before = torch.get_rng_state()
-        again = laboratory.search("again")
+        again = tiny_search.search("again")
         assert (again.genotype, again.history) == (undisturbed.genotype, undisturbed.history)
         assert torch.get_rng_state().equal(before)
 
     @pytest.mark.parametrize("share", [0.4, 0.97])
     def test_killed_anywhere_it_goes_on_to_the_same_end(
-        self, laboratory: Laboratory, undisturbed: SearchResult, share: float
+        self, tiny_search: TinySearch, undisturbed: SearchResult, share: float
     ) -> None:
         """The search is killed between epochs, within one or during selection, and restarted."""
-        supernet = laboratory.supernet()
+        supernet = tiny_search.supernet()
         name = f"killed-{share}"
-        with pytest.raises(Killed), _counting(supernet, [], kill_at=int(share * laboratory.forwards[0])):
-            laboratory.search(name, supernet=supernet)
-        resumed = laboratory.search(name)
+        with pytest.raises(Killed), _counting(supernet, [], kill_at=int(share * tiny_search.forwards[0])):
+            tiny_search.search(name, supernet=supernet)
+        resumed = tiny_search.search(name)
         assert (resumed.genotype, resumed.history) == (undisturbed.genotype, undisturbed.history)
 
-    def test_stops_when_its_time_is_used_up_and_says_so(self, laboratory: Laboratory) -> None:
+    def test_stops_when_its_time_is_used_up_and_says_so(self, tiny_search: TinySearch) -> None:
         """Only the first epoch is trained. A restarted search reports this once."""
         for _ in range(2):
-            result = laboratory.search("late", budget=Budget(epochs=3, max_seconds=1e-9))
+            result = tiny_search.search("late", budget=Budget(epochs=3, max_seconds=1e-9))
             assert result.epoch == 1
             (event,) = result.events
         assert re.fullmatch(r"stopped after 1 of 3 epochs: \d+ s of 1e-09 s were used", event)
 
-    def test_diverging_ends_it_at_once_and_names_the_learning_rate(self, laboratory: Laboratory) -> None:
+    def test_diverging_ends_it_at_once_and_names_the_learning_rate(self, tiny_search: TinySearch) -> None:
         """No genotype is derived from NaN."""
         rule = r"training diverges in epoch [12]: .*; lower strategy.learning_rate, 1e\+38"
         with pytest.raises(DivergedError, match=rule):
-            laboratory.search("diverging", settings={"learning_rate": 1e38})
+            tiny_search.search("diverging", settings={"learning_rate": 1e38})
 
-    def test_weights_gather_gradients_from_training_batches_alone(self, laboratory: Laboratory) -> None:
+    def test_weights_gather_gradients_from_training_batches_alone(self, tiny_search: TinySearch) -> None:
         """Gradients of validation batches never reach a weight."""
-        supernet = laboratory.supernet()
-        sources = _trace_gradients(supernet, laboratory.data.validation)
-        laboratory.search("traced", supernet=supernet, budget=Budget(epochs=2))
+        supernet = tiny_search.supernet()
+        sources = _trace_gradients(supernet, tiny_search.data.validation)
+        tiny_search.search("traced", supernet=supernet, budget=Budget(epochs=2))
         assert sources == {"train"}
 
     def test_validation_labels_reach_the_weights_through_the_architecture_alone(
-        self, laboratory: Laboratory
+        self, tiny_search: TinySearch
     ) -> None:
         """If no architecture is learnt, wrong validation labels do not change the training losses."""
-        clean = laboratory.data
+        clean = tiny_search.data
         wrong = Split(clean.validation.inputs, (clean.validation.targets + 1) % 3)
         poisoned = SearchData(train=clean.train, validation=wrong)
         losses = [
             [
                 record.metrics["train_loss"]
-                for record in laboratory.search(
-                    name, data=data, settings=laboratory.standstill(), budget=Budget(epochs=2)
+                for record in tiny_search.search(
+                    name, data=data, settings=tiny_search.without_learning(), budget=Budget(epochs=2)
                 ).history
             ]
             for name, data in (("still", clean), ("still-poisoned", poisoned))
@@ -236,28 +236,28 @@ class DifferentiableContract(OneShotContract):
             assert -1 <= record.metrics["generalisation_gap"] <= 1
 
     @pytest.mark.parametrize("poisoned", ["train", "validation"])
-    def test_alphas_learn_from_the_split_of_their_level(self, laboratory: Laboratory, poisoned: str) -> None:
+    def test_alphas_learn_from_the_split_of_their_level(self, tiny_search: TinySearch, poisoned: str) -> None:
         """With constant weights, wrong labels change the alphas only in the split that alphas learn from."""
-        clean = laboratory.data
+        clean = tiny_search.data
         splits = {"train": clean.train, "validation": clean.validation}
         splits[poisoned] = Split(splits[poisoned].inputs, (splits[poisoned].targets + 1) % 3)
         settings = {"learning_rate": STANDSTILL, "alpha_learning_rate": 0.1} | ARGMAX
         both = (clean, SearchData(**splits))
-        strategies = [laboratory.strategy(settings, data=data, budget=Budget(epochs=1)) for data in both]
+        strategies = [tiny_search.strategy(settings, data=data, budget=Budget(epochs=1)) for data in both]
         for strategy, name in zip(strategies, ("clean", f"wrong-{poisoned}"), strict=True):
-            laboratory.search(name, strategy)  # the search with clean data is shared by both parameters
+            tiny_search.search(name, strategy)  # the search with clean data is shared by both parameters
         ends = [torch.cat([a.flatten() for a in strategy.alphas.values()]) for strategy in strategies]
         level = {"single": "train", "bilevel": "validation"}[strategies[0].settings.level]
         assert (not ends[0].equal(ends[1])) == (level == poisoned)
 
     def test_a_guard_stops_at_the_last_good_epoch(
-        self, laboratory: Laboratory, undisturbed: SearchResult, monkeypatch: pytest.MonkeyPatch
+        self, tiny_search: TinySearch, undisturbed: SearchResult, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A collapse is undone and ends the search. Restarting it changes nothing."""
         settings = {"derivation": "argmax", "guard": {"max_skip_fraction": 0.8}}
-        strategy = laboratory.strategy(settings)
+        strategy = tiny_search.strategy(settings)
         derived = _report_skips(strategy, [0.0, 0.0, 1.0], monkeypatch)
-        result = laboratory.search("guarded", strategy)
+        result = tiny_search.search("guarded", strategy)
         assert (result.genotype, result.epoch) == (derived[1], 2)
         assert [r.metrics["train_loss"] for r in result.history] == [
             r.metrics["train_loss"] for r in undisturbed.history
@@ -266,46 +266,46 @@ class DifferentiableContract(OneShotContract):
         assert event.startswith(
             "epoch 3: the share of skip connections was 1.00, above 0.8; stopped at epoch 2"
         )
-        assert laboratory.search("guarded", settings=settings) == result
+        assert tiny_search.search("guarded", settings=settings) == result
 
     def test_a_guard_with_no_good_epoch_to_go_back_to_resets_the_alphas(
-        self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+        self, tiny_search: TinySearch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """After a collapse in the first epochs, the search continues; it stops only once there is a good epoch."""
         settings = {"alpha_learning_rate": 0.1} | ARGMAX
         budget = Budget(epochs=4)
-        strategy = laboratory.strategy(settings, budget=budget)
+        strategy = tiny_search.strategy(settings, budget=budget)
         _report_skips(strategy, [1.0, 1.0, 0.0, 1.0], monkeypatch)
-        begun: list[Tensor] = []
+        started: list[Tensor] = []
         begin_epoch = strategy.begin_epoch
 
         def begin(epoch: int) -> None:
-            begun.append(torch.cat([alpha.detach().flatten() for alpha in strategy.alphas.values()]))
+            started.append(torch.cat([alpha.detach().flatten() for alpha in strategy.alphas.values()]))
             begin_epoch(epoch)
 
         monkeypatch.setattr(strategy, "begin_epoch", begin)
-        result = laboratory.search("reset", strategy)
+        result = tiny_search.search("reset", strategy)
         assert [event.partition("; ")[2] for event in result.events] == [
             *["there is no good epoch to return to, so the alphas were reset"] * 2,
             "stopped at epoch 3, the last good one",
         ]
-        assert begun[0].equal(begun[1])
-        assert begun[0].equal(begun[2])
-        assert not begun[0].equal(begun[3])
+        assert started[0].equal(started[1])
+        assert started[0].equal(started[2])
+        assert not started[0].equal(started[3])
         assert result.epoch == 3
-        assert laboratory.search("reset", settings=settings, budget=budget) == result
+        assert tiny_search.search("reset", settings=settings, budget=budget) == result
 
     def test_a_guard_raises_the_regularisation(
-        self, laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+        self, tiny_search: TinySearch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """If every epoch collapses, it increases after each, and affects the alphas from the next epoch on."""
         entropies = []
         for strength in (STANDSTILL, 100):
             guard = {"action": "regularise", "strength": strength}
             settings = {"guard": guard, "alpha_learning_rate": 0.1} | ARGMAX
-            strategy = laboratory.strategy(settings, budget=Budget(epochs=2))
+            strategy = tiny_search.strategy(settings, budget=Budget(epochs=2))
             _report_skips(strategy, [1.0, 1.0], monkeypatch)
-            result = laboratory.search(f"raised-{strength}", strategy)
+            result = tiny_search.search(f"raised-{strength}", strategy)
             assert len(result.events) == 2
             assert f"to {2 * strength:g}" in result.events[1]
             entropies.append([record.metrics["entropy"] for record in result.history])

@@ -8,7 +8,7 @@ import pytest
 
 from cellwright.errors import CellwrightError
 from cellwright.results import FileRecord, FolderRecord
-from cellwright.stores import Store, attempting, finished, leased, offer, pull, push, release
+from cellwright.stores import Store, attempting, finished, leased, pull, push, release, upload_initial
 
 LARGE = 9 << 20
 """Size in bytes of a file that S3 accepts in parts."""
@@ -79,7 +79,7 @@ class StoreContract:
         """Anyone with write access chooses names; non-canonical ones are rejected, not skipped."""
         offered = _write(tmp_path / "offered" / "file", "1")
         files = {name: FileRecord.of(offered), "good": FileRecord.of(offered)}
-        offer(store, offered.parent, "data/x")
+        upload_initial(store, offered.parent, "data/x")
         with pytest.raises(CellwrightError, match="name"):
             store.put(offered, f"data/x/{name}")
             pull(
@@ -104,7 +104,7 @@ class StoreContract:
             store.get("data/none", tmp_path / "none")
         assert not (tmp_path / "none").exists()
         assert store.sizes("data") == {}
-        assert store.look("data/none") is None
+        assert store.read_text("data/none") is None
         store.remove("data/none")
         store.delete("data")
 
@@ -124,11 +124,11 @@ class StoreContract:
         first = store.swap("leases/a", "one", None)
         assert first is not None
         assert store.swap("leases/a", "two", None) is None
-        assert store.look("leases/a") == ("one", first)
+        assert store.read_text("leases/a") == ("one", first)
         second = store.swap("leases/a", "two", first)
         assert second not in (None, first)
         assert store.swap("leases/a", "three", first) is None
-        assert store.look("leases/a") == ("two", second)
+        assert store.read_text("leases/a") == ("two", second)
 
     def test_of_many_that_swap_at_once_one_does(self, store: Store) -> None:
         """Leases depend on this."""
@@ -141,19 +141,19 @@ class StoreContract:
         with ThreadPoolExecutor(4) as pool:
             tags = list(pool.map(swap, "abcd"))
         assert sum(tag is not None for tag in tags) == 1
-        found = store.look("leases/a")
+        found = store.read_text("leases/a")
         assert found is not None and found[1] in tags
 
     def test_a_lease_is_held_and_released(self, store: Store) -> None:
         """Only its owner can release it."""
         with leased(store, "leases/a", "owner", lambda text: None):
-            assert store.look("leases/a") is not None
+            assert store.read_text("leases/a") is not None
         with leased(store, "leases/a", "another", lambda text: None):
             release(store, "leases", "another")
 
     def test_an_attempt_goes_on_from_what_an_earlier_one_stored(self, store: Store, tmp_path: Path) -> None:
         """The initial files come first."""
-        offer(store, _write(tmp_path / "asked" / "request", "do this").parent, "trial")
+        upload_initial(store, _write(tmp_path / "asked" / "request", "do this").parent, "trial")
         with pytest.raises(SystemExit), attempting(tmp_path / "one", store, "trial", FolderRecord):
             assert (tmp_path / "one" / "request").read_text() == "do this"
             _write(tmp_path / "one" / "checkpoint", "epoch 1")
@@ -173,7 +173,7 @@ class StoreContract:
         """The other one continues as if nothing had happened, like a process that was frozen."""
         said: list[str] = []
         one, two = tmp_path / "one", tmp_path / "two"
-        with attempting(one, store, "trial", FolderRecord, say=said.append) as first:
+        with attempting(one, store, "trial", FolderRecord, log=said.append) as first:
             with attempting(two, store, "trial", FolderRecord) as second:
                 _finish(_write(two / "result", "of the second").parent, second.name)
             _finish(_write(one / "result", "of the first").parent, first.name)

@@ -175,7 +175,7 @@ class TaskContract(_DataContract):
         examples = replace(source.examples, inputs=inputs)
         changed = replace(source, examples=examples)
         reader = type(build_reader(data))
-        monkeypatch.setattr(reader, "read", lambda self, say: changed)
+        monkeypatch.setattr(reader, "read", lambda self, log: changed)
         prepare(data, tmp_path / "poisoned", _silent)
         assert PreparedData.open(tmp_path / "poisoned").manifest.task == prepared.manifest.task
 

@@ -8,7 +8,7 @@ from cellwright.tracking.lifecycle import GATE_TAG, Champion, Lifecycle, Version
 from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.moves import CHAMPION, ChampionMoved, Move, NotPromoted
 from cellwright.tracking.record import ColumnsModel, RegisteredModel, RunRecord, Status, TrialRecord
-from cellwright.tracking.retrying import MlflowAway, NotAllowed, mlflow_retry
+from cellwright.tracking.retrying import MlflowUnavailable, NotAllowed, mlflow_retry
 from cellwright.tracking.server import UnknownHost, check_server
 from cellwright.tracking.tracker import (
     MlflowTracker,
@@ -34,7 +34,7 @@ __all__ = [
     "ColumnsModel",
     "Lifecycle",
     "LiveLogging",
-    "MlflowAway",
+    "MlflowUnavailable",
     "MlflowTracker",
     "Move",
     "NotAllowed",

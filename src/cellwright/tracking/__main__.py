@@ -11,10 +11,10 @@ import threading
 from queue import Empty, SimpleQueue
 
 from cellwright.errors import CellwrightError
-from cellwright.exit_with_parent import die_with_peer
+from cellwright.exit_with_parent import exit_with_peer
 from cellwright.tracking import MlflowTracker
 from cellwright.tracking.live import Note, Pace, Target, read_note
-from cellwright.tracking.retrying import MlflowAway
+from cellwright.tracking.retrying import MlflowUnavailable
 
 NICE = 10
 TIMEOUT = 10
@@ -23,7 +23,7 @@ TIMEOUT = 10
 
 def main() -> None:
     """Send notes until the last one."""
-    die_with_peer(sys.stdin.fileno())
+    exit_with_peer(sys.stdin.fileno())
     os.nice(NICE)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT))
     target, pace = json.loads(sys.stdin.readline())
@@ -54,7 +54,7 @@ def _send(target: Target, notes: "SimpleQueue[Note]", pace: Pace) -> None:
             if is_away:
                 print("MLflow answers again", flush=True)
             is_away = False
-        except MlflowAway as error:
+        except MlflowUnavailable as error:
             if not is_away:
                 print(f"{error}; continuing; what is new is sent later", flush=True)
             is_away = True

@@ -42,28 +42,28 @@ from cellwright.canonical import digest  # noqa: E402
 from cellwright.credentials import without_credentials  # noqa: E402
 from cellwright.errors import CellwrightError  # noqa: E402
 from cellwright.folders import make_ours  # noqa: E402
-from cellwright.retrying import status_may_pass  # noqa: E402
-from cellwright.tracking.retrying import MlflowAway, NotAllowed  # noqa: E402
+from cellwright.retrying import is_transient_status  # noqa: E402
+from cellwright.tracking.retrying import MlflowUnavailable, NotAllowed  # noqa: E402
 from cellwright.tracking.uri import artifacts_beside, check_database, follow_move, is_server, sqlite_path  # noqa: E402
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 @contextmanager
-def explained(uri: str, subject: str) -> Iterator[None]:
+def translate_errors(uri: str, subject: str) -> Iterator[None]:
     """Turn what MLflow raises into one line that names the URI and what was asked of it."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         is_denied = isinstance(error, MlflowException) and error.error_code == "PERMISSION_DENIED"
-        away = any(map(_may_pass, _causes(error)))
-        kind = NotAllowed if is_denied else MlflowAway if away else CellwrightError
+        away = any(map(_is_transient, _causes(error)))
+        kind = NotAllowed if is_denied else MlflowUnavailable if away else CellwrightError
         raise kind(without_credentials(f"MLflow at {uri}, {subject}: {reason}")) from error
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return the error and what led to it, unless that is a mistake in the address or a certificate."""
+    """Return the error and what led to it, unless that is an error in the address or a certificate."""
     causes = [error]
     while cause := causes[-1].__cause__ or causes[-1].__context__:
         causes.append(cause)
@@ -74,10 +74,10 @@ def _causes(error: BaseException) -> list[BaseException]:
     return causes
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     match error:
         case requests.HTTPError(response=requests.Response(status_code=status)):
-            return status_may_pass(status)
+            return is_transient_status(status)
         case requests.ConnectionError() | requests.Timeout() | requests.exceptions.ChunkedEncodingError():
             return True
         case requests.exceptions.RetryError():  # of a status that MLflow would retry itself
@@ -85,7 +85,7 @@ def _may_pass(error: BaseException) -> bool:
         case MlflowException() if "failed with error code" in error.message or isinstance(
             error, RestException
         ):
-            return status_may_pass(ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 0))
+            return is_transient_status(ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 0))
         case OperationalError():
             return "database is locked" in str(error) or not isinstance(error.orig, sqlite3.Error)
     return False
@@ -115,7 +115,7 @@ def registering(uri: str, name: str) -> Iterator[None]:
     """Have no other process register a model of that name in a SQLite database; a server is not locked.
 
     Raises:
-        MlflowAway: another process is at it.
+        MlflowUnavailable: another process is at it.
     """
     if (path := sqlite_path(uri)) is None:
         yield
@@ -125,7 +125,7 @@ def registering(uri: str, name: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise MlflowAway(f"MLflow at {uri}: another process is registering {name}") from error
+            raise MlflowUnavailable(f"MLflow at {uri}: another process is registering {name}") from error
         yield
 
 

@@ -67,7 +67,7 @@ def version_facts(uri: str, address: str) -> VersionFacts:
     def find() -> VersionFacts:
         from cellwright.tracking import connection, registry
 
-        with connection.explained(uri, address):
+        with connection.translate_errors(uri, address):
             client = connection.connect(uri)
             found = registry.find_version(client, f"{REGISTRY}{address}")
             metrics = client.get_run(found.run_id).data.metrics if found.run_id else {}
@@ -200,7 +200,7 @@ class Lifecycle:
             who: moves it.
             why: in a few words.
             evidence: what the gate decided.
-            owner: tells this promotion from others that go on; the same when it is repeated.
+            owner: distinguishes this promotion from concurrent ones; the same when it is repeated.
             force: whether a version that was rolled back may be promoted again.
 
         Raises:
@@ -242,8 +242,8 @@ class Lifecycle:
     def _ask(self, work: "Callable[[MlflowClient], T]") -> T:
         from cellwright.tracking import connection
 
-        def explained() -> T:
-            with connection.explained(self.uri, f"registered model {self.name!r}"):
+        def translate_errors() -> T:
+            with connection.translate_errors(self.uri, f"registered model {self.name!r}"):
                 return work(connection.connect(self.uri))
 
-        return self._retry(explained)
+        return self._retry(translate_errors)

@@ -67,16 +67,16 @@ class LiveLogging:
     Args:
         target: of the MLflow run.
         record: returns what is known so far, without artifacts; called from a thread.
-        say: called once when MLflow does not answer, and when it does again.
+        log: called once when MLflow does not answer, and when it does again.
         pace: how often.
     """
 
     def __init__(
-        self, target: Target, record: Callable[[], RunRecord], say: Callable[[str], None], pace: Pace
+        self, target: Target, record: Callable[[], RunRecord], log: Callable[[str], None], pace: Pace
     ) -> None:
         self._target = target
         self._record = record
-        self._say = say
+        self._log = log
         self._pace = pace
         self._process: _Process | None = None
         self._is_over = threading.Event()
@@ -98,14 +98,14 @@ class LiveLogging:
             status = "KILLED" if issubclass(kind, KeyboardInterrupt | SystemExit) else "FAILED"
         self._process.write(write_note(Note(record=self._record(), status=status, is_last=True)))
         if not self._process.ends_within(self._pace.at_end):
-            self._say(f"MLflow takes longer than {self._pace.at_end:.0f} s; what is new is sent later")
+            self._log(f"MLflow takes longer than {self._pace.at_end:.0f} s; what is new is sent later")
         self._process.close()
 
     def _follow(self) -> None:
         sent = None
         while not self._is_over.wait(self._pace.every):
             if self._process is None:
-                self._process = _Process(self._target, self._pace, self._say)
+                self._process = _Process(self._target, self._pace, self._log)
             record = self._record()
             if record != sent:
                 self._process.write(write_note(Note(record=record, status="RUNNING", is_last=False)))
@@ -115,18 +115,18 @@ class LiveLogging:
 class _Process:
     """The process that sends, and a thread that shows what it says."""
 
-    def __init__(self, target: Target, pace: Pace, say: Callable[[str], None]) -> None:
+    def __init__(self, target: Target, pace: Pace, log: Callable[[str], None]) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cellwright.tracking"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            start_new_session=True,  # an interrupt is for the step, which then tells how it ended
+            start_new_session=True,  # an interrupt is for the step, which then reports how it ended
         )
         assert self._process.stdin and self._process.stdout
         self._to, self._from = self._process.stdin, self._process.stdout
-        self._say = say
+        self._log = log
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self.write(json.dumps([asdict(target), asdict(pace)]) + "\n")
@@ -156,4 +156,4 @@ class _Process:
 
     def _listen(self) -> None:
         for line in self._from:
-            self._say(line.rstrip("\n"))
+            self._log(line.rstrip("\n"))

@@ -106,7 +106,7 @@ def show_version(client: MlflowClient, experiment_id: str, key: str, version: Mo
             client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps([*known, this])})
 
 
-def settle_alias(client: MlflowClient, name: str, version: int, *, has_gate: bool = False) -> str | None:
+def assign_alias(client: MlflowClient, name: str, version: int, *, has_gate: bool = False) -> str | None:
     """Return the version's alias, as the registry has it; give it one if no newer version has been given one since.
 
     Where a gate decides who is the champion, or the login may not set `champion`, the version becomes the challenger of
@@ -142,7 +142,7 @@ def settle_alias(client: MlflowClient, name: str, version: int, *, has_gate: boo
 
 
 def has_champion(client: MlflowClient, name: str) -> bool:
-    """Tell whether a version of the registered model is the champion."""
+    """Return whether a version of the registered model is the champion."""
     return CHAMPION in client.get_registered_model(name).aliases
 
 

@@ -31,7 +31,7 @@ class Move(Result):
     """In UTC, as ISO 8601 has it."""
     why: str
     owner: str = ""
-    """Tells the process that moved it from others."""
+    """Distinguishes the process that moved it from others."""
     evidence: str | None = None
     """What the gate had decided; None where it was not asked."""
 
@@ -42,7 +42,7 @@ def utc_now() -> str:
 
 
 def rolled_back(moves: Sequence[Move], version: int) -> bool:
-    """Tell whether a version was rolled back, and has not been promoted again since."""
+    """Return whether a version was rolled back, and has not been promoted again since."""
     of_it = [
         move.kind
         for move in moves

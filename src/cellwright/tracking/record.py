@@ -100,5 +100,5 @@ class ColumnsModel:
 
     @property
     def has_classes(self) -> bool:
-        """Tell whether predictions are names of classes."""
+        """Return whether predictions are names of classes."""
         return isinstance(self.predictions[0], str)

@@ -168,7 +168,7 @@ def _new(wanted: Mapping[str, str], known: Mapping[str, str], longest: int) -> d
 
 
 def _same(stored: float, value: float) -> bool:
-    """Tell whether MLflow would store `value` as `stored`: it keeps NaN, infinity as the largest float."""
+    """Return whether MLflow would store `value` as `stored`: it keeps NaN, infinity as the largest float."""
     if math.isnan(value):
         return math.isnan(stored)
     return stored in (value, min(max(value, -sys.float_info.max), sys.float_info.max))

@@ -1,4 +1,4 @@
-"""Asking an address whether an MLflow server that we can use answers there, before anything is begun."""
+"""Asking an address whether an MLflow server that we can use answers there, before anything starts."""
 
 import os
 import re
@@ -7,8 +7,8 @@ from typing import Any
 
 from cellwright.credentials import without_credentials
 from cellwright.errors import CellwrightError
-from cellwright.retrying import status_may_pass
-from cellwright.tracking.retrying import MlflowAway
+from cellwright.retrying import is_transient_status
+from cellwright.tracking.retrying import MlflowUnavailable
 
 API = "/api/2.0/mlflow/experiments/search?max_results=1"
 OLDEST = 3
@@ -28,13 +28,13 @@ def check_server(uri: str, seconds: float = 3.0) -> None:
 
     Raises:
         UnknownHost: there is no such host here.
-        MlflowAway: it does not answer, which may pass.
+        MlflowUnavailable: it does not answer, which may pass.
         CellwrightError: something else answers, or an MLflow that is too old, or it refuses.
     """
     answer = _get(uri, API, seconds)
     kind = answer.headers.get("content-type", "something without a type").partition(";")[0]
-    if status_may_pass(answer.status_code):
-        raise MlflowAway(_said(uri, f"answers {answer.status_code}"))
+    if is_transient_status(answer.status_code):
+        raise MlflowUnavailable(_said(uri, f"answers {answer.status_code}"))
     if answer.status_code in (401, 403):
         raise CellwrightError(
             _said(
@@ -74,7 +74,7 @@ def _get(uri: str, path: str, seconds: float) -> Any:
             raise UnknownHost(_said(uri, reason)) from error
         passes = isinstance(error, requests.ConnectionError | requests.Timeout)
         is_safe = not isinstance(error, requests.exceptions.SSLError)
-        raise (MlflowAway if passes and is_safe else CellwrightError)(_said(uri, reason)) from error
+        raise (MlflowUnavailable if passes and is_safe else CellwrightError)(_said(uri, reason)) from error
 
 
 def _causes(error: BaseException) -> list[BaseException]:

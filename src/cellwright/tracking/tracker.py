@@ -33,7 +33,7 @@ def model_version(uri: str, address: str) -> str:
     from cellwright.tracking import connection, registry
 
     def find() -> str:
-        with connection.explained(uri, address):
+        with connection.translate_errors(uri, address):
             version = registry.find_version(connection.connect(uri), address)
         return f"{version.name}/{version.version}"
 
@@ -49,7 +49,7 @@ def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path
     from cellwright.tracking import connection, registry
 
     def fetch() -> Path:
-        with connection.explained(uri, address):
+        with connection.translate_errors(uri, address):
             client = connection.connect(uri)
             version = registry.find_version(client, address)
             return registry.download(client, uri, version, f"{EXTRA_FILES}/{name}", folder)
@@ -66,7 +66,7 @@ def recorded_tags(uri: str, address: str) -> Mapping[str, str]:
     from cellwright.tracking import connection, registry
 
     def fetch() -> Mapping[str, str]:
-        with connection.explained(uri, address):
+        with connection.translate_errors(uri, address):
             return dict(registry.find_version(connection.connect(uri), address).tags)
 
     return mlflow_retry(seconds=SHORT)(fetch)
@@ -84,7 +84,7 @@ def verify_model(uri: str, address: str) -> tuple[int, tuple[str, ...]]:
     from cellwright.tracking import connection, registry
 
     def verify() -> tuple[int, tuple[str, ...]]:
-        with connection.explained(uri, address):
+        with connection.translate_errors(uri, address):
             client = connection.connect(uri)
             return registry.verify(client, uri, registry.find_version(client, address))
 
@@ -95,7 +95,7 @@ class MlflowTracker:
     """Writes to one MLflow experiment, which is made on first use.
 
     Every call can be repeated, also after a kill at any point: what is there already is found by its key and
-    completed. What MLflow refuses becomes a `CellwrightError`, and an MLflow that does not answer `MlflowAway`.
+    completed. What MLflow refuses becomes a `CellwrightError`, and an MLflow that does not answer `MlflowUnavailable`.
     """
 
     def __init__(
@@ -161,11 +161,11 @@ class MlflowTracker:
         """Return what the work does, repeated while MLflow is away, with MLflow's errors translated."""
         from cellwright.tracking import connection
 
-        def explained() -> T:
-            with connection.explained(self._uri, f"experiment {self._experiment!r}"):
+        def translate_errors() -> T:
+            with connection.translate_errors(self._uri, f"experiment {self._experiment!r}"):
                 return work()
 
-        return self._retry(explained)
+        return self._retry(translate_errors)
 
     def end_runs(self, tag: str, value: str, status: Status) -> int:
         """Give the status to the experiment's runs that have the tag and are still running; return their number."""
@@ -236,7 +236,7 @@ class MlflowTracker:
                 version = models.create_version(self._client, model_id, name, key, tags, description)
             models.show_version(self._client, self._experiment_id, key, version)
             number = int(version.version)
-            alias = models.settle_alias(self._client, name, number, has_gate=has_gate)
+            alias = models.assign_alias(self._client, name, number, has_gate=has_gate)
             has_champion = models.has_champion(self._client, name)
             return RegisteredModel(name=name, version=number, alias=alias, has_champion=has_champion)
 

@@ -46,7 +46,7 @@ def present_uri(recorded: str, workspace: Path) -> str:
 
 
 def is_server(uri: str) -> bool:
-    """Tell whether the URI is the address of an MLflow server."""
+    """Return whether the URI is the address of an MLflow server."""
     return urlsplit(uri).scheme in ("http", "https")
 
 

@@ -22,7 +22,7 @@ from cellwright.training import parallel
 from cellwright.training.diverging import require_finite
 from cellwright.training.randomness import generator
 from cellwright.training.retraining import Retraining, predict
-from cellwright.training.stopping import Stopped, undivided
+from cellwright.training.stopping import Stopped, sigterm_deferred
 
 WINNER = "winner.safetensors"
 """Name of the checkpoint, in the folder of a search, that the final training continues from."""
@@ -118,7 +118,7 @@ class CourseTraining(Retraining):
         batches = self.split.batches(self.batch_size, seed=self.seed, epoch=epoch + 1)
         losses = []
         for batch in itertools.islice(batches, index, index + count):
-            with undivided():
+            with sigterm_deferred():
                 losses.append(self._take_step(*batch))
         return losses
 

@@ -23,11 +23,11 @@ from cellwright.tasks.base import read_task
 from cellwright.training import parallel
 from cellwright.training.checkpoint import CHECKPOINT, load_tensors, restore_module, save_tensors
 from cellwright.training.course import Course, CourseTraining
-from cellwright.training.leaving import STOPPED, leave_network
 from cellwright.training.precision import best_device
 from cellwright.training.retraining import Retraining
 from cellwright.training.starting_weights import StartingWeights
-from cellwright.training.stopping import leaving
+from cellwright.training.stopped_network import STOPPED, save_stopped_network
+from cellwright.training.stopping import on_sigterm
 
 
 def genotype_network(spec: SearchSpec, manifest: DataManifest, genotype: Genotype) -> NetworkConfig:
@@ -53,7 +53,7 @@ def train_network(
     network = config.build(seed=derive_seed(spec.seed, "initial weights")).to(device)
     taken = start.put_into(network) if start else None
     if taken:
-        progress.say(
+        progress.log(
             f"train {name}: took {len(taken.taken)} tensors of {taken.source}; "
             f"{len(taken.new)} begin from nothing, {len(taken.left)} of its own had no place"
         )
@@ -67,7 +67,7 @@ def train_network(
         checkpoint=folder / CHECKPOINT,
     )
     if spec.retrain.drop_path and not isinstance(network, Droppable):
-        progress.say(f"train {name}: retrain.drop_path is not applied: the network has no paths to drop")
+        progress.log(f"train {name}: retrain.drop_path is not applied: the network has no paths to drop")
     training.run(f"train {name}", progress)
     if parallel.is_first():
         _save(name, config, network, training, folder, taken)
@@ -125,12 +125,12 @@ def continue_network(
     def show(record: EpochRecord) -> None:
         progress.advance(f"train {name}", training.steps, course.steps, record.metrics)
 
-    def leave() -> None:
+    def save() -> None:
         if parallel.is_first():
-            leave_network(training.averaged(), config, data, folder, progress)
+            save_stopped_network(training.averaged(), config, data, folder, progress)
 
     try:
-        with leaving(leave):
+        with on_sigterm(save):
             training.train_to(course.steps, show)
         network = training.finished()
     except DivergedError as error:

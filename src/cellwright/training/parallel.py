@@ -19,7 +19,7 @@ from torch.distributed import Store  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
 from cellwright.errors import CellwrightError
-from cellwright.training.whole_batch_norms import WholeBatchNorms
+from cellwright.training.sync_batch_norms import SyncBatchNorms
 
 TIMEOUT = datetime.timedelta(days=7)
 """How long to wait for the other processes, while the first may be preparing data. The launcher notices if one dies."""
@@ -98,7 +98,7 @@ def is_first() -> bool:
     return _process.rank == 0
 
 
-def fails_first() -> bool:
+def is_first_to_fail() -> bool:
     """Return whether this process is the first to fail, so that only the first error is shown. Call it once."""
     try:
         return _store is None or _store.add("cellwright failures", 1) == 1
@@ -131,7 +131,7 @@ def share(batch_size: int) -> Iterator[Share]:
         yield Share(rows=slice(0, batch_size), weight=1.0)
         return
     rows = _rows(batch_size)
-    with WholeBatchNorms(_total):
+    with SyncBatchNorms(_total):
         yield Share(rows=rows, weight=(rows.stop - rows.start) * world_size() / batch_size)
 
 

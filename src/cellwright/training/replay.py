@@ -18,7 +18,7 @@ Pass = Callable[..., Tensor]
 """Maps a network's inputs, which are tensors or dictionaries of tensors, to its output."""
 
 
-def pays(device: torch.device) -> bool:
+def is_worthwhile(device: torch.device) -> bool:
     """Return whether graphs are worthwhile on the device. Norms whose statistics processes share cannot be captured."""
     return device.type == "cuda" and parallel.world_size() == 1
 
@@ -36,7 +36,7 @@ class Replayed:
 
     def __init__(self, network: nn.Module, enabled: bool) -> None:
         self.network = network
-        self.enabled = enabled and pays(next(network.parameters()).device)
+        self.enabled = enabled and is_worthwhile(next(network.parameters()).device)
         self._passes: dict[Hashable, Pass] = {}
 
     def __call__(self, *inputs: Any, **named: Tensor) -> Tensor:

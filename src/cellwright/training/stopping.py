@@ -21,8 +21,8 @@ _asked = False
 
 
 @contextmanager
-def leaving(leave: Callable[[], None]) -> Iterator[None]:
-    """Call `leave` and exit if the process receives SIGTERM in the block. Does nothing outside the main thread."""
+def on_sigterm(save: Callable[[], None]) -> Iterator[None]:
+    """Call `save` and exit if the process receives SIGTERM in the block. Does nothing outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -32,7 +32,7 @@ def leaving(leave: Callable[[], None]) -> Iterator[None]:
         yield
     except Stopped:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        leave()
+        save()
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -40,7 +40,7 @@ def leaving(leave: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def undivided() -> Iterator[None]:
+def sigterm_deferred() -> Iterator[None]:
     """Defer SIGTERM to the end of the block, such as a training step."""
     global _busy
     _busy = True

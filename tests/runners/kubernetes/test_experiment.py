@@ -88,7 +88,7 @@ def test_a_search_creates_it_from_what_the_search_step_can_read(name: str, monke
     spec = SearchSpec.model_validate({**COMMON, "name": name, **SPECS[name]})
     stored = []
     monkeypatch.setattr(base, "_share", lambda pods, trials: stored.append(pods.search))
-    monkeypatch.setattr(base, "Cluster", lambda namespace, say: None)
+    monkeypatch.setattr(base, "Cluster", lambda namespace, log: None)
     built = []
     for part in (spec, step_view(STEPS["search"], spec)):
         trials = trials_of(part, tmp_path / "data", tmp_path, Silent(), SearchSettings.of(part))

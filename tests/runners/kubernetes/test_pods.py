@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from cellwright.report.lines import Mistake, write_line
-from cellwright.runners.kubernetes.pods import TrialPods, trouble_of
+from cellwright.report.lines import ErrorMessage, write_line
+from cellwright.runners.kubernetes.pods import TrialPods, problem_of
 from cellwright.runners.kubernetes.section import JobsSection
 from cellwright.spec import Resources, Store
 
@@ -162,7 +162,7 @@ UNSCHEDULABLE = client.V1PodCondition(
     ("pod", "cause", "is_final"),
     [
         (ended(137, "OOMKilled"), "OOMKilled: used more than its memory limit, 4Gi", True),
-        (ended(1, message=f"…\n{write_line(Mistake('epochs must be 1'))}\n"), "epochs must be 1", True),
+        (ended(1, message=f"…\n{write_line(ErrorMessage('epochs must be 1'))}\n"), "epochs must be 1", True),
         (ended(1, message="Traceback\nValueError: no such channel"), "ValueError: no such channel", True),
         (ended(3), "Error, exit code 3", True),
         (waiting("ImagePullBackOff", "not found"), "ImagePullBackOff: not found", False),
@@ -172,11 +172,11 @@ UNSCHEDULABLE = client.V1PodCondition(
     ],
 )
 def test_trouble_has_its_cause(pod: client.V1Pod, cause: str, is_final: bool):
-    trouble = trouble_of(pod, Resources(memory="4Gi"))
-    assert trouble is not None
-    assert (trouble.cause, trouble.is_final) == (cause, is_final)
+    problem = problem_of(pod, Resources(memory="4Gi"))
+    assert problem is not None
+    assert (problem.cause, problem.is_final) == (cause, is_final)
 
 
 @pytest.mark.parametrize("pod", [pod_of(), pod_of("Running"), waiting("ContainerCreating"), ended(0)])
 def test_a_pod_that_does_well_has_none(pod: client.V1Pod):
-    assert trouble_of(pod, Resources()) is None
+    assert problem_of(pod, Resources()) is None

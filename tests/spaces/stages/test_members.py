@@ -30,7 +30,7 @@ TASK = numbered_images((3, SIDE, SIDE), 10)
 def test_the_default_choices_hold_every_small_network(name: str):
     design = members.small(SIDE)[name]
     genotype = build_space(SECTION).nearest(design.genotype)  # type: ignore[attr-defined]
-    assert Design.of(genotype).essence == design.essence
+    assert Design.of(genotype).canonical == design.canonical
     network = build_network(SECTION, TASK, genotype)
     assert network(torch.zeros(2, 3, SIDE, SIDE)).shape == (2, 10)
 

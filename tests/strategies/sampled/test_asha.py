@@ -9,7 +9,7 @@ from cellwright.spaces import CandidateSpace
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spec import STRATEGIES
 from cellwright.strategies.sampled import build_sampled
-from cellwright.strategies.sampled.levelling import Levelling
+from cellwright.strategies.sampled.fidelity_regression import FidelityRegression
 from tests.strategies.sampled.evaluating import ACCURACY, count_3x3
 
 CELLS = CandidateSpace(NasBench201())
@@ -72,7 +72,7 @@ def test_failures_on_a_rung_are_not_tried_again():
 
 def test_a_low_score_counts_as_what_it_turns_out_to_be_worth():
     low = Fidelity(epochs=0.5)
-    levelling = Levelling([low, FULL], [ACCURACY])
+    regression = FidelityRegression([low, FULL], [ACCURACY])
     rng = random.Random(0)
     changed = []
     for number in range(64):
@@ -81,7 +81,9 @@ def test_a_low_score_counts_as_what_it_turns_out_to_be_worth():
         key = str(number)
         early = replace(suggestion, state="done", metrics={"accuracy": score})
         late = replace(early, number=2 * number + 1, fidelity=FULL, metrics={"accuracy": 1 + 3 * score})
-        changed += [levelling.observe(early, key), levelling.observe(late, key)]
-        assert levelling.levelled(late) == late
+        changed += [regression.observe(early, key), regression.observe(late, key)]
+        assert regression.at_full_fidelity(late) == late
     assert [place // 2 + 1 for place, change in enumerate(changed) if change] == [4, 8, 16, 32, 64]
-    assert levelling.levelled(early).metrics["accuracy"] == pytest.approx(late.metrics["accuracy"], abs=0.2)
+    assert regression.at_full_fidelity(early).metrics["accuracy"] == pytest.approx(
+        late.metrics["accuracy"], abs=0.2
+    )

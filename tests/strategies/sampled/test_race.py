@@ -11,7 +11,7 @@ from cellwright.evaluation import Evaluation, Objective, Suggestion
 from cellwright.search.racing import MOST_ON_LOSERS
 from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.strategies.sampled.curves import SHORTEST, Curve, fit_curves
-from cellwright.strategies.sampled.deciding import TAX, Posterior, compare, tax
+from cellwright.strategies.sampled.deciding import MAX_SHARING_COST, Posterior, compare, sharing_cost
 from cellwright.strategies.sampled.race import GROWTH, Race, RaceSection, entrants_of
 
 EXAMPLES = 50
@@ -195,5 +195,5 @@ def test_a_posterior_lies_between_the_estimate_and_the_prior() -> None:
 
 def test_the_tax_grows_with_the_slope() -> None:
     steep, flat = (Curve(floor=0.2, scale=scale, exponent=0.5) for scale in (0.1, 0.001))
-    assert tax(flat, 0.3) < TAX < tax(steep, 0.3)
-    assert tax(steep, 0.0) == 0
+    assert sharing_cost(flat, 0.3) < MAX_SHARING_COST < sharing_cost(steep, 0.3)
+    assert sharing_cost(steep, 0.0) == 0

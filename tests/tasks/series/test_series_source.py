@@ -127,9 +127,9 @@ BAD: Mapping[str, tuple[str, str, Mapping[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("mistake", BAD)
-def test_bad_series_are_refused_in_a_line(mistake: str, tmp_path: Path):
-    name, text, keys, message = BAD[mistake]
+@pytest.mark.parametrize("problem", BAD)
+def test_bad_series_are_refused_in_a_line(problem: str, tmp_path: Path):
+    name, text, keys, message = BAD[problem]
     path = written(tmp_path, text.encode("utf-8", "surrogateescape"), name)
     with pytest.raises(DataError) as caught:
         prepare(section(path, **keys), tmp_path / "data", lambda fact: None)

@@ -205,9 +205,9 @@ BAD: Mapping[str, tuple[Any, Mapping[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("mistake", BAD)
-def test_bad_tables_are_refused_in_a_line(mistake: str, tmp_path: Path):
-    content, keys, message = BAD[mistake]
+@pytest.mark.parametrize("problem", BAD)
+def test_bad_tables_are_refused_in_a_line(problem: str, tmp_path: Path):
+    content, keys, message = BAD[problem]
     with pytest.raises(DataError) as caught:
         prepare(section(written(tmp_path, content), **keys), tmp_path / "data", lambda fact: None)
     assert message in str(caught.value) and "\n" not in str(caught.value)

@@ -152,9 +152,9 @@ BAD: Mapping[str, tuple[str, str | bytes, Mapping[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("mistake", BAD)
-def test_bad_texts_are_refused_in_a_line(mistake: str, tmp_path: Path):
-    name, content, keys, message = BAD[mistake]
+@pytest.mark.parametrize("problem", BAD)
+def test_bad_texts_are_refused_in_a_line(problem: str, tmp_path: Path):
+    name, content, keys, message = BAD[problem]
     with pytest.raises(DataError) as caught:
         prepare(section(written(tmp_path, content, name), **keys), tmp_path / "data", lambda fact: None)
     assert message in str(caught.value) and "\n" not in str(caught.value)

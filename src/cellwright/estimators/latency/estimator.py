@@ -70,7 +70,7 @@ class Latency(Estimator):
         if not path.exists():
             table = self.fit(progress)
             table.save(path)
-            progress.say(
+            progress.log(
                 f"latency: of {self.settings.networks} networks measured, the table tells those left out of its fit "
                 f"to {table.error:.1%} (median); {table.margin:.1%} on top is seldom exceeded"
             )

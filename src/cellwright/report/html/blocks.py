@@ -40,7 +40,7 @@ class _Group:
 
 def draw(genotype: Genotype, title: str) -> Markup:
     """Return the SVG of a network of stages."""
-    groups = _groups(Design.of(genotype).essence)
+    groups = _groups(Design.of(genotype).canonical)
     base = HEIGHT + MARGIN
     width = 2 * MARGIN + sum(group.width + STAGE_GAP for group in groups) - STAGE_GAP
     height = base + LINE * max(len(group.lines) for group in groups) + MARGIN

@@ -32,11 +32,11 @@ def sections(prepared: Path, outputs: Mapping[str, Tensor], found: str) -> Itera
     ]
     yield Section(id="samples", title="Samples of the data", parts=[Part(kind="pictures", pictures=samples)])
     if found in outputs:
-        worst = islice(task.mistakes(outputs[found], data.test.targets), SHOWN)
+        worst = islice(task.wrong_outputs(outputs[found], data.test.targets), SHOWN)
         wrong = [_picture(task, data.test.inputs, row, caption) for row, caption in worst]
         text = "None of the test examples." if not wrong else "On the test split, the most confident first."
         parts = [Part(kind="text", text=text), Part(kind="pictures", pictures=wrong)]
-        yield Section(id="mistakes", title="Mistakes of the found network", parts=parts)
+        yield Section(id="wrong-predictions", title="Wrong predictions of the found network", parts=parts)
 
 
 def _picture(task: Task, inputs: tuple[Tensor, ...], row: int, caption: str) -> Picture:

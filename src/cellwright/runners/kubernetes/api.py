@@ -15,7 +15,7 @@ import urllib3
 from kubernetes.client import ApiException
 
 from cellwright.errors import CellwrightError
-from cellwright.retrying import Retry, status_may_pass
+from cellwright.retrying import Retry, is_transient_status
 
 SECONDS = 180.0
 """How long to retry a request of a search."""
@@ -63,9 +63,9 @@ class _ErrorLog(logging.Handler):
         self.errors.append(" ".join(record.getMessage().split()))
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, ApiException):
-        return status_may_pass(error.status or 0)
+        return is_transient_status(error.status or 0)
     return isinstance(error, urllib3.exceptions.HTTPError | OSError)
 
 
@@ -74,7 +74,7 @@ class Cluster:
 
     Args:
         namespace: by default, that of the kubeconfig's context or of this pod.
-        say: receives a message when a request is retried.
+        log: receives a message when a request is retried.
         seconds: how long to retry a request.
 
     Raises:
@@ -82,12 +82,12 @@ class Cluster:
     """
 
     def __init__(
-        self, namespace: str | None, say: Callable[[str], None], *, seconds: float = SECONDS
+        self, namespace: str | None, log: Callable[[str], None], *, seconds: float = SECONDS
     ) -> None:
         load_kubeconfig()
         self.namespace = namespace or _default_namespace()
-        self.say = say
-        self._retry = Retry(_may_pass, seconds=seconds, report=self._say_why, report_after=3)
+        self.log = log
+        self._retry = Retry(_is_transient, seconds=seconds, report=self._say_why, report_after=3)
         self.core = kubernetes.client.CoreV1Api()
         self.apps = kubernetes.client.AppsV1Api()
         self.batch = kubernetes.client.BatchV1Api()
@@ -150,7 +150,7 @@ class Cluster:
 
     def _say_why(self, error: BaseException) -> None:
         reason = describe(error) if isinstance(error, ApiException) else error
-        self.say(f"kubernetes does not answer, asking again: {reason}")
+        self.log(f"kubernetes does not answer, asking again: {reason}")
 
 
 def describe(error: ApiException) -> str:

@@ -32,11 +32,11 @@ from cellwright.runners.base import (
 )
 from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster
 from cellwright.runners.kubernetes.cleaning import delete_unfinished
-from cellwright.runners.kubernetes.pods import TrialPods, newest_by_trial, trouble_of
+from cellwright.runners.kubernetes.pods import TrialPods, newest_by_trial, problem_of
 from cellwright.runners.kubernetes.preflight import preflight
 from cellwright.runners.kubernetes.section import ClusterSection
 from cellwright.spec import SearchSpec
-from cellwright.stores import finished, offer, pull, push, store_of
+from cellwright.stores import finished, pull, push, store_of, upload_initial
 
 POLL_SECONDS = 1.0
 QUIET_SECONDS = 10.0
@@ -46,7 +46,7 @@ QUIET_SECONDS = 10.0
 @dataclass(kw_only=True, slots=True)
 class _Running:
     folder: Path
-    troubled_since: float | None = None
+    failing_since: float | None = None
     reported: str | None = None
     cause: str | None = None
     """The last problem, which is the reason if the trial fails."""
@@ -69,7 +69,7 @@ class KubernetesRunner(Runner):
         self.pods = pods
         self.cluster = cluster
         self.progress = progress
-        self.store = store_of(pods.store, say=progress.say)
+        self.store = store_of(pods.store, log=progress.log)
         self.running: dict[Key, _Running] = {}
         self._last_change = time.monotonic()
         self._seen: object = None
@@ -80,7 +80,7 @@ class KubernetesRunner(Runner):
         assert isinstance(spec.runner, ClusterSection)
         pods = TrialPods.of(spec, run_id(trials.folder))
         _share(pods, trials)
-        return pods, Cluster(spec.runner.namespace, trials.progress.say)
+        return pods, Cluster(spec.runner.namespace, trials.progress.log)
 
     @classmethod
     def stage(cls, spec: SearchSpec, trials: Trials) -> None:
@@ -88,29 +88,29 @@ class KubernetesRunner(Runner):
         _share(TrialPods.of(spec), trials)
 
     @classmethod
-    def clean_up(cls, spec: SearchSpec, owner: str, say: Callable[[str], None]) -> None:
+    def clean_up(cls, spec: SearchSpec, owner: str, log: Callable[[str], None]) -> None:
         """Delete the run's unfinished Jobs and Experiments, if the spec says so."""
         assert isinstance(spec.runner, ClusterSection)
         if spec.runner.delete_on_cancel:
-            cluster = Cluster(spec.runner.namespace, say)
+            cluster = Cluster(spec.runner.namespace, log)
             for what in delete_unfinished(cluster, f"{RUN}={owner}", with_katib=cls.with_katib):
-                say(f"finish: deleted the {what}")
+                log(f"finish: deleted the {what}")
 
     @classmethod
     def preflight(
-        cls, spec: SearchSpec, katib_namespace: str, say: Callable[[str], None]
+        cls, spec: SearchSpec, katib_namespace: str, log: Callable[[str], None]
     ) -> Iterable[Finding]:
         """Yield the result of each check of the cluster."""
         assert isinstance(spec.runner, ClusterSection)
         algorithm = (
             f"{ALGORITHMS}{spec.strategy.kind}" if cls.with_katib and not spec.strategy.continues else None
         )
-        cluster = Cluster(spec.runner.namespace, say, seconds=COMMAND_SECONDS)
+        cluster = Cluster(spec.runner.namespace, log, seconds=COMMAND_SECONDS)
         return preflight(cluster, TrialPods.of(spec), algorithm=algorithm, katib_namespace=katib_namespace)
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         """Store the request and start the trial, or find it if it was started earlier."""
-        offer(self.store, folder, self.place(key))
+        upload_initial(self.store, folder, self.place(key))
         self.running[key] = _Running(folder=folder)
         self._last_change = time.monotonic()
         self.begin(key, evaluation)
@@ -136,7 +136,7 @@ class KubernetesRunner(Runner):
     def ended(self) -> Mapping[Key, Outcome]:
         """Return the outcomes of finished trials, with the cluster's reason for a failure."""
 
-    def describe_silence(self) -> str:
+    def describe_stall(self) -> str:
         """Describe why nothing happens, as far as the cluster says."""
         return "; ".join(self._events()) or "no pod of theirs runs"
 
@@ -189,18 +189,18 @@ class KubernetesRunner(Runner):
         """Record and report a pod's problem, and end the trial if it lasts too long."""
         if pod is None or pod.metadata.deletion_timestamp or running.is_cut_short:
             return
-        trouble = trouble_of(pod, self.pods.profile)
-        if trouble is None:
-            running.troubled_since = running.cause = None
+        problem = problem_of(pod, self.pods.profile)
+        if problem is None:
+            running.failing_since = running.cause = None
             return
-        running.cause = trouble.cause
-        if trouble.is_final:
+        running.cause = problem.cause
+        if problem.is_final:
             return
-        running.troubled_since = running.troubled_since or time.monotonic()
-        lasted = time.monotonic() - running.troubled_since
-        if lasted > QUIET_SECONDS and running.reported != trouble.cause:
-            running.reported = trouble.cause
-            self.progress.say(f"search: trial {key[0]} cannot start: {trouble.cause}")
+        running.failing_since = running.failing_since or time.monotonic()
+        lasted = time.monotonic() - running.failing_since
+        if lasted > QUIET_SECONDS and running.reported != problem.cause:
+            running.reported = problem.cause
+            self.progress.log(f"search: trial {key[0]} cannot start: {problem.cause}")
         if lasted > self.pods.runner.pending_seconds:
             running.is_cut_short = True
             self.cut_short(key)
@@ -215,7 +215,7 @@ class KubernetesRunner(Runner):
             waiting = ", ".join(str(number) for number, _ in self.running)
             raise CellwrightError(
                 f"search: nothing has happened for runner.stall_seconds, {limit:g} s, and trials {waiting} are waited "
-                f"for: {self.describe_silence()}"
+                f"for: {self.describe_stall()}"
             )
 
     def _pods(self) -> Mapping[str, Any]:
@@ -241,13 +241,13 @@ class KubernetesRunner(Runner):
 
 def _share(pods: TrialPods, trials: Trials) -> None:
     """Store the prepared data and the common request of a search's trials."""
-    say = trials.progress.say
-    store = store_of(pods.store, say=say)
-    say(f"search: storing {trials.data.name} in {pods.store.uri}")
+    log = trials.progress.log
+    store = store_of(pods.store, log=log)
+    log(f"search: storing {trials.data.name} in {pods.store.uri}")
     push(store, trials.data, step_place(trials.data.name), StepRecord)
     with TemporaryDirectory(prefix="cellwright-") as folder:
         write_text(Path(folder) / REQUEST, trials.request)
-        offer(store, Path(folder), request_place(pods.search))
+        upload_initial(store, Path(folder), request_place(pods.search))
 
 
 def label_of(key: Key) -> str:

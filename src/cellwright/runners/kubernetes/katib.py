@@ -25,7 +25,7 @@ from cellwright.runners.kubernetes.experiment import GROUP, VERSION, build_exper
 from cellwright.runners.kubernetes.jobs import JobsRunner
 from cellwright.runners.kubernetes.pods import TrialPods
 from cellwright.spec import SearchSpec
-from cellwright.stores import offer
+from cellwright.stores import upload_initial
 
 
 class KatibRunner(KubernetesRunner):
@@ -78,11 +78,11 @@ class KatibRunner(KubernetesRunner):
             self._proposed[number] = evaluation
         self._make_room(number)
 
-    def pass_over(self, evaluation: Evaluation) -> None:
+    def skip(self, evaluation: Evaluation) -> None:
         """Let Katib run a trial that finds its evaluation already finished."""
         with TemporaryDirectory() as folder:
             save_evaluation(evaluation, Path(folder) / RESULT)
-            offer(self.store, Path(folder), self.place((evaluation.number, 0)))
+            upload_initial(self.store, Path(folder), self.place((evaluation.number, 0)))
         self._make_room(evaluation.number)
 
     def ended(self) -> Mapping[Key, Outcome]:
@@ -109,9 +109,9 @@ class KatibRunner(KubernetesRunner):
             self._delete("experiments")
         self.running.clear()
 
-    def describe_silence(self) -> str:
+    def describe_stall(self) -> str:
         """Describe the Experiment and its suggestion service, as Katib reports them."""
-        reasons = [super().describe_silence()]
+        reasons = [super().describe_stall()]
         for plural in ("experiments", "suggestions"):
             found = self._get(plural)
             reasons += [f"{plural[:-1]}: {c['reason']}: {c['message']}" for c in _conditions(found)[-1:]]
@@ -134,7 +134,7 @@ class KatibRunner(KubernetesRunner):
             self.cluster.objects.create_namespaced_custom_object, *self._kinds, "experiments", body
         )
         where = f"{self.cluster.namespace}/{self.pods.search}"
-        self.progress.say(f"search: {'created' if created else 'found'} the Katib Experiment {where}")
+        self.progress.log(f"search: {'created' if created else 'found'} the Katib Experiment {where}")
         return int((created or self._get("experiments"))["spec"]["maxTrialCount"])
 
     def _make_room(self, number: int) -> None:
@@ -166,7 +166,7 @@ class KatibRunner(KubernetesRunner):
             if time.monotonic() - began > self.pods.runner.stall_seconds:
                 raise CellwrightError(
                     f"search: Katib has not seen the end of trials {sorted(missing)} for runner.stall_seconds, "
-                    f"{self.pods.runner.stall_seconds:g} s: {self.describe_silence()}"
+                    f"{self.pods.runner.stall_seconds:g} s: {self.describe_stall()}"
                 )
             time.sleep(POLL_SECONDS)
 

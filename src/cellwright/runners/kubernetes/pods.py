@@ -7,7 +7,7 @@ from typing import Any, Self
 from cellwright.canonical import digest
 from cellwright.container_images import CELLWRIGHT
 from cellwright.pod_labels import SEARCH, TRIAL
-from cellwright.report.lines import last_mistake
+from cellwright.report.lines import last_error
 from cellwright.runners.kubernetes.section import ClusterSection
 from cellwright.spec import Resources, SearchSpec, Store
 
@@ -182,7 +182,7 @@ class TrialPods:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PodProblem:
     """The problem of a pod."""
 
     cause: str
@@ -190,19 +190,19 @@ class Trouble:
     """Whether the pod has ended; otherwise, it cannot start at the moment."""
 
 
-def trouble_of(pod: Any, profile: Resources) -> Trouble | None:
+def problem_of(pod: Any, profile: Resources) -> PodProblem | None:
     """Return the problem of a pod (V1Pod), or None."""
     for status in pod.status.container_statuses or ():
         ended, waiting = status.state.terminated, status.state.waiting
         if ended and ended.exit_code:
-            return Trouble(_why_ended(ended, profile), True)
+            return PodProblem(_why_ended(ended, profile), True)
         if waiting and waiting.reason in NOT_STARTING:
-            return Trouble(f"{waiting.reason}: {waiting.message or pod.spec.containers[0].image}", False)
+            return PodProblem(f"{waiting.reason}: {waiting.message or pod.spec.containers[0].image}", False)
     if pod.status.phase == "Failed":
-        return Trouble(f"{pod.status.reason}: {pod.status.message}", True)
+        return PodProblem(f"{pod.status.reason}: {pod.status.message}", True)
     for condition in pod.status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
-            return Trouble(f"{condition.reason}: {condition.message}", False)
+            return PodProblem(f"{condition.reason}: {condition.message}", False)
     return None
 
 
@@ -211,7 +211,7 @@ def _why_ended(ended: Any, profile: Resources) -> str:
         return f"OOMKilled: used more than its memory limit, {profile.memory}"
     message = (ended.message or "").strip()
     last_line = message.splitlines()[-1] if message else f"{ended.reason}, exit code {ended.exit_code}"
-    return last_mistake(message) or last_line
+    return last_error(message) or last_line
 
 
 def newest_by_trial(items: Sequence[Any]) -> Mapping[str, Any]:

@@ -165,8 +165,8 @@ def _gpu_nodes(cluster: Cluster, pods: TrialPods) -> Finding:
     except CellwrightError as error:
         return _unseen(what, error)
     most = max((int(node.status.allocatable.get(resource, 0)) for node in nodes), default=0)
-    mistake = f"the best of {len(nodes)} such nodes has {most}: a node pool may have to grow first"
-    return Finding(what, None if most >= pods.profile.gpus else mistake)
+    problem = f"the best of {len(nodes)} such nodes has {most}: a node pool may have to grow first"
+    return Finding(what, None if most >= pods.profile.gpus else problem)
 
 
 def _unseen(what: str, error: CellwrightError) -> Finding:

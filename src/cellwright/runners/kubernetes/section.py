@@ -21,7 +21,7 @@ def _are_free(labels: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"must be labels as Kubernetes takes them, got {name!r}: {value!r}")
         if is_reserved(name):
             raise ValueError(
-                f"must be without those of {', '.join((*RESERVED, *RESERVED_NAMES))}, which say what a pod is, got "
+                f"must be without those of {', '.join((*RESERVED, *RESERVED_NAMES))}, which identify pods, got "
                 f"{name!r}"
             )
     return labels

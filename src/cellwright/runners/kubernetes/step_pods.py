@@ -4,7 +4,7 @@ from typing import Any
 
 from cellwright.pod_labels import STEP
 from cellwright.runners.kubernetes.api import Cluster
-from cellwright.runners.kubernetes.pods import trouble_of
+from cellwright.runners.kubernetes.pods import problem_of
 from cellwright.spec import Resources
 
 CONTAINER = "main"
@@ -30,15 +30,15 @@ class StepPods:
         read = self.cluster.core.read_namespaced_pod_log
         return str(self.cluster.ask(read, pod.metadata.name, self.cluster.namespace, container=CONTAINER))
 
-    def trouble(self, step: str) -> str | None:
+    def problem(self, step: str) -> str | None:
         """Return why a step's last pod does not run, or None if it does."""
         pod = self._newest(step)
         if pod is None:
             return None
         main = next(container for container in pod.spec.containers if container.name == CONTAINER)
         limits = (main.resources.limits if main.resources else None) or {}
-        trouble = trouble_of(pod, Resources(memory=limits.get("memory", "0")))
-        return trouble.cause if trouble else None
+        problem = problem_of(pod, Resources(memory=limits.get("memory", "0")))
+        return problem.cause if problem else None
 
     def _newest(self, step: str) -> Any:
         selector = f"pipeline/runid={self.run_id},{STEP}={step}"

@@ -45,7 +45,7 @@ class Darts(Space):
         return dict.fromkeys(self.cell_kinds, (len(self.edges), len(self.primitives)))
 
     @property
-    def meetings(self) -> Mapping[str, Sequence[int]]:
+    def sum_indices(self) -> Mapping[str, Sequence[int]]:
         """Return the node that each edge leads to."""
         return dict.fromkeys(self.cell_kinds, [node for _, node in self.edges])
 

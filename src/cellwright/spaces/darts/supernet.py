@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
-from cellwright.nn.wide import pays, wide_outputs
+from cellwright.nn.wide import is_worthwhile, wide_outputs
 from cellwright.spaces.darts.feature import Feature
 from cellwright.spaces.darts.network import Network
 from cellwright.spaces.darts.skeleton import Skeleton
@@ -126,7 +126,7 @@ class MixedCell(nn.Module):
             for index in weights.active[edge]
         ]
         of_channels = weights.of_channels(self.channels)
-        if pays(feature.x_BCHW):
+        if is_worthwhile(feature.x_BCHW):
             learning = {
                 self.on_edges[edge][name]: of_channels.get((edge, index))  # type: ignore[index]
                 for edge, index in places

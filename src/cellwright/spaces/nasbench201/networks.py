@@ -13,7 +13,7 @@ from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable, times_kept
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory
-from cellwright.nn.wide import pays, wide_outputs
+from cellwright.nn.wide import is_worthwhile, wide_outputs
 from cellwright.spaces import CELL
 from cellwright.spaces.darts.feature import Feature
 from cellwright.spaces.nasbench201.section import NasBench201Section
@@ -89,7 +89,7 @@ class BenchmarkCell(nn.Module):
     def _read(self, source: int, x_BCHW: Tensor, active: Sequence[Sequence[int]] | None) -> Feature:
         """Return the part of a node that goes through primitives, with the outputs that several edges share."""
         feature = self._mixed(x_BCHW)
-        if pays(x_BCHW):
+        if is_worthwhile(x_BCHW):
             chosen = [
                 primitives[name]  # type: ignore[index]
                 for edge, primitives in enumerate(self.on_edges)

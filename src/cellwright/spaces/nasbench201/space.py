@@ -37,7 +37,7 @@ class NasBench201(ProductSpace):
         return {CELL: (len(self.edges), len(self.primitives))}
 
     @property
-    def meetings(self) -> Mapping[str, Sequence[int]]:
+    def sum_indices(self) -> Mapping[str, Sequence[int]]:
         """Return the node that each edge leads to."""
         return {CELL: [node for _, node in self.edges]}
 

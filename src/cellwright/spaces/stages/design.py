@@ -46,7 +46,7 @@ class Stage:
         _check(self)
 
     @property
-    def essence(self) -> Self:
+    def canonical(self) -> Self:
         """Return the stage without values that its block ignores."""
         return replace(
             self,
@@ -83,7 +83,7 @@ class Design:
         except (KeyError, TypeError) as error:
             raise GenotypeError(f"not a network of stages: {genotype.to_line()}") from error
         if design.genotype != genotype:
-            raise GenotypeError(f"a network of stages must say every decision, got {genotype.to_line()}")
+            raise GenotypeError(f"a network of stages must contain every decision, got {genotype.to_line()}")
         return design
 
     @property
@@ -93,9 +93,9 @@ class Design:
         return spell_values({NETWORK: _values(self), **stages})
 
     @property
-    def essence(self) -> Self:
+    def canonical(self) -> Self:
         """Return the design without values that have no effect. Designs of the same network have equal results."""
-        stages = tuple(stage.essence for stage in self.stages if stage.depth)
+        stages = tuple(stage.canonical for stage in self.stages if stage.depth)
         halves = any(stage.stride == 2 and stage.block not in OWN_HALVING for stage in stages)
         return replace(self, stages=stages, halving=self.halving if halves else "stride")
 

@@ -50,7 +50,7 @@ def growths(space: Stages, genotype: Genotype) -> Iterator[Genotype]:
 def can_grow(genotype: Genotype, larger: Genotype) -> bool:
     """Return whether `grow` can turn the genotype's network into the other's."""
     try:
-        check_growth(Design.of(genotype).essence, Design.of(larger).essence)
+        check_growth(Design.of(genotype).canonical, Design.of(larger).canonical)
     except GenotypeError:
         return False
     return True
@@ -68,7 +68,7 @@ def grow(genotype: Genotype, state: State, larger: Genotype, fresh: State) -> di
     Raises:
         GenotypeError: the outputs cannot be the same; the message has the reason.
     """
-    small, large = Design.of(genotype).essence, Design.of(larger).essence
+    small, large = Design.of(genotype).canonical, Design.of(larger).canonical
     check_growth(small, large)
     grown = {name: tensor.clone() for name, tensor in fresh.items()}
     origins = dict(_origins(small, large))

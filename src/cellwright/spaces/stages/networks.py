@@ -36,7 +36,7 @@ class StagesNetwork(Droppable):
 
     def __init__(self, task: Task, design: Design) -> None:
         super().__init__()
-        self.design = design = design.essence
+        self.design = design = design.canonical
         _, *sides = task.map_shape
         self.size = tuple(ceil(side * design.resolution / 100) for side in sides)
         self.resizes = self.size != tuple(sides)

@@ -82,7 +82,7 @@ class Stages(ProductSpace):
 
     def isomorphism_key(self, genotype: Genotype) -> str:
         """Return a text that is the same for all genotypes of the same network."""
-        return Design.of(genotype).essence.genotype.to_line()
+        return Design.of(genotype).canonical.genotype.to_line()
 
     def hand_designed(self, side: int, factor: float) -> Mapping[str, Genotype]:
         """Return one well-known network of each kind, except for those with parts that the space lacks."""

@@ -31,14 +31,14 @@ class Layer(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x_BWC: Tensor, is_there_BW1: Tensor, kept_B: Tensor | None = None) -> Tensor:
+    def forward(self, x_BWC: Tensor, mask_BW1: Tensor, kept_B: Tensor | None = None) -> Tensor:
         """Return features (B, W, C) of the same; of examples that are not kept, those that came."""
-        added_BWC = self.operation(self.norm(x_BWC) * is_there_BW1, is_there_BW1) * is_there_BW1
+        added_BWC = self.operation(self.norm(x_BWC) * mask_BW1, mask_BW1) * mask_BW1
         if kept_B is not None:
             added_BWC = added_BWC * kept_B[:, None, None].to(added_BWC.dtype)
         return x_BWC + added_BWC
 
-    def operation(self, x_BWC: Tensor, is_there_BW1: Tensor) -> Tensor:
+    def operation(self, x_BWC: Tensor, mask_BW1: Tensor) -> Tensor:
         """Return what is added; absent words are 0 in what comes, and need not be in what is returned."""
         raise NotImplementedError
 
@@ -50,15 +50,15 @@ class Convolution(Layer):
         super().__init__(width)
         self.conv = nn.Conv1d(width, width, size, padding=size // 2)
 
-    def operation(self, x_BWC: Tensor, is_there_BW1: Tensor) -> Tensor:
+    def operation(self, x_BWC: Tensor, mask_BW1: Tensor) -> Tensor:
         """Return the convolution of each word and those around it."""
         return functional.relu(self.conv(x_BWC.transpose(1, 2))).transpose(1, 2)
 
 
-class Largest(Layer):
+class MaxPooling(Layer):
     """The largest value of a word and those beside it."""
 
-    def operation(self, x_BWC: Tensor, is_there_BW1: Tensor) -> Tensor:
+    def operation(self, x_BWC: Tensor, mask_BW1: Tensor) -> Tensor:
         """Return the largest value of three words."""
         return functional.max_pool1d(x_BWC.transpose(1, 2), 3, stride=1, padding=1).transpose(1, 2)
 
@@ -70,10 +70,10 @@ class Attention(Layer):
         super().__init__(width)
         self.asked, self.keys, self.values, self.last = (nn.Linear(width, width) for _ in range(4))
 
-    def operation(self, x_BWC: Tensor, is_there_BW1: Tensor) -> Tensor:
+    def operation(self, x_BWC: Tensor, mask_BW1: Tensor) -> Tensor:
         """Return what each word finds in all others."""
         scores_BWW = self.asked(x_BWC) @ self.keys(x_BWC).transpose(1, 2) * x_BWC.shape[2] ** -0.5
-        scores_BWW = scores_BWW + (1 - is_there_BW1.transpose(1, 2)) * NOTHING
+        scores_BWW = scores_BWW + (1 - mask_BW1.transpose(1, 2)) * NOTHING
         found: Tensor = self.last(scores_BWW.softmax(dim=2) @ self.values(x_BWC))
         return found
 
@@ -82,7 +82,7 @@ def build_layer(name: str, width: int) -> Layer:
     """Return a layer by the name that genotypes have for it."""
     if name == "attention":
         return Attention(width)
-    return Largest(width) if name == "max3" else Convolution(width, int(name.removeprefix("conv")))
+    return MaxPooling(width) if name == "max3" else Convolution(width, int(name.removeprefix("conv")))
 
 
 class Row(nn.Module):
@@ -105,30 +105,28 @@ class Row(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.head = task.head(channels + width)
 
-    def begin(self, x_BWE: Tensor, is_there_BW1: Tensor) -> Tensor:
+    def begin(self, x_BWE: Tensor, mask_BW1: Tensor) -> Tensor:
         """Return features (B, W, C) of words."""
-        features: Tensor = self.first(x_BWE) * is_there_BW1
+        features: Tensor = self.first(x_BWE) * mask_BW1
         return features
 
     def layer(
-        self, place: int, name: str, x_BWC: Tensor, is_there_BW1: Tensor, kept_B: Tensor | None = None
+        self, place: int, name: str, x_BWC: Tensor, mask_BW1: Tensor, kept_B: Tensor | None = None
     ) -> Tensor:
         """Return features of the same form after one of the operations of a layer."""
         if name == SKIP:
             return x_BWC
-        features: Tensor = self.layers[place][name](x_BWC, is_there_BW1, kept_B)  # type: ignore[index]
+        features: Tensor = self.layers[place][name](x_BWC, mask_BW1, kept_B)  # type: ignore[index]
         return features
 
-    def end(self, x_BWE: Tensor, added_BWC: Tensor, is_there_BW1: Tensor) -> Tensor:
+    def end(self, x_BWE: Tensor, added_BWC: Tensor, mask_BW1: Tensor) -> Tensor:
         """Return outputs from the sum of all words and the largest of what layers have added."""
-        largest_BC = (self.norm(added_BWC) + (1 - is_there_BW1) * NOTHING).amax(dim=1) * is_there_BW1.amax(
-            dim=1
-        )
+        largest_BC = (self.norm(added_BWC) + (1 - mask_BW1) * NOTHING).amax(dim=1) * mask_BW1.amax(dim=1)
         outputs: Tensor = self.head(torch.cat((x_BWE.sum(dim=1), largest_BC), dim=1))
         return outputs
 
 
-def words_of(x_BEHW: Tensor) -> tuple[Tensor, Tensor]:
+def token_sequence(x_BEHW: Tensor) -> tuple[Tensor, Tensor]:
     """Return the positions of a map in a row (B, W, E), and as 1 and 0 where there is a word (B, W, 1)."""
     x_BWE = x_BEHW.flatten(2).transpose(1, 2)
     return x_BWE, (x_BWE.abs().amax(dim=2, keepdim=True) > 0).to(x_BWE.dtype)
@@ -154,12 +152,12 @@ class TokenNetwork(Droppable):
 
     def forward(self, *inputs: Tensor, kept_PB: Tensor | None = None) -> Tensor:
         """Return outputs for raw inputs."""
-        x_BWE, is_there_BW1 = words_of(self.adapter(*inputs))
-        first_BWC = x_BWC = self.row.begin(x_BWE, is_there_BW1)
+        x_BWE, mask_BW1 = token_sequence(self.adapter(*inputs))
+        first_BWC = x_BWC = self.row.begin(x_BWE, mask_BW1)
         for path, (place, name) in enumerate(self.names):
             kept_B = None if kept_PB is None else kept_PB[path]
-            x_BWC = self.row.layer(place, name, x_BWC, is_there_BW1, kept_B)
-        return self.row.end(x_BWE, x_BWC - first_BWC, is_there_BW1)
+            x_BWC = self.row.layer(place, name, x_BWC, mask_BW1, kept_B)
+        return self.row.end(x_BWE, x_BWC - first_BWC, mask_BW1)
 
 
 class TokenSupernet(Supernet):
@@ -187,27 +185,25 @@ class TokenSupernet(Supernet):
             group: [range(num_choices)] * num_decisions
             for group, (num_decisions, num_choices) in space.decisions.items()
         }
-        x_BWE, is_there_BW1 = words_of(self.adapter(*inputs))
+        x_BWE, mask_BW1 = token_sequence(self.adapter(*inputs))
         outputs = [
-            mixture[space.WIDTH][0, choice] * self._row(choice, x_BWE, is_there_BW1, mixture, chosen)
+            mixture[space.WIDTH][0, choice] * self._row(choice, x_BWE, mask_BW1, mixture, chosen)
             for choice in chosen[space.WIDTH][0]
         ]
         return sum(outputs[1:], outputs[0])
 
-    def _row(
-        self, width: int, x_BWE: Tensor, is_there_BW1: Tensor, mixture: Mixture, active: Active
-    ) -> Tensor:
+    def _row(self, width: int, x_BWE: Tensor, mask_BW1: Tensor, mixture: Mixture, active: Active) -> Tensor:
         space = self.space
         row: Row = self.rows[width]  # type: ignore[assignment]
-        first_BWC = x_BWC = row.begin(x_BWE, is_there_BW1)
+        first_BWC = x_BWC = row.begin(x_BWE, mask_BW1)
         for place, choices in enumerate(active[space.LAYER]):
             terms = []
             for choice in choices:
                 name = space.layers[choice]
-                features = row.layer(place, name, x_BWC, is_there_BW1)
+                features = row.layer(place, name, x_BWC, mask_BW1)
                 terms.append(mixture[space.LAYER][place, choice] * features)
             x_BWC = sum(terms[1:], terms[0])
-        return row.end(x_BWE, x_BWC - first_BWC, is_there_BW1)
+        return row.end(x_BWE, x_BWC - first_BWC, mask_BW1)
 
     def network(self, genotype: Genotype) -> TokenNetwork:
         """Return the genotype's network, with new weights."""

@@ -26,7 +26,7 @@ from cellwright.strategies.one_shot.base import (
     StepResult,
     endless_batches,
 )
-from cellwright.strategies.one_shot.guard import objections
+from cellwright.strategies.one_shot.guard import violations
 from cellwright.strategies.one_shot.perturbation import Perturbation
 from cellwright.strategies.one_shot.scoring import calibration_inputs, score, score_genotype, some_examples
 from cellwright.training import parallel
@@ -172,7 +172,7 @@ class Differentiable(OneShotStrategy):
     def intervene(self, record: EpochRecord) -> Intervention | None:
         """Apply the guard's action if the epoch exceeds one of its limits."""
         guard = self.settings.guard
-        broken = "; ".join(objections(guard, record.metrics))
+        broken = "; ".join(violations(guard, record.metrics))
         if not broken:
             self.notes["good_epoch"] = record.epoch
         if guard.action == "off" or not broken:

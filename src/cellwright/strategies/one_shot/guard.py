@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from cellwright.spec import Guard
 
 
-def objections(guard: Guard, metrics: Mapping[str, float]) -> Iterator[str]:
+def violations(guard: Guard, metrics: Mapping[str, float]) -> Iterator[str]:
     """Yield a message for each limit of the guard that an epoch's metrics exceed."""
     limits = {
         "skip_fraction": ("the share of skip connections", guard.max_skip_fraction),

@@ -9,7 +9,7 @@ from cellwright.candidate import Candidate
 from cellwright.evaluation import Evaluation, Fidelity, Suggestion
 from cellwright.spec import AshaScheduler
 from cellwright.strategies.sampled.base import SampledStrategy, Suggesting
-from cellwright.strategies.sampled.levelling import Levelling
+from cellwright.strategies.sampled.fidelity_regression import FidelityRegression
 
 
 @dataclass(slots=True)
@@ -29,8 +29,8 @@ class Asha(Suggesting):
     """Evaluates a strategy's suggestions on the lowest rung, and promotes the best of each rung.
 
     One in `reduction` finished evaluations of a rung is promoted to the next rung. If none can be promoted, the
-    strategy makes a new suggestion. The strategy learns from all rungs; `Levelling` makes their scores comparable. With
-    several objectives, the first one decides about promotions.
+    strategy makes a new suggestion. The strategy learns from all rungs; `FidelityRegression` makes their scores
+    comparable. With several objectives, the first one decides about promotions.
 
     Args:
         settings: number of rungs, and their fidelities.
@@ -46,7 +46,7 @@ class Asha(Suggesting):
             _Rung(Fidelity(**{settings.spends: settings.reduction**-left}))
             for left in reversed(range(settings.rungs))
         ]
-        self._levelling = Levelling([rung.fidelity for rung in self._rungs], self.objectives)
+        self._regression = FidelityRegression([rung.fidelity for rung in self._rungs], self.objectives)
         self._is_outdated = False
 
     def finalists(self, count: int) -> list[Candidate]:
@@ -58,25 +58,25 @@ class Asha(Suggesting):
         return self._current_strategy().choose(again)
 
     def _take_in(self, evaluation: Evaluation) -> None:
-        rung = self._rungs[self._levelling.level(evaluation)]
+        rung = self._rungs[self._regression.rung(evaluation)]
         rung.keys.add(self._strategy.key(evaluation.candidate))
         if evaluation.state == "done":
             entry = -self._strategy.score(evaluation), evaluation.number
             bisect.insort(rung.ranked, entry)
             heapq.heappush(rung.waiting, entry)
-        self._tell(evaluation)
+        self._inform(evaluation)
 
-    def _tell(self, evaluation: Evaluation) -> None:
-        """Let the strategy observe the evaluation, unless earlier levelled scores have changed."""
-        self._is_outdated |= self._levelling.observe(evaluation, self._strategy.key(evaluation.candidate))
+    def _inform(self, evaluation: Evaluation) -> None:
+        """Let the strategy observe the evaluation, unless converted earlier scores have changed."""
+        self._is_outdated |= self._regression.observe(evaluation, self._strategy.key(evaluation.candidate))
         if not self._is_outdated:
-            self._strategy.observe([self._levelling.levelled(evaluation)])
+            self._strategy.observe([self._regression.at_full_fidelity(evaluation)])
 
     def _current_strategy(self) -> SampledStrategy:
-        """Return the strategy; if levelled scores have changed, a new one that has observed all evaluations."""
+        """Return the strategy; if converted scores have changed, a new one that has observed all evaluations."""
         if self._is_outdated:
             self._strategy = self._make_strategy()
-            self._strategy.observe(map(self._levelling.levelled, self._known.values()))
+            self._strategy.observe(map(self._regression.at_full_fidelity, self._known.values()))
             self._is_outdated = False
         return self._strategy
 

@@ -191,7 +191,7 @@ class SampledStrategy(Suggesting):
         """
 
     def _next(self) -> Suggestion | None:
-        candidate = self._unknown_one()
+        candidate = self._unevaluated()
         return None if candidate is None else Suggestion(number=self._next_number, candidate=candidate)
 
     def _take_in(self, evaluation: Evaluation) -> None:
@@ -200,7 +200,7 @@ class SampledStrategy(Suggesting):
             bisect.insort(self._done, evaluation.number)
             self.learn(evaluation)
 
-    def _unknown_one(self) -> Candidate | None:
+    def _unevaluated(self) -> Candidate | None:
         rng = random.Random(derive_seed(self.seed, "suggest", self._next_number))
         for attempt in range(ATTEMPTS):
             candidate = self.propose(rng, attempt)

@@ -16,7 +16,7 @@ SEED_SPREAD = 0.015
 """Standard deviation of a network's final loss between seeds, relative to the loss."""
 EXTRAPOLATION_SPREAD = 0.15
 """Standard deviation of an extrapolated difference, relative to the remaining improvement of both networks."""
-TAX = 0.01
+MAX_SHARING_COST = 0.01
 """Maximum fraction of the winner's loss that may be lost by training other networks too."""
 
 
@@ -78,7 +78,7 @@ def compare(
     return Posterior.of(estimate, variance, prior_mean * final, PRIOR_SPREAD * final)
 
 
-def tax(leader: Curve, spent_on_others: float) -> float:
+def sharing_cost(leader: Curve, spent_on_others: float) -> float:
     """Return the relative increase of the leader's loss if this fraction of the budget is spent on others.
 
     It is small where the leader's curve is flat, so that much may be spent on others, and large where it is steep.

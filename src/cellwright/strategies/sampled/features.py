@@ -67,7 +67,7 @@ class Features:
             paths = reached[-1]
             for ending, count in paths.endings.items():
                 row[zlib.crc32("/".join(ending).encode()) % BUCKETS] += np.log1p(count)
-            counts += [self._living(cell, reached), paths.most, paths.least]
+            counts += [self._used_edges(cell, reached), paths.most, paths.least]
             counts += [paths.total / max(paths.number, 1.0), np.log1p([paths.number])]
         choices = self._space.architectures.encode(candidate.genotype)
         values = self._space.encode_values(candidate)
@@ -94,7 +94,7 @@ class Features:
         outputs = reached[cell.num_inputs :] if self._space.architectures.concatenates else reached[-1:]
         return [*reached, union(outputs, self._num_columns)]
 
-    def _living(self, cell: Cell, reached: Sequence[Paths]) -> Array:
+    def _used_edges(self, cell: Cell, reached: Sequence[Paths]) -> Array:
         """Return the number of edges of each kind on paths to the output, skips last."""
         counts = np.zeros(self._num_columns)
         nodes = range(cell.num_inputs, cell.num_inputs + len(cell.nodes))

@@ -69,7 +69,7 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True)
-class _Brood:
+class _Offspring:
     """Children to choose from, and predictions of their scores."""
 
     children: list[Candidate]
@@ -120,7 +120,7 @@ class Nsga2(SampledStrategy):
         front = scores[front_numbers(scores) == 0]
         return children[unknown[along(direction, drawn[unknown], front)]]
 
-    def _breed(self, numbers: list[int]) -> _Brood:
+    def _breed(self, numbers: list[int]) -> _Offspring:
         """Return distinct, unknown children of the population after these evaluations."""
         rng = random.Random(derive_seed(self.seed, "children", len(numbers)))
         population = self._population.over(self, first=len(numbers))
@@ -143,7 +143,7 @@ class Nsga2(SampledStrategy):
         known, unknown = self.features([evaluation.candidate for evaluation in fitted]), self.features(new)
         surrogates = [Surrogate(known, column.tolist()) for column in self._scores(fitted).T]
         draws = [(surrogate, surrogate.draws(unknown)) for surrogate in surrogates]
-        return _Brood(new, draws, self._scores(population.front))
+        return _Offspring(new, draws, self._scores(population.front))
 
     def _child(self, population: Population, rng: random.Random) -> Candidate:
         """Cross the winners of two tournaments, or take one, and mutate it."""
@@ -231,10 +231,10 @@ def cross(space: CandidateSpace, one: Candidate, other: Candidate, rng: random.R
     parents = space.choices(one), space.choices(other)
     strengths: dict[str, list[list[float]]] = {}
     for group, (_, num_choices) in space.decisions.items():
-        meetings = space.meetings[group]
-        takes = {meeting: rng.randrange(2) for meeting in sorted(set(meetings))}
+        sum_indices = space.sum_indices[group]
+        takes = {meeting: rng.randrange(2) for meeting in sorted(set(sum_indices))}
         strengths[group] = [
             [float(choice == parents[takes[meeting]][group][decision]) for choice in range(num_choices)]
-            for decision, meeting in enumerate(meetings)
+            for decision, meeting in enumerate(sum_indices)
         ]
     return space.derive(strengths)

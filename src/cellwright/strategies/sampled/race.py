@@ -17,7 +17,13 @@ from cellwright.spec import SampledSection
 from cellwright.spec.strategy import Share
 from cellwright.strategies.sampled.base import Suggesting
 from cellwright.strategies.sampled.curves import SHORTEST, fit_curves
-from cellwright.strategies.sampled.deciding import PRIOR_MEAN, TAX, Posterior, compare, tax
+from cellwright.strategies.sampled.deciding import (
+    MAX_SHARING_COST,
+    PRIOR_MEAN,
+    Posterior,
+    compare,
+    sharing_cost,
+)
 
 GROWTH = 2**0.5
 """How many times as long networks have trained from one round to the next."""
@@ -203,12 +209,12 @@ class Race(Suggesting):
         )
 
     def _costs_too_much(self, now: Standing, leader: Entrant, live: Sequence[Entrant]) -> bool:
-        """Tell whether another round would take too much from the leader."""
+        """Return whether another round would take too much from the leader."""
         longer = self.share(now.rounds + 1)
         others = self.spent(now) - self.share(now.rounds)
         others += (len(live) - 1) * (longer - self.share(now.rounds))
         curve = fit_curves(self._points(now))[leader.name]
-        return longer + others > self.settings.lock or tax(curve, others) > TAX
+        return longer + others > self.settings.lock or sharing_cost(curve, others) > MAX_SHARING_COST
 
     def _compare(self, now: Standing, leader: Entrant) -> dict[str, Posterior]:
         curves = fit_curves(self._points(now))

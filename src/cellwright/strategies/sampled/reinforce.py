@@ -86,13 +86,16 @@ class Reinforce(SampledStrategy):
         step = self.settings.learning_rate * float(advantage)
         choices = self.space.choices(evaluation.candidate)
         logits = {
-            group: rows + step * _log_probability_gradient(rows, choices[group], self.space.meetings[group])
+            group: rows
+            + step * _log_probability_gradient(rows, choices[group], self.space.sum_indices[group])
             for group, rows in policy.logits.items()
         }
         return Policy(logits, policy.mean + share * surprise, variance, policy.count + 1)
 
 
-def _log_probability_gradient(logits: Array, choices: Sequence[int | None], meetings: Sequence[int]) -> Array:
+def _log_probability_gradient(
+    logits: Array, choices: Sequence[int | None], sum_indices: Sequence[int]
+) -> Array:
     """Return the gradient of the log-probability of these choices.
 
     For decisions of which only some are kept, it is approximated by draws with replacement. This is exact if one or all
@@ -108,15 +111,15 @@ def _log_probability_gradient(logits: Array, choices: Sequence[int | None], meet
             gradient[decision, choice] += 1.0
     if not kept.all():
         totals = (peaks + np.log(powers.sum(axis=1, keepdims=True))).ravel()
-        gradient += (kept - _expected(totals, kept, np.asarray(meetings)))[:, None] * shares
+        gradient += (kept - _expected(totals, kept, np.asarray(sum_indices)))[:, None] * shares
     return gradient
 
 
-def _expected(totals: Array, kept: NDArray[np.bool_], meetings: NDArray[np.int_]) -> Array:
+def _expected(totals: Array, kept: NDArray[np.bool_], sum_indices: NDArray[np.int_]) -> Array:
     """Return how often each decision is expected to be kept, given its strength among those that share a sum."""
     expected = np.zeros(len(totals))
-    for meeting in np.unique(meetings):
-        here = meetings == meeting
+    for meeting in np.unique(sum_indices):
+        here = sum_indices == meeting
         powers = np.exp(totals[here] - totals[here].max())
         expected[here] = np.minimum(1.0, kept[here].sum() * powers / powers.sum())
     return expected

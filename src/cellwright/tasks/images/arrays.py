@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.data.examples import Examples, Source, spell_shape
+from cellwright.data.examples import Examples, Source, format_shape
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.tasks.classified_data import ClassifiedData
@@ -59,7 +59,7 @@ def as_images(array: NDArray[Any], layout: Layout | None, origin: str) -> Pixels
         )
     if min(array.shape[2:]) < MIN_SIDE:
         raise DataError(
-            f"{origin}: the sides of images must be at least {MIN_SIDE}, got {spell_shape(array)} (channels, "
+            f"{origin}: the sides of images must be at least {MIN_SIDE}, got {format_shape(array)} (channels, "
             f"height, width, read as {order})"
         )
     if array.dtype.kind not in "biuf":

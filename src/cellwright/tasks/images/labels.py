@@ -17,19 +17,19 @@ LARGEST_FLOAT = 2**53
 """Floats are exact up to this value."""
 
 
-def read_labels(array: NDArray[Any], num_images: int, origin: str, say: Callable[[str], None]) -> Labels:
+def read_labels(array: NDArray[Any], num_images: int, origin: str, log: Callable[[str], None]) -> Labels:
     """Return a label for each image: a whole number or a text.
 
     Args:
         array: labels (N,), (N, 1) or (1, N), or one-hot rows (N, classes); numbers, booleans or text.
         num_images: N.
         origin: name of the labels in messages.
-        say: receives a message if labels were converted.
+        log: receives a message if labels were converted.
     """
     if array.shape in ((num_images, 1), (1, num_images)):
         array = array.reshape(-1)
     elif array.ndim == 2 and len(array) == num_images and _is_one_hot(array):
-        say(f"{origin}: labels are one-hot, of {array.shape[1]} classes")
+        log(f"{origin}: labels are one-hot, of {array.shape[1]} classes")
         array = array.argmax(axis=1)
     if array.shape != (num_images,):
         raise DataError(

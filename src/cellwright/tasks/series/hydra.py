@@ -1,4 +1,4 @@
-"""Hydra, the rival of another family: Dempster et al. 2023, https://arxiv.org/abs/2203.13652."""
+"""Hydra, the classical baseline: Dempster et al. 2023, https://arxiv.org/abs/2203.13652."""
 
 from typing import TYPE_CHECKING, Any
 

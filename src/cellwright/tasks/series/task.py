@@ -42,12 +42,12 @@ class Series(Task, ABC):
         """Return the task, with the statistics of the training split."""
         values = train.examples.inputs[SERIES][train.indices].astype(np.float64)
         _, channels, length = values.shape
-        is_there = ~np.isnan(values)
-        counts = np.maximum(is_there.sum(axis=(0, 2)), 1)
-        mean = np.where(is_there, values, 0).sum(axis=(0, 2)) / counts
-        squares = np.where(is_there, values - mean[:, np.newaxis], 0) ** 2
+        present = ~np.isnan(values)
+        counts = np.maximum(present.sum(axis=(0, 2)), 1)
+        mean = np.where(present, values, 0).sum(axis=(0, 2)) / counts
+        squares = np.where(present, values - mean[:, np.newaxis], 0) ** 2
         std = np.sqrt(squares.sum(axis=(0, 2)) / counts)
-        has_gaps = not bool(is_there.all())
+        has_gaps = not bool(present.all())
         return cls(
             kind=kind,
             map_shape=(channels + has_gaps, 1, length),
@@ -123,11 +123,11 @@ class Series(Task, ABC):
         """Return a ResNet for series."""
         return ResNet1d(self, **settings)
 
-    def rival(self, name: str, *, seed: int) -> Any:
+    def build_classical(self, name: str, *, seed: int) -> Any:
         """Return a ridge on the features of Hydra."""
         return build_ridge(self)
 
-    def rival_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
+    def classical_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
         """Return how often each of Hydra's random kernels fits best."""
         x_BCL = self.adapter()(*inputs).squeeze(2)
         return Hydra(x_BCL.shape[1], x_BCL.shape[2])(x_BCL).numpy()

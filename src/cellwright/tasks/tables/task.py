@@ -32,6 +32,7 @@ from cellwright.tasks.tables.adapter import (
     TableAdapter,
     blank,
 )
+from cellwright.tasks.tables.classical import build_classical
 from cellwright.tasks.tables.columns import (
     FIRST_LEVEL,
     INPUT_NAMES,
@@ -44,7 +45,6 @@ from cellwright.tasks.tables.columns import (
 from cellwright.tasks.tables.front import ColumnFront
 from cellwright.tasks.tables.leaks import leaking_columns
 from cellwright.tasks.tables.mlp import Mlp, mlp_width
-from cellwright.tasks.tables.rivals import build_rival
 from cellwright.tasks.tables.section import TablesSection
 from cellwright.tasks.tables.sources.table import (
     COLUMNS,
@@ -238,11 +238,11 @@ class Table(Task, ABC):
             for name, x in zip(self.input_names, inputs, strict=True)
         )
 
-    def rival(self, name: str, *, seed: int) -> Any:
+    def build_classical(self, name: str, *, seed: int) -> Any:
         """Return boosted trees, or a linear model."""
-        return build_rival(name, self, seed=seed)
+        return build_classical(name, self, seed=seed)
 
-    def rival_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
+    def classical_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
         """Return all columns, dates in days."""
         by_name = dict(zip(self.input_names, inputs, strict=True))
         arrays = []

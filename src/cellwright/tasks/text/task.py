@@ -19,9 +19,9 @@ from cellwright.tasks.base import Task
 from cellwright.tasks.classification import Classification
 from cellwright.tasks.regression import Regression
 from cellwright.tasks.text.adapter import TextAdapter
+from cellwright.tasks.text.classical import build_classical
 from cellwright.tasks.text.cnn import TextCnn, cnn_size
 from cellwright.tasks.text.hashing import Hash, blank_words, letters, words
-from cellwright.tasks.text.rivals import build_rival
 from cellwright.tasks.text.section import TextAugment
 from cellwright.tasks.text.sources.text import COLUMN, TABLES, TEXT, as_bytes, as_texts, read_file, read_texts
 
@@ -147,11 +147,11 @@ class Text(Task, ABC):
         """Return a convolutional network for texts."""
         return TextCnn(self, **settings)
 
-    def rival(self, name: str, *, seed: int) -> Any:
+    def build_classical(self, name: str, *, seed: int) -> Any:
         """Return TF-IDF with a linear model."""
-        return build_rival(self)
+        return build_classical(self)
 
-    def rival_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
+    def classical_features(self, name: str, inputs: Inputs) -> NDArray[Any]:
         """Return the texts."""
         return self.as_columns(inputs)[TEXT]
 

@@ -93,9 +93,9 @@ class Controller(nn.Module):
         """Return log-probability and entropy of which decisions are kept."""
         log_probability = entropy = torch.zeros(())
         for group, logits in self.keep.items():
-            meetings = self.space.meetings[group]
-            for meeting in sorted(set(meetings)):
-                members = [decision for decision, other in enumerate(meetings) if other == meeting]
+            sum_indices = self.space.sum_indices[group]
+            for index in sorted(set(sum_indices)):
+                members = [decision for decision, other in enumerate(sum_indices) if other == index]
                 kept = [i for i, decision in enumerate(members) if choices[group][decision] is not None]
                 if len(kept) < len(members):
                     log_probabilities = logits[members].log_softmax(dim=0)

@@ -29,7 +29,7 @@ class PcDarts(Differentiable):
     def mixture(self) -> Mixture:
         """Return the softmax over each decision's choices, multiplied by the decision's edge normalisation."""
         return {
-            group: rows * _softmax_within(self.alphas[_edges(group)], self.space.meetings[group])[:, None]
+            group: rows * _softmax_within(self.alphas[_edges(group)], self.space.sum_indices[group])[:, None]
             for group, rows in self.probabilities().items()
         }
 
@@ -38,9 +38,9 @@ def _edges(group: str) -> str:
     return f"{group}/edges"
 
 
-def _softmax_within(alphas_E: Tensor, meetings: Sequence[int]) -> Tensor:
-    """Return the softmax over each set of entries with the same `meetings` index."""
-    places = torch.tensor(list(meetings), device=alphas_E.device)
+def _softmax_within(alphas_E: Tensor, sum_indices: Sequence[int]) -> Tensor:
+    """Return the softmax over each set of entries with the same index."""
+    places = torch.tensor(list(sum_indices), device=alphas_E.device)
     exponentials = (alphas_E - alphas_E.max()).exp()
     totals = torch.zeros_like(exponentials).index_add(0, places, exponentials)
     return exponentials / totals[places]

@@ -74,31 +74,31 @@ class CsvReader(ImageFilesReader):
             return None
         return suggest_files({"path": path}, cls(section).classes(path, lambda fact: None)[1])
 
-    def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+    def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the files of each label, and the folder that file names are relative to."""
         rows = list(_rows(place, self.section))
         if not rows:
             raise DataError(f"{place}: must have rows below the names of its columns, and has none")
         folder = _folder_of(place, rows[0][1][0], self.section)
         if self.section.folder is None and folder != place.parent:
-            say(f"{place}: files are in {folder} (data.folder)")
+            log(f"{place}: files are in {folder} (data.folder)")
         files: dict[str, list[Path]] = {}
         listed: set[str] = set()
-        mistakes: list[str] = []
+        problems: list[str] = []
         absent: list[str] = []
         for line, (file, label) in rows:
             name = os.path.normpath(os.path.relpath(file, folder) if os.path.isabs(file) else file)
             if not file or not label:
-                mistakes.append(f"line {line} has no {'label' if file else 'file'}")
+                problems.append(f"line {line} has no {'label' if file else 'file'}")
             elif name.split(os.sep)[0] == os.pardir:
-                mistakes.append(f"line {line}: {escaped(file)} is not below {folder}")
+                problems.append(f"line {line}: {escaped(file)} is not below {folder}")
             elif name in listed:
-                mistakes.append(f"line {line}: {escaped(file)} is listed a second time")
+                problems.append(f"line {line}: {escaped(file)} is listed a second time")
             elif not isfile(folder / name):
                 absent.append(escaped(name))
             listed.add(name)
             files.setdefault(normal(label), []).append(folder / name)
-        refuse(f"{place}: {len(mistakes)} of {len(rows)} rows cannot be used", mistakes)
+        refuse(f"{place}: {len(problems)} of {len(rows)} rows cannot be used", problems)
         is_other = len(absent) == len(rows)
         refuse(
             f"{folder}: {len(absent)} of the {len(rows)} files that {place.name} lists are not there",

@@ -24,7 +24,7 @@ class DigitsSection(ClassifiedData):
 class DigitsReader(Reader):
     """Reads 1,797 8×8 images with integer pixels from 0 to 16."""
 
-    def read(self, say: Callable[[str], None] = lambda fact: None) -> Source:
+    def read(self, log: Callable[[str], None] = lambda fact: None) -> Source:
         """Read the images."""
         from sklearn.datasets import load_digits
 

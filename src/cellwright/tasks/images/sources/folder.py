@@ -23,7 +23,7 @@ from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.images.arrays import as_images, classified, labelled
 from cellwright.tasks.images.files import FORMATS, ImageFiles, unreadable
 from cellwright.tasks.images.sources.folder_names import (
-    alike_but_for_case,
+    equal_ignoring_case,
     escaped,
     is_junk,
     is_other,
@@ -33,7 +33,7 @@ from cellwright.tasks.images.sources.folder_names import (
     require_classes,
 )
 
-NAMED_MISTAKES = 5
+NAMED_PROBLEMS = 5
 PROGRESS_EVERY = 2000
 LOOKED_AT = 300
 """Number of images whose headers are read for a suggestion."""
@@ -94,29 +94,29 @@ class ImageFilesReader(Reader):
     section: ImageFilesSection
 
     @abstractmethod
-    def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+    def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the files of each class at a location, in order of classes, and the folder that contains them."""
 
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         """Decode all images, including those of validation and test sets if there are any."""
         section = self.section
         own = Path(section.path)
-        folder, classes = self.classes(own, say)
-        for names in alike_but_for_case(classes):
-            say(f"{own}: the classes {' and '.join(names)} differ by case alone")
-        examples, skipped = _read_files(own, folder, classes, section, say)
+        folder, classes = self.classes(own, log)
+        for names in equal_ignoring_case(classes):
+            log(f"{own}: the classes {' and '.join(names)} differ by case alone")
+        examples, skipped = _read_files(own, folder, classes, section, log)
         others: dict[str, Examples] = {}
         for key in ("validation_path", "test_path"):
             if (place := getattr(section, key)) is None:
                 continue
             other = Path(place)
-            folder, other_classes = self.classes(other, say)
+            folder, other_classes = self.classes(other, log)
             if other_classes.keys() != classes.keys():
                 raise DataError(
                     f"{other}: the classes must be those of {own}, but "
                     + _differences(set(classes), set(other_classes))
                 )
-            others[key], more = _read_files(other, folder, other_classes, section, say)
+            others[key], more = _read_files(other, folder, other_classes, section, log)
             skipped += more
         test, validation = others.get("test_path"), others.get("validation_path")
         source = classified(tuple(classes), examples, test, validation, files=section.image_files)
@@ -144,9 +144,9 @@ class FolderReader(ImageFilesReader):
         remarks: list[str] = []
         return suggest_files(keys, class_files(keys["path"], remarks.append), remarks)
 
-    def classes(self, place: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+    def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the folder, and the files in each of its subfolders."""
-        return place, class_files(place, say)
+        return place, class_files(place, log)
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the images of all classes."""
@@ -233,7 +233,7 @@ def class_folders(folder: Path) -> list[Path]:
     return found
 
 
-def class_files(folder: Path, say: Callable[[str], None] = lambda fact: None) -> dict[str, list[Path]]:
+def class_files(folder: Path, log: Callable[[str], None] = lambda fact: None) -> dict[str, list[Path]]:
     """List the files of each class, including subfolders, with classes in natural order.
 
     Skips hidden files, files of operating systems, and files whose names are not those of images. Class names are the
@@ -265,9 +265,9 @@ def class_files(folder: Path, say: Callable[[str], None] = lambda fact: None) ->
         raise DataError(f"{folder}: must hold a folder per class, but holds none")
     others = [path for path in members if is_other(path.name, in_class=True)] + beside
     if others:
-        names = ", ".join(_name(path, folder) for path in others[:NAMED_MISTAKES])
-        more = f" and {len(others) - NAMED_MISTAKES} more" if len(others) > NAMED_MISTAKES else ""
-        say(f"{folder}: passed over {names}{more}, which by their names are not images")
+        names = ", ".join(_name(path, folder) for path in others[:NAMED_PROBLEMS])
+        more = f" and {len(others) - NAMED_PROBLEMS} more" if len(others) > NAMED_PROBLEMS else ""
+        log(f"{folder}: passed over {names}{more}, which by their names are not images")
     classes = {normal(name): files for name, files in images.items()}
     return {name: classes[name] for name in natural_order(classes)}
 
@@ -315,12 +315,12 @@ def _read_files(
     folder: Path,
     classes: dict[str, list[Path]],
     section: ImageFilesSection,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> tuple[Examples, tuple[str, ...]]:
     """Return the examples of a location, whose files are below the folder, and the skipped files."""
     files = [file for members in classes.values() for file in members]
     labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
-    images, broken = _decode_all(folder, files, section.image_files, say)
+    images, broken = _decode_all(folder, files, section.image_files, log)
     skipped = tuple(f"{escaped(files[index])}: {escaped(reason)}" for index, reason in broken.items())
     what = f"{folder}: {len(broken)} of {len(files)} images cannot be used"
     named = [f"{_name(files[index], folder)}: {reason}" for index, reason in broken.items()]
@@ -337,7 +337,7 @@ def _read_files(
 
 
 def _decode_all(
-    folder: Path, files: Sequence[Path], how: ImageFiles, say: Callable[[str], None]
+    folder: Path, files: Sequence[Path], how: ImageFiles, log: Callable[[str], None]
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Return the images (N, C, H, W), and the reason for each unreadable file by its index."""
     from PIL import UnidentifiedImageError
@@ -349,7 +349,7 @@ def _decode_all(
         warnings.simplefilter("ignore")
         for index, file in enumerate(files):
             if index and index % PROGRESS_EVERY == 0:
-                say(f"{folder}: decoded {index} of {len(files)} images")
+                log(f"{folder}: decoded {index} of {len(files)} images")
             try:
                 pixels = how.decode(file)
             except UnidentifiedImageError:
@@ -375,15 +375,15 @@ def _decode_all(
 
 def refuse(
     what: str,
-    mistakes: Sequence[str],
+    problems: Sequence[str],
     error: Callable[..., DataError] = DataError,
     details: tuple[str, ...] | None = None,
     remedy: str = "",
 ) -> None:
-    """Raise an error with the first mistakes and the number of the others, if there are any."""
-    if mistakes:
-        more = len(mistakes) - NAMED_MISTAKES
-        named = [*mistakes[:NAMED_MISTAKES]] + ([f"and {more} more"] if more > 0 else [])
+    """Raise an error with the first problems and the number of the others, if there are any."""
+    if problems:
+        more = len(problems) - NAMED_PROBLEMS
+        named = [*problems[:NAMED_PROBLEMS]] + ([f"and {more} more"] if more > 0 else [])
         message = f"{what}: {'; '.join(named)}{remedy}"
         raise error(message) if details is None else error(message, details)
 

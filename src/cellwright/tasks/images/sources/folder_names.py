@@ -129,7 +129,7 @@ def normal(name: str) -> str:
     return normalize("NFC", name)
 
 
-def alike_but_for_case(names: Iterable[str]) -> list[list[str]]:
+def equal_ignoring_case(names: Iterable[str]) -> list[list[str]]:
     """Return the groups of names that differ only in case."""
     groups = (list(same) for _, same in groupby(sorted(names, key=str.casefold), str.casefold))
     return [natural_order(group) for group in groups if len(group) > 1]

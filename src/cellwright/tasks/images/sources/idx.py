@@ -67,7 +67,7 @@ class IdxReader(Reader):
 
     section: IdxSection
 
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         """Read images and labels, including those of validation and test sets if there are any."""
         section = self.section
         pairs = {
@@ -76,7 +76,7 @@ class IdxReader(Reader):
             "test": (section.test_images, section.test_labels),
         }
         sets = {
-            part: (*_read_pair(Path(images), Path(labels), section.layout, say), str(labels))
+            part: (*_read_pair(Path(images), Path(labels), section.layout, log), str(labels))
             for part, (images, labels) in pairs.items()
             if images and labels
         }
@@ -84,13 +84,13 @@ class IdxReader(Reader):
 
 
 def _read_pair(
-    images_path: Path, labels_path: Path, layout: Layout | None, say: Callable[[str], None]
+    images_path: Path, labels_path: Path, layout: Layout | None, log: Callable[[str], None]
 ) -> tuple[Pixels, Labels]:
     image_array, label_array = _read_array(images_path), _read_array(labels_path)
     if image_array.ndim == 1 and label_array.ndim > 1:
         raise DataError(f"{images_path}: holds labels, and {labels_path} images: exchange them in the spec")
     images = as_images(image_array, layout, str(images_path))
-    return images, read_labels(label_array, len(images), str(labels_path), say)
+    return images, read_labels(label_array, len(images), str(labels_path), log)
 
 
 def _read_array(path: Path) -> NDArray[np.uint8]:

@@ -101,19 +101,19 @@ class NpzReader(Reader):
         remark = f"{count} images of {'×'.join(map(str, shape))} in {images_key!r}, labels in {labels_key!r}"
         return Suggestion(keys=keys, remarks=(remark,), num_examples=count, shape=tuple(shape))
 
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         """Read the examples, including validation and test sets if there are any."""
         section = self.section
         with _opened(Path(section.path)) as archive:
-            keys = _keys(archive, section, say)
+            keys = _keys(archive, section, log)
             has_test = section.images_key is None and _key_of(keys[0], "test", archive) != keys[0]
-            sets = {"train": (*_read(archive, *keys, section, say), str(section.path))}
+            sets = {"train": (*_read(archive, *keys, section, log), str(section.path))}
         for part in ("validation", "test"):
             place, *own_keys = section.own_set(part)
             if place is None and part == "test" and has_test:
                 place = section.path
             if place is not None:
-                sets[part] = (*_own_set(Path(place), part, keys, own_keys, section, say), str(place))
+                sets[part] = (*_own_set(Path(place), part, keys, own_keys, section, log), str(place))
         return labelled_sets(sets, section.class_names)
 
 
@@ -123,15 +123,15 @@ def _own_set(
     keys: tuple[str, str],
     own_keys: Sequence[str | None],
     section: NpzSection,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> tuple[Pixels, Labels]:
     """Read one of the user's own sets, by its own keys or those that correspond to the training set's."""
     with _opened(path) as archive:
         images_key, labels_key = (
             own or _key_of(key, part, archive) for own, key in zip(own_keys, keys, strict=True)
         )
-        say(f"{path}: the {part} set is {images_key} and {labels_key}")
-        return _read(archive, images_key, labels_key, section, say)
+        log(f"{path}: the {part} set is {images_key} and {labels_key}")
+        return _read(archive, images_key, labels_key, section, log)
 
 
 def _largest(shapes: Mapping[str, tuple[int, ...]], path: Path) -> tuple[str, str]:
@@ -146,13 +146,13 @@ def _largest(shapes: Mapping[str, tuple[int, ...]], path: Path) -> tuple[str, st
     return images, min(others, key=lambda key: math.prod(shapes[key]))
 
 
-def _keys(archive: "_Archive", section: NpzSection, say: Callable[[str], None]) -> tuple[str, str]:
+def _keys(archive: "_Archive", section: NpzSection, log: Callable[[str], None]) -> tuple[str, str]:
     """Return the keys of images and labels: those of the section, or the first usual ones in the archive."""
     for images, labels in USUAL_KEYS:
         pair = section.images_key or images, section.labels_key or labels
         if all(key in archive.keys for key in pair):
             if not (section.images_key and section.labels_key) and pair != USUAL_KEYS[0]:
-                say(
+                log(
                     f"{archive.path}: images are {pair[0]} and labels {pair[1]} (data.images_key, data.labels_key)"
                 )
             return pair
@@ -240,8 +240,8 @@ class _Archive:
 
 
 def _read(
-    archive: _Archive, images_key: str, labels_key: str, section: NpzSection, say: Callable[[str], None]
+    archive: _Archive, images_key: str, labels_key: str, section: NpzSection, log: Callable[[str], None]
 ) -> tuple[Pixels, Labels]:
     origin = str(archive.path)
     images = as_images(archive.array(images_key), section.layout, origin)
-    return images, read_labels(archive.array(labels_key), len(images), origin, say)
+    return images, read_labels(archive.array(labels_key), len(images), origin, log)

@@ -93,7 +93,7 @@ class SeriesReader(Reader):
             ),
         )
 
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         """Read all series, and pad them to one length with NaN."""
         section = self.section
         path, test_path = Path(section.path), section.test_path
@@ -104,7 +104,7 @@ class SeriesReader(Reader):
         if longest < SHORTEST:
             raise DataError(f"{path}: series must have at least {SHORTEST} times, got {longest}")
         if longest != min(lengths):
-            say(f"series have {min(lengths)} to {longest} times; shorter ones are padded at their end")
+            log(f"series have {min(lengths)} to {longest} times; shorter ones are padded at their end")
         channels = read.series[0].shape[0]
         facts: dict[str, Any] = {LOG: section.log}
         if section.predict == "class":
@@ -112,7 +112,7 @@ class SeriesReader(Reader):
         examples = self._examples(read, path, channels, longest, facts)
         missing = float(np.isnan(examples.inputs[SERIES]).mean())
         if missing:
-            say(f"{missing:.1%} of the values are missing or padding")
+            log(f"{missing:.1%} of the values are missing or padding")
         return Source(
             examples=examples,
             test=None

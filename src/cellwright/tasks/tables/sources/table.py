@@ -104,21 +104,21 @@ class TableReader(Reader):
         """Return the tables of a folder."""
         return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
 
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         """Read the table, infer the types of its columns, and make arrays of them."""
         section = self.section
         table, origin = self._table(Path(section.path)), str(section.path)
         test = self._table(Path(section.test_path)) if section.test_path else None
         self._check_names(table, origin)
-        table = self._with_target(table, origin, say)
-        columns = self._columns(table, say)
+        table = self._with_target(table, origin, log)
+        columns = self._columns(table, log)
         levels = {c.name: levels_of(table[c.name]) for c in columns if c.kind == "category"}
         targets, facts = self._targets(table, origin)
         return Source(
             examples=Examples(
                 origin=origin, inputs=inputs_of(table, columns, levels, origin), targets=targets
             ),
-            test=None if test is None else self._test(test, table, columns, levels, facts, say),
+            test=None if test is None else self._test(test, table, columns, levels, facts, log),
             facts={COLUMNS: columns, LEVELS: levels, MISSING_TEXTS: section.missing, **facts},
             assigned=self._assigned(table, origin),
             groups=None
@@ -165,15 +165,15 @@ class TableReader(Reader):
                     f"{origin}: data.{key} must be one of its columns, {', '.join(names)}, got {name!r}"
                 )
 
-    def _with_target(self, table: Any, origin: str, say: Callable[[str], None]) -> Any:
+    def _with_target(self, table: Any, origin: str, log: Callable[[str], None]) -> Any:
         known = table[self.section.target].notna()
         if not known.any():
             raise DataError(f"{origin}: column {self.section.target!r} must have values, and has none")
         if not known.all():
-            say(f"{(~known).sum()} rows without a value of {self.section.target} are left out")
+            log(f"{(~known).sum()} rows without a value of {self.section.target} are left out")
         return table[known].reset_index(drop=True)
 
-    def _columns(self, table: Any, say: Callable[[str], None]) -> tuple[Column, ...]:
+    def _columns(self, table: Any, log: Callable[[str], None]) -> tuple[Column, ...]:
         section, columns = self.section, []
         for name in table.columns:
             if name in (section.target, section.group_by, section.split):
@@ -181,11 +181,11 @@ class TableReader(Reader):
             given = section.types.get(name)
             kind, words = infer_kind(name, table[name]) if given is None else (given, f"{given}, as given")
             missing = table[name].isna().mean()
-            say(f"column {name}: {words}" + (f", {missing:.1%} missing" if missing else ""))
+            log(f"column {name}: {words}" + (f", {missing:.1%} missing" if missing else ""))
             if kind is not None and kind != "ignore":
                 columns.append(Column(name=name, kind=kind))
         if not columns:
-            raise DataError(f"{section.path}: at least one column beside the target must say something")
+            raise DataError(f"{section.path}: at least one column beside the target must vary")
         return tuple(columns)
 
     def _targets(self, table: Any, origin: str) -> tuple[Array, Mapping[str, Any]]:
@@ -207,12 +207,12 @@ class TableReader(Reader):
         columns: tuple[Column, ...],
         levels: Mapping[str, list[str]],
         facts: Mapping[str, Any],
-        say: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> Examples:
         origin = str(self.section.test_path)
         test.columns = list(map(str, test.columns))
         _require_columns(test, table, f"{origin}: the test set", str(self.section.path))
-        test = self._with_target(test, origin, say)
+        test = self._with_target(test, origin, log)
         values = test[self.section.target]
         if names := facts.get(CLASS_NAMES):
             targets: Array = codes_of(values, list(names)) - FIRST_LEVEL
@@ -225,7 +225,7 @@ class TableReader(Reader):
             targets = numbers_of(values, origin)
         for name, known in levels.items():
             if unknown := sorted(set(levels_of(test[name])) - set(known)):
-                say(
+                log(
                     f"column {name}: {len(unknown)} levels of the test set are unknown, such as {unknown[0]!r}"
                 )
         return Examples(origin=origin, inputs=inputs_of(test, columns, levels, origin), targets=targets)

@@ -82,18 +82,18 @@ class TextReader(Reader):
             ),
         )
 
-    def read(self, say: Callable[[str], None]) -> Source:
+    def read(self, log: Callable[[str], None]) -> Source:
         """Read all texts as bytes of one length, with their targets."""
         section = self.section
         path, test_path = Path(section.path), section.test_path and Path(section.test_path)
-        table, test = self._table(path, say), self._table(test_path, say) if test_path else None
+        table, test = self._table(path, log), self._table(test_path, log) if test_path else None
         longest = max(
             len(text.encode()) for part in (table, test) if part is not None for text in part[section.text]
         )
         if not longest:
             raise DataError(f"{path}: there must be a text that is not empty")
         if longest > section.max_bytes:
-            say(
+            log(
                 f"the longest text has {longest} bytes; of each the first {section.max_bytes} are read (data.max_bytes)"
             )
         length = min(longest, section.max_bytes)
@@ -130,14 +130,14 @@ class TextReader(Reader):
                 f"{section.path}: data.predict: number and data.group_by are for files, not for a folder"
             )
 
-    def _table(self, path: Path, say: Callable[[str], None]) -> Any:
+    def _table(self, path: Path, log: Callable[[str], None]) -> Any:
         """Return a data frame with the texts, the targets that are known, and the groups."""
         import pandas as pd
 
         section = self.section
         if path.is_dir():
             self._require_classes()
-            rows = [(read_file(file), name) for name, file in _classified(path, say)]
+            rows = [(read_file(file), name) for name, file in _classified(path, log)]
             return pd.DataFrame(rows, columns=[section.text, section.target])
         table = _read(path)
         for key, name in (("text", section.text), ("target", section.target), ("group_by", section.group_by)):
@@ -150,9 +150,9 @@ class TextReader(Reader):
         if not known.any():
             raise DataError(f"{path}: {section.target!r} must have values, and has none")
         if not known.all():
-            say(f"{(~known).sum()} texts without {section.target} are left out")
+            log(f"{(~known).sum()} texts without {section.target} are left out")
         if empty := int((texts[known].str.strip() == "").sum()):
-            say(f"{empty} texts are empty")
+            log(f"{empty} texts are empty")
         return table.assign(**{section.text: texts})[known].reset_index(drop=True)
 
     def _class_names(self, targets: Any, origin: str) -> tuple[str, ...]:
@@ -259,7 +259,7 @@ def _texts(values: Any, path: Path) -> Any:
     return texts
 
 
-def _classified(folder: Path, say: Callable[[str], None]) -> list[tuple[str, Path]]:
+def _classified(folder: Path, log: Callable[[str], None]) -> list[tuple[str, Path]]:
     """Return the .txt files of a folder per class, each with its class."""
     try:
         folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_junk(path.name)]
@@ -274,7 +274,7 @@ def _classified(folder: Path, say: Callable[[str], None]) -> list[tuple[str, Pat
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
     found = [(name, file) for name, file in files if file.suffix.lower() == ".txt"]
     if len(found) < len(files):
-        say(f"{folder}: passed over {len(files) - len(found)} files, which by their names are not .txt")
+        log(f"{folder}: passed over {len(files) - len(found)} files, which by their names are not .txt")
     if empty := {normal(path.name) for path in folders} - {name for name, _ in found}:
         raise DataError(f"{folder}: every class must have .txt files, and {min(empty)!r} has none")
     if not found:

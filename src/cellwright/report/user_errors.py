@@ -31,7 +31,7 @@ def explain(error: BaseException) -> str | None:
 
 
 @contextmanager
-def ending_in_words(progress: LineProgress) -> Iterator[None]:
+def exit_on_user_error(progress: LineProgress) -> Iterator[None]:
     """Print an error that the user can fix as a line, and exit; raise others with their traceback.
 
     Raises:
@@ -40,10 +40,10 @@ def ending_in_words(progress: LineProgress) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        mistake = explain(error)
-        if mistake is None:
+        problem = explain(error)
+        if problem is None:
             raise
-        progress.fail(mistake)
+        progress.fail(problem)
         raise SystemExit(1) from None
 
 

@@ -14,7 +14,7 @@ Line = tuple[float, float, float]
 """Slope of a line, and a point on it."""
 
 
-class Levelling:
+class FidelityRegression:
     """Converts scores of all fidelities to full fidelity, by regression from each rung to the next.
 
     Promotions depend on the lower score only, so they do not bias a regression on that score. The regression is
@@ -29,29 +29,29 @@ class Levelling:
         self._used: list[list[tuple[int, str]]] = [[] for _ in fidelities[1:]]
         self._lines: list[dict[str, Line]] = [{} for _ in fidelities[1:]]
 
-    def level(self, evaluation: Evaluation) -> int:
+    def rung(self, evaluation: Evaluation) -> int:
         """Return the rung of the evaluation's fidelity."""
         return self._fidelities.index(evaluation.fidelity)
 
     def observe(self, evaluation: Evaluation, key: str) -> bool:
-        """Learn from an evaluation of the architecture `key`; return whether earlier levelled scores have changed."""
+        """Learn from an evaluation of the architecture `key`; return whether converted earlier scores have changed."""
         if evaluation.state != "done":
             return False
-        level = self.level(evaluation)
-        self._done[level].setdefault(key, evaluation)
-        for lower in (level - 1, level):
+        rung = self.rung(evaluation)
+        self._done[rung].setdefault(key, evaluation)
+        for lower in (rung - 1, rung):
             if 0 <= lower < len(self._pairs) and key in self._done[lower] and key in self._done[lower + 1]:
                 self._pairs[lower].append((self._done[lower + 1][key].number, key))
                 self._pairs[lower].sort()
         changed = [self._relearn(lower) for lower in range(len(self._pairs))]
         return any(changed)
 
-    def levelled(self, evaluation: Evaluation) -> Evaluation:
+    def at_full_fidelity(self, evaluation: Evaluation) -> Evaluation:
         """Return the evaluation with its scores converted to full fidelity."""
         if evaluation.state != "done":
             return evaluation
         metrics = dict(evaluation.metrics)
-        for lines in self._lines[self.level(evaluation) :]:
+        for lines in self._lines[self.rung(evaluation) :]:
             for metric, (slope, here, there) in lines.items():
                 metrics[metric] = there + slope * (metrics[metric] - here)
         return replace(evaluation, metrics=metrics)
@@ -65,7 +65,7 @@ class Levelling:
         self._used[lower] = used
         for metric in (objective.metric for objective in self._objectives):
             befores, afters = (
-                [self._done[level][key].metrics[metric] for _, key in used] for level in (lower, lower + 1)
+                [self._done[rung][key].metrics[metric] for _, key in used] for rung in (lower, lower + 1)
             )
             self._lines[lower][metric] = _line(befores, afters)
         return True

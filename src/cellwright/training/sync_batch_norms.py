@@ -13,7 +13,7 @@ Total = Callable[[Tensor], Tensor]
 """Sums a tensor over the processes."""
 
 
-class WholeBatchNorms(TorchFunctionMode):
+class SyncBatchNorms(TorchFunctionMode):
     """While active, every `batch_norm` in training mode uses the statistics of the whole batch."""
 
     def __init__(self, total: Total) -> None:

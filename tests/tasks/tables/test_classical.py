@@ -8,8 +8,8 @@ from cellwright.data.prepared import PreparedData
 from cellwright.errors import CellwrightError
 from cellwright.spec import SOURCES
 from cellwright.tasks.base import Task, read_task
+from cellwright.tasks.classical import ESTIMATOR, ClassicalModel
 from cellwright.tasks.preparing import prepare
-from cellwright.tasks.rivals import ESTIMATOR, Rival
 
 DELIVERIES = Path(__file__).parents[3] / "examples" / "deliveries.csv"
 TARGETS = [{"target": "late"}, {"target": "weight_kg", "predict": "number", "log": True}]
@@ -27,20 +27,20 @@ def test_a_rival_is_stored_without_pickle_and_scored_as_networks_are(
     name: str, data: PreparedData, tmp_path: Path
 ):
     task: Task = read_task(data.manifest.task)
-    assert Rival.fit(name, task, data.train, tmp_path / "rival", seed=1).name == name
-    outputs = Rival.load(tmp_path / "rival", task).predict(data.test.inputs)
+    assert ClassicalModel.fit(name, task, data.train, tmp_path / "rival", seed=1).name == name
+    outputs = ClassicalModel.load(tmp_path / "rival", task).predict(data.test.inputs)
     assert len(outputs) == len(data.test) and outputs.isfinite().all()
     assert tuple(task.scores(outputs, data.test.targets)) == task.metrics
     if task.objective == "accuracy":
         torch.testing.assert_close(outputs.exp().sum(dim=1), torch.ones(len(outputs)))
         assert task.score(outputs, data.test.targets) > 0.7
-    Rival.fit(name, task, data.train, tmp_path / "again", seed=1)
-    assert Rival.load(tmp_path / "again", task).predict(data.test.inputs).equal(outputs)
+    ClassicalModel.fit(name, task, data.train, tmp_path / "again", seed=1)
+    assert ClassicalModel.load(tmp_path / "again", task).predict(data.test.inputs).equal(outputs)
 
 
 def test_other_types_are_not_loaded(data: PreparedData, tmp_path: Path):
     task = read_task(data.manifest.task)
-    Rival.fit("linear", task, data.train, tmp_path, seed=1)
+    ClassicalModel.fit("linear", task, data.train, tmp_path, seed=1)
     dump(PreparedData(tmp_path, data.manifest), tmp_path / ESTIMATOR)
-    with pytest.raises(CellwrightError, match="must be a rival's model"):
-        Rival.load(tmp_path, task)
+    with pytest.raises(CellwrightError, match="must be a classical model"):
+        ClassicalModel.load(tmp_path, task)

@@ -1,4 +1,4 @@
-"""The rival of another family for texts: TF-IDF of words and pairs of words, and a linear model."""
+"""The classical baseline for texts: TF-IDF of words and pairs of words, and a linear model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ INVERSE_STRENGTH = 10.0
 """Of the logistic regression's regularisation."""
 
 
-def build_rival(task: "Text") -> Any:
+def build_classical(task: "Text") -> Any:
     """Return the unfitted model, which reads texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression, Ridge

@@ -17,7 +17,7 @@ STOPPED = "stopped"
 EXAMPLES = 64
 
 
-def leave_network(
+def save_stopped_network(
     network: nn.Module, config: NetworkConfig, data: PreparedData, folder: Path, progress: Progress
 ) -> None:
     """Write a network, which is in eval mode on any device, to the subfolder `stopped` of a step's folder."""
@@ -31,4 +31,4 @@ def leave_network(
     write_text(place / GENOTYPE, config.network.genotype.to_json())
     save_tensors(place / WEIGHTS, network.state_dict())
     export_onnx(network, data.train[:EXAMPLES].inputs, place / ONNX, info)
-    progress.say(f"stopped: the network so far is {place / ONNX}; the same command resumes")
+    progress.log(f"stopped: the network so far is {place / ONNX}; the same command resumes")

@@ -1,4 +1,4 @@
-"""Rivals of another family for tables: boosted trees, and a linear model."""
+"""Classical baselines for tables: boosted trees, and a linear model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ MOST_CODES = 254
 MAX_ITERATIONS = 300
 
 
-def build_rival(name: str, task: "Table", *, seed: int) -> Any:
+def build_classical(name: str, task: "Table", *, seed: int) -> Any:
     """Return the unfitted model; it reads the columns kind by kind, categories as codes."""
     kinds = np.array([column.kind for column in task.columns])
     return (_trees if name == "boosted-trees" else _linear)(task, kinds, seed)

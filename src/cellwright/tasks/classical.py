@@ -25,16 +25,16 @@ TYPES = (
 """Types in classical models that skops does not trust by default."""
 
 
-class RivalResult(Result):
+class ClassicalResult(Result):
     """The result of fitting a classical model."""
 
-    FILE = "rival.json"
+    FILE = "classical.json"
 
     name: str
     seconds: float
 
 
-class Rival:
+class ClassicalModel:
     """A fitted scikit-learn model with the same outputs as a task's networks.
 
     Args:
@@ -47,21 +47,23 @@ class Rival:
         self.name, self.task, self.estimator = name, task, estimator
 
     @classmethod
-    def fit(cls, name: str, task: "Task", split: Split, folder: Path, *, seed: int) -> RivalResult:
+    def fit(cls, name: str, task: "Task", split: Split, folder: Path, *, seed: int) -> ClassicalResult:
         """Fit the model on the split, and write it and its result to the folder."""
         began = time.monotonic()
-        features = task.rival_features(name, split.inputs)
-        estimator = task.rival(name, seed=seed % 2**32).fit(features, task.rival_targets(split.targets))
+        features = task.classical_features(name, split.inputs)
+        estimator = task.build_classical(name, seed=seed % 2**32).fit(
+            features, task.classical_targets(split.targets)
+        )
         with atomic_path(folder / ESTIMATOR) as temporary:
             from skops.io import dump
 
             dump(estimator, temporary)
-        result = RivalResult(name=name, seconds=time.monotonic() - began)
-        result.save(folder / RivalResult.FILE)
+        result = ClassicalResult(name=name, seconds=time.monotonic() - began)
+        result.save(folder / ClassicalResult.FILE)
         return result
 
     @classmethod
-    def load(cls, folder: Path, task: "Task") -> "Rival":
+    def load(cls, folder: Path, task: "Task") -> "ClassicalModel":
         """Load a model that `fit` has written.
 
         Raises:
@@ -70,14 +72,14 @@ class Rival:
         from skops.io import load
         from skops.io.exceptions import UntrustedTypesFoundException
 
-        name = RivalResult.load(folder / RivalResult.FILE).name
+        name = ClassicalResult.load(folder / ClassicalResult.FILE).name
         try:
             estimator = load(folder / ESTIMATOR, trusted=TYPES)
         except UntrustedTypesFoundException as error:
-            raise CellwrightError(f"{folder / ESTIMATOR}: must be a rival's model: {error}") from error
+            raise CellwrightError(f"{folder / ESTIMATOR}: must be a classical model: {error}") from error
         return cls(name, task, estimator)
 
     def predict(self, inputs: Inputs) -> Tensor:
         """Return outputs (N, …) in the form of the task's networks."""
-        features = self.task.rival_features(self.name, inputs)
-        return torch.as_tensor(self.task.rival_outputs(self.estimator, features)).float()
+        features = self.task.classical_features(self.name, inputs)
+        return torch.as_tensor(self.task.classical_outputs(self.estimator, features)).float()
