@@ -12,7 +12,7 @@ IMAGE_PLATFORM = --python-platform x86_64-manylinux_2_28
 VERSION = $(shell sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed compile proto images test-cluster clean
+.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed compile proto docs images test-cluster clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,7 @@ lock: ## Pin all packages with their hashes (requirements/*.txt); UPGRADE=--upgr
 	$(COMPILE) pyproject.toml --extra nasbench201 $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/cellwright.txt
 	$(COMPILE) requirements/build.in $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/suggestion.in $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/suggestion.txt
+	$(COMPILE) requirements/docs.in --universal -o requirements/docs.txt
 	$(COMPILE) requirements/mlflow.in $(IMAGE_PLATFORM) -o requirements/mlflow.txt
 
 notice: .venv/ready ## Write NOTICE, the licences of all packages in the images
@@ -94,6 +95,14 @@ release-images: ## Build, push and sign the images with SBOM and provenance (PYT
 
 test-cluster: .venv/ready ## Run tests/cluster against the cluster that KUBECONFIG names
 	$(BIN)/pytest -o addopts="-q --strict-markers" --timeout=900 tests/cluster
+
+docs: build/docs/ready ## Build the site of docs/ into build/site; a broken link or a warning fails
+	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --clean
+
+build/docs/ready: requirements/docs.txt
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --require-hashes --requirement requirements/docs.txt
+	touch $@
 
 clean: ## Remove what make and Python left, but not ./runs
 	rm -rf .venv build dist pipeline.yaml .*_cache .hypothesis src/*.egg-info

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellwright.cli.display import progress_display
 from cellwright.cli.loading import load
+from cellwright.cli.starting import spec_of
 from cellwright.cli.workspaces import named, opened
 from cellwright.report.latest import LatestRun
 from cellwright.report.run_report import RunReport
@@ -92,7 +93,7 @@ def run(spec: str | Path, *, runs: str | Path = RUNS, fresh: bool = False, **cha
     """Run all steps of a spec, from the data to a registered model. Finished steps are reused.
 
     Args:
-        spec: a YAML file.
+        spec: a YAML file; or data, for which a spec is written into this folder first, as `cellwright init` does.
         runs: the folder of all runs.
         fresh: delete the results of earlier runs of the spec first.
         changes: values that override those of the spec, by section or key, such as `budget={"epochs": 5}`.
@@ -105,7 +106,7 @@ def run(spec: str | Path, *, runs: str | Path = RUNS, fresh: bool = False, **cha
     """
     from cellwright_pipelines import run_locally
 
-    loaded = load(Path(spec), [f"{key}={json.dumps(value)}" for key, value in _flat(changes)])
+    loaded = load(spec_of(Path(spec)), [f"{key}={json.dumps(value)}" for key, value in _flat(changes)])
     with opened(loaded, Path(runs), fresh=fresh, registers=True) as workspace:
         with progress_display() as progress:
             folders = run_locally(loaded, workspace, progress)

@@ -9,7 +9,7 @@ import typer
 
 from cellwright.cli import options, processes
 from cellwright.cli.loading import load
-from cellwright.cli.starting import DATA_SUFFIXES
+from cellwright.cli.starting import spec_of
 from cellwright.cli.workspaces import opened
 from cellwright.step_list import STEPS, Step
 
@@ -47,13 +47,9 @@ def run(
             f"run must be started once, since it starts its steps itself, got {processes.count()} processes; "
             "torchrun can start a single step, such as search"
         )
-    if spec.is_dir() or spec.suffix in DATA_SUFFIXES:
-        from cellwright.cli.starting import spec_file, write_spec
-
-        data, spec = spec, spec_file(spec)
-        if not spec.exists():
-            write_spec(data, spec)
-        print(f"{data}: running {spec}")
+    place, spec = spec, spec_of(spec)
+    if spec != place:
+        print(f"{place}: running {spec}")
     loaded = load(spec, overrides)
     with opened(loaded, runs, fresh=fresh, registers=True) as workspace:
         with progress_display() as progress:

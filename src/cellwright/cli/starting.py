@@ -61,6 +61,16 @@ def spec_file(data: Path) -> Path:
     return Path(f"{name or 'search'}.yaml")
 
 
+def spec_of(place: Path) -> Path:
+    """Return the spec of a place: itself, or for data, the one that `init` writes; it is written if it is not there."""
+    if not (place.is_dir() or place.suffix in DATA_SUFFIXES):
+        return place
+    spec = spec_file(place)
+    if not spec.exists():
+        write_spec(place, spec)
+    return spec
+
+
 def write_spec(data: Path, target: Path) -> None:
     """Look at the data and write a spec that is valid.
 

@@ -37,6 +37,7 @@ class ObjectiveSection(Section):
     metric: str
     """A metric of an estimator, or a cost. The task's objective is `accuracy` for images."""
     direction: Literal["maximize", "minimize"] = "maximize"
+    """Whether more of the metric is better, or less."""
     goal: float | None = None
     """Stop the search once the first objective reaches this value."""
 

@@ -119,9 +119,13 @@ class Toleration(DeployedSection):
     """A Kubernetes toleration."""
 
     key: str
+    """Key of the taint that is tolerated."""
     operator: Literal["Equal", "Exists"] = "Equal"
+    """`Equal` compares `value` with the taint's; `Exists` tolerates any value."""
     value: str | None = None
+    """Value of the taint, for `Equal`."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint; null for every effect."""
 
 
 class Resources(DeployedSection):
@@ -130,21 +134,29 @@ class Resources(DeployedSection):
     profile: str | None = None
     """Name of a profile, built in or from the file `profiles`; other keys override it."""
     cpu: Cpu = "2"
+    """Maximum number of CPUs, as a Kubernetes quantity such as 2 or 500m."""
     cpu_request: Cpu | None = None
     """CPUs that are reserved on a node; all of `cpu` by default."""
     memory: Memory = "2Gi"
+    """Memory, as a Kubernetes quantity such as 4Gi; a pod that uses more is killed."""
     scratch: Memory = "10Gi"
     """Disk space of a pod, for prepared data, checkpoints and models. A pod that uses more is evicted."""
     gpus: int = Field(default=0, ge=0)
+    """Number of GPUs."""
     gpu_resource: str = "nvidia.com/gpu"
     """Name of the extended resource for GPUs."""
     node_selector: dict[str, str] = {}
+    """Labels of the nodes that pods may run on."""
     tolerations: tuple[Toleration, ...] = ()
+    """Taints of nodes that pods tolerate."""
     affinity: dict[str, Any] = {}
     """A Kubernetes affinity, as in a pod's spec."""
     priority_class: Annotated[str, AfterValidator(_is_not_of_the_system)] | None = None
+    """Kubernetes PriorityClass of the pods."""
     service_account: str | None = None
+    """Kubernetes service account of the pods of trials."""
     image_pull_secrets: tuple[str, ...] = ()
+    """Kubernetes Secrets for pulling images from a private registry."""
     spot: bool = False
     """Use nodes that may be reclaimed: an evicted pod restarts from its checkpoint, and does not count as failed."""
 

@@ -16,8 +16,11 @@ class Retrain(Section):
     """Training of the found network and each baseline, from scratch on train and validation."""
 
     epochs: int = Field(default=60, ge=1)
+    """Passes over the training data."""
     batch_size: int = Field(default=64, ge=2)
+    """Examples in each step."""
     optimizer: Literal["sgd", "adamw"] = "adamw"
+    """SGD with momentum, or AdamW."""
     learning_rate: PositiveFloat = 4e-3
     """Peak learning rate, which decays to 0 along a cosine."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -27,7 +30,9 @@ class Retrain(Section):
     warmup: Share = 0.05
     """Fraction of the steps in which the learning rate rises to its peak."""
     gradient_clip: PositiveFloat | None = 5.0
+    """Maximum norm of the gradient; a longer one is scaled down to it. Null for no limit."""
     label_smoothing: Share = 0.1
+    """Share of each label that is spread evenly over all classes."""
     drop_path: Share = 0.1
     """Probability of dropping a path (an edge of a cell, a branch of a residual block) in the last epoch; it grows
     linearly from 0."""
@@ -66,6 +71,8 @@ class Evaluate(Section):
     """Measurements on the test split."""
 
     baseline: Baseline = Baseline()
+    """The networks and models that the found network is compared with."""
     latency_batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
+    """Batch sizes for which the latency is measured."""
     latency_repeats: int = Field(default=50, ge=5)
     """Number of timed forward passes for each batch size, after a warm-up."""

@@ -50,10 +50,13 @@ class SearchSpec(Section):
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of all randomness in the search and the retraining."""
     data: Annotated[DataSection, SOURCES]
+    """The examples: where they are, how they are read, and how they are split."""
     augment: Annotated[TaskSection, TASKS] = Field(default_factory=dict, validate_default=True)
     """Random augmentation of training examples, in both the search and the retraining. Its keys depend on the task."""
     space: Annotated[SpaceSection, SPACES] = Field(default_factory=SPACES.default)
+    """Which architectures there are."""
     strategy: Annotated[StrategySection, STRATEGIES] = Field(default_factory=dict, validate_default=True)
+    """How the space is searched."""
     budget: Budget = Budget()
     estimators: tuple[Annotated[EstimatorSection, ESTIMATORS], ...] = Field(
         default_factory=lambda: (ESTIMATORS.default(),)
@@ -64,6 +67,7 @@ class SearchSpec(Section):
     )
     """The objectives of a sampled search, the most important one first. Several objectives give a Pareto front."""
     pick: AnyPick = BestPick()
+    """Which member of a Pareto front becomes the network."""
     constraints: Constraints = Constraints()
     tune: Tune | None = None
     start: Start = Start()

@@ -29,11 +29,15 @@ class OneShotSection(StrategySection):
     """Common keys of all one-shot strategies: how the supernet's weights are trained."""
 
     batch_size: int = Field(default=64, ge=2)
+    """Examples in each step of the supernet."""
     learning_rate: PositiveFloat = 0.05
     """Learning rate of the network weights, for SGD with momentum, which decays to 0 along a cosine."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of SGD."""
     weight_decay: NonNegativeFloat = 3e-4
+    """Decay of the network weights."""
     gradient_clip: PositiveFloat = 5.0
+    """Maximum norm of the gradient of the network weights; a longer one is scaled down to it."""
     precision: Precision = "auto"
     """`auto` is bfloat16 if it is faster (GPUs since Ampere), otherwise float32. Scores are computed in float32."""
     cuda_graphs: bool = True
@@ -72,6 +76,7 @@ class AlphaSection(OneShotSection):
     alpha_learning_rate: PositiveFloat = 3e-3
     """Learning rate of the architecture parameters, with Adam."""
     alpha_weight_decay: NonNegativeFloat = 1e-3
+    """Decay of the architecture parameters."""
     warmup: float = Field(default=0.0, ge=0, lt=1)
     """Fraction of the epochs, at the start, that train only the weights."""
     derivation: Literal["argmax", "perturbation"] = "argmax"
@@ -79,6 +84,7 @@ class AlphaSection(OneShotSection):
     tuning_steps: int = Field(default=10, ge=0)
     """Weight steps between the decisions of derivation by perturbation."""
     guard: Guard = Guard()
+    """Detection of a search that collapses into skip connections."""
 
 
 class AshaScheduler(Section):

@@ -17,7 +17,9 @@ class SharedWeightsSection(EstimatorSection):
     epochs: int = Field(default=20, ge=1)
     """Passes over the training split, with a random path for each batch."""
     batch_size: int = Field(default=64, ge=2)
+    """Examples in each step of the supernet."""
     learning_rate: PositiveFloat = 0.05
+    """Peak learning rate of the supernet, for SGD with momentum."""
     score_examples: int = Field(default=1000, ge=1)
     """Number of validation examples to score an architecture on."""
 

@@ -15,6 +15,7 @@ class ShortTrainingSection(EstimatorSection):
 
     kind: Literal["short-training"] = "short-training"
     epochs: int = Field(default=10, ge=1)
+    """Passes over the training data."""
     data: Share = 1.0
     """Fraction of the training split."""
     resolution: Share = 1.0

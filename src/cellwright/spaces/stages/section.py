@@ -42,6 +42,7 @@ class StageChoices(Section):
         "fused-mbconv",
         "convnext",
     )
+    """Kind of the stage's blocks."""
     depth: Numbers = (1, 2, 3, 4)
     """Number of blocks; 0 omits the stage."""
     width: Positive = WIDTHS
@@ -77,6 +78,7 @@ class StagesSection(SpaceSection):
     """The first layer: a convolution with its kernel size, and after the dash, its total stride. `patch2` and `patch4`
     split the image into square patches. `conv2` has no norm and no padding."""
     stem_width: Positive = (8, 16, 24, 32, 48, 64)
+    """Output channels of the stem."""
     halving: Annotated[tuple[Halving, ...], AfterValidator(_differ)] = ("stride", "max")
     """How stages halve height and width: by a convolution with stride 2, or by one with stride 1 and pooling."""
     activation: Annotated[tuple[Activation, ...], AfterValidator(_differ)] = ("relu", "relu6", "gelu", "silu")

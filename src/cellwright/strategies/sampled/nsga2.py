@@ -40,6 +40,7 @@ class Nsga2Section(SampledSection):
 
     kind: Literal["nsga2"]
     population: int = Field(default=20, ge=2)
+    """Number of architectures in the population."""
     crossover: float = Field(default=0.5, ge=0, le=1)
     """Probability that a child has two parents."""
     mutation: float = Field(default=0.8, ge=0, le=1)

@@ -15,6 +15,7 @@ class BetaDartsSection(AlphaSection):
     """`single`: alphas and weights learn from the same training batches. `bilevel`: alphas learn from validation
     batches."""
     alpha_weight_decay: NonNegativeFloat = 0.0
+    """Decay of the architecture parameters."""
     alpha_learning_rate: PositiveFloat = 0.02
     """Learning rate of the architecture parameters, with Adam."""
     beta: NonNegativeFloat = 1.0

@@ -17,6 +17,7 @@ class DrnasSection(AlphaSection):
     """`single`: alphas and weights learn from the same training batches. `bilevel`: alphas learn from validation
     batches, as in the paper, which leads to more skip connections in short searches."""
     alpha_weight_decay: NonNegativeFloat = 0.0
+    """Decay of the architecture parameters."""
     warmup: float = Field(default=0.4, ge=0, lt=1)
     """Fraction of the epochs, at the start, that train only the weights. Drawn mixtures need more of them."""
     anchor: NonNegativeFloat = 0.1

@@ -16,5 +16,6 @@ class SposSection(OneShotSection):
     population: int = Field(default=20, ge=2)
     """Number of candidates in each generation."""
     generations: int = Field(default=10, ge=1)
+    """Number of generations of the evolution over paths."""
     parents: int = Field(default=5, ge=1)
     """Number of best candidates so far that the next generation is bred from."""

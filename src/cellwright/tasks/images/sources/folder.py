@@ -58,6 +58,7 @@ class ImageFilesSection(StoredData, ClassifiedData):
     resize: tuple[Side, Side] | None = None
     """Height and width to resize every image to; required if sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
+    """Whether images are read with one channel or three."""
     on_broken: Literal["refuse", "skip"] = "refuse"
     """What to do with unreadable image files: refuse the data, or skip the files. `broken.txt` in prepare's folder
     lists them."""

@@ -43,14 +43,18 @@ class IdxSection(ArraySection):
 
     source: Literal["idx"]
     images: Place
+    """Images, in one file."""
     labels: Place
+    """Labels of `images`, in the same order."""
     validation_images: Place | None = None
     """Images of the user's own validation set. It needs a test set. `images` is then the training set, and no split is
     drawn from it."""
     validation_labels: Place | None = None
+    """Labels of `validation_images`."""
     test_images: Place | None = None
     """Images of the user's own test set."""
     test_labels: Place | None = None
+    """Labels of `test_images`."""
 
     @model_validator(mode="after")
     def _files_come_in_pairs(self) -> Self:
