@@ -12,7 +12,7 @@ IMAGE_PLATFORM = --python-platform x86_64-manylinux_2_28
 VERSION = $(shell sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed compile proto docs images test-cluster clean
+.PHONY: help run test lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed bench-oneshot compile proto docs images test-cluster clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench-fashion: .venv/ready ## Compare all strategies on Fashion-MNIST, over two 
 
 bench-hand-designed: .venv/ready ## Compare networks designed by hand, a day on one core; resumes where it stopped (CIFAR=cifar10.tar.gz)
 	$(BIN)/python -m benchmarks.hand_designed --write $(if $(CIFAR),--cifar $(CIFAR))
+
+bench-oneshot: .venv/ready ## Rank what one-shot strategies find among all cells of NAS-Bench-201, hours; resumes (CIFAR=cifar10.tar.gz)
+	$(BIN)/python -m benchmarks.one_shot_ranks --jobs 2 $(if $(CIFAR),--cifar $(CIFAR))
 
 compile: .venv/ready ## Compile the pipeline of SPEC into pipeline.yaml
 	$(BIN)/cellwright compile $(SPEC) -o pipeline.yaml

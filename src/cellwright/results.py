@@ -25,9 +25,7 @@ NETWORK, WEIGHTS, ONNX, PT2 = "network.json", "model.safetensors", "model.onnx",
 class Result(BaseModel):
     """A frozen result, stored as a JSON file. Numbers that are not finite are stored as strings."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, ser_json_inf_nan="strings"
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     FILE: ClassVar[str]
     """Name of the file in a step's folder."""

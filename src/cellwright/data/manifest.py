@@ -27,7 +27,7 @@ class Duplicates(BaseModel):
 class ArrayForm(BaseModel):
     """Type and shape of an array in prepared data."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     shape: tuple[int, ...]
     """Shape of one example."""
@@ -37,9 +37,7 @@ class ArrayForm(BaseModel):
 class DataManifest(BaseModel):
     """The task and arrays of prepared data. Written last, so a manifest means that the data is complete."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, ser_json_inf_nan="strings"
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     task: dict[str, Any]
     """The task as JSON: the kind of task, and what its networks must know about the data."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_params(network: nn.Module) -> int:
@@ -15,6 +14,8 @@ def count_params(network: nn.Module) -> int:
 
 def count_macs(network: nn.Module, inputs: Sequence[Tensor]) -> int:
     """Return the multiply-accumulates of convolutions and matrix products for the given inputs."""
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton
+
     device = next(network.parameters()).device
     training = network.training
     network.eval()

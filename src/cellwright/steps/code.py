@@ -3,12 +3,14 @@
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cellwright.canonical import digest
 from cellwright.importing import find_package
 
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The attributes of a statement that hold other statements."""
 OURS = __name__.partition(".")[0]
 DECLARATIONS = f"{OURS}.step_list"
 """Excluded from digests, since a step's key already includes the relevant parts of its own declaration."""
@@ -55,7 +57,7 @@ def _imported(module: str, file: Path) -> frozenset[str]:
     """Return the modules that a module may import, including parent packages. Some results may not be modules."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     names = {module}
-    for node in _nodes(ast.parse(file.read_bytes())):
+    for node in _statements(ast.parse(file.read_bytes()).body):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -67,12 +69,16 @@ def _imported(module: str, file: Path) -> frozenset[str]:
     )
 
 
-def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree, except those for type checkers only."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            for child in node.orelse:
-                yield from (child, *_nodes(child))
-        else:
-            yield node
-            yield from _nodes(node)
+def _statements(block: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """Yield the statements of a block and of those within it, except those for type checkers only."""
+    for statement in block:
+        yield statement
+        for name in BLOCKS:
+            if not (
+                name == "body" and isinstance(statement, ast.If) and _is_for_type_checkers(statement.test)
+            ):
+                yield from _statements(getattr(statement, name, ()))
+
+
+def _is_for_type_checkers(test: ast.expr) -> bool:
+    return getattr(test, "id", getattr(test, "attr", None)) == "TYPE_CHECKING"

@@ -73,7 +73,7 @@ class SampledContract:
     The builder must pass `OBJECTIVES` to the strategy.
     """
 
-    NUM_SUGGESTIONS = 24
+    NUM_SUGGESTIONS = 16
 
     @pytest.fixture(params=list(SPACES), scope="class")
     @classmethod
@@ -126,7 +126,7 @@ class SampledContract:
         self, build: Build, explored: Explored, space: CandidateSpace
     ) -> None:
         """Runs with several seeds are different."""
-        assert run(build(space, 1), self.NUM_SUGGESTIONS) != explored.suggestions
+        assert run(build(space, 1), 4) != explored.suggestions[:4]
 
     @pytest.mark.parametrize("order", ["as suggested", "reversed", "shuffled"])
     def test_a_new_strategy_continues_as_the_old_one_would(
