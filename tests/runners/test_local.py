@@ -2,8 +2,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -12,17 +12,29 @@ import pytest
 from cellwright.runners import Outcome
 from cellwright.runners.local import LocalRunner
 
+SERVING = "from cellwright.runners.forking import serve; import sys; serve(lambda folder: exec(sys.argv[1]))"
+
+
+@contextmanager
+def runner_of(script: str, **limits) -> Iterator[LocalRunner]:
+    """Return a runner whose trials run the script, which finds its folder in `folder`."""
+    runner = LocalRunner(command=(sys.executable, "-c", SERVING, script), **limits)
+    try:
+        yield runner
+    finally:
+        runner.stop()
+
 
 def outcome_of(script: str, folder: Path, **limits) -> Outcome:
-    runner = LocalRunner(command=(sys.executable, "-c", script), **limits)
-    runner.start((3, 0), folder)
-    outcome = runner.wait()
+    with runner_of(script, **limits) as runner:
+        runner.start((3, 0), folder)
+        outcome = runner.wait()
     assert outcome.key == (3, 0)
     return outcome
 
 
 def test_a_trial_gets_its_folder_and_ends_well(tmp_path: Path):
-    outcome = outcome_of("import sys, pathlib; pathlib.Path(sys.argv[1], 'x').touch()", tmp_path)
+    outcome = outcome_of("(folder / 'x').touch()", tmp_path)
     assert outcome.failure is None
     assert (tmp_path / "x").exists()
 
@@ -53,7 +65,7 @@ pathlib.Path(sys.argv[1], "pid").write_text(str(os.getpid()))
 hoard = bytearray(300_000_000)
 time.sleep(60)
 """
-WITH_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}, sys.argv[1]])"
+WITH_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}, str(folder)])"
 
 
 def test_child_processes_count_as_memory_of_a_trial_and_are_killed_with_it(tmp_path: Path):
@@ -64,22 +76,58 @@ def test_child_processes_count_as_memory_of_a_trial_and_are_killed_with_it(tmp_p
 
 
 def test_trials_run_side_by_side_and_end_in_any_order(tmp_path: Path):
-    script = "import sys, time, pathlib; time.sleep(float(pathlib.Path(sys.argv[1]).name))"
-    runner = LocalRunner(command=(sys.executable, "-c", script))
-    for number, seconds in enumerate(("3", "0.1")):
-        (tmp_path / seconds).mkdir()
-        runner.start((number, 0), tmp_path / seconds)
-    assert runner.wait().key == (1, 0)
-    runner.stop()
+    with runner_of("import time; time.sleep(float(folder.name))") as runner:
+        for number, seconds in enumerate(("3", "0.1")):
+            (tmp_path / seconds).mkdir()
+            runner.start((number, 0), tmp_path / seconds)
+        assert runner.wait().key == (1, 0)
+
+
+def test_trials_are_forks_of_one_process_after_each_other_which_a_failure_does_not_end(tmp_path: Path):
+    script = """
+import os
+(folder / 'parent').write_text(str(os.getppid()))
+os.kill(os.getpid(), 9 if folder.name == '1' else 0)
+"""
+    folders = [tmp_path / str(number) for number in range(3)]
+    with runner_of(script) as runner:
+        failures = []
+        for number, folder in enumerate(folders):
+            folder.mkdir()
+            runner.start((number, 0), folder)
+            failures.append(runner.wait().failure)
+    assert failures == [None, "killed by SIGKILL", None]
+    assert len({(folder / "parent").read_text() for folder in folders}) == 1
+
+
+def test_a_process_that_cannot_start_trials_says_why(tmp_path: Path):
+    runner = LocalRunner(command=(sys.executable, "-c", "import no_such_module"))
+    runner.start((0, 0), tmp_path)
+    assert runner.wait().failure == "ModuleNotFoundError: No module named 'no_such_module'"
+
+
+def test_a_process_that_was_killed_between_trials_is_replaced(tmp_path: Path):
+    with runner_of("pass") as runner:
+        runner.start((0, 0), tmp_path)
+        assert runner.wait().failure is None
+        (idle,) = runner._idle
+        idle.kill()
+        idle.wait()
+        runner.start((1, 0), tmp_path)
+        assert runner.wait().failure is None
 
 
 PARENT = """
-import pathlib, sys
+import pathlib, sys, time
+import psutil
 from cellwright.runners.local import LocalRunner
 runner = LocalRunner()
 folder = pathlib.Path(sys.argv[1])
 runner.start((0, 0), folder)
-print(runner._running[0].process.pid, flush=True)
+process = psutil.Process(runner._running[0].process.pid)
+while not (forks := process.children()):
+    time.sleep(0.05)
+print(process.pid, forks[0].pid, flush=True)
 runner.wait()
 """
 
@@ -90,11 +138,8 @@ def test_a_trial_dies_with_its_search(tmp_path: Path):
         [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
     )
     assert parent.stdout
-    trial = Path("/proc") / parent.stdout.readline().decode().strip()
-    assert trial.exists()
+    processes = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert len(processes) == 2 and all(process.is_running() for process in processes)
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
-    deadline = time.monotonic() + 60
-    while trial.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not trial.exists()
+    assert not psutil.wait_procs(processes, timeout=60)[1]

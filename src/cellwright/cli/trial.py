@@ -1,4 +1,4 @@
-"""The entry point of a trial's process."""
+"""The entry points of the processes that run trials."""
 
 import signal
 import sys
@@ -8,19 +8,17 @@ from typing import Annotated
 
 import typer
 
-from cellwright.exit_with_parent import exit_with_peer
-
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command, which runners call and people seldom do."""
+    """Add the commands, which runners call and people seldom do."""
     app.command("trial", hidden=True)(trial)
+    app.command("trials", hidden=True)(trials)
 
 
 def trial(
     folder: Annotated[
         Path | None, typer.Argument(help="Where trial.json is, and result.json will be, on this machine.")
     ] = None,
-    tethered: Annotated[bool, typer.Option(help="End as soon as standard input does.")] = False,
     store: Annotated[
         str | None, typer.Option(help="Where they are elsewhere: s3://BUCKET/PREFIX, or a volume's path.")
     ] = None,
@@ -33,8 +31,6 @@ def trial(
     katib_trial: Annotated[str, typer.Option(help="What Katib calls the trial.")] = "",
 ) -> None:
     """Evaluate the one architecture that a search asks for, or do one whole one-shot search."""
-    if tethered:
-        exit_with_peer(sys.stdin.fileno())
     signal.signal(signal.SIGTERM, _end_in_order)
     from cellwright.report.lines import LineProgress
     from cellwright.report.user_errors import exit_on_user_error
@@ -57,6 +53,23 @@ def trial(
             evaluation = remote.run(progress)
             if report_to is not None:
                 remote.report(evaluation, report_to, katib_trial)
+
+
+def trials() -> None:
+    """Run the trials whose folders standard input names (`cellwright.runners.forking`)."""
+    import torch._dynamo  # noqa: F401 - optimizers import it at their first step
+
+    from cellwright.report.lines import LineProgress
+    from cellwright.report.user_errors import exit_on_user_error
+    from cellwright.runners.forking import serve
+    from cellwright.search.trial import run_trial
+
+    def run(folder: Path) -> None:
+        progress = LineProgress(sys.stdout)
+        with exit_on_user_error(progress):
+            run_trial(folder, progress)
+
+    serve(run)
 
 
 def _end_in_order(number: int, _: object) -> None:

@@ -1,5 +1,7 @@
 """Trials as local processes."""
 
+import json
+import select
 import signal
 import subprocess
 import sys
@@ -8,19 +10,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import psutil
 
 from cellwright.evaluation import Evaluation
 from cellwright.report.lines import ErrorMessage, read_line
 from cellwright.runners.base import Key, Outcome, Runner, Trials
+from cellwright.runners.forking import CAN_FORK, LOG
 from cellwright.spec import SearchSpec
 from cellwright.spec.platform import Memory, count_bytes
 from cellwright.spec.runner import RunnerSection
 
-LOG = "trial.log"
-TRIAL = (sys.executable, "-m", "cellwright", "trial", "--tethered")
+TRIALS = (sys.executable, "-m", "cellwright", "trials")
 POLL_SECONDS = 0.05
 MEMORY_SECONDS = 0.5
 """Interval between measurements of a trial's memory, each of which lists all processes of the machine."""
@@ -52,21 +54,29 @@ class _Running:
     key: Key
     folder: Path
     process: "subprocess.Popen[bytes]"
-    log: IO[bytes]
+    """The process that the trial is a fork of."""
     began: float
     measured: float = 0.0
     """Time of the last memory measurement, in seconds since the start."""
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """Return the trial's process and its child processes."""
+        process = psutil.Process(self.process.pid)
+        children = process.children(recursive=True)
+        return children if CAN_FORK else [process, *children]
 
 
 class LocalRunner(Runner):
     """Runs each trial in a separate process, which ends when this process does.
 
-    A trial is killed together with its child processes.
+    A trial is killed together with its child processes. Trials are forks of as many processes as there are trials at a
+    time, which have imported what trials need (`cellwright.runners.forking`).
 
     Args:
         max_seconds: time limit of a trial.
         max_memory: limit of a trial's resident memory in bytes, including child processes.
-        command: the command to run; the trial's folder is appended.
+        command: starts a process that calls `cellwright.runners.forking.serve`.
     """
 
     def __init__(
@@ -74,12 +84,13 @@ class LocalRunner(Runner):
         *,
         max_seconds: float | None = None,
         max_memory: int | None = None,
-        command: Sequence[str] = TRIAL,
+        command: Sequence[str] = TRIALS,
     ) -> None:
         self.max_seconds = max_seconds
         self.max_memory = max_memory
         self.command = command
         self._running: list[_Running] = []
+        self._idle: list[subprocess.Popen[bytes]] = []
 
     @classmethod
     def of(cls, spec: SearchSpec, trials: Trials) -> Self:
@@ -89,41 +100,68 @@ class LocalRunner(Runner):
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         """Start the trial whose request is in the folder."""
-        log = (folder / LOG).open("wb")
-        process = subprocess.Popen(
-            [*self.command, str(folder)],
-            stdin=subprocess.PIPE,  # closes when this process ends, which the trial notices
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._running.append(
-            _Running(key=key, folder=folder, process=process, log=log, began=time.monotonic())
-        )
+        process = self._idle_process() or self._start_process(folder)
+        assert process.stdin
+        with suppress(BrokenPipeError):  # it has ended, which `wait` reports
+            process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
+        self._running.append(_Running(key=key, folder=folder, process=process, began=time.monotonic()))
+
+    def _idle_process(self) -> "subprocess.Popen[bytes] | None":
+        while self._idle:
+            process = self._idle.pop()
+            if process.poll() is None:
+                return process
+            process.communicate()
+        return None
+
+    def _start_process(self, folder: Path) -> "subprocess.Popen[bytes]":
+        with (folder / LOG).open("wb") as log:
+            return subprocess.Popen(
+                self.command,
+                bufsize=0,
+                stdin=subprocess.PIPE,  # closes when this process ends, which trials notice
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def wait(self) -> Outcome:
         """Wait until a trial ends, and return its outcome."""
         while True:
+            answers = [trial.process.stdout for trial in self._running]
+            ready, _, _ = select.select(answers, [], [], POLL_SECONDS)
             for trial in self._running:
                 seconds = time.monotonic() - trial.began
-                code = trial.process.poll()
-                failure = self._excess(trial, seconds) if code is None else _failure(trial, code)
-                if code is not None or failure is not None:
-                    self._end(trial)
+                if trial.process.stdout in ready:
+                    return Outcome(key=trial.key, seconds=seconds, failure=self._ended(trial))
+                failure = self._excess(trial, seconds)
+                if failure is not None:
+                    self._kill(trial)
                     return Outcome(key=trial.key, seconds=seconds, failure=failure)
-            time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Kill all running trials."""
+        """Kill all running trials, and end the processes that they are forks of."""
         for trial in list(self._running):
-            self._end(trial)
+            self._kill(trial)
+        while self._idle:
+            self._idle.pop().communicate()
 
-    def _end(self, trial: _Running) -> None:
-        for process in _processes(trial.process):
+    def _ended(self, trial: _Running) -> str | None:
+        """Return why the trial failed, if it did; the process that it was a fork of is used again."""
+        assert trial.process.stdout
+        answer = trial.process.stdout.readline()
+        self._running.remove(trial)
+        if answer:
+            self._idle.append(trial.process)
+            return _failure(trial, int(answer))
+        trial.process.communicate()
+        return _failure(trial, trial.process.returncode)
+
+    def _kill(self, trial: _Running) -> None:
+        for process in (psutil.Process(trial.process.pid), *trial.processes):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         trial.process.communicate()
-        trial.log.close()
         self._running.remove(trial)
 
     def _excess(self, trial: _Running, seconds: float) -> str | None:
@@ -131,7 +169,7 @@ class LocalRunner(Runner):
             return f"took longer than runner.max_seconds, {self.max_seconds:g} s"
         if self.max_memory is not None and seconds - trial.measured > MEMORY_SECONDS:
             trial.measured = seconds
-            used = sum(map(_resident_bytes, _processes(trial.process)))
+            used = sum(map(_resident_bytes, trial.processes))
             if used > self.max_memory:
                 return f"used {used / 2**20:.0f} MiB, more than runner.max_memory, {self.max_memory / 2**20:.0f} MiB"
         return None
@@ -145,14 +183,6 @@ def _failure(trial: _Running, code: int) -> str | None:
     lines = (trial.folder / LOG).read_bytes()[-LOG_TAIL:].decode(errors="replace").strip().splitlines()
     problems = [event.text for event in map(read_line, lines) if isinstance(event, ErrorMessage)]
     return problems[-1] if problems else (lines[-1] if lines else f"exit code {code}")
-
-
-def _processes(trial: "subprocess.Popen[bytes]") -> list[psutil.Process]:
-    """Return a trial's process and all its child processes; empty once it has ended."""
-    if trial.poll() is not None:
-        return []
-    process = psutil.Process(trial.pid)
-    return [process, *process.children(recursive=True)]
 
 
 def _resident_bytes(process: psutil.Process) -> int:
