@@ -128,7 +128,7 @@ class LocalRunner(Runner):
     def wait(self) -> Outcome:
         """Wait until a trial ends, and return its outcome."""
         while True:
-            answers = [trial.process.stdout for trial in self._running]
+            answers = [trial.process.stdout for trial in self._running if trial.process.stdout]
             ready, _, _ = select.select(answers, [], [], POLL_SECONDS)
             for trial in self._running:
                 seconds = time.monotonic() - trial.began
