@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cellwright.errors import CellwrightError
-from cellwright.tensor_digests import digests
+from cellwright.tensor_files import digests
 from cellwright.training.checkpoint import load_facts, load_tensors, save_tensors
 
 TENSORS = {

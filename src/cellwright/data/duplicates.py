@@ -1,6 +1,5 @@
 """Finds duplicate examples."""
 
-import hashlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +11,7 @@ from cellwright.data.splitting import Part
 from cellwright.errors import DataError
 from cellwright.spec import StoredData
 
-Keys = NDArray[np.uint64]
+Keys = NDArray[np.int64]
 
 MOST_SHARED = 0.5
 """Maximum fraction of the test set that may also be in the training set."""
@@ -26,12 +25,9 @@ PAIRS: tuple[tuple[SplitName, SplitName], ...] = (
 
 
 def example_keys(examples: Examples) -> Keys:
-    """Return a 64-bit hash of each example's inputs; equal examples have equal keys."""
-    hashes = (
-        hashlib.blake2b(b"".join(part.tobytes() for part in parts), digest_size=8).digest()
-        for parts in zip(*examples.inputs.values(), strict=True)
-    )
-    return np.frombuffer(b"".join(hashes), np.uint64)
+    """Return a 64-bit hash of each example's inputs, equal for equal examples, within this process."""
+    rows = zip(*examples.inputs.values(), strict=True)
+    return np.fromiter((hash(tuple(part.tobytes() for part in parts)) for parts in rows), np.int64)
 
 
 def repeated(keys: Mapping[SplitName, Keys]) -> dict[tuple[SplitName, SplitName], NDArray[np.bool_]]:
@@ -44,7 +40,7 @@ def num_contradictions(keys: Mapping[SplitName, Keys], parts: Mapping[SplitName,
     targets = np.concatenate([part.targets for part in parts.values()])
     _, numbers = np.unique(targets, axis=0, return_inverse=True)
     of_all = np.concatenate([keys[name] for name in parts])
-    pairs = np.unique(np.stack([of_all, numbers.reshape(-1).astype(np.uint64)], axis=1), axis=0)
+    pairs = np.unique(np.stack([of_all, numbers.reshape(-1)], axis=1), axis=0)
     _, num_targets = np.unique(pairs[:, 0], return_counts=True)
     return int((num_targets > 1).sum())
 

@@ -5,15 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from torch import Tensor
 
 from cellwright.data.manifest import DataManifest, SplitName
 from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
 from cellwright.errors import DataError
-from cellwright.files import atomic_path
-from cellwright.tensor_digests import DIGEST, check_tensors, digests
+from cellwright.tensor_files import check_tensors, write_tensors
 
 INPUTS, TARGETS = "inputs", "targets"
 """Names of a shard's tensors: `inputs/NAME` and `targets`."""
@@ -25,15 +23,11 @@ _checked: set[tuple[Path, int, int, int]] = set()
 
 def write_shard(folder: Path, name: SplitName, part: Part) -> str:
     """Write the shard of a split, and return the SHA-256 of its content."""
-    inputs = {
-        f"{INPUTS}/{key}": np.ascontiguousarray(array[part.indices])
-        for key, array in part.examples.inputs.items()
+    arrays = {f"{INPUTS}/{key}": array[part.indices] for key, array in part.examples.inputs.items()}
+    tensors = {
+        key: torch.from_numpy(np.ascontiguousarray(x)) for key, x in {**arrays, TARGETS: part.targets}.items()
     }
-    tensors = {**inputs, TARGETS: np.ascontiguousarray(part.targets)}
-    metadata = digests({key: torch.from_numpy(array) for key, array in tensors.items()})
-    with atomic_path(_path(folder, name)) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
-    return metadata[DIGEST]
+    return write_tensors(_path(folder, name), tensors)
 
 
 def read_shard(folder: Path, name: SplitName, manifest: DataManifest) -> tuple[Inputs, Tensor]:

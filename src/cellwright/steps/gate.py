@@ -39,7 +39,7 @@ from cellwright.spec import SearchSpec
 from cellwright.spec.gate import Gate
 from cellwright.steps import Inputs
 from cellwright.tasks.base import Task, read_task
-from cellwright.tensor_digests import tensors_digest
+from cellwright.tensor_files import tensors_digest
 from cellwright.tracking import (
     CHAMPION,
     Champion,

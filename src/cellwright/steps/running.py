@@ -9,7 +9,6 @@ With several processes (`training.parallel`), rank 0 owns the folder; the others
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,20 @@ from typing import Any
 import cellwright
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
-from cellwright.files import files_below
 from cellwright.folders import claimed
 from cellwright.importing import load_object
 from cellwright.progress import Progress
-from cellwright.results import FileRecord, InputRecord, StepRecord, new_attempt
+from cellwright.results import InputRecord, StepRecord, new_attempt
 from cellwright.spec import SearchSpec
 from cellwright.spec.view import only, without
 from cellwright.step_list import STEPS, Step
 from cellwright.steps import Inputs
 from cellwright.steps.code import code_digest
 from cellwright.steps.live import logged_live
+from cellwright.tensor_files import TENSORS
 from cellwright.tracking.starting_models import with_registry
 from cellwright.training import parallel
-from cellwright.training.checkpoint import load_tensors
 
-TENSORS = ".safetensors"
 NAMED_FILES = 5
 """Maximum number of files in a message."""
 
@@ -82,7 +79,7 @@ def run_step(
         if parallel.is_first():
             StepRecord(
                 attempt=attempt or new_attempt(1),
-                files=_read_back(folder),
+                files=StepRecord.files_of(folder),
                 step=step.name,
                 key=key,
                 inputs={
@@ -140,24 +137,6 @@ def _check_inputs(records: Mapping[str, StepRecord], inputs: Inputs) -> None:
     for name, record in records.items():
         for problem in record.wrong(inputs[name], lambda file: not file.endswith(TENSORS)):
             raise CellwrightError(problem)
-
-
-def _read_back(folder: Path) -> dict[str, FileRecord]:
-    """Return the records of the folder's files, read back from disk.
-
-    A file of tensors is hashed twice at the same time: for its own digest, and for the record.
-    """
-
-    def compare() -> None:
-        for file in files_below(folder):
-            if file.name.endswith(TENSORS):
-                load_tensors(file)
-
-    with ThreadPoolExecutor(1) as other:
-        compared = other.submit(compare)
-        files = StepRecord.files_of(folder)
-        compared.result()
-    return files
 
 
 def step_view(step: Step, spec: SearchSpec) -> SearchSpec:

@@ -12,7 +12,9 @@ from cellwright.results import FileRecord, FolderRecord, RegistrationResult, Ste
 from cellwright.runners import step_place
 from cellwright.steps.register import RETRAIN_TAG
 from cellwright.stores import Store, finished
+from cellwright.tensor_files import TENSORS
 from cellwright.tracking import recorded_tags
+from cellwright.training.checkpoint import load_tensors
 
 
 class Verified(NamedTuple):
@@ -41,7 +43,8 @@ def verify_workspace(workspace: Path) -> Iterator[Verified]:
         problems = [
             *(f"{folder / file} must be there, as the record says, and is not" for file in record.files
               if not (folder / file).exists()),
-            *record.wrong(folder),
+            *(mistake for file, recorded in record.files.items() if (folder / file).exists()
+              for mistake in _wrong(folder / file, f"{folder / file}", recorded)),
             *(f"{file} must be in the record of its folder, and is not" for file in files_below(folder)
               if file.relative_to(folder).as_posix() not in {*record.files, StepRecord.FILE}),
             *_chain(name, record, records),
@@ -121,8 +124,18 @@ def _stored(store: Store, folder: str, record: FolderRecord) -> Iterator[str]:
             except CellwrightError as error:
                 yield str(error)
                 continue
-            if (found := FileRecord.of(copy)) != file:
-                yield different(place, file, found)
+            yield from _wrong(copy, place, file)
+
+
+def _wrong(path: Path, place: str, recorded: FileRecord) -> Iterator[str]:
+    """Yield a message if a file differs from its record, or its tensors from the digest in the file."""
+    if (found := FileRecord.of(path)) != recorded:
+        yield different(place, recorded, found)
+    elif place.endswith(TENSORS):
+        try:
+            load_tensors(path)
+        except CellwrightError as error:
+            yield str(error).replace(f"{path}", place)
 
 
 def _registration(folder: Path, record: StepRecord) -> Iterator[str]:

@@ -8,22 +8,19 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cellwright.errors import CellwrightError
-from cellwright.files import atomic_path
-from cellwright.tensor_digests import check_tensors, checked_facts, digests
+from cellwright.tensor_files import check_tensors, checked_facts, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
 """The checkpoint's file name in the folder of a running search or training."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -> None:
-    """Write tensors, and optional JSON with them, atomically."""
+    """Write tensors, and optional JSON with them, atomically; raises CellwrightError if they cannot be read back."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata=digests(plain, json.dumps(facts)))
+    write_tensors(path, plain, json.dumps(facts))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:

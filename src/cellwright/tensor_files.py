@@ -1,15 +1,49 @@
-"""Digests of a safetensors file's content in its header, checked whenever the file is read."""
+"""Safetensors files with digests of their content in the header, which are checked whenever a file is read."""
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from cellwright.canonical import canonical_json
+from cellwright.errors import CellwrightError
+from cellwright.files import atomic_path
 
+TENSORS = ".safetensors"
+"""Suffix of the files."""
 DIGEST, FACTS, FACTS_DIGEST = "tensors_sha256", "facts", "facts_sha256"
 """Keys of the header's metadata; facts are any JSON."""
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: str | None = None) -> str:
+    """Write tensors and facts atomically, read the file back, and return the digest of the tensors.
+
+    Args:
+        path: the file.
+        tensors: contiguous, in main memory.
+        facts: any JSON.
+
+    Raises:
+        CellwrightError: the file has other bytes than were written.
+    """
+    metadata = digests(tensors, facts)
+    with atomic_path(path) as temporary:
+        save_file(dict(tensors), temporary, metadata=metadata)
+        if not _holds(temporary, tensors, metadata):
+            raise CellwrightError(f"{path} must have the bytes that were written to it, and has others")
+    return metadata[DIGEST]
+
+
+def _holds(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bool:
+    with safe_open(path, framework="pt") as file:
+        equal = all(np.array_equal(_bytes(file.get_tensor(name)), _bytes(x)) for name, x in tensors.items())
+        return equal and file.metadata() == metadata
 
 
 def digests(tensors: Mapping[str, Tensor], facts: str | None = None) -> dict[str, str]:
@@ -47,8 +81,12 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     content = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         content.update(canonical_json([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        content.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        content.update(_bytes(tensor).data)
     return content.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> NDArray[np.uint8]:
+    return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
 def _text_digest(text: str) -> str:
