@@ -14,25 +14,14 @@ import torch
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
-from cellwright.progress import Silent
 from cellwright.report.card import ModelCard, markdown
 from cellwright.results import EvaluationResult, GateDecision, ModelInfo, RegistrationResult, SearchResult
-from cellwright.spec import load_spec
-from cellwright.steps.running import run_until
 from cellwright.tasks.base import read_task
 from cellwright.tasks.classical import ClassicalResult
+from tests.example_runs import run_example
 from tests.without import without
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
-QUICK = (
-    "runner={kind: 'my_package.runners:InProcessSection'}",
-    "estimators=[{kind: short-training, epochs: 1}]",
-    "budget={evaluations: 2, finalists: 1, fresh_seeds: 1}",
-    "space.members=2",
-    "space.channels=8",
-    "retrain.epochs=3",
-    "evaluate.latency_repeats=5",
-)
+SMALL = ("space.members=2", "space.channels=8")
 ROWS = pd.DataFrame(
     {
         "distance_km": [12.5, np.nan, np.nan],
@@ -46,12 +35,7 @@ ROWS = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    sys.path.insert(0, str(EXAMPLES))
-    try:
-        spec = load_spec(EXAMPLES / "table.yaml", QUICK)
-        return run_until("register", spec, tmp_path_factory.mktemp("runs"), Silent())
-    finally:
-        sys.path.remove(str(EXAMPLES))
+    return run_example("table.yaml", "register", tmp_path_factory.mktemp("runs"), *SMALL)
 
 
 def test_architecture_and_hyperparameters_are_searched_together(done: Mapping[str, Path]):
@@ -69,11 +53,9 @@ def test_rivals_of_another_family_are_among_the_baselines(done: Mapping[str, Pat
     assert scores[evaluation.winner.name] == max(scores.values())
 
 
-def test_a_gate_compares_what_is_registered_next_with_the_champion(done: Mapping[str, Path], monkeypatch):
+def test_a_gate_compares_what_is_registered_next_with_the_champion(done: Mapping[str, Path]):
     """The version is the same network, so it is refused; nothing but `register` runs again."""
-    monkeypatch.syspath_prepend(EXAMPLES)
-    spec = load_spec(EXAMPLES / "table.yaml", (*QUICK, "gate={}"))
-    again = run_until("register", spec, done["register"].parent, Silent())
+    again = run_example("table.yaml", "register", done["register"].parent, *SMALL, "gate={}")
     assert {name for name in done if done[name] != again[name]} == {"register"}
     registered = RegistrationResult.load(again["register"] / "registered.json")
     decision = GateDecision.load(again["register"] / "gate.json")

@@ -16,7 +16,7 @@ from cellwright.results import NETWORK, WEIGHTS, ModelInfo
 from cellwright.stores import open_store
 from cellwright.tasks.base import read_task
 from cellwright.tracking import download_model_file
-from cellwright.tracking.uri import REGISTRY, default_tracking_uri
+from cellwright.tracking.uri import REGISTRY, registry_uri
 from cellwright.training.networks import load_network
 from cellwright.training.precision import channels_last
 from cellwright.training.retraining import predict
@@ -92,7 +92,7 @@ def find_model(model: str, runs: Path, download_to: Path) -> Path:
         CellwrightError: the model does not exist.
     """
     if model.startswith(REGISTRY):
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(runs / "any")
+        uri = registry_uri(runs, os.environ)
         for name in MODEL_FILES:
             found = download_model_file(uri, model, name, download_to)
         return found.parent

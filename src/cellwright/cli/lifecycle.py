@@ -143,9 +143,9 @@ def compare(
     """
     from cellwright.report.terminal import visible
     from cellwright.tracking import version_facts
-    from cellwright.tracking.uri import REGISTRY
+    from cellwright.tracking.uri import REGISTRY, registry_uri
 
-    uri = _uri(runs, tracking_uri)
+    uri = registry_uri(runs, os.environ, tracking_uri)
     both = [version_facts(uri, address.removeprefix(REGISTRY)) for address in (one, other)]
     if as_json:
         options.print_json([facts.model_dump(mode="json") for facts in both])
@@ -187,16 +187,9 @@ def _print_move(name: str, move: "Move") -> None:
 
 def _lifecycle(name: str, runs: Path, tracking_uri: str | None) -> "Lifecycle":
     from cellwright.tracking import Lifecycle
+    from cellwright.tracking.uri import registry_uri
 
-    return Lifecycle(uri=_uri(runs, tracking_uri), name=name)
-
-
-def _uri(runs: Path, tracking_uri: str | None) -> str:
-    from cellwright.credentials import split_login
-    from cellwright.tracking.uri import default_tracking_uri
-
-    split_login(os.environ)
-    return tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(runs / "any")
+    return Lifecycle(uri=registry_uri(runs, os.environ, tracking_uri), name=name)
 
 
 def _who() -> str:

@@ -45,14 +45,13 @@ def verify(
     Of a run and a store, checks each finished step, the chain of inputs from the data to the registered version, and
     the trials; of a model, its files. Names each file that was changed, lost or added, and then exits with 1.
     """
-    from cellwright.tracking.uri import REGISTRY, default_tracking_uri
+    from cellwright.tracking.uri import REGISTRY, registry_uri
 
     path = Path(thing)
     if thing.startswith(REGISTRY):
         from cellwright.tracking import verify_model
 
-        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(runs / "any")
-        _report([(thing, *verify_model(uri, thing))])
+        _report([(thing, *verify_model(registry_uri(runs, os.environ, tracking_uri), thing))])
         return
     from cellwright.steps.verifying import verify_store, verify_workspace
 

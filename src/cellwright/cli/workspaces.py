@@ -68,7 +68,7 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
     from cellwright.errors import CellwrightError
     from cellwright.folders import check_apart, check_ours, check_workspace
     from cellwright.tracking import artifacts_beside, check_database, check_server, is_server, mlflow_retry
-    from cellwright.tracking.uri import check_spelling, default_tracking_uri
+    from cellwright.tracking.uri import check_uri, default_tracking_uri
 
     data = {f"data.{key}": place for key, place in spec.data.places.items() if isinstance(place, Path)}
     check_workspace(workspace, data)
@@ -79,7 +79,7 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
     if registers:
         uri = spec.completed(os.environ).tracking.uri or default_tracking_uri(workspace)
         if spec.tracking.uri is None:
-            check_spelling(uri)
+            check_uri(uri)
         check_database(uri)
         if is_server(uri):
             mlflow_retry(seconds=SERVER_SECONDS)(check_server, uri)

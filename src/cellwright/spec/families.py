@@ -26,8 +26,8 @@ TASKS = TaskFamily(
     TaskSection,
     {
         "images": "cellwright.tasks.images.section:ImagesSection",
-        "table-classification": "cellwright.tasks.tables.section:ClassesSection",
-        "table-regression": "cellwright.tasks.tables.section:NumbersSection",
+        "table-classification": "cellwright.tasks.tables.section:TableClassesSection",
+        "table-regression": "cellwright.tasks.tables.section:TableNumbersSection",
         "series-classification": "cellwright.tasks.series.section:SeriesClassesSection",
         "series-regression": "cellwright.tasks.series.section:SeriesNumbersSection",
         "text-classification": "cellwright.tasks.text.section:TextClassesSection",

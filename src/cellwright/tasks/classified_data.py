@@ -1,9 +1,13 @@
-"""Common keys of data sources with classes; needs no torch."""
+"""What data sources with classes share; needs no torch."""
 
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from cellwright.errors import DataError
 from cellwright.spec.data import DataSection
 
 MOST_CLASSES = 1000
@@ -36,3 +40,11 @@ class ClassOrNumberData(ClassifiedData):
 def are_classes(num_names: int, num_targets: int) -> bool:
     """Return whether so many different targets are few enough to be classes."""
     return num_names <= min(MOST_CLASSES, max(2, num_targets // 3))
+
+
+def class_indices(labels: Sequence[str], names: Sequence[str], origin: str) -> NDArray[np.int64]:
+    """Return the index of each label among the names; raises DataError for another label."""
+    indices = {name: index for index, name in enumerate(names)}
+    if unknown := sorted(set(labels) - indices.keys()):
+        raise DataError(f"{origin}: classes must be among {', '.join(names)}, got {unknown[0]!r}")
+    return np.array([indices[label] for label in labels], np.int64)

@@ -4,11 +4,12 @@ import re
 import shlex
 import sqlite3
 import sys
+from collections.abc import MutableMapping
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from cellwright.credentials import without_credentials
+from cellwright.credentials import MLFLOW_URI, split_login, without_credentials
 from cellwright.errors import CellwrightError
 from cellwright.folders import ARTIFACTS
 
@@ -23,7 +24,13 @@ def default_tracking_uri(workspace: Path) -> str:
     return f"sqlite:///{workspace.parent.resolve() / 'mlflow.db'}"
 
 
-def check_spelling(uri: str) -> None:
+def registry_uri(runs: Path, environ: MutableMapping[str, str], given: str | None = None) -> str:
+    """Return the tracking URI that registered models are at: the given one, the environment's, or that of the runs."""
+    split_login(environ)
+    return given or environ.get(MLFLOW_URI) or default_tracking_uri(runs / "any")
+
+
+def check_uri(uri: str) -> None:
     """Refuse a SQLite database in a folder whose name an address cannot spell: MLflow would open another.
 
     Raises:

@@ -16,8 +16,9 @@ from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable
 from cellwright.spaces.dense.section import DenseSection
-from cellwright.spaces.dense.space import SKIP, Dense
+from cellwright.spaces.dense.space import Dense
 from cellwright.spaces.networks import Networks
+from cellwright.spaces.sequence import SKIP
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.tasks.base import Task
 

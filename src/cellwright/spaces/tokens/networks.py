@@ -15,9 +15,10 @@ from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable
 from cellwright.spaces.networks import Networks
+from cellwright.spaces.sequence import SKIP
 from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.spaces.tokens.section import TokensSection
-from cellwright.spaces.tokens.space import SKIP, Tokens
+from cellwright.spaces.tokens.space import Tokens
 from cellwright.tasks.base import Task
 
 NOTHING = -1e4

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from cellwright.data.examples import Source
 from cellwright.errors import DataError
+from cellwright.tasks.folder_names import natural_order, normal
 from cellwright.tasks.images.arrays import Pixels, classified, labelled
-from cellwright.tasks.images.sources.folder_names import natural_order, normal
 
 Labels = NDArray[Any]
 """Shape (N,); whole numbers or text."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from cellwright.spec.task import TaskSection
 
 
-class TablesSection(TaskSection):
+class TableAugment(TaskSection):
     """Random changes to training rows."""
 
     hand_designed = ("mlp",)
@@ -33,7 +33,7 @@ class TablesSection(TaskSection):
     """Chance that a value of a training row is treated as missing."""
 
 
-class ClassesSection(TablesSection):
+class TableClassesSection(TableAugment):
     """Tables of which a class is predicted."""
 
     implementation = "cellwright.tasks.tables.task:TableClassification"
@@ -43,7 +43,7 @@ class ClassesSection(TablesSection):
     """The task that these keys are for, which follows from `data`."""
 
 
-class NumbersSection(TablesSection):
+class TableNumbersSection(TableAugment):
     """Tables of which a number is predicted."""
 
     implementation = "cellwright.tasks.tables.task:TableRegression"

@@ -45,7 +45,7 @@ from cellwright.tasks.tables.columns import (
 from cellwright.tasks.tables.front import ColumnFront
 from cellwright.tasks.tables.leaks import leaking_columns
 from cellwright.tasks.tables.mlp import Mlp, mlp_width
-from cellwright.tasks.tables.section import TablesSection
+from cellwright.tasks.tables.section import TableAugment
 from cellwright.tasks.tables.sources.table import (
     COLUMNS,
     LEVELS,
@@ -79,7 +79,7 @@ class Table(Task, ABC):
     """Rows as up to three arrays: numbers, float32 (B, N), categories, int64 (B, C), and dates, int64 (B, D)."""
 
     embeddings: ClassVar[tuple[str, ...]] = tuple(NUMBERS)
-    networks: ClassVar[tuple[str, ...]] = TablesSection.hand_designed
+    networks: ClassVar[tuple[str, ...]] = TableAugment.hand_designed
 
     missing: tuple[str, ...]
     """Texts that stand for a missing value."""
@@ -229,7 +229,7 @@ class Table(Task, ABC):
             if name in self.input_names
         )
 
-    def augment(self, inputs: Inputs, section: TablesSection, rng: torch.Generator) -> Inputs:
+    def augment(self, inputs: Inputs, section: TableAugment, rng: torch.Generator) -> Inputs:
         """Return rows with some of their values missing."""
         if not section.blank:
             return inputs

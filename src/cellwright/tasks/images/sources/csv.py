@@ -13,13 +13,13 @@ from cellwright.data.opening import require_file
 from cellwright.data.reading import Suggestion
 from cellwright.errors import DataError
 from cellwright.spec.place import Place
+from cellwright.tasks.folder_names import escaped, natural_order, normal
 from cellwright.tasks.images.sources.folder import (
     ImageFilesReader,
     ImageFilesSection,
     refuse,
     suggest_files,
 )
-from cellwright.tasks.images.sources.folder_names import escaped, natural_order, normal
 
 SUFFIXES = (".csv", ".tsv")
 

@@ -20,9 +20,7 @@ from cellwright.errors import BrokenFilesError, DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassifiedData
-from cellwright.tasks.images.arrays import as_images, classified, labelled
-from cellwright.tasks.images.files import FORMATS, ImageFiles, unreadable
-from cellwright.tasks.images.sources.folder_names import (
+from cellwright.tasks.folder_names import (
     equal_ignoring_case,
     escaped,
     is_junk,
@@ -32,6 +30,8 @@ from cellwright.tasks.images.sources.folder_names import (
     part_of_split,
     require_classes,
 )
+from cellwright.tasks.images.arrays import as_images, classified, labelled
+from cellwright.tasks.images.files import FORMATS, ImageFiles, unreadable
 
 NAMED_PROBLEMS = 5
 PROGRESS_EVERY = 2000

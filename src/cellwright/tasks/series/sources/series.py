@@ -17,7 +17,7 @@ from cellwright.data.reading import Suggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
-from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
+from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
 
 SERIES = "series"
@@ -136,7 +136,7 @@ class SeriesReader(Reader):
         targets = (
             _numbers(read.targets, path)
             if self.section.predict == "number"
-            else _classes(read.targets, facts[CLASS_NAMES], path)
+            else class_indices(read.targets.tolist(), facts[CLASS_NAMES], str(path))
         )
         return Examples(origin=str(path), inputs={SERIES: values}, targets=targets)
 
@@ -264,13 +264,6 @@ def _natural(name: str) -> tuple[float, str]:
         return float(name), name
     except ValueError:
         return np.inf, name
-
-
-def _classes(targets: NDArray[Any], names: Sequence[str], path: Path) -> NDArray[np.int64]:
-    places = {name: place for place, name in enumerate(names)}
-    if unseen := sorted(set(targets.tolist()) - set(names)):
-        raise DataError(f"{path}: classes must be among {', '.join(names)}, got {unseen[0]!r}")
-    return np.array([places[target] for target in targets.tolist()], np.int64)
 
 
 def _numbers(targets: NDArray[Any], path: Path) -> NDArray[np.float32]:

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellwright.data import Examples, Reader, Source
-from cellwright.data.examples import Array
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file, require_file
 from cellwright.data.reading import Suggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
-from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
+from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
-from cellwright.tasks.images.sources.folder_names import is_junk, natural_order, normal, require_classes
+from cellwright.tasks.folder_names import is_junk, natural_order, normal, require_classes
 from cellwright.tasks.tables.columns import numbers_of
 from cellwright.tasks.tables.sources.table import read_table, suggest_target
 
@@ -170,7 +169,7 @@ class TextReader(Reader):
         targets = (
             numbers_of(values, str(path))
             if self.section.predict == "number"
-            else _classes(values, facts, path)
+            else class_indices([_label(value) for value in values], facts[CLASS_NAMES], str(path))
         )
         texts = as_bytes(table[self.section.text], length)
         return Examples(origin=str(path), inputs={TEXT: texts}, targets=targets)
@@ -284,12 +283,3 @@ def _classified(folder: Path, log: Callable[[str], None]) -> list[tuple[str, Pat
 
 def _label(target: Any) -> str:
     return normal(str(target).strip())
-
-
-def _classes(targets: Any, facts: Mapping[str, Any], path: Path) -> Array:
-    names = facts[CLASS_NAMES]
-    places = {name: place for place, name in enumerate(names)}
-    labels = [_label(target) for target in targets]
-    if unseen := sorted(set(labels) - set(names)):
-        raise DataError(f"{path}: classes must be among {', '.join(names)}, got {unseen[0]!r}")
-    return np.array([places[label] for label in labels], np.int64)
