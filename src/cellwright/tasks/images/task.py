@@ -100,7 +100,7 @@ class ImageClassification(Classification):
             raise DataError(
                 f"{file}: must be {'×'.join(map(str, sides))}, as in training, got {height}×{width}"
             )
-        return (torch.from_numpy(np.ascontiguousarray(pixels))[None],)
+        return (torch.from_numpy(np.array(pixels, order="C"))[None],)
 
     def _files_for(self, file: Path, info: ModelInfo) -> ImageFiles:
         """Return the conversion of an image file; if training used arrays of bytes, files are resized to their size."""
