@@ -3,12 +3,17 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cellwright.errors import CellwrightError
 from cellwright.spec import SearchSpec, StoredData
 from cellwright.stores import NoCredentials, store_of
 from cellwright.tracking import UnknownHost, check_server, is_server
+from cellwright_pipelines.step_secrets import step_secrets
+
+if TYPE_CHECKING:
+    from cellwright.runners.kubernetes.api import Cluster
 
 STORE_SECONDS = 2.0
 """How long to retry requests to the store."""
@@ -93,6 +98,20 @@ def server_problems(spec: SearchSpec, log: Callable[[str], None], *, create: boo
             log(f"tracking: {uri} is not checked: its host is not known here")
         except CellwrightError as error:
             yield str(error)
+
+
+def secret_problems(spec: SearchSpec, cluster: "Cluster") -> Iterator[str]:
+    """Yield the Secrets of steps that the cluster's namespace lacks, as far as this identity may see. Reads none."""
+    for secret in step_secrets(spec):
+        try:
+            is_there = cluster.has_secret(secret.name)
+        except CellwrightError:
+            return
+        if not is_there:
+            yield (
+                f"{secret.section}.secret: the Secret {cluster.namespace}/{secret.name} must exist, and does not: "
+                f"steps take {' and '.join(secret.keys)} from it"
+            )
 
 
 def _own_endpoint() -> bool:

@@ -5,10 +5,10 @@ from kfp import dsl, kubernetes
 from cellwright.pod_labels import STEP
 from cellwright.runners.kubernetes.pods import USER
 from cellwright.spec import Resources, SearchSpec
+from cellwright_pipelines.step_secrets import step_secrets
 
 FINISH = Resources(cpu="500m", memory="1Gi")
 """Resources of the exit handler, which only deletes objects."""
-TRACKING_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 LONGEST_RETRYING = "31536000s"
 """Argo measures this from the first attempt's start, and starts no attempt after it. KFP calls it maximum backoff."""
 
@@ -35,10 +35,8 @@ def grant(task: dsl.PipelineTask, spec: SearchSpec) -> None:
         task.set_container_image(spec.pipeline.image)
     if spec.store and spec.store.claim:
         kubernetes.mount_pvc(task, spec.store.claim, spec.store.uri)
-    if spec.store and spec.store.secret:
-        _give_secret(task, spec.store.secret, spec.store.secret_keys)
-    if spec.tracking.secret:
-        _give_secret(task, spec.tracking.secret, TRACKING_KEYS)
+    for secret in step_secrets(spec):
+        _give_secret(task, secret.name, secret.keys)
 
 
 def _give_profile(task: dsl.PipelineTask, resources: Resources) -> None:

@@ -12,8 +12,9 @@ from cellwright.runners import Finding
 from cellwright.runners.kubernetes.api import Cluster
 from cellwright.runners.kubernetes.pods import CONTAINER_SECURITY, POD_SECURITY, problem_of
 from cellwright.spec import SearchSpec, pack_spec, unpack_spec
-from cellwright_pipelines.checking import server_problems
-from cellwright_pipelines.granting import FINISH, TRACKING_KEYS
+from cellwright_pipelines.checking import secret_problems, server_problems
+from cellwright_pipelines.granting import FINISH
+from cellwright_pipelines.step_secrets import step_secrets
 
 SPEC = "CELLWRIGHT_DOCTOR_SPEC"
 """The environment variable with the packed spec."""
@@ -34,10 +35,14 @@ class _NotRun(CellwrightError):
 def look_inside(cluster: Cluster, spec: SearchSpec) -> Finding:
     """Return what keeps a step from the store and from MLflow, as a pod in the cluster's namespace sees it.
 
+    Without the Secrets that it needs, no pod is started.
+
     Raises:
         CellwrightError: the pod cannot be created, or the cluster does not respond.
     """
     what = f"the store and MLflow, from a pod in {cluster.namespace}"
+    if missing := list(secret_problems(spec, cluster)):
+        return Finding(what, "; ".join(missing))
     job = cluster.ask(cluster.batch.create_namespaced_job, cluster.namespace, looking_job(spec))
     name = job.metadata.name
     try:
@@ -71,12 +76,10 @@ def step_problems(spec: SearchSpec) -> Iterator[str]:
 def looking_job(spec: SearchSpec) -> dict[str, Any]:
     """Return the `batch/v1` Job, which ends and is deleted by itself."""
     store = spec.store
-    secrets = {spec.tracking.secret: TRACKING_KEYS, store and store.secret: store and store.secret_keys}
     keys = [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
-        for name, names in secrets.items()
-        if name
-        for key in names or ()
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key}}}
+        for secret in step_secrets(spec)
+        for key in secret.keys
     ]
     volumes: list[dict[str, Any]] = [{"name": "scratch", "emptyDir": {"sizeLimit": FINISH.scratch}}]
     mounts = [{"name": "scratch", "mountPath": "/tmp"}]

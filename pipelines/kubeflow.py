@@ -18,9 +18,9 @@ import urllib3
 from cellwright.canonical import digest
 from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry, is_transient_status
-from cellwright.runners.kubernetes.api import load_kubeconfig
+from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster, load_kubeconfig
 from cellwright.spec import SearchSpec
-from cellwright_pipelines.checking import check_before
+from cellwright_pipelines.checking import check_before, secret_problems
 from cellwright_pipelines.cron import Timetable
 from cellwright_pipelines.pipeline import compile_pipeline
 from cellwright_pipelines.records import PipelineRun, Schedule, last_attempt, read_run, read_schedule
@@ -105,7 +105,7 @@ class Kubeflow:
 
     def submit(self, spec: SearchSpec, name: str) -> str:
         """Upload the spec's pipeline as a version, unless it exists; start a run and return its id."""
-        check_before(spec, self.log)
+        self._check_before(spec)
         pipeline_id, version_id = self._upload(spec)
         return self._start(spec.name, name, pipeline_id, version_id, spec.pipeline.service_account)
 
@@ -162,7 +162,7 @@ class Kubeflow:
 
         Missed runs are not repeated, and no run starts while the last one is running.
         """
-        check_before(spec, self.log)
+        self._check_before(spec)
         pipeline_id, version_id = self._upload(spec)
         same, others = None, []
         for known in self.schedules(spec.name):
@@ -221,6 +221,16 @@ class Kubeflow:
         return self._start(
             name, run_name, schedule.pipeline_id, schedule.version_id, schedule.service_account
         )
+
+    def _check_before(self, spec: SearchSpec) -> None:
+        """Check what the run needs; only warn of Secrets, since the kubeconfig may be that of another cluster."""
+        check_before(spec, self.log)
+        try:
+            cluster = Cluster(self.namespace or "kubeflow", lambda text: None, seconds=COMMAND_SECONDS)
+        except CellwrightError:
+            return
+        for problem in secret_problems(spec, cluster):
+            self.log(f"warning: {problem} (in the cluster of the kubeconfig)")
 
     def _named(self, name: str) -> list[Schedule]:
         found = self.schedules(name)

@@ -6,17 +6,12 @@ each, and has no conditions: what the policies say of listing is for Amazon.
 
 import json
 import random
-import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cellwright.progress import Silent
@@ -28,8 +23,9 @@ from cellwright.stores import S3Store, leased
 from cellwright.stores.attempts import finished, pull
 from tests.cluster.conftest import ROOT
 from tests.search.test_remote_trial import ask, put_prepared, spec_of
+from tests.servers import ADMINISTRATOR, S3Gateway
 
-BUCKET, PREFIX, ADMINISTRATOR = "models", "nas", "administrator"
+BUCKET, PREFIX = "models", "nas"
 PREPARED, FINISHED = (
     f"{PREFIX}/{step_place('prepare-1')}/step.json",
     f"{PREFIX}/{step_place('retrain-1')}/step.json",
@@ -51,59 +47,23 @@ def statements(name: str) -> Iterator[dict[str, Any]]:
         yield {**each, "Sid": f"{name}{each['Sid']}", "Principal": {"AWS": [name]}}
 
 
-class Gateway:
-    def __init__(self, folder: Path) -> None:
-        program = shutil.which("versitygw")
-        assert program is not None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        (folder / "buckets").mkdir()
-        (folder / "accounts").mkdir()
-        self.process = subprocess.Popen(
-            [program, "--access", ADMINISTRATOR, "--secret", ADMINISTRATOR, "--port", f"127.0.0.1:{port}"]
-            + ["--iam-dir", str(folder / "accounts"), "posix", str(folder / "buckets")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        administrator = self.client(ADMINISTRATOR)
-        for _ in range(100):
-            try:
-                administrator.create_bucket(Bucket=BUCKET)
-                break
-            except Exception:
-                time.sleep(0.1)
-        for name in MAY_READ:
-            admin = [program, "admin", "--access", ADMINISTRATOR, "--secret", ADMINISTRATOR]
-            user = ["create-user", "--access", name, "--secret", f"{name}-secret", "--role", "user"]
-            subprocess.run([*admin, "--endpoint-url", self.url, *user], check=True, capture_output=True)
-        policy = {"Version": "2012-10-17", "Statement": [s for name in MAY_READ for s in statements(name)]}
-        administrator.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
-
-    def keys(self, name: str) -> dict[str, str]:
-        secret = name if name == ADMINISTRATOR else f"{name}-secret"
-        return {"AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": self.url}
-
-    def client(self, name: str) -> Any:
-        key, secret, url = self.keys(name).values()
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        return boto3.client(
-            "s3",
-            endpoint_url=url,
-            region_name="us-east-1",
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-            config=config,
-        )
+def gateway_with_accounts(folder: Path) -> S3Gateway:
+    """Return a gateway that knows the identities, each with its policy."""
+    gateway = S3Gateway(folder, BUCKET)
+    for name in MAY_READ:
+        admin = [gateway.program, "admin", "--access", ADMINISTRATOR, "--secret", ADMINISTRATOR]
+        user = ["create-user", "--access", name, "--secret", f"{name}-secret", "--role", "user"]
+        subprocess.run([*admin, "--endpoint-url", gateway.url, *user], check=True, capture_output=True)
+    policy = {"Version": "2012-10-17", "Statement": [s for name in MAY_READ for s in statements(name)]}
+    gateway.client(ADMINISTRATOR).put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+    return gateway
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    gateway = Gateway(tmp_path_factory.mktemp("s3"))
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Gateway]:
+    gateway = gateway_with_accounts(tmp_path_factory.mktemp("s3"))
     yield gateway
-    gateway.process.kill()
-    gateway.process.wait()
+    gateway.kill()
 
 
 def is_allowed(call: Any, **request: Any) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from cellwright.errors import CellwrightError
 from cellwright.spec import SearchSpec
-from cellwright_pipelines.checking import check_for_cluster
+from cellwright_pipelines.checking import check_for_cluster, secret_problems
 
 WHOLE = {
     "name": "a",
@@ -67,3 +67,26 @@ def test_all_mistakes_are_named_at_once(tmp_path):
     with pytest.raises(CellwrightError) as caught:
         check(store=None, tracking={}, data={"source": "npz", "path": tmp_path / "digits.npz"})
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_the_secrets_of_steps_are_looked_for_without_being_read():
+    class Known:
+        namespace = "kubeflow"
+        secrets = ("store",)
+
+        def has_secret(self, name: str) -> bool:
+            if self.secrets is None:
+                raise CellwrightError("kubernetes: read_secret_metadata: forbidden")
+            return name in self.secrets
+
+    named = {
+        "store": {"uri": "s3://b/a", "secret": "store"},
+        "tracking": {"uri": "http://m", "secret": "login"},
+    }
+    spec, cluster = SearchSpec.model_validate({**WHOLE, **named}), Known()
+    assert list(secret_problems(spec, cluster)) == [
+        "tracking.secret: the Secret kubeflow/login must exist, and does not: steps take MLFLOW_TRACKING_USERNAME "
+        "and MLFLOW_TRACKING_PASSWORD from it"
+    ]
+    cluster.secrets = None
+    assert list(secret_problems(spec, cluster)) == []

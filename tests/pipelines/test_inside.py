@@ -79,6 +79,10 @@ class Acted:
             read_namespaced_pod_log=lambda name, namespace: log,
         )
 
+    def has_secret(self, name: str) -> bool:
+        return name not in self.missing
+
+    missing: tuple[str, ...] = ()
     ask = staticmethod(lambda call, *args, **kwargs: call(*args, **kwargs))
 
 
@@ -110,9 +114,17 @@ WAITING = SimpleNamespace(
 def test_what_the_pod_says_is_told_and_its_job_is_deleted(
     monkeypatch: pytest.MonkeyPatch, status, log, problem
 ):
-    monkeypatch.setattr(inside, "PATIENCE", 0.0)
+    monkeypatch.setattr(inside, "PENDING_SECONDS", 0.0)
     monkeypatch.setattr(inside, "POLL_SECONDS", 0.01)
     cluster = Acted(status, log)
     finding = inside.look_inside(cluster, spec())
     assert (finding.what, finding.problem) == ("the store and MLflow, from a pod in kubeflow", problem)
     assert cluster.deleted == ["job"]
+
+
+def test_without_its_secrets_no_pod_is_started():
+    cluster = Acted({"phase": "Succeeded"}, "")
+    cluster.missing = ("login",)
+    problem = inside.look_inside(cluster, spec()).problem
+    assert problem is not None and problem.startswith("tracking.secret: the Secret kubeflow/login must exist")
+    assert cluster.deleted == []

@@ -1,10 +1,11 @@
-"""A small pipeline in a store, disturbed in every way: `python -m tests.steps.chaos 30` counts how runs end.
+"""A small pipeline in a store, disturbed in every way: `make chaos` counts how 30 runs on S3 end.
 
 Two processes at a time want the same three steps done. They are killed, frozen for longer than their leases hold, and
-woken up again, and bytes of the store are changed. Every process must end with the results of an undisturbed one, or in
-one error that names a file of the store.
+woken up again, and bits of the stored files are flipped. Every process must end with the results of an undisturbed one,
+or in one line that names a file of the store. A seed repeats the disturbances, not what they meet.
 """
 
+import argparse
 import collections
 import json
 import os
@@ -14,7 +15,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -32,9 +34,11 @@ from cellwright.steps.stored import run_stored_step
 from cellwright.stores import attempting, leased
 from cellwright.stores.lease import LOST
 from cellwright.training.checkpoint import CHECKPOINT, load_tensors, save_tensors
+from tests.servers import ADMINISTRATOR, S3Gateway
 
 NAME = __name__ if __name__ != "__main__" else "tests.steps.chaos"
-LEASE = 0.6
+SECONDS = 120.0
+"""How long processes may take when nothing disturbs them any more."""
 EPOCHS = 6
 EPOCH_SECONDS = 0.05
 SHARD, WEIGHTS, RESULT = "train.safetensors", "model.safetensors", "result.json"
@@ -70,13 +74,45 @@ def evaluate(spec: SearchSpec, inputs: Mapping[str, Path], folder: Path, progres
     write_text(folder / RESULT, json.dumps({"scores": (data @ weights).tolist()}))
 
 
-def work(root: Path, owner: str, answer: Path, seed: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """A store for a pipeline.
+
+    Args:
+        uri: of the store.
+        objects: the folder that holds its files.
+        lease: how long a lease may stay unchanged, in seconds.
+        environment: what a client of the store needs.
+    """
+
+    uri: str
+    objects: Path
+    lease: float
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def volume(cls, folder: Path) -> "Ground":
+        """Return a store in a folder of this machine."""
+        return cls(uri=str(folder / "volume"), objects=folder / "volume", lease=0.6)
+
+    @classmethod
+    def bucket(cls, gateway: S3Gateway, prefix: str) -> "Ground":
+        """Return a store in a part of a bucket. Leases hold longer, since requests take time."""
+        return cls(
+            uri=f"s3://{gateway.bucket}/{prefix}",
+            objects=gateway.objects / prefix,
+            lease=3.0,
+            environment=gateway.keys(ADMINISTRATOR),
+        )
+
+
+def work(ground: Ground, owner: str, answer: Path) -> None:
     """Do all steps, and leave the result or the error; what a process of the pipeline does."""
-    stored.leased = partial(leased, seconds=LEASE, poll=0.02)  # type: ignore[attr-defined]
+    os.environ.update(ground.environment)
+    stored.leased = partial(leased, seconds=ground.lease, poll=0.02)  # type: ignore[attr-defined]
     stored.attempting = partial(attempting, seconds=0.02)  # type: ignore[attr-defined]
-    spec = SearchSpec.model_validate(
-        {"name": "chaos", "data": {"source": "digits"}, "store": {"uri": str(root), "claim": "volume"}}
-    )
+    store = {"uri": ground.uri} | ({} if ground.environment else {"claim": "volume"})
+    spec = SearchSpec.model_validate({"name": "chaos", "data": {"source": "digits"}, "store": store})
     folders: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -94,12 +130,12 @@ class Pipeline:
     """Processes that do the same steps.
 
     Args:
-        root: of their store.
+        ground: their store.
         answers: a folder for what each leaves.
     """
 
-    def __init__(self, root: Path, answers: Path) -> None:
-        self.root = root
+    def __init__(self, ground: Ground, answers: Path) -> None:
+        self.ground = ground
         self.answers = answers
         self.processes: dict[str, BaseProcess] = {}
         self._started = 0
@@ -107,7 +143,7 @@ class Pipeline:
     def start(self, owner: str) -> None:
         self._started += 1
         answer = self.answers / f"{self._started:03d}"
-        process = get_context("fork").Process(target=work, args=(self.root, owner, answer, 0))
+        process = get_context("fork").Process(target=work, args=(self.ground, owner, answer))
         process.start()
         self.processes[owner] = process
 
@@ -119,7 +155,7 @@ class Pipeline:
 
     def join(self) -> list[str]:
         """Wait for all, begin those again whose lease was lost, and return what they left."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + SECONDS
         for owner in list(self.processes):
             while True:
                 self.processes[owner].join(max(0.0, deadline - time.monotonic()))
@@ -131,29 +167,30 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(folder: Path) -> Iterator[Pipeline]:
-    (folder / "answers").mkdir()
-    found = Pipeline(folder / "volume", folder / "answers")
+def pipeline(ground: Ground) -> Iterator[Pipeline]:
+    answers = tempfile.TemporaryDirectory()
+    found = Pipeline(ground, Path(answers.name))
     try:
         yield found
     finally:
         for process in found.processes.values():
             process.kill()
             process.join()
+        answers.cleanup()
 
 
-def undisturbed(folder: Path) -> str:
+def undisturbed(ground: Ground) -> str:
     """Return the result of a pipeline that nothing happens to."""
-    with pipeline(folder) as whole:
+    with pipeline(ground) as whole:
         whole.start("a")
         (answer,) = whole.join()
     return answer
 
 
-def chaos(seed: int, folder: Path, *, flips: bool) -> list[str]:
+def chaos(seed: int, ground: Ground, *, flips: bool) -> list[str]:
     """Disturb a pipeline; return what its processes left, the last after the disturbances."""
     rng = random.Random(seed)
-    with pipeline(folder) as disturbed:
+    with pipeline(ground) as disturbed:
         owners = ("a", "b")
         for owner in owners:
             disturbed.start(owner)
@@ -167,10 +204,10 @@ def chaos(seed: int, folder: Path, *, flips: bool) -> list[str]:
                 disturbed.start(owner)
             elif what == "freeze":
                 disturbed.signal(owner, signal.SIGSTOP)
-                time.sleep(LEASE * rng.uniform(0.5, 2.5))
+                time.sleep(ground.lease * rng.uniform(0.5, 2.5))
                 disturbed.signal(owner, signal.SIGCONT)
             else:
-                flip(rng, disturbed.root)
+                flip(rng, ground.objects)
         disturbed.join()
         disturbed.start("last")
         return disturbed.join()
@@ -192,35 +229,42 @@ def flip(rng: random.Random, root: Path) -> None:
         pass
 
 
-def is_right(answer: str, whole: str, root: Path) -> bool:
-    """Return whether an answer is the result, or an error that names a file of the store."""
-    return answer == whole or (answer.startswith("error: ") and any(
-        name in answer for name in ("steps/", "leases/", str(root))
-    ))  # fmt: skip
+def is_right(answer: str, whole: str) -> bool:
+    """Return whether an answer is the result, or one line that names a file of the store."""
+    names_one = any(f"{folder}/" in answer for folder in ("steps", "leases"))
+    return answer == whole or (answer.startswith("error: ") and "\n" not in answer and names_one)
 
 
-def main(runs: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "whole").mkdir()
-        whole = undisturbed(Path(folder) / "whole")
-        ends: collections.Counter[str] = collections.Counter()
-        for seed in range(runs):
-            place = Path(folder) / str(seed)
-            place.mkdir()
-            answers = chaos(seed, place, flips=seed % 3 != 0)
-            wrong = [answer for answer in answers if not is_right(answer, whole, place)]
-            last = "wrong" if wrong else "result" if answers[-1] == whole else "error"
-            ends[last] += 1
-            print(
-                f"run {seed}: {len(answers)} answers, the last: {answers[-1] if last != 'result' else last}"[
-                    :300
-                ]
-            )
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=int)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the first run")
+    parser.add_argument("--volume", action="store_true", help="a folder instead of S3")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    ends: collections.Counter[str] = collections.Counter()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if not given.volume:
+            gateway = S3Gateway(folder, "chaos")
+            stack.callback(gateway.kill)
+
+        def ground(name: str) -> Ground:
+            return Ground.volume(folder / name) if given.volume else Ground.bucket(gateway, name)
+
+        whole = undisturbed(ground("whole"))
+        for seed in range(given.seed, given.seed + given.runs):
+            answers = chaos(seed, ground(str(seed)), flips=seed % 3 != 0)
+            wrong = [answer for answer in answers if not is_right(answer, whole)]
+            end = "wrong" if wrong else "result" if answers[-1] == whole else "error"
+            ends[end] += 1
+            last = "" if answers[-1] == whole else f": {answers[-1]:.250}"
+            print(f"seed {seed}: {len(answers)} answers, {end}{last}", flush=True)
             for answer in wrong:
-                print("  WRONG:", answer[:300])
-        print(dict(ends))
+                print(f"  WRONG: {answer:.300}", flush=True)
+    print(dict(ends))
+    sys.exit(ends["wrong"] > 0)
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main(int(sys.argv[1]))
+    main()
