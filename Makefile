@@ -71,6 +71,7 @@ lock: ## Pin all packages with their hashes (requirements/*.txt); UPGRADE=--upgr
 	$(COMPILE) requirements/build.in $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/suggestion.in $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/suggestion.txt
 	$(COMPILE) requirements/docs.in --universal -o requirements/docs.txt
+	$(COMPILE) requirements/serving.in $(IMAGE_PLATFORM) -c requirements/dev.txt -o requirements/serving.txt
 	$(COMPILE) requirements/mlflow.in $(IMAGE_PLATFORM) -o requirements/mlflow.txt
 
 notice: .venv/ready ## Write NOTICE, the licences of all packages in the images

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
-IMAGES = ("cellwright", "mlflow", "suggestion")
+IMAGES = ("cellwright", "mlflow", "serving", "suggestion")
 HEAD = """\
 cellwright
 Copyright the cellwright authors
@@ -25,7 +25,7 @@ below, each under its own licence. Three kinds have conditions of their own:
 The base image, Debian with Python, has the licences of its packages in /usr/share/doc; Python's own is the PSF
 License.
 
-Package, licence, images. An X marks the images that hold it, in the order cellwright, mlflow, suggestion.
+Package, licence, images. An X marks the images that hold it, in the order cellwright, mlflow, serving, suggestion.
 """
 
 

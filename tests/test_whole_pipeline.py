@@ -15,12 +15,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from starlette.testclient import TestClient
 
 import cellwright
+from cellwright.finding import download_version
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
+from cellwright.serving.model import ServedModel
+from cellwright.serving.server import Server
 from cellwright.steps.register import RETRAIN_TAG
 from cellwright.steps.verifying import verify_workspace
 from cellwright.tracking import connection as _connection
+from cellwright.tracking import model_version
 from tests.servers import MlflowServer
 from tests.without import without
 
@@ -279,3 +284,20 @@ def assert_same_results(one: Mapping[str, Path], other: Mapping[str, Path]) -> N
     assert scores[0].comparisons == scores[1].comparisons
     registered = [RegistrationResult.load(done["register"] / "registered.json") for done in (one, other)]
     assert registered[0].version == registered[1].version == 1
+
+
+def test_the_registered_version_is_served_with_the_answers_of_evaluate(
+    undisturbed: tuple[Path, str], tmp_path: Path
+):
+    folder, _ = undisturbed
+    uri = f"sqlite:///{folder}/runs/mlflow.db"
+    place = download_version(uri, model_version(uri, "models:/small@champion"), ["model.onnx"], tmp_path)
+    server = Server(model=ServedModel(place, name="small", version="small/1", threads=1), threads=1)
+    images = load_file(steps(folder)["prepare"] / "test.safetensors")["inputs/images"]
+    with TestClient(server.app()) as client:
+        answer = client.post("/v1/models/small:predict", json={"instances": images.tolist()})
+    expected = load_file(steps(folder)["evaluate"] / "outputs.safetensors")["found"].softmax(1)
+    rows = [list(each["probabilities"].values()) for each in answer.json()["predictions"]]
+    torch.testing.assert_close(torch.tensor(rows), expected, atol=1e-5, rtol=0)
+    labels = [int(each["label"]) for each in answer.json()["predictions"]]
+    assert labels == expected.argmax(1).tolist()

@@ -75,9 +75,10 @@ class Run:
 
     @cached_property
     def _predictor(self) -> "Predictor":
-        from cellwright.predicting import Predictor, find_model
+        from cellwright.finding import find_model
+        from cellwright.predicting import MODEL_FILES, Predictor
 
-        return Predictor(find_model(str(self.folder), self.folder.parent, self.folder))
+        return Predictor(find_model(str(self.folder), self.folder.parent, self.folder, MODEL_FILES))
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}): {self.info.answer}"

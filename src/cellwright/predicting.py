@@ -1,6 +1,5 @@
 """Predictions of a trained model for files, with the same reader and network as in training and evaluation."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -11,12 +10,9 @@ import torch
 
 from cellwright.data.split import Inputs, Split
 from cellwright.errors import CellwrightError, DataError
-from cellwright.report.latest import LATEST, LatestRun, workspace_of
 from cellwright.results import NETWORK, WEIGHTS, ModelInfo
 from cellwright.stores import open_store
 from cellwright.tasks.base import read_task
-from cellwright.tracking import download_model_file
-from cellwright.tracking.uri import REGISTRY, registry_uri
 from cellwright.training.networks import load_network
 from cellwright.training.precision import channels_last
 from cellwright.training.retraining import predict
@@ -77,39 +73,6 @@ class Predictor:
                 yield from self.task.examples_in(file, self.info)
             except DataError as error:
                 yield str(file), str(error).removeprefix(f"{file}: ")
-
-
-def find_model(model: str, runs: Path, download_to: Path) -> Path:
-    """Return the folder of a model's files.
-
-    Args:
-        model: the folder of a run or of its `retrain` step, the spec of a run, or `models:/NAME@ALIAS` or
-            `models:/NAME/VERSION` in the registry of MLFLOW_TRACKING_URI, or else of the runs.
-        runs: the folder of all runs.
-        download_to: folder for the files of a registered model.
-
-    Raises:
-        CellwrightError: the model does not exist.
-    """
-    if model.startswith(REGISTRY):
-        uri = registry_uri(runs, os.environ)
-        for name in MODEL_FILES:
-            found = download_model_file(uri, model, name, download_to)
-        return found.parent
-    path = workspace_of(model, runs)
-    if (path / LATEST).exists():
-        steps = LatestRun.read(path).steps
-        if "retrain" not in steps:
-            raise CellwrightError(
-                f"{path}: must have trained a model, but its last command did not get that far"
-            )
-        path /= steps["retrain"]
-    if not (path / NETWORK).exists():
-        raise CellwrightError(
-            f"{model}: must be the folder of a finished run or of its retrain step, a spec that was run, or "
-            f"{REGISTRY}NAME@ALIAS"
-        )
-    return path
 
 
 def fetch(address: str, endpoint: str | None, folder: Path) -> list[Path]:

@@ -69,7 +69,7 @@ def test_the_lock_has_all_that_the_project_and_its_tests_need():
             assert requirement.specifier.contains(versions[name], prereleases=True), (lock, requirement)
 
 
-@pytest.mark.parametrize("name", ["build", "cellwright", "suggestion"])
+@pytest.mark.parametrize("name", ["build", "cellwright", "serving", "suggestion"])
 def test_images_have_the_versions_that_are_tested(name):
     assert pinned(REQUIREMENTS / f"{name}.txt").items() <= pinned(REQUIREMENTS / "dev.txt").items()
 
@@ -82,7 +82,7 @@ def test_the_notice_names_every_package_of_the_images():
     notice = (ROOT / "NOTICE").read_text()
     names = {
         name
-        for image in ("cellwright", "mlflow", "suggestion")
+        for image in ("cellwright", "mlflow", "serving", "suggestion")
         for name in pinned(REQUIREMENTS / f"{image}.txt")
     }
     assert [name for name in sorted(names) if f"\n{name} " not in notice] == []

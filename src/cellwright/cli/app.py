@@ -23,6 +23,7 @@ from cellwright.cli import (
     processes,
     report,
     runs,
+    serving,
     show,
     specs,
     starting,
@@ -110,6 +111,7 @@ specs.add_to(app)
 show.add_to(app)
 watching.add_to(app)
 predicting.add_to(app)
+serving.add_to(app)
 verify.add_to(app)
 lifecycle.add_to(app)
 report.add_to(app)

@@ -64,9 +64,10 @@ def predict(
         raise CellwrightError("--json and --csv exclude each other")
     with tempfile.TemporaryDirectory(prefix="cellwright-") as name:
         temporary = Path(name)
-        from cellwright.predicting import Predictor, find_model
+        from cellwright.finding import find_model
+        from cellwright.predicting import MODEL_FILES, Predictor
 
-        predictor = Predictor(find_model(model, runs, temporary))
+        predictor = Predictor(find_model(model, runs, temporary, MODEL_FILES))
         paths = [path for named in files for path in _expand(named, temporary, endpoint)]
         show = _json if as_json else _csv if as_csv else _table
         broken = 0

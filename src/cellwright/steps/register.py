@@ -101,7 +101,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
                 **({GATE_TAG: decision.model_dump_json()} if decision else {}),
             },
             extra_files={
-                name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ModelInfo.FILE)
+                name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ONNX, ModelInfo.FILE)
             },
             key=record.key,
             columns=_columns_model(

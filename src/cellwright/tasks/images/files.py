@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.results import Result
+from cellwright.errors import DataError
+from cellwright.results import ModelInfo, Result
 from cellwright.tasks.images.repairing import repaired
 
 if TYPE_CHECKING:
@@ -44,9 +45,30 @@ class ImageFiles(Result):
         """Return a description of the pixels."""
         return f"{'red, green and blue' if self.mode == 'RGB' else 'grey'} from 0 to 255"
 
+    @classmethod
+    def of(cls, model: ModelInfo) -> Self:
+        """Return the conversion for a model; if training used arrays of bytes, files are resized to their size.
+
+        Raises:
+            DataError: the rule that names what the model takes instead.
+        """
+        if model.from_file is not None:
+            return cls.model_validate(model.from_file)
+        [images] = model.inputs
+        channels, height, width = images.shape
+        if images.dtype != "uint8" or channels not in (1, 3):
+            raise DataError(
+                f"the model was trained on arrays of {images.dtype} with {channels} channels, and how a picture "
+                "becomes one is not known"
+            )
+        return cls(mode="L" if channels == 1 else "RGB", resize=(height, width))
+
     def decode(self, file: Path) -> NDArray[np.uint8]:
         """Return the image (C, H, W); raises almost any exception if the file is unusable."""
-        content = file.read_bytes()
+        return self.decoded(file.read_bytes())
+
+    def decoded(self, content: bytes) -> NDArray[np.uint8]:
+        """Return the image (C, H, W) that a file holds; raises almost any exception if it is unusable."""
         try:
             return self._decoded(content)
         except Exception:
@@ -112,7 +134,11 @@ def _of_any_size() -> Iterator[None]:
 def unreadable(file: Path) -> str:
     """Return a message for a file in no supported format."""
     with file.open("rb") as opened:
-        start = opened.read(12)
+        return unreadable_content(opened.read(12))
+
+
+def unreadable_content(start: bytes) -> str:
+    """Return a message for a file in no supported format, from its first 12 bytes."""
     if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
         return "is HEIC or AVIF, which is not read: convert it, as magick mogrify -format jpg does"
     return f"is not a readable {', '.join(FORMATS)}" + ("" if start else ": it is empty")

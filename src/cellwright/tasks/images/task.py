@@ -88,7 +88,10 @@ class ImageClassification(Classification):
                 yield str(file), self._decoded(file, info)
 
     def _decoded(self, file: Path, info: ModelInfo) -> Inputs:
-        how = self._files_for(file, info)
+        try:
+            how = ImageFiles.of(info)
+        except DataError as error:
+            raise DataError(f"{file}: must be {' or '.join(ARRAYS)}: {error}") from error
         try:
             pixels = how.decode(file)
         except OSError as error:
@@ -101,19 +104,6 @@ class ImageClassification(Classification):
                 f"{file}: must be {'×'.join(map(str, sides))}, as in training, got {height}×{width}"
             )
         return (torch.from_numpy(np.array(pixels, order="C"))[None],)
-
-    def _files_for(self, file: Path, info: ModelInfo) -> ImageFiles:
-        """Return the conversion of an image file; if training used arrays of bytes, files are resized to their size."""
-        if self.files:
-            return self.files
-        channels, height, width = self.map_shape
-        dtype = info.inputs[0].dtype
-        if dtype != "uint8" or channels not in (1, 3):
-            raise DataError(
-                f"{file}: must be {' or '.join(ARRAYS)}: the model was trained on arrays of {dtype} with {channels} "
-                "channels, and how a picture becomes one is not known"
-            )
-        return ImageFiles(mode="L" if channels == 1 else "RGB", resize=(height, width))
 
     def adapter(self) -> nn.Module:
         """Return the standardisation."""

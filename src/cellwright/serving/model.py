@@ -1,0 +1,125 @@
+"""An exported network, what it takes, and what its outputs mean."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from cellwright.errors import CellwrightError, DataError
+from cellwright.results import ONNX, InputInfo, ModelInfo
+from cellwright.tasks.images.files import ImageFiles
+
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
+"""Inputs by name, each with a row for each example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says of some examples."""
+
+    outputs: Array
+    """(N, …), as the network gives them."""
+    class_names: tuple[str, ...] | None
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Return the probability of each class (N, classes)."""
+        shifted = np.exp(self.outputs - self.outputs.max(axis=1, keepdims=True))
+        shares: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
+        return shares
+
+    def labels(self) -> list[str]:
+        """Return the most probable class of each example."""
+        assert self.class_names is not None
+        return [self.class_names[place] for place in self.outputs.argmax(axis=1).tolist()]
+
+
+class ServedModel:
+    """A network that ONNX Runtime runs on the CPU.
+
+    Args:
+        folder: has `model.onnx`, of a `retrain` step or of a registered version.
+        name: by which clients address it.
+        version: `NAME/VERSION` in the registry, or the folder's name.
+        threads: of ONNX Runtime; 0 for one a core.
+
+    Raises:
+        CellwrightError: the file is not such an export.
+    """
+
+    def __init__(self, folder: Path, *, name: str, version: str, threads: int) -> None:
+        self.name, self.version = name, version
+        path = folder / ONNX
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            facts = self._session.get_modelmeta().custom_metadata_map
+            self.info = ModelInfo.model_validate_json(facts["cellwright"])
+        except Exception as error:  # of many types, which onnxruntime keeps to itself
+            reason = next(iter(str(error).splitlines()), "")
+            raise CellwrightError(
+                f"{path}: must be an ONNX export of cellwright: {type(error).__name__} {reason}"
+            ) from error
+        self.run(self._zeros())
+
+    @property
+    def inputs(self) -> tuple[InputInfo, ...]:
+        """Return what it takes."""
+        return self.info.raw_inputs
+
+    @cached_property
+    def image_files(self) -> ImageFiles | None:
+        """Return how image files become inputs, None for a model that takes no images."""
+        if len(self.inputs) != 1 or len(self.inputs[0].shape) != 3:
+            return None
+        try:
+            return ImageFiles.of(self.info)
+        except DataError:
+            return None
+
+    def run(self, arrays: Arrays) -> Array:
+        """Return the network's outputs (N, …)."""
+        [outputs] = self._session.run(None, dict(arrays))
+        found: Array = outputs
+        return found
+
+    def answers(self, outputs: Array) -> Answers:
+        """Return what outputs say; raises DataError if an example gives no finite numbers."""
+        finite = np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
+        if not finite.all():
+            raise DataError(
+                f"example {int(finite.argmin())} must give finite numbers: its inputs are too large"
+            )
+        return Answers(outputs, self.info.class_names)
+
+    def in_words(self, answers: Answers) -> list[dict[str, Any]]:
+        """Return for each example what `cellwright predict` says of it."""
+        if answers.class_names is None:
+            name = "value" if answers.outputs.ndim == 1 else self.info.output.name
+            return [{name: output} for output in answers.outputs.tolist()]
+        rows: Sequence[list[float]] = answers.probabilities().tolist()
+        labels = answers.labels()
+        return [
+            {
+                "label": label,
+                "probability": max(row),
+                "probabilities": dict(zip(answers.class_names, row, strict=True)),
+            }
+            for label, row in zip(labels, rows, strict=True)
+        ]
+
+    def _zeros(self) -> Arrays:
+        """Return an example, so that the first request need not wait for what ONNX Runtime prepares."""
+        return {
+            x.name: np.full((1, *x.shape), "", object)
+            if x.dtype == "string"
+            else np.zeros((1, *x.shape), x.dtype)
+            for x in self.inputs
+        }
