@@ -22,7 +22,7 @@ from cellwright.results import (
     Comparison,
     GateDecision,
     Interval,
-    Latency,
+    LatencyResult,
     ModelScore,
     PairedComparison,
     Score,
@@ -137,8 +137,8 @@ def test_bounds_hold_for_all_that_is_measured_and_fail_for_what_is_not():
         metrics={"accuracy": Score(value=0.9), "calibration_error": Score(value=0.04)},
         params=1000,
         latency=(
-            Latency(batch_size=32, median_ms=9, p95_ms=9),
-            Latency(batch_size=1, median_ms=2, p95_ms=3),
+            LatencyResult(batch_size=32, median_ms=9, p95_ms=9),
+            LatencyResult(batch_size=1, median_ms=2, p95_ms=3),
         ),
     )
     values = measured(score, 0.7)

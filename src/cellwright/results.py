@@ -428,7 +428,7 @@ class Confusion(Result):
     """Rows are true classes, columns predicted ones."""
 
 
-class Latency(Result):
+class LatencyResult(Result):
     """Latency of a warm forward pass, in milliseconds."""
 
     batch_size: int
@@ -445,7 +445,7 @@ class ModelScore(Result):
     """The metrics by name, the task's objective first."""
     params: int | None = None
     macs: int | None = None
-    latency: tuple[Latency, ...] = ()
+    latency: tuple[LatencyResult, ...] = ()
     """Empty for models that are not networks."""
 
 

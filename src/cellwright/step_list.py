@@ -124,8 +124,8 @@ STEPS: Mapping[str, Step] = {
             name="evaluate",
             help="""Measure the found network and its baselines on the test split.
 
-            Gives accuracy with its 95 % interval, scores of each class, calibration, parameters,
-            multiply-accumulates and latency, and how far the networks are apart.""",
+            Gives the task's metrics with their 95 % intervals, its tables, such as the scores of each
+            class, parameters, multiply-accumulates and latency, and how far the networks are apart.""",
             run="cellwright.steps.evaluate:evaluate",
             artifact="scores",
             inputs=("prepare", "retrain", "baselines"),

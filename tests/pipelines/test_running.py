@@ -10,7 +10,7 @@ from cellwright.errors import DataError
 from cellwright.files import write_text
 from cellwright.report.lines import ErrorMessage, Message, read_line
 from cellwright.report.page import evaluate_metrics, evaluate_page, html
-from cellwright.spec import Store, pack_spec, parse_spec
+from cellwright.spec import StoreSection, pack_spec, parse_spec
 from cellwright.steps import prepare
 from cellwright.stores import open_store
 from cellwright_components.running import end, publish_confusion, run
@@ -66,7 +66,7 @@ def test_in_a_store_the_artifact_tells_where_the_rest_is(first_step, tmp_path, c
         write_text(folder / "manifest.json", "{}")
 
     first_step(work)
-    spec = FAKE.model_copy(update={"store": Store(uri=str(tmp_path / "volume"), claim="volume")})
+    spec = FAKE.model_copy(update={"store": StoreSection(uri=str(tmp_path / "volume"), claim="volume")})
     for name in ("first", "second"):
         output = artifact(tmp_path / name)
         run("prepare", pack_spec(spec), "", name, inputs={}, output=output)
@@ -133,7 +133,7 @@ def test_scores_reach_the_page_of_kfp(tmp_path: Path):
 
 
 def test_the_end_frees_what_a_run_held_in_the_store(tmp_path: Path, capfd):
-    spec = pack_spec(FAKE.model_copy(update={"store": Store(uri=str(tmp_path), claim="volume")}))
+    spec = pack_spec(FAKE.model_copy(update={"store": StoreSection(uri=str(tmp_path), claim="volume")}))
     store = open_store(str(tmp_path))
     store.swap("leases/a", json.dumps({"owner": "run", "version": "1"}), None)
     for state in ("COMPLETE", "SUCCEEDED"):

@@ -9,7 +9,7 @@ from cellwright.results import (
     EpochRecord,
     EvaluationResult,
     Interval,
-    Latency,
+    LatencyResult,
     ModelScore,
     RegistrationResult,
     Score,
@@ -48,7 +48,9 @@ def score(name: str, accuracy: float, params: int) -> ModelScore:
         },
         params=params,
         macs=1_234_567,
-        latency=tuple(Latency(batch_size=size, median_ms=0.5 * size, p95_ms=0.75 * size) for size in (1, 32)),
+        latency=tuple(
+            LatencyResult(batch_size=size, median_ms=0.5 * size, p95_ms=0.75 * size) for size in (1, 32)
+        ),
     )
 
 

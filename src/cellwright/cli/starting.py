@@ -10,10 +10,9 @@ import typer
 from cellwright.cli import options
 
 if TYPE_CHECKING:
-    from cellwright.data.reading import Suggestion
+    from cellwright.data.reading import SpecSuggestion
 
-DATA_SUFFIXES = (".npz", ".csv", ".tsv", ".parquet", ".jsonl", ".ts")
-"""Of files that `init` looks at; `run` takes them for data too."""
+SPEC_SUFFIXES = (".yaml", ".yml")
 _SECONDS_PER_PIXEL = 3.6e-5
 """What training a small network on one pixel of one image for some 40 epochs takes one CPU core."""
 _MINUTES = (2, 240)
@@ -56,19 +55,29 @@ def init(
 
 def spec_file(data: Path) -> Path:
     """Return the default place of the spec of data: in the current folder, with a name that specs can have."""
-    name = re.sub(r"(_train)?\.(npz|csv|tsv|parquet|jsonl|ts)$", "", data.resolve().name.lower())
+    name = data.resolve().name.lower()
+    if (suffix := Path(name).suffix) in _data_suffixes():
+        name = name.removesuffix(suffix).removesuffix("_train")
     name = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
     return Path(f"{name or 'search'}.yaml")
 
 
 def spec_of(place: Path) -> Path:
     """Return the spec of a place: itself, or for data, the one that `init` writes; it is written if it is not there."""
-    if not (place.is_dir() or place.suffix in DATA_SUFFIXES):
+    if place.suffix in ("", *SPEC_SUFFIXES) and not place.is_dir():
+        return place
+    if not (place.is_dir() or place.suffix in _data_suffixes()):
         return place
     spec = spec_file(place)
     if not spec.exists():
         write_spec(place, spec)
     return spec
+
+
+def _data_suffixes() -> set[str]:
+    from cellwright.spec import SOURCES
+
+    return {suffix for section in SOURCES.section_types() for suffix in section.SUFFIXES}
 
 
 def write_spec(data: Path, target: Path) -> None:
@@ -110,7 +119,7 @@ def write_spec(data: Path, target: Path) -> None:
     load_spec(target)
 
 
-def _race(suggestion: "Suggestion") -> list[str]:
+def _race(suggestion: "SpecSuggestion") -> list[str]:
     return [
         "space:",
         "  kind: stages            # hand-designed networks, and what is between them",

@@ -18,7 +18,7 @@ Contents = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suggestion:
+class SpecSuggestion:
     """A suggestion how to read data of an unknown kind."""
 
     keys: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Reader(ABC):
         self.section = section
 
     @classmethod
-    def suggest(cls, path: Path) -> Suggestion | None:
+    def suggest(cls, path: Path) -> SpecSuggestion | None:
         """Return how the data at the path could be read, without reading all of it; None if this reader cannot read it.
 
         Raises:
@@ -88,7 +88,7 @@ def build_reader(section: DataSection) -> Reader:
     return load_class(section.reader, Reader)(section)  # type: ignore[type-abstract]
 
 
-def suggest_data(path: Path, sections: Mapping[str, type[DataSection]]) -> tuple[str, Suggestion] | None:
+def suggest_data(path: Path, sections: Mapping[str, type[DataSection]]) -> tuple[str, SpecSuggestion] | None:
     """Return the first kind of source that can read the data at the path, and how; None if there is none."""
     for kind, section in sections.items():
         reader = load_class(section.reader, Reader)  # type: ignore[type-abstract]

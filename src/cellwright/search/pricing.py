@@ -47,7 +47,7 @@ class Prices(Result):
     """Seconds per step of the measured networks, by the genotype's line."""
     constant: float
     parts: tuple[float, ...]
-    """Cost of each of `FEATURES`."""
+    """Cost of depth, MACs and memory."""
     bfloat16_ratio: float | None = None
     """Time of a step in bfloat16 relative to float32; None if it was not measured."""
     spent: float = 0.0
@@ -58,9 +58,6 @@ class Prices(Result):
         return self.constant + sum(part * value for part, value in zip(self.parts, features, strict=True))
 
 
-FEATURES = ("depth", "MACs", "memory")
-
-
 def clock_of(device: torch.device) -> Callable[[], float]:
     """Return the clock for measuring training: on a CPU, the time of this process's threads, unaffected by load."""
     if device.type == "cpu":
@@ -69,7 +66,7 @@ def clock_of(device: torch.device) -> Callable[[], float]:
 
 
 def features_of(genotype: Genotype, setting: Setting) -> tuple[float, ...]:
-    """Return the features of a genotype that its price is estimated from, one for each of `FEATURES`."""
+    """Return the features of a genotype that its price is estimated from, depth, MACs and memory."""
     cost = trace_genotype(setting.final_space, setting.task, genotype)
     return (cost.depth / 10, cost.macs / 1e7, cost.memory_bytes / 1e6)
 

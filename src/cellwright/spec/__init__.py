@@ -25,7 +25,7 @@ from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.section import Section
 from cellwright.spec.space import SpaceSection
 from cellwright.spec.start import Start
-from cellwright.spec.store import Store
+from cellwright.spec.store import StoreSection
 from cellwright.spec.strategy import (
     AlphaSection,
     AshaScheduler,
@@ -74,7 +74,7 @@ __all__ = [
     "Section",
     "SpaceSection",
     "Start",
-    "Store",
+    "StoreSection",
     "StoredData",
     "StrategySection",
     "TaskSection",

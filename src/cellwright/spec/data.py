@@ -23,6 +23,8 @@ class DataSection(Section):
     """The keys that name files and folders."""
     FOLDERS: ClassVar[tuple[str, ...]] = ()
     """Those of them that name folders."""
+    SUFFIXES: ClassVar[tuple[str, ...]] = ()
+    """Suffixes of the files that `init` can write a spec for."""
 
     test_fraction: Fraction = 0.2
     """Fraction of the examples set aside for `evaluate`; ignored if the source has its own test set."""

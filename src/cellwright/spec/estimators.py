@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from cellwright.spec.section import Section
-from cellwright.spec.strategy import PositiveFloat, Share
+from cellwright.spec.strategy import PositiveFloat, PositiveShare
 
 COSTS = ("params", "macs", "depth", "memory_mb")
 """Metrics of every architecture, without any estimator."""
@@ -19,7 +19,7 @@ class EstimatorSection(Section):
     """Import path of the estimator's class."""
 
     kind: str
-    keep: Share = 1.0
+    keep: PositiveShare = 1.0
     """Fraction of the architectures that are passed to the next estimator, ranked by this one's score."""
 
     @abstractmethod

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cellwright.spec.retrain import Share
+from cellwright.spec.retrain import ShareBelowOne
 from cellwright.spec.section import Section
 
 Bounds = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
@@ -24,7 +24,7 @@ class Gate(Section):
     by less than `margin`."""
     margin: float = Field(default=0.01, ge=0)
     """By how much of the task's objective a version that is not inferior may be worse."""
-    gain: Share = 0.1
+    gain: ShareBelowOne = 0.1
     """By what share of the champion's parameters or latency such a version must be smaller or faster."""
     level: float = Field(default=0.05, gt=0, lt=0.5)
     """The highest probability that a version which is not better passes: of all versions together that are compared on

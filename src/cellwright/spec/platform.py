@@ -178,7 +178,7 @@ def _is_step(name: str) -> str:
     return name
 
 
-StepName = Annotated[str, AfterValidator(_is_step), Field(json_schema_extra={"enum": list(STEPS)})]
+KnownStep = Annotated[str, AfterValidator(_is_step), Field(json_schema_extra={"enum": list(STEPS)})]
 
 
 class Pipeline(DeployedSection):
@@ -188,7 +188,7 @@ class Pipeline(DeployedSection):
     """Image of the steps; by default, the released one of this version."""
     service_account: str | None = None
     """Service account of the steps' pods, in the namespace of the pipeline's runs; KFP's own by default."""
-    resources: dict[StepName, Resources] = {}
+    resources: dict[KnownStep, Resources] = {}
     """Resources of individual steps; by default, the spec's `resources`."""
     max_seconds: int = Field(default=7 * 86400, ge=1)
     """Time limit of one attempt of a step."""

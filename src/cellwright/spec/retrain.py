@@ -9,7 +9,7 @@ from cellwright.spec.section import Section
 from cellwright.spec.start import ModelAddress
 from cellwright.spec.strategy import NonNegativeFloat, PositiveFloat, Precision
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Retrain(Section):
@@ -27,16 +27,16 @@ class Retrain(Section):
     """Momentum of sgd, with Nesterov's correction."""
     weight_decay: NonNegativeFloat = 0.05
     """Applied to convolutions and linear layers, not to norms, biases and tables of embeddings."""
-    warmup: Share = 0.05
+    warmup: ShareBelowOne = 0.05
     """Fraction of the steps in which the learning rate rises to its peak."""
     gradient_clip: PositiveFloat | None = 5.0
     """Maximum norm of the gradient; a longer one is scaled down to it. Null for no limit."""
-    label_smoothing: Share = 0.1
+    label_smoothing: ShareBelowOne = 0.1
     """Share of each label that is spread evenly over all classes."""
-    drop_path: Share = 0.1
+    drop_path: ShareBelowOne = 0.1
     """Probability of dropping a path (an edge of a cell, a branch of a residual block) in the last epoch; it grows
     linearly from 0."""
-    ema_decay: Share | None = 0.99
+    ema_decay: ShareBelowOne | None = 0.99
     """Decay per step of the moving average of the weights, which is evaluated; null for none."""
     precision: Precision = "auto"
     """`auto` is bfloat16 if the device is faster with it (GPUs since Ampere), otherwise float32."""

@@ -27,7 +27,7 @@ from cellwright.spec.runner import RunnerSection
 from cellwright.spec.section import Section
 from cellwright.spec.space import SpaceSection
 from cellwright.spec.start import Start
-from cellwright.spec.store import Store
+from cellwright.spec.store import StoreSection
 from cellwright.spec.strategy import Budget, StrategySection
 from cellwright.spec.task import TaskSection
 from cellwright.spec.tune import Hyperparameters, Tune
@@ -73,7 +73,7 @@ class SearchSpec(Section):
     start: Start = Start()
     runner: Annotated[RunnerSection, RUNNERS] = Field(default_factory=RUNNERS.default)
     """Where trials run. A trial is one evaluation of a sampled search, or a whole one-shot search for one seed."""
-    store: Store | None = None
+    store: StoreSection | None = None
     """Storage for the files that steps and trials on a cluster share."""
     retrain: Retrain = Retrain()
     evaluate: Evaluate = Evaluate()

@@ -12,7 +12,7 @@ BUILT_IN = r"(s3://[a-z0-9.-]+(/.*[^/])?|/.*[^/])"
 """Addresses of the built-in stores."""
 
 
-class Store(DeployedSection):
+class StoreSection(DeployedSection):
     """Storage that steps and trials on a cluster share, for prepared data, requests, checkpoints and results."""
 
     uri: Annotated[str, Form(r"^([a-z][a-z0-9+.-]*://.+|/.*[^/])$", "s3://BUCKET/PREFIX or an absolute path")]

@@ -8,7 +8,7 @@ from cellwright.spec.section import Section
 
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -59,9 +59,9 @@ class Guard(Section):
     alphas' regularisation and continue. `off`: only report."""
     max_skip_fraction: float = Field(default=0.8, ge=0, le=1)
     """Maximum fraction of skip connections among the derived edges."""
-    max_drop: Share | None = None
+    max_drop: PositiveShare | None = None
     """Maximum drop of the validation objective from the supernet to the derived network with the same weights."""
-    max_gap: Share | None = None
+    max_gap: PositiveShare | None = None
     """Maximum drop of the objective from training to validation batches."""
     strength: PositiveFloat = 5.0
     """Increase of the β regularisation's weight each time `regularise` applies."""

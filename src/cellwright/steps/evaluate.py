@@ -10,7 +10,14 @@ from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Split
 from cellwright.nn.cost import measure_latency
 from cellwright.progress import Progress
-from cellwright.results import OUTPUTS, Comparison, EvaluationResult, Latency, ModelScore, TrainingResult
+from cellwright.results import (
+    OUTPUTS,
+    Comparison,
+    EvaluationResult,
+    LatencyResult,
+    ModelScore,
+    TrainingResult,
+)
 from cellwright.spec import Evaluate, SearchSpec
 from cellwright.steps import Inputs
 from cellwright.tasks.base import Task, read_task
@@ -81,9 +88,9 @@ def _score(
     return score, outputs
 
 
-def _latency(network: torch.nn.Module, task: Task, batch_size: int, repeats: int) -> Latency:
+def _latency(network: torch.nn.Module, task: Task, batch_size: int, repeats: int) -> LatencyResult:
     times = measure_latency(network, task.example(batch_size), repeats=repeats)
-    return Latency(
+    return LatencyResult(
         batch_size=batch_size,
         median_ms=times[len(times) // 2],
         p95_ms=times[min(len(times) - 1, int(0.95 * len(times)))],

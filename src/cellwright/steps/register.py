@@ -41,8 +41,8 @@ from cellwright.stores import LEASES, leased, store_of
 from cellwright.tasks.base import Task, read_task
 from cellwright.tracking import (
     GATE_TAG,
-    ColumnsModel,
     Lifecycle,
+    LoggedColumns,
     MlflowTracker,
     RunRecord,
     mlflow_retry,
@@ -181,14 +181,14 @@ def _card(spec: SearchSpec, inputs: Inputs, uri: str) -> ModelCard:
     )
 
 
-def _columns_model(task: Task, network: nn.Module, examples: Examples, onnx: Path) -> ColumnsModel | None:
+def _columns_model(task: Task, network: nn.Module, examples: Examples, onnx: Path) -> LoggedColumns | None:
     """Return the model of named columns, where people have those."""
     columns = task.as_columns(examples)
     if columns is None:
         return None
     with torch.inference_mode():
         outputs = network(*examples)
-    return ColumnsModel(onnx=onnx, example=columns, predictions=task.predictions(outputs))
+    return LoggedColumns(onnx=onnx, example=columns, predictions=task.predictions(outputs))
 
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:

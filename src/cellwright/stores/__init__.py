@@ -5,7 +5,7 @@ from collections.abc import Callable
 from cellwright.errors import CellwrightError
 from cellwright.importing import load_class
 from cellwright.spec import STORES
-from cellwright.spec.store import Store as StoreSection
+from cellwright.spec.store import StoreSection
 from cellwright.stores.attempts import attempting, download_initial, finished, pull, push, upload_initial
 from cellwright.stores.base import Store
 from cellwright.stores.client import NoCredentials

@@ -7,7 +7,7 @@ imported when the first `MlflowTracker` is made.
 from cellwright.tracking.lifecycle import GATE_TAG, Champion, Lifecycle, VersionFacts, version_facts
 from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.moves import CHAMPION, ChampionMoved, Move, NotPromoted
-from cellwright.tracking.record import ColumnsModel, RegisteredModel, RunRecord, Status, TrialRecord
+from cellwright.tracking.record import LoggedColumns, RegisteredModel, RunRecord, Status, TrialRecord
 from cellwright.tracking.retrying import MlflowUnavailable, NotAllowed, mlflow_retry
 from cellwright.tracking.server import UnknownHost, check_server
 from cellwright.tracking.tracker import (
@@ -31,7 +31,7 @@ __all__ = [
     "GATE_TAG",
     "Champion",
     "ChampionMoved",
-    "ColumnsModel",
+    "LoggedColumns",
     "Lifecycle",
     "LiveLogging",
     "MlflowUnavailable",

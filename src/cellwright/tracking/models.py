@@ -23,14 +23,12 @@ from cellwright.credentials import without_credentials
 from cellwright.tracking.champion import move_champion, moves
 from cellwright.tracking.connection import quiet, unless_exists
 from cellwright.tracking.moves import CHALLENGER, CHAMPION, Move, utc_now
-from cellwright.tracking.record import KEY_TAG
+from cellwright.tracking.record import KEY_TAG, LoggedColumns
 from cellwright.tracking.registry import FILES_TAG, digests
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
-
-    from cellwright.tracking.record import ColumnsModel
 
 
 def find_version(client: MlflowClient, name: str, key: str) -> ModelVersion | None:
@@ -47,7 +45,7 @@ def log_model(
     inputs: "Mapping[str, npt.NDArray[Any]]",
     metadata: Mapping[str, Any],
     extra_files: Mapping[str, Path],
-    columns: "ColumnsModel | None" = None,
+    columns: LoggedColumns | None = None,
 ) -> str:
     """Return the id of the run's LoggedModel, which holds all files when its status is READY."""
     with quiet():

@@ -89,7 +89,7 @@ def require_key(key: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ColumnsModel:
+class LoggedColumns:
     """A model that takes named columns rather than one array, as ONNX that takes each by its name."""
 
     onnx: Path

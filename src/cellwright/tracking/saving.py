@@ -23,7 +23,7 @@ from packaging.version import Version
 from cellwright.errors import CellwrightError
 from cellwright.nn.export import RawInputs
 from cellwright.results import PT2
-from cellwright.tracking.record import EXTRA_FILES, ColumnsModel
+from cellwright.tracking.record import EXTRA_FILES, LoggedColumns
 from cellwright.tracking.staging import staged
 
 Array = npt.NDArray[Any]
@@ -117,7 +117,7 @@ def _save_with_several_inputs(
 def save_columns_model(
     folder: Path,
     logged: LoggedModel,
-    columns: ColumnsModel,
+    columns: LoggedColumns,
     metadata: Mapping[str, Any],
     extra_files: Mapping[str, Path],
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cellwright.retrying import Retry
 from cellwright.tracking.record import (
     EXTRA_FILES,
-    ColumnsModel,
+    LoggedColumns,
     RegisteredModel,
     RunRecord,
     Status,
@@ -190,7 +190,7 @@ class MlflowTracker:
         tags: Mapping[str, str],
         extra_files: Mapping[str, Path],
         key: str,
-        columns: ColumnsModel | None = None,
+        columns: LoggedColumns | None = None,
         description: str | None = None,
         has_gate: bool = False,
     ) -> RegisteredModel:

@@ -7,7 +7,7 @@ from kubernetes import client
 from cellwright.report.lines import ErrorMessage, write_line
 from cellwright.runners.kubernetes.pods import TrialPods, problem_of
 from cellwright.runners.kubernetes.section import JobsSection
-from cellwright.spec import Resources, Store
+from cellwright.spec import Resources, StoreSection
 
 PROFILE = {
     "cpu": "2",
@@ -28,7 +28,7 @@ def job_of(profile: dict[str, Any], store: dict[str, Any] | None = None, **runne
     pods = TrialPods(
         search="digits-1",
         runner=JobsSection.model_validate({"kind": "jobs", **runner}),
-        store=Store.model_validate(store or {"uri": "s3://bucket/nas"}),
+        store=StoreSection.model_validate(store or {"uri": "s3://bucket/nas"}),
         image="image:1",
         resources=Resources.model_validate(profile),
     )

@@ -11,7 +11,7 @@ from cellwright.runners import Key, Outcome, Trials
 from cellwright.runners.kubernetes.base import KubernetesRunner
 from cellwright.runners.kubernetes.pods import TrialPods
 from cellwright.runners.kubernetes.section import JobsSection
-from cellwright.spec import Resources, SearchSpec, Store
+from cellwright.spec import Resources, SearchSpec, StoreSection
 from cellwright.stores import attempting
 
 
@@ -39,7 +39,7 @@ def test_a_search_pulls_nothing_but_results_from_a_trial(tmp_path: Path):
     pods = TrialPods(
         search="digits-1",
         runner=JobsSection(kind="jobs"),
-        store=Store(uri=str(tmp_path / "volume"), claim="volume"),
+        store=StoreSection(uri=str(tmp_path / "volume"), claim="volume"),
         image="image:1",
         resources=Resources(),
     )

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from cellwright.spec.estimators import EstimatorSection
-from cellwright.spec.strategy import Share
+from cellwright.spec.strategy import PositiveShare
 
 
 class ShortTrainingSection(EstimatorSection):
@@ -16,11 +16,11 @@ class ShortTrainingSection(EstimatorSection):
     kind: Literal["short-training"] = "short-training"
     epochs: int = Field(default=10, ge=1)
     """Passes over the training data."""
-    data: Share = 1.0
+    data: PositiveShare = 1.0
     """Fraction of the training split."""
-    resolution: Share = 1.0
+    resolution: PositiveShare = 1.0
     """Fraction of the height and width of the task's maps, if the task can shrink them."""
-    channels: Share = 1.0
+    channels: PositiveShare = 1.0
     """Fraction of the space's channels."""
     median_stopping: int | None = Field(default=5, ge=1)
     """Stop a training whose objective after an epoch is below the median of earlier architectures at that epoch, once

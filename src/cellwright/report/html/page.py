@@ -49,7 +49,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ReportPart:
     """One element of a section."""
 
     kind: Literal["text", "code", "table", "figures", "pictures"]
@@ -66,15 +66,15 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class ReportSection:
     """A section of the page, listed in the table of contents."""
 
     id: str
     title: str
-    parts: Sequence[Part] = field(default_factory=tuple)
+    parts: Sequence[ReportPart] = field(default_factory=tuple)
 
 
-def render(run: RunReport, more: Sequence[Section] = ()) -> str:
+def render(run: RunReport, more: Sequence[ReportSection] = ()) -> str:
     """Return the HTML of the page.
 
     Args:
@@ -92,20 +92,24 @@ def render(run: RunReport, more: Sequence[Section] = ()) -> str:
     return template.render(run=run, sections=sections, style=style)
 
 
-def _sections(run: RunReport) -> Iterator[Section]:
+def _sections(run: RunReport) -> Iterator[ReportSection]:
     if run.evaluation:
-        yield Section(id="leaderboard", title="Leaderboard", parts=tuple(_leaderboard(run, run.evaluation)))
+        yield ReportSection(
+            id="leaderboard", title="Leaderboard", parts=tuple(_leaderboard(run, run.evaluation))
+        )
     if run.search:
-        yield Section(id="architecture", title="Architecture", parts=tuple(_architecture(run.search)))
-        yield Section(id="search", title="How the search went", parts=tuple(_search(run.search)))
+        yield ReportSection(id="architecture", title="Architecture", parts=tuple(_architecture(run.search)))
+        yield ReportSection(id="search", title="How the search went", parts=tuple(_search(run.search)))
     if run.trainings:
-        yield Section(id="training", title="Learning curves", parts=tuple(_training(run)))
+        yield ReportSection(id="training", title="Learning curves", parts=tuple(_training(run)))
     if run.evaluation:
-        yield Section(id="details", title="Scores in detail", parts=tuple(_details(run, run.evaluation)))
-    yield Section(id="data", title="Data", parts=tuple(_data(run)))
+        yield ReportSection(
+            id="details", title="Scores in detail", parts=tuple(_details(run, run.evaluation))
+        )
+    yield ReportSection(id="data", title="Data", parts=tuple(_data(run)))
 
 
-def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]:
+def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[ReportPart]:
     board, objective = run.leaderboard, evaluation.objective
     sizes = [latency.batch_size for latency in evaluation.found.latency]
     names = [objective, *(name for name in evaluation.found.metrics if name != objective)][:LEADING_METRICS]
@@ -124,7 +128,7 @@ def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]
             ]
         )
     titles = [name.replace("_", " ") for name in names]
-    yield Part(
+    yield ReportPart(
         kind="table",
         caption=f"On {evaluation.num_examples} test examples, which nothing else has seen; seed {run.seed}. "
         f"Latency: median of warm forward passes on {evaluation.device}.",
@@ -159,7 +163,7 @@ def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]
                 caption=f"{title}: up and left is better.",
             )
         )
-    yield Part(kind="figures", figures=drawn)
+    yield ReportPart(kind="figures", figures=drawn)
 
 
 def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -171,23 +175,23 @@ def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return front
 
 
-def _architecture(search: SearchResult) -> Iterator[Part]:
+def _architecture(search: SearchResult) -> Iterator[ReportPart]:
     if search.genotype.space == SPACE:
         drawing = Figure(svg=blocks.draw(search.genotype, "The found network"), caption="The found network")
-        yield Part(kind="figures", figures=[drawing])
+        yield ReportPart(kind="figures", figures=[drawing])
         rows = list(stages.rows(search.genotype))
-        yield Part(
+        yield ReportPart(
             kind="table", caption="Stages; sides are shares of the image's", columns=stages.COLUMNS, rows=rows
         )
     else:
         yield _cells(search.genotype)
-    yield Part(kind="code", caption="Genotype in one line", text=search.genotype.to_line())
+    yield ReportPart(kind="code", caption="Genotype in one line", text=search.genotype.to_line())
     if search.tuned:
         yield _pairs("Hyperparameters that were found", search.tuned)
 
 
-def _cells(genotype: Genotype) -> Part:
-    return Part(
+def _cells(genotype: Genotype) -> ReportPart:
+    return ReportPart(
         kind="figures",
         figures=[
             Figure(
@@ -198,14 +202,14 @@ def _cells(genotype: Genotype) -> Part:
     )
 
 
-def _search(search: SearchResult) -> Iterator[Part]:
+def _search(search: SearchResult) -> Iterator[ReportPart]:
     sampled = search.epoch is None
     what = "evaluation" if sampled else "epoch"
     number = len(search.history)
-    yield Part(kind="text", text=f"{number} {what}{'s' * (number != 1)} in {search.seconds:.0f} s.")
-    yield from (Part(kind="text", text=remark) for remark in search.remarks)
+    yield ReportPart(kind="text", text=f"{number} {what}{'s' * (number != 1)} in {search.seconds:.0f} s.")
+    yield from (ReportPart(kind="text", text=remark) for remark in search.remarks)
     if search.race:
-        yield Part(
+        yield ReportPart(
             kind="table",
             caption=f"{RACE_TITLE}. {RACE_CAPTION}",
             columns=RACE_COLUMNS,
@@ -225,7 +229,7 @@ def _search(search: SearchResult) -> Iterator[Part]:
         drawn += _curves({"": search.history}, "of the supernet")
     if search.decidedness:
         drawn += [_alphas(one) for one in search.decidedness.alphas]
-    yield Part(kind="figures", figures=drawn)
+    yield ReportPart(kind="figures", figures=drawn)
 
 
 def _alphas(alphas: Alphas) -> Figure:
@@ -238,8 +242,8 @@ def _alphas(alphas: Alphas) -> Figure:
     )
 
 
-def _training(run: RunReport) -> Iterator[Part]:
-    yield Part(
+def _training(run: RunReport) -> Iterator[ReportPart]:
+    yield ReportPart(
         kind="figures",
         figures=_curves({training.name: training.history for training in run.trainings}, "of each network"),
     )
@@ -269,9 +273,9 @@ def _names(history: Sequence[EpochRecord]) -> list[str]:
     return list(dict.fromkeys(name for record in history for name in record.metrics))
 
 
-def _details(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]:
+def _details(run: RunReport, evaluation: EvaluationResult) -> Iterator[ReportPart]:
     metrics = list(evaluation.found.metrics)
-    yield Part(
+    yield ReportPart(
         kind="table",
         caption="All metrics",
         columns=["network", *(name.replace("_", " ") for name in metrics)],
@@ -281,7 +285,7 @@ def _details(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]:
     for comparison in evaluation.comparisons:
         verdict = "the two differ" if comparison.excludes_zero else "the examples cannot tell the two apart"
         low, high = comparison.interval.low, comparison.interval.high
-        yield Part(
+        yield ReportPart(
             kind="text",
             text=f"Found less {comparison.baseline}: {comparison.difference:+.4f}, 95 % interval {low:+.4f} to "
             f"{high:+.4f}: {verdict}.",
@@ -290,7 +294,7 @@ def _details(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]:
     confusion = evaluation.confusion
     if confusion and len(confusion.names) <= MOST_CLASSES:
         totals = [max(sum(row), 1) for row in confusion.counts]
-        yield Part(
+        yield ReportPart(
             kind="table",
             caption="What is taken for what: rows are true, columns predicted.",
             columns=["true", *confusion.names],
@@ -304,22 +308,22 @@ def _details(run: RunReport, evaluation: EvaluationResult) -> Iterator[Part]:
         )
 
 
-def _score_table(table: ScoreTable) -> Part:
+def _score_table(table: ScoreTable) -> ReportPart:
     rows = [[value if isinstance(value, str) else f"{value:.4g}" for value in row] for row in table.rows]
-    return Part(kind="table", caption=table.title, columns=table.columns, rows=rows)
+    return ReportPart(kind="table", caption=table.title, columns=table.columns, rows=rows)
 
 
-def _data(run: RunReport) -> Iterator[Part]:
+def _data(run: RunReport) -> Iterator[ReportPart]:
     yield _pairs(
         "What the networks learn from",
         {"source": run.source, "task": run.task, **run.split_sizes, "content (SHA-256)": run.content_hash},
     )
 
 
-def _reproducing(run: RunReport) -> Section:
+def _reproducing(run: RunReport) -> ReportSection:
     times = {step: f"{seconds:.1f}" for step, seconds in run.seconds.items()}
     parts = [
-        Part(
+        ReportPart(
             kind="table",
             caption="Where the time went, and the digest of all that each step's result depends on",
             columns=["step", "seconds", "key"],
@@ -337,9 +341,9 @@ def _reproducing(run: RunReport) -> Section:
                 },
             )
         )
-    return Section(id="reproduce", title="Time, and how to repeat it", parts=parts)
+    return ReportSection(id="reproduce", title="Time, and how to repeat it", parts=parts)
 
 
-def _pairs(caption: str, pairs: dict[str, Any]) -> Part:
+def _pairs(caption: str, pairs: dict[str, Any]) -> ReportPart:
     rows = [[name, str(value)] for name, value in pairs.items() if value is not None]
-    return Part(kind="table", caption=caption, columns=["what", "value"], rows=rows)
+    return ReportPart(kind="table", caption=caption, columns=["what", "value"], rows=rows)

@@ -7,14 +7,14 @@ from pathlib import Path
 from torch import Tensor
 
 from cellwright.data.prepared import PreparedData
-from cellwright.report.html.page import Part, Picture, Section
+from cellwright.report.html.page import Picture, ReportPart, ReportSection
 from cellwright.tasks.base import Task, read_task
 
 SHOWN = 24
 """Number of pictures in a section."""
 
 
-def sections(prepared: Path, outputs: Mapping[str, Tensor], found: str) -> Iterator[Section]:
+def sections(prepared: Path, outputs: Mapping[str, Tensor], found: str) -> Iterator[ReportSection]:
     """Yield the sections of a run whose inputs can be shown as pictures.
 
     Args:
@@ -30,13 +30,17 @@ def sections(prepared: Path, outputs: Mapping[str, Tensor], found: str) -> Itera
     samples = [
         _picture(task, data.train.inputs, row, "training example") for row in range(0, len(data.train), step)
     ]
-    yield Section(id="samples", title="Samples of the data", parts=[Part(kind="pictures", pictures=samples)])
+    yield ReportSection(
+        id="samples", title="Samples of the data", parts=[ReportPart(kind="pictures", pictures=samples)]
+    )
     if found in outputs:
         worst = islice(task.wrong_outputs(outputs[found], data.test.targets), SHOWN)
         wrong = [_picture(task, data.test.inputs, row, caption) for row, caption in worst]
         text = "None of the test examples." if not wrong else "On the test split, the most confident first."
-        parts = [Part(kind="text", text=text), Part(kind="pictures", pictures=wrong)]
-        yield Section(id="wrong-predictions", title="Wrong predictions of the found network", parts=parts)
+        parts = [ReportPart(kind="text", text=text), ReportPart(kind="pictures", pictures=wrong)]
+        yield ReportSection(
+            id="wrong-predictions", title="Wrong predictions of the found network", parts=parts
+        )
 
 
 def _picture(task: Task, inputs: tuple[Tensor, ...], row: int, caption: str) -> Picture:

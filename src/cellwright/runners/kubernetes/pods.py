@@ -9,7 +9,7 @@ from cellwright.container_images import CELLWRIGHT
 from cellwright.pod_labels import SEARCH, TRIAL
 from cellwright.report.lines import last_error
 from cellwright.runners.kubernetes.section import ClusterSection
-from cellwright.spec import Resources, SearchSpec, Store
+from cellwright.spec import Resources, SearchSpec, StoreSection
 
 CONTAINER = "trial"
 USER = 1000
@@ -56,7 +56,7 @@ class TrialPods:
 
     search: str
     runner: ClusterSection
-    store: Store
+    store: StoreSection
     image: str
     resources: Resources
 

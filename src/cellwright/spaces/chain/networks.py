@@ -71,7 +71,7 @@ class FeatureMaps:
         return self._maps[source]
 
 
-class Layer(nn.Module):
+class ChainLayer(nn.Module):
     """One layer. Narrower widths use the leading channels of the widest one."""
 
     def __init__(
@@ -159,7 +159,7 @@ class ChainSkeleton(nn.Module):
         self.widths: list[list[int]] = []
         channels_before = [channels]
         for place, layer_options in zip(self.places, options, strict=True):
-            layer = Layer(layer_options, place.channels, channels_before, primitives, affine)
+            layer = ChainLayer(layer_options, place.channels, channels_before, primitives, affine)
             self.layers.append(layer)
             self.widths.append(layer.widths)
             channels_before.append(max(layer.widths))

@@ -11,7 +11,7 @@ from cellwright.nn.dropping import Droppable, times_kept
 from cellwright.nn.places import CellPlace
 from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
 from cellwright.spaces.darts.feature import Feature
-from cellwright.spaces.darts.skeleton import Skeleton
+from cellwright.spaces.darts.skeleton import DartsSkeleton
 from cellwright.tasks.base import Task
 
 
@@ -50,7 +50,7 @@ class GenotypeCell(nn.Module):
         return features[self.cell.num_inputs :]
 
 
-class Network(Skeleton, Droppable):
+class Network(DartsSkeleton, Droppable):
     """A genotype's cells in the skeleton, from raw inputs to outputs, with drop path on its edges."""
 
     def __init__(

@@ -31,7 +31,7 @@ class CellInputs(nn.Module):
         return [self.older(older_BCHW), self.newer(newer_BCHW)]
 
 
-class Skeleton(nn.Module):
+class DartsSkeleton(nn.Module):
     """Stem and classifier around cells; subclasses define the cells."""
 
     def __init__(self, task: Task, *, num_cells: int, channels: int, num_nodes: int, affine: bool) -> None:

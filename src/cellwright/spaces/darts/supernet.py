@@ -12,7 +12,7 @@ from cellwright.nn.primitives import PRIMITIVES, Primitive, PrimitiveFactory
 from cellwright.nn.wide import is_worthwhile, wide_outputs
 from cellwright.spaces.darts.feature import Feature
 from cellwright.spaces.darts.network import Network
-from cellwright.spaces.darts.skeleton import Skeleton
+from cellwright.spaces.darts.skeleton import DartsSkeleton
 from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.supernet import Active, Mixture, Supernet, mixed_channels
 from cellwright.tasks.base import Task
@@ -189,7 +189,7 @@ class PartialCell(MixedCell):
                 sums[node] = term if total is None else total + term
 
 
-class DartsSupernet(Skeleton, Supernet):
+class DartsSupernet(DartsSkeleton, Supernet):
     """All DARTS cells in one network.
 
     Args:

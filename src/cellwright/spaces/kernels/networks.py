@@ -16,7 +16,7 @@ from cellwright.spaces.supernet import Active, Mixture, Supernet
 from cellwright.tasks.base import Task
 
 
-class Convolutions(nn.Module):
+class KernelConvolutions(nn.Module):
     """A layer: convolutions of several shapes, whose weighted sum is computed as one convolution, then a norm.
 
     On maps of height 1, kernels have height 1 too, to avoid computation outside the map.
@@ -52,7 +52,7 @@ class Convolutions(nn.Module):
         return normalised
 
 
-class Block(nn.Module):
+class KernelBlock(nn.Module):
     """Two layers with a shortcut."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Block(nn.Module):
         super().__init__()
         widths = [before] + [channels] * (LAYERS_PER_BLOCK - 1)
         self.layers = nn.ModuleList(
-            Convolutions(width, channels, of_layer, height=height)
+            KernelConvolutions(width, channels, of_layer, height=height)
             for width, of_layer in zip(widths, shapes, strict=True)
         )
         self.shortcut = nn.Sequential(nn.Conv2d(before, channels, 1, bias=False), Norm(channels, affine=True))
@@ -86,7 +86,7 @@ class Block(nn.Module):
         return torch.relu(y_BCHW + self.shortcut(x_BCHW))
 
 
-class Skeleton(nn.Module):
+class KernelSkeleton(nn.Module):
     """Adapter, blocks and head; the caller supplies the convolutions of the layers."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Skeleton(nn.Module):
         widths = [section.channels] + [2 * section.channels] * (section.num_blocks - 1)
         self.adapter = task.adapter()
         self.blocks = nn.ModuleList(
-            Block(
+            KernelBlock(
                 before,
                 width,
                 shapes[LAYERS_PER_BLOCK * number : LAYERS_PER_BLOCK * (number + 1)],
@@ -108,7 +108,7 @@ class Skeleton(nn.Module):
         self.head = task.head(widths[-1])
 
 
-class KernelNetwork(Skeleton, Droppable):
+class KernelNetwork(KernelSkeleton, Droppable):
     """A genotype's network, from raw inputs to outputs, with drop path on its blocks."""
 
     def __init__(self, task: Task, section: KernelsSection, genotype: Genotype) -> None:
@@ -130,7 +130,7 @@ class KernelNetwork(Skeleton, Droppable):
         return outputs
 
 
-class KernelSupernet(Skeleton, Supernet):
+class KernelSupernet(KernelSkeleton, Supernet):
     """All kernels in every layer, each multiplied by its weight in the mixture."""
 
     def __init__(self, task: Task, section: KernelsSection) -> None:

@@ -25,7 +25,7 @@ NOTHING = -1e4
 """What an absent word counts where the largest value is taken."""
 
 
-class Layer(nn.Module):
+class TokenLayer(nn.Module):
     """What a norm and an operation add to words in a row."""
 
     def __init__(self, width: int) -> None:
@@ -44,7 +44,7 @@ class Layer(nn.Module):
         raise NotImplementedError
 
 
-class Convolution(Layer):
+class TokenConvolution(TokenLayer):
     """A convolution over some words, and a ReLU."""
 
     def __init__(self, width: int, size: int) -> None:
@@ -56,7 +56,7 @@ class Convolution(Layer):
         return functional.relu(self.conv(x_BWC.transpose(1, 2))).transpose(1, 2)
 
 
-class MaxPooling(Layer):
+class MaxPooling(TokenLayer):
     """The largest value of a word and those beside it."""
 
     def operation(self, x_BWC: Tensor, mask_BW1: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class MaxPooling(Layer):
         return functional.max_pool1d(x_BWC.transpose(1, 2), 3, stride=1, padding=1).transpose(1, 2)
 
 
-class Attention(Layer):
+class Attention(TokenLayer):
     """Attention of one head to all words: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762."""
 
     def __init__(self, width: int) -> None:
@@ -79,14 +79,14 @@ class Attention(Layer):
         return found
 
 
-def build_layer(name: str, width: int) -> Layer:
+def build_layer(name: str, width: int) -> TokenLayer:
     """Return a layer by the name that genotypes have for it."""
     if name == "attention":
         return Attention(width)
-    return MaxPooling(width) if name == "max3" else Convolution(width, int(name.removeprefix("conv")))
+    return MaxPooling(width) if name == "max3" else TokenConvolution(width, int(name.removeprefix("conv")))
 
 
-class Row(nn.Module):
+class TokenLayers(nn.Module):
     """Layers of one width on words in a row; which of them there are is up to who builds it.
 
     Args:
@@ -143,7 +143,7 @@ class TokenNetwork(Droppable):
         (width,) = taken[space.WIDTH]
         names = [space.layers[choice] for choice in taken[space.LAYER]]
         self.adapter = task.adapter()
-        self.row = Row(task, _channels(section, space.widths[width]), [(name,) for name in names])
+        self.row = TokenLayers(task, _channels(section, space.widths[width]), [(name,) for name in names])
         self.names = [(place, name) for place, name in enumerate(names) if name != SKIP]
 
     @property
@@ -175,7 +175,7 @@ class TokenSupernet(Supernet):
         self.space: Tokens = Tokens.of(section)
         self.adapter = task.adapter()
         self.rows = nn.ModuleList(
-            Row(task, _channels(section, width), [section.layers] * section.num_layers)
+            TokenLayers(task, _channels(section, width), [section.layers] * section.num_layers)
             for width in section.widths
         )
 
@@ -188,14 +188,16 @@ class TokenSupernet(Supernet):
         }
         x_BWE, mask_BW1 = token_sequence(self.adapter(*inputs))
         outputs = [
-            mixture[space.WIDTH][0, choice] * self._row(choice, x_BWE, mask_BW1, mixture, chosen)
+            mixture[space.WIDTH][0, choice] * self._layers(choice, x_BWE, mask_BW1, mixture, chosen)
             for choice in chosen[space.WIDTH][0]
         ]
         return sum(outputs[1:], outputs[0])
 
-    def _row(self, width: int, x_BWE: Tensor, mask_BW1: Tensor, mixture: Mixture, active: Active) -> Tensor:
+    def _layers(
+        self, width: int, x_BWE: Tensor, mask_BW1: Tensor, mixture: Mixture, active: Active
+    ) -> Tensor:
         space = self.space
-        row: Row = self.rows[width]  # type: ignore[assignment]
+        row: TokenLayers = self.rows[width]  # type: ignore[assignment]
         first_BWC = x_BWC = row.begin(x_BWE, mask_BW1)
         for place, choices in enumerate(active[space.LAYER]):
             terms = []

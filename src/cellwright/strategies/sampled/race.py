@@ -14,7 +14,7 @@ from pydantic import Field
 from cellwright.candidate import Candidate
 from cellwright.evaluation import Evaluation, Fidelity, Objective, Suggestion
 from cellwright.spec import SampledSection
-from cellwright.spec.strategy import Share
+from cellwright.spec.strategy import PositiveShare
 from cellwright.strategies.sampled.base import Suggesting
 from cellwright.strategies.sampled.curves import SHORTEST, fit_curves
 from cellwright.strategies.sampled.deciding import (
@@ -41,10 +41,10 @@ class RaceSection(SampledSection):
     """None: a race decides itself how long each network is trained."""
     entrants: int = Field(default=4, ge=1)
     """Networks that start."""
-    first_slice: Share = 0.005
+    first_slice: PositiveShare = 0.005
     """Share of the budget that each has had when it is first scored, or more where that is too short to learn
     anything."""
-    lock: Share = 0.6
+    lock: PositiveShare = 0.6
     """Share of the budget after which the leader wins, whatever is known."""
     accept: float = Field(default=0.8, ge=0.5, lt=1)
     """Probability of being better with which a challenger takes the lead."""

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cellwright.tasks.classification import Classification
+
 if TYPE_CHECKING:
     from cellwright.tasks.series.task import Series
 
@@ -66,5 +68,5 @@ def build_ridge(task: "Series") -> Any:
     from sklearn.preprocessing import StandardScaler
 
     strengths = np.logspace(-3, 5, 17)
-    kind = RidgeClassifierCV if task.objective == "accuracy" else RidgeCV
+    kind = RidgeClassifierCV if isinstance(task, Classification) else RidgeCV
     return make_pipeline(StandardScaler(), kind(alphas=strengths))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from cellwright.spec.task import TaskSection
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
 class SeriesAugment(TaskSection):
@@ -25,11 +25,11 @@ class SeriesAugment(TaskSection):
 
     jitter: Annotated[float, Field(ge=0)] = 0.03
     """Standard deviation of what is added to each value, as a share of the channel's own."""
-    scale: Share = 0.0
+    scale: ShareBelowOne = 0.0
     """Largest relative change of a series' values."""
-    shift: Share = 0.0
+    shift: ShareBelowOne = 0.0
     """Largest shift in time, as a share of the length; what leaves at one end is lost."""
-    mask: Share = 0.0
+    mask: ShareBelowOne = 0.0
     """Longest stretch of time that is missing, as a share of the length."""
 
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellwright.tasks.classification import Classification
+
 if TYPE_CHECKING:
     from cellwright.tasks.tables.task import Table
 
@@ -21,7 +23,9 @@ def build_classical(name: str, task: "Table", *, seed: int) -> Any:
 def _trees(task: "Table", kinds: Any, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    kind = HistGradientBoostingClassifier if task.objective == "accuracy" else HistGradientBoostingRegressor
+    kind = (
+        HistGradientBoostingClassifier if isinstance(task, Classification) else HistGradientBoostingRegressor
+    )
     categorical = [
         column.kind == "category" and len(task.levels[column.name]) + 2 <= MOST_CODES
         for column in task.columns
@@ -45,5 +49,5 @@ def _linear(task: "Table", kinds: Any, seed: int) -> Any:
             ("categories", OneHotEncoder(handle_unknown="ignore"), np.flatnonzero(kinds == "category")),
         ]
     )
-    is_classifier = task.objective == "accuracy"
+    is_classifier = isinstance(task, Classification)
     return make_pipeline(columns, LogisticRegression(max_iter=1000) if is_classifier else RidgeCV())

@@ -7,6 +7,7 @@ import numpy as np
 
 from cellwright.data import SplitName
 from cellwright.data.splitting import Part
+from cellwright.tasks.classification import Classification
 from cellwright.tasks.tables.columns import INPUT_NAMES
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def leaking_columns(task: "Table", parts: Mapping[SplitName, Part]) -> Iterator[
 
     kind, score = (
         (DecisionTreeClassifier, balanced_accuracy_score)
-        if task.objective == "accuracy"
+        if isinstance(task, Classification)
         else (DecisionTreeRegressor, r2_score)
     )
     train, validation = parts["train"], parts["validation"]

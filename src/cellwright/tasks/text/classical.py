@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cellwright.tasks.classification import Classification
+
 if TYPE_CHECKING:
     from cellwright.tasks.text.task import Text
 
@@ -15,7 +17,7 @@ def build_classical(task: "Text") -> Any:
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
 
-    is_classifier = task.objective == "accuracy"
+    is_classifier = isinstance(task, Classification)
     return make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
         LogisticRegression(C=INVERSE_STRENGTH, max_iter=1000) if is_classifier else Ridge(),

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cellwright.spec.strategy import AlphaSection, Share
+from cellwright.spec.strategy import AlphaSection, PositiveShare
 
 
 class PcDartsSection(AlphaSection):
@@ -15,7 +15,7 @@ class PcDartsSection(AlphaSection):
     kind: Literal["pc-darts"]
     warmup: float = Field(default=0.3, ge=0, lt=1)
     """Fraction of the epochs, at the start, that train only the weights; the paper's value."""
-    channel_fraction: Share = 0.25
+    channel_fraction: PositiveShare = 0.25
     """Fraction of the channels that go through the primitives; the others bypass them."""
 
     @property

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from cellwright.data.opening import require_file
-from cellwright.data.reading import Suggestion
+from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.place import Place
 from cellwright.tasks.folder_names import escaped, natural_order, normal
@@ -21,8 +21,6 @@ from cellwright.tasks.images.sources.folder import (
     suggest_files,
 )
 
-SUFFIXES = (".csv", ".tsv")
-
 
 class CsvSection(ImageFilesSection):
     """A table of image files and their labels: a csv or tsv file whose first line has the column names."""
@@ -30,6 +28,7 @@ class CsvSection(ImageFilesSection):
     PLACES = (*ImageFilesSection.PLACES, "folder")
     FOLDERS = ("folder",)
     reader = "cellwright.tasks.images.sources.csv:CsvReader"
+    SUFFIXES = (".csv", ".tsv")
     task = "images"
 
     source: Literal["csv"]
@@ -61,9 +60,9 @@ class CsvReader(ImageFilesReader):
     section: CsvSection
 
     @classmethod
-    def suggest(cls, path: Path) -> Suggestion | None:
+    def suggest(cls, path: Path) -> SpecSuggestion | None:
         """Accept a table if its first column names an existing file."""
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        if path.suffix.lower() not in CsvSection.SUFFIXES or not path.is_file():
             return None
         section = CsvSection(source="csv", path=path)
         try:

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import require_folder
-from cellwright.data.reading import Suggestion
+from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import BrokenFilesError, DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
@@ -130,7 +130,7 @@ class FolderReader(ImageFilesReader):
     section: FolderSection
 
     @classmethod
-    def suggest(cls, path: Path) -> Suggestion | None:
+    def suggest(cls, path: Path) -> SpecSuggestion | None:
         """Inspect the folders of classes or splits, and the sizes of some images."""
         if not path.is_dir():
             return None
@@ -165,7 +165,7 @@ class FolderReader(ImageFilesReader):
 
 def suggest_files(
     keys: Mapping[str, Any], classes: Mapping[str, list[Path]], remarks: Sequence[str] = ()
-) -> Suggestion:
+) -> SpecSuggestion:
     """Inspect some images of all classes; return the keys, with those that the images require."""
     files = [file for members in classes.values() for file in members]
     sizes, modes = _seen(files)
@@ -177,7 +177,7 @@ def suggest_files(
         needed["channels"] = "grey"
     counts = {name: len(members) for name, members in classes.items()}
     remark = f"{len(files)} images of {len(classes)} classes, {_balance(counts)}; {_spelled(sizes)}"
-    return Suggestion(
+    return SpecSuggestion(
         keys={**keys, **needed},
         remarks=(*remarks, remark),
         num_examples=len(files),

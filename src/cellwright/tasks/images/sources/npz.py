@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cellwright.data import Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file
-from cellwright.data.reading import Suggestion
+from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import CellwrightError, DataError
 from cellwright.spec.place import Place
 from cellwright.tasks.images.arrays import ArraySection, Pixels, as_images
@@ -47,6 +47,7 @@ class NpzSection(ArraySection):
     TEST_KEYS = ("test_path", "test_images_key", "test_labels_key")
 
     reader = "cellwright.tasks.images.sources.npz:NpzReader"
+    SUFFIXES = (".npz",)
     task = "images"
 
     source: Literal["npz"]
@@ -86,7 +87,7 @@ class NpzReader(Reader):
     section: NpzSection
 
     @classmethod
-    def suggest(cls, path: Path) -> Suggestion | None:
+    def suggest(cls, path: Path) -> SpecSuggestion | None:
         """Find the images and labels by their usual names; otherwise, the images are the largest array."""
         if path.suffix.casefold() != ".npz":
             return None
@@ -99,7 +100,7 @@ class NpzReader(Reader):
             keys |= {"images_key": images_key, "labels_key": labels_key}
         count, *shape = shapes[images_key]
         remark = f"{count} images of {'×'.join(map(str, shape))} in {images_key!r}, labels in {labels_key!r}"
-        return Suggestion(keys=keys, remarks=(remark,), num_examples=count, shape=tuple(shape))
+        return SpecSuggestion(keys=keys, remarks=(remark,), num_examples=count, shape=tuple(shape))
 
     def read(self, log: Callable[[str], None]) -> Source:
         """Read the examples, including validation and test sets if there are any."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file
-from cellwright.data.reading import Suggestion
+from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
@@ -29,6 +29,7 @@ class SeriesSection(StoredData, ClassOrNumberData):
     """A file of time series: .ts as the UCR and UEA archives have it, .npz, or .csv with a row for each time."""
 
     reader = "cellwright.tasks.series.sources.series:SeriesReader"
+    SUFFIXES = (".ts",)
     task = "series-classification"
 
     source: Literal["series"]
@@ -61,7 +62,7 @@ class SeriesReader(Reader):
     section: SeriesSection
 
     @classmethod
-    def suggest(cls, path: Path) -> Suggestion | None:
+    def suggest(cls, path: Path) -> SpecSuggestion | None:
         """Take a .ts file, and NAME_TEST.ts beside NAME_TRAIN.ts as its test set."""
         if path.suffix.lower() != ".ts" or not path.is_file():
             return None
@@ -80,7 +81,7 @@ class SeriesReader(Reader):
             keys["predict"] = "number"
         channels, longest = read.series[0].shape[0], max(one.shape[1] for one in read.series)
         what = "a number" if predicts_number else f"one of {num_targets} classes"
-        return Suggestion(
+        return SpecSuggestion(
             keys=keys,
             remarks=(f"{len(read.series)} series of {channels} × {longest} values; target is {what}",),
             num_examples=len(read.series),

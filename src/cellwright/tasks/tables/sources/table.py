@@ -11,7 +11,7 @@ from cellwright.data import Examples, Reader, Source
 from cellwright.data.examples import Array
 from cellwright.data.memory import MIB, require_memory
 from cellwright.data.opening import open_file
-from cellwright.data.reading import Suggestion
+from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
@@ -44,6 +44,7 @@ class TableSection(ClassOrNumberData, StoredData):
     """A csv or parquet file, or a folder of them that have the same columns; a row is an example."""
 
     reader = "cellwright.tasks.tables.sources.table:TableReader"
+    SUFFIXES = SUFFIXES
     task = "table-classification"
     FOLDERS: ClassVar[tuple[str, ...]] = ()
 
@@ -74,7 +75,7 @@ class TableReader(Reader):
     section: TableSection
 
     @classmethod
-    def suggest(cls, path: Path) -> Suggestion | None:
+    def suggest(cls, path: Path) -> SpecSuggestion | None:
         """Predict the last column of a table: a number if it has many, else a class."""
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             return None
@@ -87,7 +88,7 @@ class TableReader(Reader):
         if delimiter != ",":
             keys["delimiter"] = delimiter
         what = "the last column, a number" if predict == "number" else "the last column, a class"
-        return Suggestion(
+        return SpecSuggestion(
             keys=keys,
             remarks=(f"{len(table)} rows of {len(table.columns)} columns; target is {what}",),
             num_examples=len(table),

@@ -12,7 +12,7 @@ from pydantic import Field
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_file, require_file
-from cellwright.data.reading import Suggestion
+from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
@@ -33,6 +33,7 @@ class TextSection(ClassOrNumberData, StoredData):
     """Texts with a class or a number each: a csv, tsv, parquet or jsonl file, or a folder of .txt files per class."""
 
     reader = "cellwright.tasks.text.sources.text:TextReader"
+    SUFFIXES = (".jsonl",)
     task = "text-classification"
 
     source: Literal["text"]
@@ -56,7 +57,7 @@ class TextReader(Reader):
     section: TextSection
 
     @classmethod
-    def suggest(cls, path: Path) -> Suggestion | None:
+    def suggest(cls, path: Path) -> SpecSuggestion | None:
         """Take the key of a .jsonl file with the most text for the texts, and the last of the others for the target."""
         if path.suffix.lower() != ".jsonl" or not path.is_file():
             return None
@@ -68,7 +69,7 @@ class TextReader(Reader):
         text = max(table.columns, key=lambda name: table[name].astype(str).str.len().sum())
         target = [name for name in table.columns if name != text][-1]
         predict = suggest_target(table[target], target)
-        return Suggestion(
+        return SpecSuggestion(
             keys={"path": path, "text": text, "target": target, "predict": predict},
             remarks=(f"{len(table)} texts; the target is {target}, a {predict}",),
             num_examples=len(table),
