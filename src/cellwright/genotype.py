@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
@@ -14,6 +15,8 @@ from cellwright.errors import CellwrightError
 
 MAX_NUMBERINGS = 40_320
 """Maximum number of node numberings to try for one cell: those of eight indistinguishable nodes."""
+CACHED = 1 << 13
+"""Number of cells whose isomorphism keys are cached."""
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 
 
@@ -66,6 +69,7 @@ class Cell:
                     )
         object.__setattr__(self, "nodes", tuple(tuple(sorted(node)) for node in self.nodes))
 
+    @lru_cache(CACHED)  # noqa: B019 - cells are small and frozen
     def isomorphism_key(self) -> str:
         """Return a text that is the same for all cells that differ only in the numbering of their nodes.
 

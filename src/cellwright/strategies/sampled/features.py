@@ -35,7 +35,7 @@ class Features:
 
     Args:
         space: the space of candidates.
-        cached: size of the least recently used cache, in candidates.
+        cached: size of the least recently used caches, in candidates and in cells.
     """
 
     def __init__(self, space: CandidateSpace, *, cached: int = CACHED) -> None:
@@ -52,6 +52,7 @@ class Features:
         self._columns = {name: column for column, name in enumerate(sorted(primitives - {NONE, SKIP}))}
         self._num_columns = len(self._columns) + 1
         self._of = lru_cache(cached)(self._compute)
+        self._of_cell = lru_cache(cached)(self._compute_cell)
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Array]:
         """Return the groups, each (candidates, features)."""
@@ -59,23 +60,25 @@ class Features:
         return [np.array(group, dtype=np.float64) for group in zip(*rows, strict=True)]
 
     def _compute(self, candidate: Candidate) -> tuple[NDArray[np.float32], ...]:
-        cells = candidate.genotype.cells
-        endings = np.zeros((len(cells), BUCKETS), dtype=np.float32)
-        counts: list[Array] = []
-        for row, cell in zip(endings, cells.values(), strict=True):
-            reached = self._reached(cell)
-            paths = reached[-1]
-            for ending, count in paths.endings.items():
-                row[zlib.crc32("/".join(ending).encode()) % BUCKETS] += np.log1p(count)
-            counts += [self._used_edges(cell, reached), paths.most, paths.least]
-            counts += [paths.total / max(paths.number, 1.0), np.log1p([paths.number])]
+        endings, counts = zip(*map(self._of_cell, candidate.genotype.cells.values()), strict=True)
         choices = self._space.architectures.encode(candidate.genotype)
         values = self._space.encode_values(candidate)
         return (
-            endings.ravel(),
-            np.concatenate(counts).astype(np.float32),
+            np.concatenate(endings),
+            np.concatenate(counts),
             *(np.array(vector, dtype=np.float32) for vector in (choices, *values)),
         )
+
+    def _compute_cell(self, cell: Cell) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the groups paths and counts of one cell."""
+        reached = self._reached(cell)
+        paths = reached[-1]
+        endings = np.zeros(BUCKETS, dtype=np.float32)
+        for ending, count in paths.endings.items():
+            endings[zlib.crc32("/".join(ending).encode()) % BUCKETS] += np.log1p(count)
+        mean, number = paths.total / max(paths.number, 1.0), np.log1p([paths.number])
+        counts = np.concatenate([self._used_edges(cell, reached), paths.most, paths.least, mean, number])
+        return endings, counts.astype(np.float32)
 
     def _reached(self, cell: Cell) -> list[Paths]:
         """Return the paths to each input, to each node, and last, to the output."""
