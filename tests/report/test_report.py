@@ -116,15 +116,6 @@ def test_a_run_that_got_no_further_than_its_data_has_a_page():
     assert _Parsed(page).ids == ["data", "reproduce"]
 
 
-def test_a_search_of_two_hundred_trials_has_a_small_page():
-    history = tuple(
-        EpochRecord(epoch=n, metrics={"accuracy": n % 17 / 17, "best_accuracy": min(1.0, n / 100)})
-        for n in range(1, 201)
-    )
-    search = SearchResult(genotype=FOUND, score=0.9, seconds=9.0, history=history)
-    assert len(render(report(search=search))) < 3_000_000
-
-
 @pytest.mark.parametrize(
     ("low", "high", "words"),
     (

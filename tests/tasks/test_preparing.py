@@ -47,7 +47,7 @@ def test_digits(tmp_path):
         "split into 1078 train, 360 validation, 359 test",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "manifest.json", "test.safetensors", "train.safetensors", "validation.safetensors",
+        "manifest.json", "test.safetensors", "test_files.json", "train.safetensors", "validation.safetensors",
     ]  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def test_dying_midway_leaves_no_manifest(tmp_path, npz):
     with pytest.raises(IsADirectoryError):
         prepare(npz(IMAGES, split_seed=1), folder, silent)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "test.safetensors", "train.safetensors", "validation.safetensors",
+        "test.safetensors", "test_files.json", "train.safetensors", "validation.safetensors",
     ]  # fmt: skip
     with pytest.raises(
         DataError, match="manifest.json: cannot be read: No such file.*; is the data prepared"

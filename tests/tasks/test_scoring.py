@@ -6,6 +6,7 @@ from cellwright.tasks.classification import (
     calibration_error,
     class_scores,
     confusion_matrix,
+    reliability_bins,
 )
 from cellwright.tasks.scoring import paired_difference, wilson_interval
 
@@ -40,6 +41,8 @@ def test_calibration_error_by_hand():
     probabilities = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.4, 0.6], [0.4, 0.6]])
     labels = torch.tensor([0, 1, 1, 1])
     assert calibration_error(probabilities, labels) == pytest.approx((2 * 0.3 + 2 * 0.4) / 4)
+    bins = reliability_bins(probabilities, labels)
+    assert [number for bin_ in bins for number in bin_] == pytest.approx([0.6, 1.0, 2, 0.8, 0.5, 2])
 
 
 def test_scores_of_classes_by_hand():

@@ -19,6 +19,8 @@ class Examples:
     """Name of the examples in messages."""
     inputs: Mapping[str, Array]
     targets: Array
+    files: tuple[str, ...] = ()
+    """Name of each example's file, N, if each is a file of its own."""
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -11,6 +11,8 @@ from cellwright.files import write_model
 SplitName = Literal["train", "validation", "test"]
 
 MANIFEST = "manifest.json"
+TEST_FILES = "test_files.json"
+"""A list with the file name of each example of the test split; empty if examples are not files of their own."""
 
 
 class Duplicates(BaseModel):

@@ -1,14 +1,16 @@
 """Prepared data, as read by the steps after `prepare`."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from cellwright.data.manifest import DataManifest, SplitName
+from cellwright.data.manifest import TEST_FILES, DataManifest, SplitName
 from cellwright.data.shards import read_shard
 from cellwright.data.split import Split
+from cellwright.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,18 @@ class PreparedData:
     def test(self) -> Split:
         """Return the test split, which only `evaluate` and the gate may open."""
         return self._open("test")
+
+    @cached_property
+    def test_files(self) -> list[str]:
+        """Return the file name of each example of the test split, or nothing if they are not files of their own."""
+        path = self.folder / TEST_FILES
+        try:
+            files = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read: {error}") from error
+        if not isinstance(files, list) or len(files) not in (0, self.manifest.split_sizes["test"]):
+            raise DataError(f"{path}: must name the file of each example of the test split, or none")
+        return list(map(str, files))
 
     def train_and_validation(self) -> Split:
         """Return both splits, copied into memory, for the final training."""

@@ -35,6 +35,11 @@ class Part:
         return len(self.indices)
 
     @property
+    def files(self) -> list[str]:
+        """Return the name of each example's file, or nothing if they are not files of their own."""
+        return [self.examples.files[index] for index in self.indices] if self.examples.files else []
+
+    @property
     def targets(self) -> Array:
         """Return the targets."""
         return self.examples.targets[self.indices]

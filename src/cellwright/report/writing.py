@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.folders import claim
+from cellwright.report.html import calibration, pictures
 from cellwright.report.html.page import render
-from cellwright.report.html.pictures import sections
 from cellwright.report.latest import LatestRun
 from cellwright.report.run_report import RunReport
 from cellwright.results import OUTPUTS
+from cellwright.tasks.base import read_task
 from cellwright.training.checkpoint import load_tensors
 
 REPORT = "report.html"
@@ -49,6 +51,16 @@ def report_html(name: str, seed: int, folders: Mapping[str, Path]) -> str:
         CellwrightError: a result is missing or damaged.
     """
     run = RunReport.gather(name, seed, folders)
-    outputs = load_tensors(folders["evaluate"] / OUTPUTS)[0] if "evaluate" in folders else {}
-    found = run.evaluation.found.name if run.evaluation else ""
-    return render(run, list(sections(folders["prepare"], outputs, found)))
+    data = PreparedData.open(folders["prepare"])
+    task = read_task(data.manifest.task)
+    if run.evaluation is None:
+        return render(run, list(pictures.samples(task, data)))
+    outputs = load_tensors(folders["evaluate"] / OUTPUTS)[0][run.evaluation.found.name]
+    return render(
+        run,
+        [
+            *calibration.sections(task, outputs, data.test.targets),
+            *pictures.samples(task, data),
+            *pictures.mistakes(task, data, outputs),
+        ],
+    )

@@ -267,6 +267,10 @@ class Task(Result, ABC):
         """Yield the index and description of each wrong output, the worst first."""
         yield from ()
 
+    def reliability(self, outputs: Tensor, targets: Tensor) -> list[tuple[float, float, int]]:
+        """Return mean confidence, accuracy and size of each bin of confidence, if the task has classes."""
+        return []
+
     def confusion(self, outputs: Tensor, targets: Tensor) -> Confusion | None:
         """Return the confusion matrix, if the task has classes."""
         return None

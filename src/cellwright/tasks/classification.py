@@ -220,6 +220,10 @@ class Classification(Task, ABC):
         """Return the scores of each class."""
         return (class_scores(outputs.argmax(dim=1), targets, self.class_names),)
 
+    def reliability(self, outputs: Tensor, targets: Tensor) -> list[tuple[float, float, int]]:
+        """Return mean confidence, accuracy and number of examples of each bin of confidence."""
+        return reliability_bins(outputs.float().softmax(dim=1), targets)
+
     def spell(self, target: Tensor) -> str:
         """Return the class's name."""
         return self.class_names[int(target)]
@@ -300,13 +304,29 @@ def area_under_curve(probabilities_NK: Tensor, labels_N: Tensor) -> float:
     return areas.mean().item()
 
 
-def calibration_error(probabilities_NK: Tensor, labels_N: Tensor, num_bins: int = 15) -> float:
-    """Return the expected calibration error over bins of equal width: https://arxiv.org/abs/1706.04599."""
+def reliability_bins(
+    probabilities_NK: Tensor, labels_N: Tensor, num_bins: int = 15
+) -> list[tuple[float, float, int]]:
+    """Return mean confidence, accuracy and number of examples of each bin that has any, by rising confidence.
+
+    Bins are of equal width: https://arxiv.org/abs/1706.04599.
+    """
     confidence, predicted = probabilities_NK.max(dim=1)
     correct = (predicted == labels_N).float()
     bins = (confidence * num_bins).long().clamp(max=num_bins - 1)
-    gaps = torch.zeros(num_bins).index_add(0, bins, correct - confidence)
-    return (gaps.abs().sum() / len(labels_N)).item()
+    counts = torch.bincount(bins, minlength=num_bins)
+    sums = [torch.zeros(num_bins).index_add(0, bins, x.float()) / counts for x in (confidence, correct)]
+    return [
+        (sure, right, count)
+        for sure, right, count in zip(*(x.tolist() for x in (*sums, counts)), strict=True)
+        if count
+    ]
+
+
+def calibration_error(probabilities_NK: Tensor, labels_N: Tensor, num_bins: int = 15) -> float:
+    """Return the expected calibration error, the mean distance of confidence and accuracy over bins."""
+    bins = reliability_bins(probabilities_NK, labels_N, num_bins)
+    return sum(abs(sure - right) * count for sure, right, count in bins) / len(labels_N)
 
 
 def confusion_matrix(predicted_N: Tensor, labels_N: Tensor, num_classes: int) -> Tensor:

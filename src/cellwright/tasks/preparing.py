@@ -1,5 +1,6 @@
 """The `prepare` step: reads, checks, splits, measures and writes the data."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from cellwright.data.duplicates import (
     require_own_validation,
 )
 from cellwright.data.examples import Array, Examples, Source
-from cellwright.data.manifest import MANIFEST, ArrayForm, DataManifest, Duplicates, SplitName
+from cellwright.data.manifest import (
+    MANIFEST,
+    TEST_FILES,
+    ArrayForm,
+    DataManifest,
+    Duplicates,
+    SplitName,
+)
 from cellwright.data.reading import build_reader, describe_source
 from cellwright.data.shards import write_shard
 from cellwright.data.splitting import Part, split
@@ -58,8 +66,10 @@ def prepare(section: DataSection, folder: Path, log: Callable[[str], None]) -> D
     log(f"{describe_source(section)}: {len(source.examples)} examples; {task.summary}")
     for remark in (*kind.remarks(source), *task.warnings(source, parts)):
         log(remark)
+    files = parts["test"].files
     parts = {name: task.encode(source, part) for name, part in parts.items()}
     hashes = {name: write_shard(folder, name, part) for name, part in parts.items()}
+    write_text(folder / TEST_FILES, json.dumps(files, ensure_ascii=False))
     manifest = DataManifest(
         task=task.model_dump(mode="json"),
         inputs={name: _form(parts["train"].examples.inputs[name]) for name in task.input_names},

@@ -396,3 +396,19 @@ def test_a_class_whose_name_is_not_utf8_is_named_by_its_bytes(pets):
     os.rename(os.fsencode(pets / "cats"), os.fsencode(pets) + b"/caf\xe9")
     with pytest.raises(DataError, match=re.escape(r"must be UTF-8, got the folder b'caf\xe9'")):
         prepared(pets)
+
+
+def test_examples_of_the_test_split_keep_the_names_of_their_files(pets):
+    for number in range(4):
+        (pets / "cats" / f"a cat {number}.png").write_bytes(
+            encoded(Image.new("RGB", (10, 12), (number,) * 3))
+        )
+    data = prepared(pets)
+    assert len(data.test_files) == len(data.test)
+    for name, image, label in zip(data.test_files, data.test.inputs[0], data.test.targets, strict=True):
+        assert name.startswith(data.manifest.task["class_names"][label] + "/")
+        with Image.open(pets / name) as kept:
+            assert np.array_equal(np.asarray(kept.convert("RGB")).transpose(2, 0, 1), image.numpy())
+    (data.folder / "test_files.json").write_text('["one"]')
+    with pytest.raises(DataError, match=r"test_files\.json: must name the file of each example"):
+        _ = PreparedData.open(data.folder).test_files

@@ -72,6 +72,19 @@ def scatter(
     return drawn[0]
 
 
+def reliability(bins: Sequence[tuple[float, float, int]], title: str) -> Markup:
+    """Draw accuracy against confidence: a point for each bin (confidence, accuracy, examples), larger with more."""
+    with _figure(title) as (axes, drawn):
+        confidence, accuracy, counts = zip(*bins, strict=True)
+        axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=1, label="perfect calibration")
+        sizes = [15 + 150 * count / max(counts) for count in counts]
+        axes.plot(confidence, accuracy, color=COLOURS[0], linewidth=1)
+        axes.scatter(confidence, accuracy, s=sizes, color=COLOURS[0], alpha=0.8, label="test examples")
+        axes.set(xlim=(0, 1.03), ylim=(0, 1.03))
+        _label(axes, "confidence", "accuracy", legend=True)
+    return drawn[0]
+
+
 def progress(scores: Sequence[float], best: Sequence[float], x: str, y: str, title: str) -> Markup:
     """Draw each evaluation's score, and the best so far."""
     with _figure(title) as (axes, drawn):

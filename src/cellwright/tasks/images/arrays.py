@@ -87,9 +87,9 @@ def _layouts(array: NDArray[Any]) -> str:
     return ", or ".join(reversed(fitting))
 
 
-def labelled(origin: str, images: Pixels, labels: NDArray[np.int64]) -> Examples:
-    """Return images and labels as examples."""
-    return Examples(origin=origin, inputs={"images": images}, targets=labels)
+def labelled(origin: str, images: Pixels, labels: NDArray[np.int64], files: tuple[str, ...] = ()) -> Examples:
+    """Return images and labels as examples, and the names of the files that they are from, if any."""
+    return Examples(origin=origin, inputs={"images": images}, targets=labels, files=files)
 
 
 def classified(
@@ -119,4 +119,6 @@ def _joined(examples: Examples, validation: Examples) -> Examples:
     Source(examples=examples, test=validation)  # checks that they have the same form
     inputs = {name: np.concatenate([ours, validation.inputs[name]]) for name, ours in examples.inputs.items()}
     targets = np.concatenate([examples.targets, validation.targets])
-    return Examples(origin=examples.origin, inputs=inputs, targets=targets)
+    return Examples(
+        origin=examples.origin, inputs=inputs, targets=targets, files=examples.files + validation.files
+    )

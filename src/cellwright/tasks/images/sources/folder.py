@@ -334,7 +334,8 @@ def _read_files(
     kept = np.ones(len(files), bool)
     kept[list(broken)] = False
     used = as_images(images[kept] if broken else images, "NCHW", str(place))
-    return labelled(str(place), used, labels[kept]), skipped
+    names = tuple(_name(file, folder) for file, is_kept in zip(files, kept, strict=True) if is_kept)
+    return labelled(str(place), used, labels[kept], names), skipped
 
 
 def _decode_all(
