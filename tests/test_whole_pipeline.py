@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 import cellwright
 from cellwright.finding import download_version
+from cellwright.reproducing import compare, fetch
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
 from cellwright.serving.model import ServedModel
 from cellwright.serving.server import Server
@@ -58,7 +59,11 @@ def run(folder: Path) -> str:
 
 
 def steps(folder: Path) -> Mapping[str, Path]:
-    records = (folder / "runs/small").glob("*/step.json")
+    return steps_of(folder / "runs/small")
+
+
+def steps_of(workspace: Path) -> Mapping[str, Path]:
+    records = workspace.glob("*/step.json")
     return {json.loads(record.read_text())["step"]: record.parent for record in records}
 
 
@@ -301,3 +306,26 @@ def test_the_registered_version_is_served_with_the_answers_of_evaluate(
     torch.testing.assert_close(torch.tensor(rows), expected, atol=1e-5, rtol=0)
     labels = [int(each["label"]) for each in answer.json()["predictions"]]
     assert labels == expected.argmax(1).tolist()
+
+
+def test_the_registry_alone_reproduces_a_version_to_the_last_digit(
+    undisturbed: tuple[Path, str], tmp_path: Path
+):
+    uri = f"sqlite:///{undisturbed[0]}/runs/mlflow.db"
+    script = Path(sys.executable).with_name("cellwright")
+    done = subprocess.run(
+        [str(script), "reproduce", "models:/small@champion", "--tracking-uri", uri, "--runs", "here"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "small/1: all 20 results are the same to the last digit"
+    folders = steps_of(tmp_path / "here/reproduced/small-1/small")
+    _, registered = fetch(uri, "models:/small/1", tmp_path)
+    others = registered.model_copy(
+        update={"data": "0" * 64, "environment": {**registered.environment, "torch": "2.0"}, "genotype": "x"}
+    )
+    found = compare(others, folders)
+    assert [each.what for each in found.differences] == ["architecture"]
+    assert (
+        "what was not as in the first run: data; " in found.sentence and "torch (2.0 then" in found.sentence
+    )

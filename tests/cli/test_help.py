@@ -45,6 +45,7 @@ COMMANDS = {
     "rollback": ["--runs", "--tracking-uri", "--why", "NAME"],
     "history": ["--json", "--runs", "--tracking-uri", "NAME"],
     "compare": ["--json", "--runs", "--tracking-uri", "A", "B"],
+    "reproduce": ["--json", "--runs", "--set", "--tracking-uri", "MODEL"],
     "predict": ["--csv", "--endpoint", "--json", "--runs", "FILES...", "MODEL"],
     "report": ["--json", "--output", "--runs", "-o", "RUN"],
     "submit": ["--follow", "--name", "--set", *KUBEFLOW, "SPEC"],

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cellwright.report.card import LONGEST, ModelCard, loading, markdown
+from cellwright.report.checklist import checklist
 from cellwright.results import Confusion, InputInfo, ModelInfo, OutputInfo
 from cellwright.spec import SearchSpec
 from tests.report.results import EVALUATION, FOUND
@@ -85,3 +86,15 @@ def test_a_card_is_cut_to_what_mlflow_keeps():
     text = markdown(card(MODEL.model_copy(update={"class_names": names}), evaluation=long))
     assert len(text) <= LONGEST
     assert text.endswith("… the rest is in card.json")
+
+
+def test_it_answers_the_checklist_for_research_on_architecture_search():
+    answers = {answer.question: answer for answer in card().checklist}
+    assert len(answers) == 16
+    random = next(answer for question, answer in answers.items() if "random search" in question)
+    names = [score.name for score in EVALUATION.baselines]
+    assert random.met == ("partly" if any(name.startswith("random-") for name in names) else "no")
+    seeds = next(answer for question, answer in answers.items() if "several runs" in question)
+    assert (seeds.met, seeds.answer) == ("no", "one, with seed 7")
+    several = SPEC.model_copy(update={"budget": SPEC.budget.model_copy(update={"seeds": 3})})
+    assert any(answer.answer == "3 searches from seed 7 on" for answer in checklist(several, report()))

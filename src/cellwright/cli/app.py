@@ -22,6 +22,7 @@ from cellwright.cli import (
     predicting,
     processes,
     report,
+    reproducing,
     runs,
     serving,
     show,
@@ -114,6 +115,7 @@ predicting.add_to(app)
 serving.add_to(app)
 verify.add_to(app)
 lifecycle.add_to(app)
+reproducing.add_to(app)
 report.add_to(app)
 kubeflow.add_to(app)
 cluster.add_to(app)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from cellwright.credentials import without_credentials
+from cellwright.report.checklist import Answer, checklist
 from cellwright.report.run_report import RunReport
 from cellwright.report.summary import count
 from cellwright.report.terminal import visible
@@ -51,6 +52,8 @@ class ModelCard(Result):
     """Lines of Python that load it, without cellwright."""
     digests: dict[str, str]
     """SHA-256 of its files, and digests of what it is from."""
+    checklist: tuple[Answer, ...] = ()
+    """Best practices for research on architecture search; empty in cards of older versions."""
 
     @classmethod
     def of(
@@ -83,6 +86,7 @@ class ModelCard(Result):
             limits=tuple(_limits(run.evaluation, run.source)),
             loading=loading(model, without_credentials(tracking_uri), f"models:/{spec.model_name}@champion"),
             digests=digests,
+            checklist=checklist(spec, run),
         )
 
 

@@ -2,7 +2,6 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from cellwright.results import (
 )
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
+from cellwright.steps.environment import ENVIRONMENT, environment
 from cellwright.steps.gate import Gatekeeper
 from cellwright.steps.record import run_key, run_record
 from cellwright.stores import LEASES, leased, store_of
@@ -52,7 +52,7 @@ from cellwright.training.networks import load_network
 
 RETRAIN_TAG = "cellwright.retrain"
 """The tag of a registered version that has the seal of the record of the retraining that its weights are from."""
-SPEC, ENVIRONMENT = "spec.json", "environment.txt"
+SPEC = "spec.json"
 EXAMPLES = 2
 SECONDS = 300.0
 """Seconds to wait for an MLflow that is away."""
@@ -193,7 +193,7 @@ def _columns_model(task: Task, network: nn.Module, examples: Examples, onnx: Pat
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
     write_text(folder / SPEC, spec.model_dump_json(by_alias=True, indent=2, exclude={"tracking": {"run_id"}}))
-    write_text(folder / ENVIRONMENT, _environment())
+    write_text(folder / ENVIRONMENT, environment())
     write_text(folder / REPORT, report_html(spec.name, spec.seed, inputs))
     record = run_record(spec, run_key(spec, inputs["search"]), inputs)
     return replace(
@@ -236,12 +236,6 @@ def _score_metrics(score: ModelScore) -> dict[str, float]:
         **{name: size for name, size in (("params", score.params), ("macs", score.macs)) if size is not None},
         **{f"latency_ms_batch_{timed.batch_size}": timed.median_ms for timed in score.latency},
     }
-
-
-def _environment() -> str:
-    """Return what is installed, as pip would freeze it."""
-    packages = {(d.metadata["Name"].lower(), d.version) for d in distributions()}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(packages))
 
 
 def identity(spec: SearchSpec) -> dict[str, Any]:

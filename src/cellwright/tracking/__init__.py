@@ -13,6 +13,7 @@ from cellwright.tracking.server import UnknownHost, check_server
 from cellwright.tracking.tracker import (
     MlflowTracker,
     download_model_file,
+    download_run_files,
     model_version,
     recorded_tags,
     verify_model,
@@ -51,6 +52,7 @@ __all__ = [
     "check_database",
     "check_server",
     "download_model_file",
+    "download_run_files",
     "follow_move",
     "is_server",
     "mlflow_retry",

@@ -1,9 +1,10 @@
 """The tracker that steps are given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry
 from cellwright.tracking.record import (
     EXTRA_FILES,
@@ -53,6 +54,27 @@ def download_model_file(uri: str, address: str, name: str, folder: Path) -> Path
             client = connection.connect(uri)
             version = registry.find_version(client, address)
             return registry.download(client, uri, version, f"{EXTRA_FILES}/{name}", folder)
+
+    return mlflow_retry(seconds=SHORT)(fetch)
+
+
+def download_run_files(uri: str, address: str, names: Sequence[str], folder: Path) -> str:
+    """Copy files of the run that a registered version is from, and return `NAME/VERSION`.
+
+    Raises:
+        CellwrightError: there is no such model, run or file, or no registry; names the address.
+    """
+    from cellwright.tracking import connection, registry
+
+    def fetch() -> str:
+        with connection.translate_errors(uri, address), connection.quiet():
+            client = connection.connect(uri)
+            version = registry.find_version(client, address)
+            if version.run_id is None:
+                raise CellwrightError(f"{address} must be of a run, as register makes it, and is of none")
+            for name in names:
+                client.download_artifacts(version.run_id, name, str(folder))
+        return f"{version.name}/{version.version}"
 
     return mlflow_retry(seconds=SHORT)(fetch)
 
