@@ -48,8 +48,8 @@ from cellwright.step_list import STEPS
 from cellwright.steps import search
 from cellwright.steps.running import run_step
 
-SECONDS = 600.0
-"""CPU time of one thread for each search."""
+SECONDS, SEEDS = 600.0, 3
+"""CPU time of one thread for each search, and searches of each contender."""
 IMAGES, SIDE = 10_000, 16
 RANDOM = "random search"
 RANDOM_EPOCHS = 4
@@ -221,9 +221,11 @@ def _difference(scores: Sequence[float], reference: Sequence[float]) -> str:
 
 REPORT = """# One-shot strategies on NAS-Bench-201
 
+{done} of {wanted} searches are done.
+
 {table}
-`make bench-oneshot` writes this page. The searches, with their genotypes, are in [{lines}]({lines}); the
-command resumes from those that are there.
+`make bench-oneshot` writes this page. The searches, with their genotypes, are in
+[{lines}]({lines}); the command resumes from those that are there.
 
 - **Ranks** are among all {cells:,} cells, by the mean validation accuracy of the benchmark's two or three
   trainings of 200 epochs on all of CIFAR-10; 1 is the best. "Best, %" is the mean rank as a share of all.
@@ -249,6 +251,8 @@ def write_report(results: Path, seconds: float) -> None:
     outcomes = [outcome for outcome in load_outcomes(results, Outcome) if outcome.budget == seconds]
     text = REPORT.format(
         table=table(outcomes),
+        done=len(outcomes),
+        wanted=SEEDS * len(CONTENDERS),
         lines=results.name,
         cells=CELLS,
         best=BEST,
@@ -266,7 +270,7 @@ def write_report(results: Path, seconds: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--cifar", type=Path, help="archive of CIFAR-10's images")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="CPU seconds of a search")
     parser.add_argument("--only", nargs="+", default=CONTENDERS, choices=CONTENDERS, metavar="CONTENDER")
     parser.add_argument("--jobs", type=int, default=1, help="searches at a time, one thread each")
