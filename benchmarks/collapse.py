@@ -31,7 +31,8 @@ from cellwright.progress import Silent
 from cellwright.results import SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
-from cellwright.steps.running import run_step, step_settings
+from cellwright.steps.keys import step_settings
+from cellwright.steps.running import run_step
 from cellwright.strategies.one_shot.alphas import skip_fraction
 
 SIDE, TRAINING, VALIDATION = 8, 2560, 2560

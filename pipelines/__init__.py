@@ -1,6 +1,5 @@
-"""The pipeline: built from a spec, then compiled for a cluster or run locally."""
+"""The pipeline: built from a spec, then compiled for a cluster or run locally. Importing this imports no kfp."""
 
-from cellwright_pipelines.local import run_locally
-from cellwright_pipelines.pipeline import build_pipeline, compile_pipeline
+from cellwright_pipelines.running import run_locally
 
-__all__ = ["build_pipeline", "compile_pipeline", "run_locally"]
+__all__ = ["run_locally"]

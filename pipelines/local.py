@@ -21,10 +21,9 @@ from kfp.local import subprocess_task_handler
 from kfp.local.config import LocalExecutionConfig
 
 from cellwright.errors import CellwrightError
-from cellwright.folders import claim, locked
+from cellwright.folders import claim
 from cellwright.progress import Progress
 from cellwright.report.lines import INDENT, RUN_LOG, Advance, ErrorMessage, Message, read_line, show
-from cellwright.report.user_errors import naming
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright_pipelines.pipeline import build_pipeline
@@ -34,27 +33,18 @@ STOP_SECONDS = 60.0
 SHELLS = ("sh", "bash", "dash")
 
 
-def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
-    """Run the whole pipeline, and return the finished folders in the workspace, by step name.
+def run_pipeline(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
+    """Run the pipeline, and return the finished folders in the workspace, by step name.
 
-    Finished steps in the workspace are reused; kfp's own files there are deleted. All output goes to `run.log` in the
-    workspace, and the steps' progress also to `progress`.
+    kfp's own files there are deleted. All output goes to `run.log` in the workspace, and the steps' progress also to
+    `progress`.
 
     Raises:
         CellwrightError: a step reports an error that the user can fix, or was killed.
         RuntimeError: a step failed because of a bug; the message has its traceback.
     """
-    from cellwright.steps.running import finished_folders
-
-    workspace = workspace.resolve()
     root = workspace / "kfp"
     with contextlib.ExitStack() as stack:
-        stack.enter_context(naming(workspace))
-        stack.enter_context(locked(workspace))
-        if (finished := finished_folders(spec.completed(os.environ), workspace)) is not None:
-            for step, folder in finished.items():
-                progress.log(f"{step}: reusing {folder}")
-            return finished
         claim(workspace / RUN_LOG)
         claim(root)
         log = stack.enter_context((workspace / RUN_LOG).open("w", encoding="utf-8"))

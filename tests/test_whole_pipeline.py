@@ -161,12 +161,22 @@ def test_from_python_it_has_a_leaderboard_a_model_predictions_and_a_report(undis
     assert evaluation.found.genotype.to_line() in (folder / "runs/small/report.html").read_text()
 
 
-def test_given_again_it_reuses_everything(undisturbed: tuple[Path, str]):
+def test_given_again_it_reuses_everything_without_torch_and_kfp(undisturbed: tuple[Path, str]):
     folder, _ = undisturbed
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs/small").glob("*-*/*")}
-    assert "register: reusing" in run(folder)
+    report = (folder / "runs/small/report.html").stat().st_mtime_ns
+    for _ in range(2):
+        script = f"{without('torch', 'kfp')}\nfrom cellwright.cli import main\nmain()"
+        done = subprocess.run(
+            [sys.executable, "-c", script, *command(folder)[1:]], capture_output=True, text=True, timeout=250
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "register: reusing" in done.stdout
     after = {path: path.stat().st_mtime_ns for path in (folder / "runs/small").glob("*-*/*")}
     assert after == before
+    assert (folder / "runs/small/report.html").stat().st_mtime_ns == report
+    (folder / "runs/small/report.html").unlink()
+    assert "report.html" in run(folder) and (folder / "runs/small/report.html").exists()
 
 
 def test_verify_finds_each_changed_byte_of_a_finished_run(undisturbed: tuple[Path, str]):

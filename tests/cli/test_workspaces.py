@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
-import cellwright_pipelines
+import cellwright_pipelines.local
 from cellwright.cli.app import app
 from cellwright.folders import MARK, claimed
 from cellwright.progress import Silent

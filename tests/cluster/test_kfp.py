@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cellwright.spec import load_spec
-from cellwright_pipelines import compile_pipeline
+from cellwright_pipelines.pipeline import compile_pipeline
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

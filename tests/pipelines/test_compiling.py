@@ -7,7 +7,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from cellwright import __version__
 from cellwright.spec import load_spec, unpack_spec
-from cellwright_pipelines import compile_pipeline
+from cellwright_pipelines.pipeline import compile_pipeline
 
 STEPS = ["baselines", "evaluate", "prepare", "register", "retrain", "search"]
 

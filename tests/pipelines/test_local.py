@@ -123,10 +123,10 @@ def test_a_full_disk_in_a_step_names_the_workspace(run, tmp_path):
 def sleeping(tmp_path):
     """A run in a process of its own whose step sleeps; and the step's process id."""
     script = (
-        "from cellwright_pipelines import local; from tests.pipelines.fake_steps import pipeline_saying;"
+        "from cellwright_pipelines import local, run_locally; from tests.pipelines.fake_steps import pipeline_saying;"
         "from tests.pipelines.test_local import SPEC, Path; from cellwright.progress import Silent;"
         "local.build_pipeline = lambda spec: pipeline_saying('sleep');"
-        f"local.run_locally(SPEC, Path({str(tmp_path)!r}), Silent())"
+        f"run_locally(SPEC, Path({str(tmp_path)!r}), Silent())"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", script]

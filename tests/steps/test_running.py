@@ -14,8 +14,9 @@ from cellwright.progress import Silent
 from cellwright.results import FileRecord, InputRecord, StepRecord
 from cellwright.spec import Resources, Retrain, SearchSpec
 from cellwright.step_list import STEPS, Step
-from cellwright.steps import running
-from cellwright.steps.running import run_step, run_until, step_settings, step_view
+from cellwright.steps import keys
+from cellwright.steps.keys import step_settings, step_view
+from cellwright.steps.running import run_step, run_until
 from cellwright.training.checkpoint import save_tensors
 
 NAME = __name__
@@ -92,7 +93,7 @@ def test_all_that_a_step_can_read_is_in_its_key_or_declared_to_be_without_effect
 
 def test_other_code_does_it_anew(spec: SearchSpec, tmp_path: Path, monkeypatch):
     run(COUNT, spec, tmp_path)
-    monkeypatch.setattr(running, "code_digest", lambda paths: "other")
+    monkeypatch.setattr(keys, "code_digest", lambda paths: "other")
     run(COUNT, spec, tmp_path)
     assert DONE == ["count", "count"]
 

@@ -53,12 +53,16 @@ def run(
     loaded = load(spec, overrides)
     with opened(loaded, runs, fresh=fresh, registers=True) as workspace:
         with progress_display() as progress:
-            from cellwright.report.writing import write_report
             from cellwright_pipelines import run_locally
 
             folders = run_locally(loaded, workspace, progress)
+        report = _report_of(loaded, workspace, folders)
         _conclude(loaded, workspace, folders)
-        print(f"Report: {write_report(workspace)}")
+        if report is None:
+            from cellwright.report.writing import write_report
+
+            report = write_report(workspace)
+        print(f"Report: {report}")
 
 
 def _command(step: Step) -> Callable[..., None]:
@@ -82,6 +86,17 @@ def _command(step: Step) -> Callable[..., None]:
 
     command.__doc__ = f"{options.prose(step.help)}\n\n{_REUSE}"
     return command
+
+
+def _report_of(spec: "SearchSpec", workspace: Path, folders: dict[str, Path]) -> Path | None:
+    """Return the report that is there, if it is of the same folders; to write it again imports torch."""
+    from cellwright.report.latest import LATEST, REPORT, LatestRun
+
+    report, latest = workspace / REPORT, workspace / LATEST
+    if not (report.exists() and latest.exists()):
+        return None
+    is_newer = report.stat().st_mtime_ns >= latest.stat().st_mtime_ns
+    return report if is_newer and LatestRun.read(workspace) == LatestRun.of(spec, folders) else None
 
 
 def _conclude(spec: "SearchSpec", workspace: Path, folders: dict[str, Path]) -> None:

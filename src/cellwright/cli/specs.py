@@ -106,7 +106,7 @@ def compile_spec(
     file is written, or one that compile wrote and nobody has edited since.
     """
     from cellwright.report.user_errors import naming
-    from cellwright_pipelines import compile_pipeline
+    from cellwright_pipelines.pipeline import compile_pipeline
 
     loaded = load(spec, overrides)
     for key, place in loaded.data.places.items():

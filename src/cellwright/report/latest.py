@@ -1,13 +1,17 @@
 """Records which finished steps in a workspace belong to the latest run."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from cellwright.errors import CellwrightError
 from cellwright.folders import claim
 from cellwright.results import Result
 from cellwright.spec import SearchSpec, load_spec
 
 LATEST = "latest.json"
+REPORT = "report.html"
+"""The report of the latest run, in a workspace and among the files of the step that registers."""
 
 
 class LatestRun(Result):
@@ -33,8 +37,11 @@ class LatestRun(Result):
         return cls.load(workspace / LATEST)
 
     def write(self, workspace: Path) -> None:
-        """Write the workspace's record."""
+        """Write the workspace's record, unless it is there already."""
         claim(workspace / LATEST)
+        with suppress(CellwrightError):
+            if self.read(workspace) == self:
+                return
         self.save(workspace / LATEST)
 
 

@@ -8,13 +8,11 @@ from cellwright.files import write_text
 from cellwright.folders import claim
 from cellwright.report.html import calibration, pictures
 from cellwright.report.html.page import render
-from cellwright.report.latest import LatestRun
+from cellwright.report.latest import REPORT, LatestRun
 from cellwright.report.run_report import RunReport
 from cellwright.results import OUTPUTS
 from cellwright.tasks.base import read_task
 from cellwright.training.checkpoint import load_tensors
-
-REPORT = "report.html"
 
 
 def write_report(workspace: Path, path: Path | None = None) -> Path:

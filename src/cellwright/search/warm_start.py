@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
@@ -16,7 +15,9 @@ from cellwright.search.journal import EVALUATIONS, finished, read_evaluations
 from cellwright.spaces import CandidateSpace, Space
 from cellwright.spec import SearchSpec
 from cellwright.tracking.starting_models import download
-from cellwright.training.checkpoint import CHECKPOINT, load_tensors, unprefixed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def start_candidates(spec: SearchSpec, space: CandidateSpace) -> list[Candidate]:
@@ -63,12 +64,14 @@ def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation])
     )
 
 
-def start_alphas(folder: Path, space: Space) -> dict[str, Tensor]:
+def start_alphas(folder: Path, space: Space) -> "dict[str, Tensor]":
     """Return the final alphas of an earlier one-shot search.
 
     Raises:
         CellwrightError: the search has none of the space's decisions.
     """
+    from cellwright.training.checkpoint import CHECKPOINT, load_tensors, unprefixed
+
     tensors, _ = load_tensors(folder / CHECKPOINT)
     alphas = unprefixed("alphas", tensors)
     shapes = {name: tuple(alpha.shape) for name, alpha in alphas.items()}

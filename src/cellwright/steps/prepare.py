@@ -1,13 +1,11 @@
 """`prepare`: writes the user's data as three disjoint splits."""
 
 from pathlib import Path
-from typing import Any
 
-from cellwright.data.reading import source_digest
 from cellwright.progress import Progress
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
-from cellwright.steps.remote_source import on_this_machine, remote_contents
+from cellwright.steps.remote_source import on_this_machine
 from cellwright.tasks.preparing import prepare as prepare_data
 
 
@@ -15,8 +13,3 @@ def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     """Write the manifest and the shards of the prepared data."""
     with on_this_machine(spec.data, folder, progress) as (section, log):
         prepare_data(section, folder, log)
-
-
-def identity(spec: SearchSpec) -> dict[str, Any]:
-    """Return what identifies the data, independent of its location."""
-    return {"data": source_digest(spec.data, remote_contents(spec.data))}

@@ -3,7 +3,6 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,8 +15,9 @@ from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
 from cellwright.report.card import ModelCard, markdown
+from cellwright.report.latest import REPORT
 from cellwright.report.run_report import RunReport
-from cellwright.report.writing import REPORT, report_html
+from cellwright.report.writing import report_html
 from cellwright.results import (
     GENOTYPE,
     NETWORK,
@@ -235,15 +235,4 @@ def _score_metrics(score: ModelScore) -> dict[str, float]:
         **bounds,
         **{name: size for name, size in (("params", score.params), ("macs", score.macs)) if size is not None},
         **{f"latency_ms_batch_{timed.batch_size}": timed.median_ms for timed in score.latency},
-    }
-
-
-def identity(spec: SearchSpec) -> dict[str, Any]:
-    """Return where the run and its model go."""
-    tracking = spec.tracking
-    return {
-        "uri": tracking.uri,
-        "experiment": tracking.experiment or spec.name,
-        "run": tracking.run_id,
-        "model": spec.model_name,
     }

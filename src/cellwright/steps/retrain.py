@@ -1,7 +1,6 @@
 """`retrain`: trains the network of a genotype, and exports it to portable files."""
 
 from pathlib import Path
-from typing import Any
 
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
@@ -10,7 +9,7 @@ from cellwright.progress import Progress
 from cellwright.results import GENOTYPE, ONNX, PT2, ModelInfo, SearchResult
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
-from cellwright.steps.starting_weights import started_from, starting_weights
+from cellwright.steps.starting_weights import starting_weights
 from cellwright.training import parallel
 from cellwright.training.course import WINNER, Course
 from cellwright.training.networks import continue_network, genotype_network, load_network, train_network
@@ -40,9 +39,3 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     info.save(folder / ModelInfo.FILE)
     export_pt2(network, examples, folder / PT2, info)
     export_onnx(network, examples, folder / ONNX, info, task.front())
-
-
-def identity(spec: SearchSpec) -> dict[str, Any]:
-    """Return the settings, with the content of the pretrained weights instead of their location."""
-    settings = spec.retrain.model_dump(mode="json", exclude={"start"})
-    return {"retrain": settings | {"start": started_from(spec)}}

@@ -2,22 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from cellwright.errors import CellwrightError
-from cellwright.files import file_digest, write_text
+from cellwright.files import write_text
 from cellwright.progress import Progress
 from cellwright.results import GENOTYPE, SearchResult
-from cellwright.search.candidates import candidate_space
 from cellwright.search.journal import TUNING
 from cellwright.search.one_shot import one_shot_search
 from cellwright.search.racing import race_search
 from cellwright.search.sampled import sampled_search, tune
-from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.training import parallel
-from cellwright.training.checkpoint import CHECKPOINT
 
 
 def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
@@ -42,17 +38,3 @@ def _kind_of_search(spec: SearchSpec) -> Callable[[SearchSpec, Path, Path, Progr
     if spec.strategy.continues:
         return race_search
     return sampled_search if spec.is_sampled else one_shot_search
-
-
-def identity(spec: SearchSpec) -> dict[str, Any]:
-    """Return the content that the search starts from, independent of its location, and the limits of trials."""
-    return {
-        "start": _started_from(spec),
-        "trials": spec.runner.limits if spec.has_trials else None,
-    }
-
-
-def _started_from(spec: SearchSpec) -> Any:
-    if not spec.is_sampled:
-        return file_digest(spec.start.search / CHECKPOINT) if spec.start.search else None
-    return [candidate.line for candidate in start_candidates(spec, candidate_space(spec))]

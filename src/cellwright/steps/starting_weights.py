@@ -2,17 +2,22 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from cellwright.files import file_digest
 from cellwright.results import WEIGHTS
 from cellwright.spec import SearchSpec
 from cellwright.tracking.starting_models import download, version_of
-from cellwright.training.checkpoint import load_tensors
-from cellwright.training.starting_weights import StartingWeights
+
+if TYPE_CHECKING:
+    from cellwright.training.starting_weights import StartingWeights
 
 
-def starting_weights(spec: SearchSpec) -> StartingWeights | None:
+def starting_weights(spec: SearchSpec) -> "StartingWeights | None":
     """Return the pretrained weights; None if the spec has none."""
+    from cellwright.training.checkpoint import load_tensors
+    from cellwright.training.starting_weights import StartingWeights
+
     match spec.retrain.start:
         case None:
             return None

@@ -18,7 +18,7 @@ from cellwright.runners.kubernetes.registration import algorithm_names
 from cellwright.search.trial import trials_of
 from cellwright.spec import STRATEGIES, SearchSpec
 from cellwright.step_list import STEPS
-from cellwright.steps.running import step_view
+from cellwright.steps.keys import step_view
 from cellwright.steps.stored import search_manifest
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -1,0 +1,30 @@
+"""Runs the whole pipeline on this machine, if there is anything to do. Importing this needs neither kfp nor torch."""
+
+import os
+from pathlib import Path
+
+from cellwright.folders import locked
+from cellwright.progress import Progress
+from cellwright.report.user_errors import naming
+from cellwright.spec import SearchSpec
+from cellwright.steps.keys import finished_folders
+
+
+def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
+    """Run the whole pipeline, and return the finished folders in the workspace, by step name.
+
+    Finished steps in the workspace are reused.
+
+    Raises:
+        CellwrightError: a step reports an error that the user can fix, or was killed.
+        RuntimeError: a step failed because of a bug; the message has its traceback.
+    """
+    workspace = workspace.resolve()
+    with naming(workspace), locked(workspace):
+        if (finished := finished_folders(spec.completed(os.environ), workspace)) is not None:
+            for step, folder in finished.items():
+                progress.log(f"{step}: reusing {folder}")
+            return finished
+        from cellwright_pipelines.local import run_pipeline
+
+        return run_pipeline(spec, workspace, progress)
