@@ -90,6 +90,7 @@ images: ## Build the container images, all that images/ has
 
 release-images: ## Build, push and sign the images with SBOM and provenance (PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…)
 	case '$(PYTHON_IMAGE)' in *@sha256:*) ;; *) echo 'PYTHON_IMAGE must name a digest' >&2; exit 1;; esac
+	mkdir -p build
 	for image in $(notdir $(wildcard images/*)); do \
 		docker buildx build --sbom=true --provenance=mode=max --push --metadata-file build/$$image.json $(BUILD_ARGS) \
 			-f images/$$image/Dockerfile -t $(REGISTRY)/$$image:$(VERSION) . \

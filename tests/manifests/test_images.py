@@ -92,3 +92,23 @@ def test_make_builds_all():
     said = subprocess.run(["make", "-n", "images"], cwd=ROOT, check=True, capture_output=True, text=True)
     [names] = re.findall(r"for image in (.*); do", said.stdout)
     assert sorted(names.split()) == [path.parent.name for path in DOCKERFILES]
+
+
+def test_a_release_is_built_on_a_digest_with_sbom_and_provenance_and_signed():
+    refused = subprocess.run(
+        ["make", "release-images", "PYTHON_IMAGE=python:3.11"], cwd=ROOT, capture_output=True
+    )
+    assert refused.returncode and b"PYTHON_IMAGE must name a digest" in refused.stderr
+    told = ["make", "-n", "release-images", "PYTHON_IMAGE=python@sha256:0"]
+    said = subprocess.run(told, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for words in ("--sbom=true", "--provenance=mode=max", "PYTHON=python@sha256:0", "cosign sign --yes"):
+        assert words in said
+
+
+def test_actions_are_named_by_their_commits():
+    used = [
+        each
+        for file in ROOT.glob(".github/**/*.yaml")
+        for each in re.findall(r"uses: (.*)", file.read_text())
+    ]
+    assert used and [each for each in used if not re.match(r"[\w/-]+@[0-9a-f]{40}  # v", each)] == []
