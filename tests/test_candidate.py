@@ -44,7 +44,7 @@ def test_values_are_written_in_the_order_of_their_names():
     assert candidate.line == f"{LINE}::augment.shift,0.1:retrain.loss,~22a~20b~22"
 
 
-def test_what_json_tells_apart_differs():
+def test_what_json_distinguishes_differs():
     genotype = Candidate.from_line(LINE).genotype
     told = {Candidate(genotype=genotype, values={"a": value}) for value in (1, 1.0, True, "1")}
     assert len(told) == 4

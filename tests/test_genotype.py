@@ -39,7 +39,7 @@ def test_line_needs_no_quotes_in_a_shell(genotype: Genotype):
     assert re.fullmatch(r"[A-Za-z0-9._:,~-]+", genotype.to_line())
 
 
-def test_only_a_cell_with_widths_spells_them():
+def test_only_a_cell_with_widths_writes_them():
     plain = "chain:chain~1~0.skip_connect~1.max_pool_3x3"
     wide = "chain:chain~1~50,0.skip_connect~100,1.max_pool_3x3"
     assert Genotype.from_line(plain).to_dict()["cells"]["chain"].keys() == {"num_inputs", "nodes"}
@@ -48,7 +48,7 @@ def test_only_a_cell_with_widths_spells_them():
 
 
 @given(genotypes, genotypes)
-def test_digest_tells_genotypes_apart(one: Genotype, other: Genotype):
+def test_digest_distinguishes_genotypes(one: Genotype, other: Genotype):
     assert (one.digest == other.digest) == (one == other)
 
 
@@ -57,7 +57,7 @@ def test_isomorphism_key_ignores_how_nodes_are_numbered(cell: Cell, rng: random.
     assert _renumbered(cell, rng).isomorphism_key() == cell.isomorphism_key()
 
 
-def test_nodes_that_are_alike_cost_one_numbering_and_too_many_numberings_are_refused():
+def test_equivalent_nodes_cost_one_numbering_and_too_many_numberings_are_refused():
     twins = Cell(num_inputs=2, nodes=((Edge(0, "skip_connect"), Edge(1, "skip_connect")),) * 40)
     assert twins.isomorphism_key().count("~") == 40
     chains = [(Edge(0, "a"),) if node % 2 == 0 else (Edge(node, "a"),) for node in range(18)]
@@ -68,7 +68,7 @@ def test_nodes_that_are_alike_cost_one_numbering_and_too_many_numberings_are_ref
 
 
 @pytest.mark.parametrize("line", ["x:a~" + "2" * 5000 + "~0.b", "x:a~2~" + "1" * 5000 + ".b"])
-def test_numbers_of_any_length_are_refused_in_words(line: str):
+def test_numbers_of_any_length_are_refused_with_a_message(line: str):
     with pytest.raises(GenotypeError, match="must be"):
         Genotype.from_line(line)
 

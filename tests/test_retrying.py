@@ -23,7 +23,7 @@ def test_a_call_is_repeated_with_its_arguments_until_it_succeeds():
     assert retry()(failing(2), "answer", loud=True) == "ANSWER"
 
 
-def test_what_may_not_pass_is_raised_at_once():
+def test_permanent_errors_are_raised_at_once():
     with pytest.raises(KeyError):
         retry()({}.__getitem__, "missing")
 
@@ -58,5 +58,5 @@ def test_nothing_is_repeated_once_it_is_ended():
 @pytest.mark.parametrize(
     ("status", "passes"), [(408, True), (429, True), (500, True), (503, True), (501, False), (404, False)]
 )
-def test_a_status_tells_whether_a_server_may_do_better(status: int, passes: bool):
+def test_a_status_shows_whether_a_retry_may_succeed(status: int, passes: bool):
     assert is_transient_status(status) == passes

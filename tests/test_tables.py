@@ -44,7 +44,7 @@ def test_architecture_and_hyperparameters_are_searched_together(done: Mapping[st
     assert set(found.tuned) == {"retrain.learning_rate", "retrain.weight_decay", "augment.blank"}
 
 
-def test_rivals_of_another_family_are_among_the_baselines(done: Mapping[str, Path]):
+def test_classical_models_are_among_the_baselines(done: Mapping[str, Path]):
     evaluation = EvaluationResult.load(done["evaluate"] / "evaluation.json")
     assert [score.name for score in evaluation.baselines] == ["mlp", "random-0", "boosted-trees", "linear"]
     assert {comparison.baseline for comparison in evaluation.comparisons} >= {"boosted-trees", "linear"}

@@ -208,7 +208,7 @@ def server(tmp_path: Path) -> Iterator[MlflowServer]:
 
 
 @pytest.mark.timeout(600)
-def test_killed_five_times_it_ends_where_an_undisturbed_run_does(
+def test_killed_five_times_it_gives_the_result_of_an_undisturbed_run(
     undisturbed: tuple[Path, str], tmp_path: Path, server: MlflowServer
 ):
     """Two runs of one spec and seed give the same results, bit for bit, and log the same to MLflow.

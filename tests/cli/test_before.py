@@ -100,7 +100,7 @@ def test_validate_finds_what_would_fail_on_a_cluster(cellwright, tmp_path, serve
     )
 
 
-def test_what_only_pods_reach_is_said_and_no_mistake(cellwright, monkeypatch):
+def test_an_address_that_only_pods_reach_is_reported_without_an_error(cellwright, monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     result = cellwright("validate", EXAMPLE)
     assert result.exit_code == 0, result.stderr
@@ -109,7 +109,7 @@ def test_what_only_pods_reach_is_said_and_no_mistake(cellwright, monkeypatch):
 
 
 @pytest.mark.parametrize("command", ["run", "register"])
-def test_a_wrong_mlflow_is_told_before_the_work(cellwright, spec, servers, monkeypatch, command):
+def test_a_wrong_mlflow_server_is_reported_before_the_work(cellwright, spec, servers, monkeypatch, command):
     monkeypatch.setattr(workspaces, "SERVER_SECONDS", 0.0)
     for server, line in (
         ("old", "MLflow 3 or later"),
@@ -133,7 +133,7 @@ def test_submit_creates_the_bucket_or_names_the_command(cellwright, spec, server
 
 
 @pytest.mark.parametrize("name", ["what?", "a%20b"])
-def test_a_folder_that_mlflows_address_cannot_spell_is_told_before_the_work(cellwright, spec, name):
+def test_a_folder_that_mlflow_cannot_address_is_reported_before_the_work(cellwright, spec, name):
     result = cellwright("run", spec, "--runs", name)
     assert result.exit_code == 1
     assert "folder without ? and %XX in its path" in result.stderr and name in result.stderr

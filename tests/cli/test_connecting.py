@@ -36,7 +36,7 @@ def token(tmp_path: Path) -> Path:
     return path
 
 
-def test_nothing_need_be_said():
+def test_connecting_needs_no_settings():
     found = connection()
     assert (found.host, found.namespace, found.token) == (None, None, None)
 
@@ -79,7 +79,7 @@ def test_a_token_may_be_in_the_environment_and_is_never_shown(monkeypatch):
         ),
     ],
 )
-def test_a_mistake_in_the_file_is_named(file, text, line):
+def test_an_error_in_the_file_is_named(file, text, line):
     file.write_text(text)
     with pytest.raises(CellwrightError, match=line):
         connection()

@@ -59,7 +59,7 @@ def test_what_is_no_address_is_refused(cellwright, host):
         ("application/json", b"{}"),
     ],
 )
-def test_another_service_in_the_place_of_kubeflow_is_told(cellwright, content_type, body):
+def test_another_service_in_the_place_of_kubeflow_is_reported(cellwright, content_type, body):
     with answering(lambda *_: Answer(body, content_type)) as host:
         for command in (("runs",), ("stop", "abc")):
             result = cellwright(*command, "--host", host)
@@ -91,13 +91,13 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(cellwright, spec, kubeconfig,
         assert_one_line(cellwright(*command), "a cluster is needed", str(kubeconfig))
 
 
-def test_a_login_that_fails_is_told(cellwright, kubeconfig):
+def test_a_failed_login_is_reported(cellwright, kubeconfig):
     login = "users: [{name: a, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-login}}}]"
     kubeconfig.write_text(KUBECONFIG.replace("users: [{name: a, user: {token: x}}]", login))
     assert_one_line(cellwright("register-suggestions"), "login", "no-such-login")
 
 
-def test_a_cluster_that_is_away_is_told_with_its_address(cellwright, spec, kubeconfig, monkeypatch):
+def test_an_unavailable_cluster_is_reported_with_its_address(cellwright, spec, kubeconfig, monkeypatch):
     kubeconfig.write_text(KUBECONFIG)
     monkeypatch.setattr(
         api, "Retry", lambda is_transient, **rest: Retry(is_transient, **(rest | {"seconds": 0.0}))

@@ -125,5 +125,5 @@ def test_shells_complete_commands(shell):
     assert {"retrain", "register", "report"} <= set(re.findall(r"[a-z-]+", result.stdout)), result.stderr
 
 
-def test_the_version_is_told(cellwright):
+def test_the_version_is_printed(cellwright):
     assert cellwright("--version").stdout == f"cellwright {__version__}\n"

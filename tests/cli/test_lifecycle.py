@@ -62,7 +62,7 @@ def shoes(cellwright, registry: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     return Lifecycle(uri=f"sqlite:///{tmp_path}/runs/mlflow.db", name="shoes")
 
 
-def test_the_page_s_commands_tell_the_page_s_story(cellwright, shoes: Lifecycle):
+def test_the_commands_of_the_page_give_the_output_of_the_page(cellwright, shoes: Lifecycle):
     block = re.search(r"```sh\n(cellwright promote.*?)```", PAGE.read_text(), re.DOTALL)[1]
     commands = [shlex.split(line, comments=True) for line in block.splitlines()]
     assert {words[1] for words in commands} == {"promote", "rollback", "history", "compare"}

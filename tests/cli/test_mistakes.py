@@ -39,7 +39,7 @@ def test_a_missing_spec_is_named(cellwright, command):
     assert_fails_with(result, "serach.yaml: cannot be read: No such file or directory")
 
 
-def test_a_slip_in_yaml_is_placed(cellwright, spec):
+def test_a_yaml_error_is_located(cellwright, spec):
     spec.write_text("name: tiny\ndata: {source: digits\nseed: 1\n")
     result = cellwright("validate", spec)
     assert result.exit_code == 1
@@ -157,7 +157,7 @@ def test_a_file_that_is_no_genotype_is_refused(cellwright, tmp_path, text):
     assert result.stderr.startswith("error: ")
 
 
-def test_an_interrupted_command_says_how_to_go_on(cellwright, spec, monkeypatch):
+def test_an_interrupted_command_says_how_to_resume(cellwright, spec, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 

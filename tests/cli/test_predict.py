@@ -64,7 +64,7 @@ def test_files_become_what_training_read_and_outputs_what_evaluate_computes(plac
     )
 
 
-def test_labels_and_probabilities_are_told_and_a_broken_file_gets_a_line(place: Path, cellwright):
+def test_labels_and_probabilities_are_printed_and_a_broken_file_gets_a_line(place: Path, cellwright):
     (place / "broken.jpg").write_bytes(b"no picture")
     done = cellwright("predict", place / "retrain", place / "broken.jpg", place / "photos", "--json")
     assert done.exit_code == 1
@@ -113,7 +113,7 @@ def test_an_array_that_the_model_cannot_take_is_named_with_the_rule(
     assert rule in done.stderr
 
 
-def test_what_is_no_model_is_said_with_what_is(cellwright):
+def test_a_wrong_model_is_reported_with_the_valid_forms(cellwright):
     done = cellwright("predict", "runs/none", "x.jpg")
     assert done.exit_code == 1
     assert "runs/none: must be the folder of a finished run" in done.stderr

@@ -36,7 +36,7 @@ def found(folder: Path) -> SearchResult:
     return SearchResult.load(result)
 
 
-def test_two_processes_find_what_one_finds_and_one_of_them_tells(cellwright, spec, tmp_path):
+def test_two_processes_find_what_one_finds_and_one_of_them_prints(cellwright, spec, tmp_path):
     spec.write_text(SPEC)
     together = torchrun(tmp_path, "search", "search.yaml", "--runs", "two")
     assert together.returncode == 0, together.stderr
@@ -55,7 +55,7 @@ def test_two_processes_find_what_one_finds_and_one_of_them_tells(cellwright, spe
     assert abs(ours.history[-1].metrics["train_loss"] - theirs.history[-1].metrics["train_loss"]) < 1e-5
 
 
-def test_the_error_of_one_process_ends_all_and_is_said_once(spec, tmp_path):
+def test_the_error_of_one_process_ends_all_and_is_printed_once(spec, tmp_path):
     with locked(tmp_path / "runs" / "tiny"):
         result = torchrun(tmp_path, "search", "search.yaml")
     assert result.returncode == 1

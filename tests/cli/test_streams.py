@@ -51,7 +51,7 @@ def test_a_file_never_takes_the_place_of_a_closed_stream(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_characters_that_a_terminal_lacks_are_spelled_with_others(encoding):
+def test_characters_that_a_terminal_lacks_are_replaced(encoding):
     done = shell(f"cellwright show {GENOTYPE}", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")
     assert "input 0 -skip_connect--+> node 0" in done.stdout

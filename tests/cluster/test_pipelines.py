@@ -377,7 +377,7 @@ def test_a_stopped_run_leaves_nothing_and_its_pods_carry_the_profile(environment
     assert {pod["status"]["phase"] for pod in running} <= {"Succeeded", "Failed"}
 
 
-def test_a_mistake_is_told_with_its_cause(mistaken):
+def test_an_error_is_reported_with_its_cause(mistaken):
     assert "prepare: s3://no-such-bucket/digits.npz: S3 says NoSuchBucket" in mistaken.fail()
 
 

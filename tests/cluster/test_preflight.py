@@ -61,7 +61,7 @@ def test_a_pod_looks_as_a_step_does_and_is_gone(store, mlflow_uri, tmp_path, hos
     assert kubectl("get", "jobs", "-n", "kubeflow", "-l", "cellwright.dev/step=doctor", "-o", "name") == ""
 
 
-def test_what_the_policy_refuses_is_told(store, identity, tmp_path):
+def test_what_the_policy_refuses_is_reported(store, identity, tmp_path):
     spec = on("jobs", SAMPLED, namespace="cellwright", profile={"service_account": "mlflow"})
     found = missing(doctor(spec, tmp_path, identity))
     assert "serviceAccountName must be one of default cellwright-trial, got mlflow" in found

@@ -136,7 +136,7 @@ def test_each_source_is_prepared_as_from_local_files(source, s3, prefix, proxy, 
     assert f"s3://{BUCKET}/{prefix}/" in result.stderr
 
 
-def test_a_killed_download_goes_on(put, proxy, tmp_path: Path):
+def test_a_killed_download_resumes(put, proxy, tmp_path: Path):
     images = np.random.default_rng(0).integers(0, 256, (4000, 32, 32), np.uint8)
     labels = np.arange(4000, dtype=np.uint8) % 10
     uris = {"images": put("images", idx(images)), "labels": put("labels", idx(labels))}
@@ -179,7 +179,7 @@ def test_resets_are_survived(put, proxy, noise, tmp_path: Path):
     assert proxy.connections > 7
 
 
-def test_an_object_that_never_comes_is_told(put, proxy, noise, tmp_path: Path):
+def test_an_object_that_never_arrives_is_reported(put, proxy, noise, tmp_path: Path):
     uri = put("noise", noise)
     found = S3Reader().find(uri)
     (tmp_path / "parts").mkdir()
@@ -189,7 +189,7 @@ def test_an_object_that_never_comes_is_told(put, proxy, noise, tmp_path: Path):
     assert not (tmp_path / "file").exists()
 
 
-def test_an_object_that_is_replaced_meanwhile_is_told(put, noise, tmp_path: Path):
+def test_an_object_that_is_replaced_meanwhile_is_reported(put, noise, tmp_path: Path):
     reader = S3Reader()
     found = reader.find(put("noise", noise))
     put("noise", noise[::-1])
@@ -197,7 +197,7 @@ def test_an_object_that_is_replaced_meanwhile_is_told(put, noise, tmp_path: Path
         reader.download({tmp_path / "file": found}, tmp_path / "parts", Silent())
 
 
-def test_wrong_bytes_are_noticed_and_fetched_anew(put, proxy, noise, tmp_path: Path):
+def test_wrong_bytes_are_detected_and_downloaded_again(put, proxy, noise, tmp_path: Path):
     uri = put("noise", noise)
     proxy.breaks("hang", after=MB)
     reader = S3Reader()
@@ -269,7 +269,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("problem", MISTAKES)
-def test_mistakes_are_told_at_once(problem, s3, tmp_path: Path, monkeypatch):
+def test_permanent_errors_are_raised_at_once(problem, s3, tmp_path: Path, monkeypatch):
     uri, environment, words = MISTAKES[problem]
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -47,7 +47,7 @@ def test_every_runner_gives_the_same(kind: str, undisturbed, side_by_side):
     assert found(folder) == found(undisturbed)
 
 
-def test_a_search_outlives_whatever_is_killed(undisturbed, store, identity, tmp_path):
+def test_a_search_survives_any_killed_process(undisturbed, store, identity, tmp_path):
     search = Search(on("katib", SAMPLED), tmp_path, identity)
     name = experiment_of(search)
     trials = f"cellwright.dev/search={name}"
@@ -156,13 +156,13 @@ def failing(store, identity, tmp_path_factory) -> dict[tuple[str, str], Search]:
 
 
 @pytest.mark.parametrize(("kind", "name"), PLACES)
-def test_a_failing_trial_is_told_with_its_cause(kind: str, name: str, failing):
+def test_a_failing_trial_is_reported_with_its_cause(kind: str, name: str, failing):
     problem = failing[kind, name].problem(300)
     assert FAILING[name][2] in problem
     assert "runner.max_failures is 0" in problem
 
 
-def test_wrong_keys_of_the_store_are_told(store, identity, tmp_path):
+def test_wrong_keys_of_the_store_are_reported(store, identity, tmp_path):
     kubectl(
         "create",
         "secret",
@@ -183,7 +183,7 @@ def test_wrong_keys_of_the_store_are_told(store, identity, tmp_path):
     assert "s3://cellwright/test/searches/" in problem and "S3 says" in problem
 
 
-def test_an_interrupted_search_takes_its_trials_along(store, identity, tmp_path):
+def test_an_interrupted_search_stops_its_trials(store, identity, tmp_path):
     import signal
 
     search = Search(on("katib", SAMPLED), tmp_path, identity)

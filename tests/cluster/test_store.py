@@ -37,7 +37,7 @@ def test_what_is_not_there_is_named(bucket, store, tmp_path: Path):
         S3Store("s3://no-such-bucket").sizes("data")
 
 
-def test_no_server_is_told(store, tmp_path: Path, monkeypatch):
+def test_a_missing_server_is_reported(store, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(CellwrightError, match="Could not connect to the endpoint URL"):
         S3Store("s3://cellwright", seconds=0).sizes("data")

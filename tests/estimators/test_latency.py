@@ -38,7 +38,7 @@ def noisy() -> tuple[list[list[str]], np.ndarray]:
     return rows, true_times(rows)[:, None] * (1 + NOISE * rng.standard_normal((60, 9)))
 
 
-def test_the_table_tells_networks_that_it_was_not_fitted_to(noisy: tuple[list[list[str]], np.ndarray]):
+def test_the_table_predicts_networks_that_it_was_not_fitted_to(noisy: tuple[list[list[str]], np.ndarray]):
     table = fit_table(*noisy)
     others = rows_of(200, seed=1)
     told = np.array([table.predict(row) for row in others])

@@ -132,7 +132,7 @@ def test_swap_by_hand():
     assert PROXIES["swap"](network, probe_of(codes[:, :, None, None], [0, 1, 0])) == 3
 
 
-def test_swap_tells_patterns_over_many_images_apart(rng):
+def test_swap_distinguishes_patterns_over_many_images(rng):
     network = nn.Sequential(nn.Flatten(), nn.ReLU())
     generator = torch.Generator().manual_seed(0)
     codes = (torch.rand(130, 40, generator=generator) < 0.5).double() - 0.5

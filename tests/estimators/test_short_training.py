@@ -76,7 +76,7 @@ class KillingAfter(Silent):
             raise Killed
 
 
-def test_a_killed_training_goes_on(genotype: Genotype, tiny_setting: Setting, tmp_path: Path):
+def test_a_killed_training_resumes(genotype: Genotype, tiny_setting: Setting, tmp_path: Path):
     whole = train(genotype, tiny_setting, tmp_path / "whole")
     with pytest.raises(Killed):
         train(genotype, tiny_setting, tmp_path / "killed", progress=KillingAfter(2))
@@ -127,7 +127,7 @@ def test_less_of_everything(genotype: Genotype, tiny_setting: Setting, tmp_path:
     assert len(training.curve) == 2
 
 
-def test_one_that_diverges_ends_its_trial_and_not_the_search(
+def test_a_diverged_training_ends_its_trial_and_not_the_search(
     genotype: Genotype, tiny_setting: Setting, tmp_path: Path
 ):
     retrain = tiny_setting.retrain.model_copy(update={"learning_rate": 1e38})

@@ -57,7 +57,7 @@ def test_it_learns_from_hyperparameters(candidates, tiny_setting: Setting):
     assert max(abs(score - n % 4 / 4) for n, score in enumerate(found)) < 0.1
 
 
-def test_it_is_surer_of_what_it_knows(candidates, earlier, tiny_setting: Setting):
+def test_it_is_more_certain_of_known_candidates(candidates, earlier, tiny_setting: Setting):
     estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     known, unknown = (
         sum(estimator.estimate(c, earlier, seed=0)["predicted_accuracy_deviation"] for c in part)
@@ -66,7 +66,7 @@ def test_it_is_surer_of_what_it_knows(candidates, earlier, tiny_setting: Setting
     assert known < unknown
 
 
-def test_it_is_silent_while_there_is_little_to_learn_from(candidates, earlier, tiny_setting: Setting):
+def test_it_predicts_nothing_while_there_is_little_to_learn_from(candidates, earlier, tiny_setting: Setting):
     estimator = SurrogateScore(SETTINGS, tiny_setting, seed=0)
     assert estimator.estimate(candidates[70], earlier[:19], seed=0) == {}
     assert estimator.estimate(candidates[70], earlier[:20], seed=0)
@@ -101,7 +101,7 @@ def rung(candidates: list[Candidate], first: int) -> list[Evaluation]:
     ]
 
 
-def test_a_partial_curve_tells_what_the_encoding_does_not(candidates, tiny_setting: Setting):
+def test_a_partial_curve_adds_to_the_encoding(candidates, tiny_setting: Setting):
     full = [
         Evaluation(number=n, candidate=c, metrics={"accuracy": hidden(c)})
         for n, c in enumerate(candidates[:60])

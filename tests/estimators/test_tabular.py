@@ -19,7 +19,7 @@ from cellwright.spec import SPACES
 CELLS = NasBench201()
 
 
-def test_edges_are_in_our_order_so_isomorphic_cells_score_alike():
+def test_edges_are_in_our_order_so_isomorphic_cells_score_the_same():
     table = read_table("cifar10")
     assert len(table) == 15625
     scores: dict[str, list[float]] = {}

@@ -49,7 +49,7 @@ def test_a_spec_names_class_and_settings(tmp_path: Path):
         ("custom", ", path: a", "strategy: custom is now the import path of a section"),
     ],
 )
-def test_mistakes_are_named(tmp_path: Path, path: str, settings: str, problem: str):
+def test_errors_in_own_strategies_are_named(tmp_path: Path, path: str, settings: str, problem: str):
     with pytest.raises(CellwrightError) as caught:
         load(tmp_path, path, settings)
     assert problem in str(caught.value)

@@ -46,7 +46,7 @@ def serving(manager: DBManager) -> Iterator[str]:
     server.stop(None)
 
 
-def test_a_manager_that_refuses_twice_is_told_once():
+def test_a_manager_that_refuses_twice_gets_the_report_once():
     manager = DBManager(refusals=2)
     with serving(manager) as address:
         report("trial-1", PAIRS, address)

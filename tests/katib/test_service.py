@@ -194,7 +194,7 @@ def test_a_missing_number_is_suggested_first_and_as_it_was(strategy, missing, cl
     assert client.suggest(experiment(settings), trials, 1) == [assign(suggestions[missing])]
 
 
-def test_missing_numbers_are_not_waited_for_before_they_are_begun(client):
+def test_missing_numbers_are_not_waited_for_before_they_are_started(client):
     settings = settings_of(STRATEGIES["regularized-evolution"])
     suggestions = Play(settings, act, random.Random(5)).until(14)
     trials = [trial_of(s, settings) for s in suggestions if s.number not in (3, 8)]

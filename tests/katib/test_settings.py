@@ -85,7 +85,7 @@ def test_they_may_be_written_by_hand():
         ),
     ],
 )
-def test_mistakes_are_named_all_at_once(settings, message):
+def test_all_errors_are_named_at_once(settings, message):
     with pytest.raises(CellwrightError) as caught:
         SearchSettings.from_settings(settings, {"metric": "accuracy"})
     assert str(caught.value).startswith(message)

@@ -15,7 +15,7 @@ JOB: dict[str, Any] = {
 }
 
 
-def test_a_right_object_has_no_mistakes():
+def test_a_valid_object_has_no_errors():
     assert problems(JOB) == []
 
 
@@ -43,7 +43,7 @@ def test_a_right_object_has_no_mistakes():
         ),
     ],
 )
-def test_a_mistake_is_found(path: tuple[Any, ...], value: Any, problem: str):
+def test_an_error_is_found(path: tuple[Any, ...], value: Any, problem: str):
     wrong = inner = copy.deepcopy(JOB)
     for name in path[:-1]:
         inner = inner[name]

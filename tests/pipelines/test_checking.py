@@ -62,7 +62,7 @@ def test_an_address_that_is_each_pods_own_is_refused(sections, line):
         check(**sections)
 
 
-def test_all_mistakes_are_named_at_once(tmp_path):
+def test_all_errors_are_named_at_once(tmp_path):
     (tmp_path / "digits.npz").write_bytes(b"")
     with pytest.raises(CellwrightError) as caught:
         check(store=None, tracking={}, data={"source": "npz", "path": tmp_path / "digits.npz"})

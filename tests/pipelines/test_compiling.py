@@ -73,7 +73,7 @@ def test_kubeflow_caches_nothing_as_it_knows_neither_data_nor_code(documents):
     assert not [name for name, task in inner.items() if task["cachingOptions"].get("enableCache")]
 
 
-def test_every_step_is_begun_again_for_as_long_as_it_takes(documents):
+def test_every_step_is_retried_for_as_long_as_it_takes(documents):
     inner = documents[0]["components"]["comp-exit-handler-1"]["dag"]["tasks"]
     for task in inner.values():
         policy = task["retryPolicy"]

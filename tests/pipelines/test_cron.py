@@ -32,7 +32,7 @@ SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)
         ("0 3-5 * jan,jul *", "Europe/Berlin", WINTER, "0 0 2,3,4 * jan,jul *"),
     ],
 )
-def test_cron_is_spelt_as_kubeflow_takes_it(cron, timezone, now, utc):
+def test_cron_has_the_format_of_kubeflow(cron, timezone, now, utc):
     if utc is None:
         with pytest.raises(CellwrightError, match="one line of cron cannot say: give it in UTC"):
             read_cron(cron, timezone, now)
@@ -87,6 +87,6 @@ def test_it_says_when_it_fires_next(cron, timezone, first):
         ),
     ],
 )
-def test_a_mistake_is_named(cron, timezone, line):
+def test_an_error_is_named(cron, timezone, line):
     with pytest.raises(CellwrightError, match=re.escape(line)):
         read_cron(cron, timezone, WINTER)

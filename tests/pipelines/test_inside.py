@@ -111,7 +111,7 @@ WAITING = SimpleNamespace(
         ),
     ],
 )
-def test_what_the_pod_says_is_told_and_its_job_is_deleted(
+def test_the_output_of_the_pod_is_reported_and_its_job_is_deleted(
     monkeypatch: pytest.MonkeyPatch, status, log, problem
 ):
     monkeypatch.setattr(inside, "PENDING_SECONDS", 0.0)

@@ -93,7 +93,7 @@ def test_an_interpreter_with_blanks_in_its_path_is_quoted():
     ]
 
 
-def test_a_mistake_in_a_step_is_told_in_its_own_words(run):
+def test_an_error_in_a_step_is_reported_with_its_message(run):
     with pytest.raises(CellwrightError) as raised:
         run("mend")
     assert str(raised.value) == "digits.npz: must hold labels"
@@ -139,7 +139,7 @@ def sleeping(tmp_path):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
-def test_a_stopped_run_takes_its_step_along(sleeping, stop):
+def test_a_stopped_run_stops_its_step(sleeping, stop):
     parent, step = sleeping
     parent.send_signal(stop)
     parent.wait(timeout=20)

@@ -59,7 +59,7 @@ def test_without_a_workspace_the_artifact_is_all_there_is(first_step, tmp_path):
     assert (tmp_path / "output" / "data.txt").read_text() == "data"
 
 
-def test_in_a_store_the_artifact_tells_where_the_rest_is(first_step, tmp_path, capfd):
+def test_in_a_store_the_artifact_names_the_other_files(first_step, tmp_path, capfd):
     def work(folder, progress):
         progress.log("at work")
         write_text(folder / "data.txt", "data")
@@ -95,7 +95,7 @@ def test_a_spec_that_was_changed_on_its_way_is_refused(first_step, tmp_path, cap
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "cannot write {}: No space left on device"),
     ],
 )
-def test_a_mistake_ends_in_one_line(first_step, tmp_path, capfd, error, line):
+def test_an_error_is_one_line(first_step, tmp_path, capfd, error, line):
     def work(folder, progress):
         raise error
 

@@ -20,7 +20,7 @@ from cellwright.report.user_errors import explain, naming
         (KeyError("a"), None),
     ],
 )
-def test_only_what_the_user_can_mend_is_explained(error, line):
+def test_only_errors_that_the_user_can_fix_are_explained(error, line):
     assert explain(error) == line
 
 
@@ -40,7 +40,7 @@ def library_error() -> Exception:
         library_error(),
     ],
 )
-def test_a_full_disk_names_the_place_however_it_is_told(error):
+def test_a_full_disk_is_named_with_its_path_whatever_raises_it(error):
     with pytest.raises(OSError) as raised, naming(Path("runs/digits")):
         raise error
     assert explain(raised.value) == "cannot write runs/digits: No space left on device"

@@ -43,7 +43,7 @@ def test_a_page_shows_markup_as_text(name: str):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_terminal_obeys_no_name(name: str):
+def test_names_cannot_control_a_terminal(name: str):
     table = Table(name, title=name)
     table.add_row(name)
     for text in (shown(table), shown(Text(name)), shown(name)):
@@ -51,7 +51,7 @@ def test_a_terminal_obeys_no_name(name: str):
     assert name[-6:] in shown(Text(name))
 
 
-def test_progress_and_errors_obey_no_name():
+def test_progress_and_errors_contain_no_control_sequences():
     file = io.StringIO()
     with LiveProgress(PlainConsole(file=file, force_terminal=True, width=100)) as live:
         live.log(f"reading {TITLE}")

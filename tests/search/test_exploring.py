@@ -158,9 +158,7 @@ def test_as_many_trials_run_as_may(spec: SearchSpec, tmp_path: Path, setting):
 
 
 @pytest.mark.parametrize("lifetime", range(12))
-def test_a_killed_search_goes_on_as_if_nothing_had_been(
-    lifetime: int, spec: SearchSpec, tmp_path: Path, setting
-):
+def test_a_killed_search_resumes_to_the_same_result(lifetime: int, spec: SearchSpec, tmp_path: Path, setting):
     whole = explore(spec, tmp_path / "whole", setting, Stage(), keep=0.5)
     with pytest.raises(Killed):
         explore(spec, tmp_path / "killed", setting, Mortal(lifetime), keep=0.5)
@@ -260,7 +258,7 @@ def scored_again(
     return finalists, again
 
 
-def test_one_that_diverges_on_a_fresh_seed_is_not_chosen(spec: SearchSpec, tmp_path: Path, setting):
+def test_a_finalist_that_diverges_on_a_fresh_seed_is_not_chosen(spec: SearchSpec, tmp_path: Path, setting):
     finalists, again = scored_again(spec, tmp_path, setting, lambda place, repeat: (place, repeat) == (0, 2))
     assert [(e.candidate, e.repeat) for e in again] == [(finalists[1], 1), (finalists[1], 2)]
 
@@ -339,7 +337,7 @@ def test_too_many_failures_end_the_search_with_their_cause(spec, setting, tmp_pa
         explore(strict, tmp_path, setting, Stage(failing=[1, 4, 6]))
 
 
-def test_a_runner_is_told_what_needs_no_trial(spec, setting, tmp_path: Path):
+def test_a_runner_skips_what_needs_no_trial(spec, setting, tmp_path: Path):
     class Told(Stage):
         passed_over: list[int] = []
 

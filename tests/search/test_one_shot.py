@@ -28,14 +28,14 @@ def spec_of(seeds: int) -> SearchSpec:
     )
 
 
-def test_one_that_diverges_leaves_no_result(tmp_path: Path):
+def test_a_diverged_search_leaves_no_result(tmp_path: Path):
     rule = "^search: training diverges in epoch 1: .*; lower strategy.learning_rate, 1e"
     with pytest.raises(CellwrightError, match=rule):
         run_until("search", spec_of(seeds=1), tmp_path, Silent())
     assert not [*tmp_path.glob("search-*/step.json"), *tmp_path.glob("search-*/search.json")]
 
 
-def test_the_others_go_on_where_one_diverges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_other_seeds_continue_when_one_diverges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scores = iter([0.5, None, 0.7])
 
     def train(spec, data, folder, progress) -> SearchResult:

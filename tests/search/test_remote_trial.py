@@ -105,7 +105,7 @@ def test_it_does_what_the_search_asks(store, genotype, tmp_path: Path):
     assert {"result.json", "trial.json"} <= files_of(store, "asked")
 
 
-def test_begun_again_elsewhere_it_goes_on_and_ends_the_same(store, genotype, tmp_path: Path):
+def test_restarted_elsewhere_it_resumes_to_the_same_result(store, genotype, tmp_path: Path):
     for name in ("whole", "evicted"):
         ask(store, trial_place(name, "4-0"), spec_of(), tmp_path, genotype)
     whole = trial(store, "whole", tmp_path / "one").run(Silent())

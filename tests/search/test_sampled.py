@@ -94,7 +94,7 @@ def server(tmp_path: Path) -> Iterator[MlflowServer]:
     server.kill()
 
 
-def test_killed_in_the_middle_it_ends_in_the_same_place(
+def test_killed_in_the_middle_it_resumes_to_the_same_result(
     undisturbed: tuple[Path, str], tmp_path: Path, server: MlflowServer
 ):
     """So does what MLflow has, though its server was killed, too; what the search could not send, later steps do."""

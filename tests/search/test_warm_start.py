@@ -64,7 +64,7 @@ def found_by(earlier: dict[str, Path]) -> Genotype:
     return SearchResult.load(earlier["search"] / "search.json").genotype
 
 
-def test_a_one_shot_search_begins_with_the_alphas_of_an_earlier_one(
+def test_a_one_shot_search_starts_with_the_alphas_of_an_earlier_one(
     earlier: dict[str, Path], workspace: Path
 ):
     spec = spec_of(strategy={"kind": "darts", **STANDSTILL}, start={"search": earlier["search"]})

@@ -77,7 +77,7 @@ def test_what_lies_outside_is_left_out_or_refused(genotypes: list[Genotype], ear
     ("accuracies", "verdict"),
     [((0.5, 0.8), "reached after 2 evaluations"), ((0.5, 0.6), "not reached in 2 evaluations")],
 )
-def test_what_the_start_was_worth_is_told(
+def test_the_score_of_the_start_is_reported(
     accuracies: tuple[float, ...], verdict: str, genotypes: list[Genotype], earlier: Path
 ):
     found = [done(number, genotypes[number], accuracy) for number, accuracy in enumerate(accuracies)]

@@ -78,7 +78,7 @@ def problem(folder: Path, content: str | bytes, *overrides: str) -> str:
         ),
     ],
 )
-def test_what_was_meant_is_told(tmp_path: Path, text: str | bytes, told: str):
+def test_the_intended_key_is_suggested(tmp_path: Path, text: str | bytes, told: str):
     assert told in problem(tmp_path, text)
 
 
@@ -92,7 +92,7 @@ def test_what_was_meant_is_told(tmp_path: Path, text: str | bytes, told: str):
         (r"C:\data\x.npz", "a path of Windows: write it as it is called here"),
     ],
 )
-def test_what_is_no_place_here_is_told(tmp_path: Path, place: str, told: str):
+def test_an_invalid_path_is_reported(tmp_path: Path, place: str, told: str):
     found = problem(tmp_path, f"name: a\ndata: {{source: npz, path: '{place}'}}")
     assert found.startswith("s: data.path: ") and told in found
 

@@ -162,14 +162,14 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
         ("just words", ["a spec must be a mapping"]),
     ],
 )
-def test_each_mistake_is_named_by_path_value_and_rule(tmp_path: Path, text: str, problems: list[str]):
+def test_each_error_is_named_by_path_value_and_rule(tmp_path: Path, text: str, problems: list[str]):
     with pytest.raises(SpecError) as caught:
         load(tmp_path, text)
     for problem in problems:
         assert problem in str(caught.value)
 
 
-def test_all_mistakes_are_named_at_once(tmp_path: Path):
+def test_all_errors_are_named_at_once(tmp_path: Path):
     with pytest.raises(SpecError) as caught:
         load(tmp_path, "nam: a\nseed: -1\ndata: {source: digits, limit: 0}\nretrain: {batch_size: 1}")
     paths = [line.split(": ")[1] for line in str(caught.value).splitlines()]
@@ -222,7 +222,7 @@ def test_a_place_in_s3_is_no_path(tmp_path: Path):
         ("3", "must be a path or s3://BUCKET/KEY, got 3"),
     ],
 )
-def test_what_is_no_place_is_told(tmp_path: Path, place: str, rule: str):
+def test_an_invalid_address_is_reported(tmp_path: Path, place: str, rule: str):
     with pytest.raises(SpecError) as caught:
         load(tmp_path, f"name: a\ndata: {{source: npz, path: {place}}}")
     assert str(caught.value) == f"{tmp_path / 'search.yaml'}: data.path: {rule}"
@@ -288,7 +288,7 @@ def test_what_users_bring_survives_the_way_through_a_pipeline_parameter(
         ("estimators", "kep: 1}", "estimators.0.kep: unknown key; did you mean 'keep'?"),
     ],
 )
-def test_a_mistake_in_what_users_bring_has_its_whole_path(
+def test_an_error_in_an_own_section_has_its_whole_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, written: str, problem: str
 ):
     monkeypatch.syspath_prepend(EXAMPLES)
@@ -300,7 +300,7 @@ def test_a_mistake_in_what_users_bring_has_its_whole_path(
     assert str(caught.value) == f"{tmp_path / 'search.yaml'}: {problem}"
 
 
-def test_hyperparameters_are_put_over_the_spec(tmp_path: Path):
+def test_hyperparameters_override_the_spec(tmp_path: Path):
     spec = load(tmp_path, GOOD + "retrain: {epochs: 7}")
     tuned = spec.tuned({"retrain.learning_rate": 0.5, "retrain.channels": 3, "augment.shift": 0.2})
     assert (tuned.retrain.epochs, tuned.retrain.learning_rate, tuned.augment.shift) == (7, 0.5, 0.2)

@@ -79,7 +79,7 @@ def test_what_is_left_out_is_the_tasks(
     assert spec.evaluate.baseline.hand_designed == network
 
 
-def test_what_is_said_stays(tmp_path: Path):
+def test_given_values_are_kept(tmp_path: Path):
     spec = load(
         tmp_path,
         SPECTRA + "strategy: {kind: random}\nobjectives: [{metric: params, direction: minimize}]\n"

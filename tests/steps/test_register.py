@@ -10,7 +10,7 @@ BEATEN = EVALUATION.model_copy(update={"baselines": (*EVALUATION.baselines, RIVA
 
 
 @pytest.mark.parametrize("than", ["classical", "any"])
-def test_a_network_that_a_rival_beats_is_not_registered(than: str):
+def test_a_network_that_a_baseline_beats_is_not_registered(than: str):
     message = "not registered: linear has accuracy 0.9900 on the test split, the found network 0.9850"
     with pytest.raises(CellwrightError, match=message):
         require_better(BEATEN, than)

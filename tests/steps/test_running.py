@@ -91,14 +91,14 @@ def test_all_that_a_step_can_read_is_in_its_key_or_declared_to_be_without_effect
     )
 
 
-def test_other_code_does_it_anew(spec: SearchSpec, tmp_path: Path, monkeypatch):
+def test_changed_code_runs_the_step_again(spec: SearchSpec, tmp_path: Path, monkeypatch):
     run(COUNT, spec, tmp_path)
     monkeypatch.setattr(keys, "code_digest", lambda paths: "other")
     run(COUNT, spec, tmp_path)
     assert DONE == ["count", "count"]
 
 
-def test_other_inputs_do_it_anew(spec: SearchSpec, tmp_path: Path):
+def test_changed_inputs_run_the_step_again(spec: SearchSpec, tmp_path: Path):
     for seed in (0, 1, 1):
         counted = run(COUNT, spec.model_copy(update={"seed": seed}), tmp_path)
         run(READ, spec, tmp_path, count=counted)
@@ -172,7 +172,7 @@ def fail_first(spec, inputs, folder: Path, progress) -> None:
         raise RuntimeError("cut off")
 
 
-def test_a_step_that_failed_keeps_its_files_and_goes_on(spec: SearchSpec, tmp_path: Path):
+def test_a_failed_step_keeps_its_files_and_resumes(spec: SearchSpec, tmp_path: Path):
     step = Step(name="fail", help="", artifact="", run=f"{NAME}:fail_first")
     with pytest.raises(RuntimeError, match="cut off"):
         run(step, spec, tmp_path)

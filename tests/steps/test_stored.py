@@ -44,7 +44,7 @@ def attempt(tmp_path: Path):
 
 
 @pytest.mark.parametrize("error", [DataError, DivergedError])
-def test_what_another_attempt_cannot_mend_is_not_done_again(attempt, error):
+def test_permanent_errors_are_not_retried(attempt, error):
     ENDS[:] = [error, None]
     for _ in range(3):
         with pytest.raises(CellwrightError, match="^it broke$"):
@@ -62,7 +62,7 @@ def test_another_run_tries_it_again(attempt):
 
 
 @pytest.mark.parametrize("error", [CellwrightError, ConnectionError])
-def test_what_may_pass_is_done_again(attempt, error):
+def test_transient_errors_are_retried(attempt, error):
     ENDS[:] = [error, None]
     with pytest.raises(error):
         attempt("run-1")

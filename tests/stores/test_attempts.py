@@ -50,7 +50,7 @@ def test_a_damaged_attempt_is_named_and_the_one_before_is_resumed(store, tmp_pat
     assert len(said) == 1 and file.name in said[0] and said[0].endswith("is not resumed")
 
 
-def test_with_every_attempt_damaged_the_work_begins_from_nothing(store, tmp_path: Path):
+def test_with_every_attempt_damaged_the_work_starts_from_nothing(store, tmp_path: Path):
     said: list[str] = []
     for name in ("one", "two"):
         work(store, tmp_path / name, said.append, "a")
@@ -90,7 +90,7 @@ def test_a_kill_between_any_two_requests_leaves_an_attempt_that_can_be_resumed(
     assert said == []
 
 
-def test_one_that_wakes_up_changes_nothing_of_what_another_one_finished(store, tmp_path: Path):
+def test_a_process_that_wakes_up_changes_nothing_of_a_finished_folder(store, tmp_path: Path):
     """The one that was frozen stores its weights where nobody reads them."""
     said: list[str] = []
     frozen = tmp_path / "frozen"
@@ -130,7 +130,7 @@ def test_a_folder_with_other_files_is_not_overwritten(store, tmp_path: Path):
         push(store, tmp_path / "other", "steps/x", FolderRecord)
 
 
-def test_a_push_goes_on_where_an_earlier_one_stopped(store, tmp_path: Path, monkeypatch):
+def test_a_push_resumes_where_an_earlier_one_stopped(store, tmp_path: Path, monkeypatch):
     for name in "abc":
         (tmp_path / name).write_text(f"what is in {name}")
     FolderRecord(files=FolderRecord.files_of(tmp_path)).save(tmp_path / FolderRecord.FILE)

@@ -62,7 +62,7 @@ def test_links_out_of_the_store_are_not_followed(store, outside: Path, tmp_path:
     assert not (tmp_path / "there").exists() or not list((tmp_path / "there").iterdir())
 
 
-def test_one_that_is_frozen_in_a_lock_does_not_block_others(store, tmp_path: Path):
+def test_a_process_frozen_in_a_lock_does_not_block_others(store, tmp_path: Path):
     """And writes nothing when it wakes up."""
     tag = store.swap("leases/a", "one", None)
     code = f"""

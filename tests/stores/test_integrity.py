@@ -44,14 +44,14 @@ def test_all_parts_are_equal_but_the_last(size, part, parts):
     assert equal_parts(size, part) == parts
 
 
-def test_checksums_are_spelt_as_s3_does(path: Path):
+def test_checksums_have_the_format_of_s3(path: Path):
     assert file_checksum(path, "SHA256") == base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
     path.write_bytes(b"hello")
     assert file_checksum(path, "CRC32") == "NhCmhg=="  # what an S3 says of these bytes
 
 
 @pytest.mark.parametrize("parts", [[], FEW, [3000, 4000, 3496]], ids=["at once", "equal", "unequal"])
-def test_the_right_bytes_are_told_from_others(path: Path, parts: list[int]):
+def test_the_right_bytes_are_distinguished_from_others(path: Path, parts: list[int]):
     etag = file_etag(path, parts)
     assert is_right(path, etag, False, head_of(parts))
     path.write_bytes(CONTENT[:-1] + b"?")

@@ -29,7 +29,7 @@ def test_one_holds_it_and_gives_it_back(store):
         assert owner(store) == "b"
 
 
-def test_another_waits_and_says_for_whom(store):
+def test_another_waits_and_names_the_holder(store):
     said: list[str] = []
     order: list[str] = []
 
@@ -75,7 +75,7 @@ def test_its_own_earlier_attempt_is_taken_over_at_once(store):
         assert owner(store) == "a"
 
 
-def test_one_that_stands_still_is_taken_over(store):
+def test_a_lease_that_is_not_renewed_is_taken_over(store):
     store.swap(NAME, json.dumps({"owner": "gone", "version": "killed"}), None)
     began = time.monotonic()
     with leased(store, NAME, "b", lambda _: None, seconds=0.3, poll=0.02):

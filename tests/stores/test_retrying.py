@@ -40,12 +40,12 @@ LASTING = [
 
 
 @pytest.mark.parametrize("error", PASSING, ids=str)
-def test_what_may_pass_is_tried_again(error):
+def test_transient_errors_are_retried(error):
     assert is_transient(error)
 
 
 @pytest.mark.parametrize("error", LASTING, ids=str)
-def test_mistakes_are_told_at_once(error):
+def test_permanent_errors_are_raised_at_once(error):
     calls = []
 
     def request() -> None:
@@ -57,7 +57,7 @@ def test_mistakes_are_told_at_once(error):
     assert len(calls) == 1
 
 
-def test_many_that_wait_say_so_once():
+def test_many_that_wait_report_it_once():
     told: list[str] = []
     retry = s3_retry("http://s3", log=told.append)
     together = threading.Barrier(4)

@@ -81,7 +81,7 @@ def test_content_hash_is_of_data_and_splits(tmp_path, npz):
     assert len({same, *hashes}) == 5
 
 
-def test_each_image_stands_in_one_split_with_its_label(tmp_path, npz):
+def test_each_image_is_in_one_split_with_its_label(tmp_path, npz):
     prepare(npz(IMAGES), tmp_path / "data", silent)
     data = PreparedData.open(tmp_path / "data")
     found = [
@@ -137,7 +137,7 @@ def test_refuses_to_drop_all_of_a_class(tmp_path, npz):
         prepare(section, tmp_path / "data", silent)
 
 
-def test_tells_of_contradicting_labels(tmp_path, npz):
+def test_reports_contradicting_labels(tmp_path, npz):
     said: list[str] = []
     prepare(
         npz(np.concatenate([IMAGES, IMAGES[:3]]), np.append(LABELS, 1 - LABELS[:3])),
@@ -164,7 +164,7 @@ def test_dying_midway_leaves_no_manifest(tmp_path, npz):
 
 
 @pytest.mark.parametrize(("frequent", "is_told"), [(100, False), (101, True)])
-def test_classes_of_very_different_sizes_are_told(tmp_path, npz, frequent, is_told):
+def test_classes_of_very_different_sizes_are_reported(tmp_path, npz, frequent, is_told):
     labels = np.repeat([0, 1], [frequent, 5])
     said: list[str] = []
     prepare(npz(RNG.integers(0, 256, (frequent + 5, 8, 8), np.uint8), labels), tmp_path / "data", said.append)
@@ -172,7 +172,7 @@ def test_classes_of_very_different_sizes_are_told(tmp_path, npz, frequent, is_to
     assert any(told in line for line in said) == is_told
 
 
-def test_balanced_weights_make_classes_count_alike_in_the_loss(tmp_path):
+def test_balanced_weights_make_classes_count_equally_in_the_loss(tmp_path):
     labels = np.repeat([0, 1], [90, 10])
     images = np.random.default_rng(0).integers(0, 256, (100, 8, 8), np.uint8)
     np.savez(tmp_path / "all.npz", images=images, labels=labels)

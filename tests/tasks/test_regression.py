@@ -147,7 +147,7 @@ def test_the_head_answers_in_the_targets_unit(task: Numbers):
     assert {"mean", "std"} <= head.state_dict().keys()
 
 
-def test_residuals_are_told_by_quantile(task: Numbers):
+def test_residuals_are_listed_by_quantile(task: Numbers):
     targets = torch.arange(101.0)
     (table,) = task.tables(targets + targets / 10, targets)
     assert table.rows == tuple(

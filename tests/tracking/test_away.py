@@ -58,13 +58,13 @@ def answering(status: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-def test_a_server_that_may_do_better_later_is_away(status: int):
+def test_a_temporary_failure_counts_as_unavailable(status: int):
     with answering(status) as address, pytest.raises(MlflowUnavailable, match=str(status)):
         MlflowTracker(uri=address, experiment="cells")
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_refusal_is_told_at_once(status: int):
+def test_a_refusal_is_raised_at_once(status: int):
     retry = mlflow_retry(seconds=1e6)
     with answering(status) as address, pytest.raises(CellwrightError, match=str(status)) as caught:
         MlflowTracker(uri=address, experiment="cells", retry=retry)
@@ -129,7 +129,7 @@ def test_a_step_ends_well_though_mlflow_never_answers(record: RunRecord):
     assert len(said) == 1
 
 
-def test_a_mistake_is_told_once_and_the_step_goes_on(record: RunRecord):
+def test_an_error_is_reported_once_and_the_step_continues(record: RunRecord):
     said: list[str] = []
     with answering(403) as address:
         known = [record]

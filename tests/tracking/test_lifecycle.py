@@ -101,7 +101,7 @@ def test_rollbacks_go_back_one_champion_at_a_time(shoes: Lifecycle):
     assert story(shoes)[3:] == [("rollback", 3, 2), ("rollback", 2, 1)]
 
 
-def test_one_that_was_rolled_back_is_neither_promoted_again_nor_skipped(
+def test_a_version_that_was_rolled_back_is_neither_promoted_again_nor_skipped(
     client: MlflowClient, shoes: Lifecycle
 ):
     promote(shoes, 2, 1)
@@ -139,7 +139,7 @@ def test_the_claim_of_a_dead_process_lapses(
     assert not [tag for tag in client.get_registered_model("shoes").tags if "moving" in tag]
 
 
-def test_a_promotion_waits_for_one_that_goes_on(
+def test_a_promotion_waits_for_one_in_progress(
     client: MlflowClient, shoes: Lifecycle, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(champion, "LONGEST", 0.2)

@@ -167,7 +167,7 @@ def test_a_training_from_recorded_passes_is_the_same(tiny_task, bars, recordings
         assert replayed[name].equal(tensor), name
 
 
-def test_goes_on_where_recording_fails(recordings, monkeypatch):
+def test_continues_where_recording_fails(recordings, monkeypatch):
     def fails(module, samples, allow_unused_input):
         raise RuntimeError("operation not permitted when stream is capturing")
 

@@ -69,7 +69,7 @@ def test_learns_what_is_easy(bars: Split, tmp_path: Path, config: NetworkConfig,
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("killed_after", [1, 3])
-def test_a_killed_training_goes_on_to_the_same_weights(
+def test_a_killed_training_resumes_to_the_same_weights(
     bars: Split, tmp_path: Path, optimizer: str, killed_after: int
 ):
     settings = Retrain(epochs=4, batch_size=16, optimizer=optimizer, drop_path=0.2, mixup=0.2)
@@ -120,7 +120,9 @@ def test_global_randomness_is_left_alone(bars: Split, tmp_path: Path):
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_one_that_diverges_ends_at_once_and_names_the_learning_rate(bars: Split, tmp_path: Path, epochs: int):
+def test_a_diverged_training_ends_at_once_and_names_the_learning_rate(
+    bars: Split, tmp_path: Path, epochs: int
+):
     settings = Retrain(epochs=epochs, batch_size=60, learning_rate=1e38, warmup=0, optimizer="sgd")
     run = training(bars, tmp_path / "c", settings)
     rule = r"^train found: training diverges in epoch \d: .* (is nan|are not finite); "

@@ -172,7 +172,7 @@ class OneShotContract:
         assert torch.get_rng_state().equal(before)
 
     @pytest.mark.parametrize("share", [0.4, 0.97])
-    def test_killed_anywhere_it_goes_on_to_the_same_end(
+    def test_killed_anywhere_it_resumes_to_the_same_result(
         self, tiny_search: TinySearch, undisturbed: SearchResult, share: float
     ) -> None:
         """The search is killed between epochs, within one or during selection, and restarted."""
@@ -183,7 +183,7 @@ class OneShotContract:
         resumed = tiny_search.search(name)
         assert (resumed.genotype, resumed.history) == (undisturbed.genotype, undisturbed.history)
 
-    def test_stops_when_its_time_is_used_up_and_says_so(self, tiny_search: TinySearch) -> None:
+    def test_stops_when_its_time_is_used_up_and_reports_it(self, tiny_search: TinySearch) -> None:
         """Only the first epoch is trained. A restarted search reports this once."""
         for _ in range(2):
             result = tiny_search.search("late", budget=Budget(epochs=3, max_seconds=1e-9))
@@ -191,7 +191,7 @@ class OneShotContract:
             (event,) = result.events
         assert re.fullmatch(r"stopped after 1 of 3 epochs: \d+ s of 1e-09 s were used", event)
 
-    def test_diverging_ends_it_at_once_and_names_the_learning_rate(self, tiny_search: TinySearch) -> None:
+    def test_divergence_ends_it_at_once_and_names_the_learning_rate(self, tiny_search: TinySearch) -> None:
         """No genotype is derived from NaN."""
         rule = r"training diverges in epoch [12]: .*; lower strategy.learning_rate, 1e\+38"
         with pytest.raises(DivergedError, match=rule):

@@ -139,9 +139,7 @@ class SampledContract:
         strategy.observe(_in_order(order, known) + known[:5])
         assert strategy.suggest(5) == explored.following
 
-    def test_what_ends_late_and_out_of_order_is_learnt_all_the_same(
-        self, build: Build, space: CandidateSpace
-    ) -> None:
+    def test_late_and_unordered_evaluations_are_learnt(self, build: Build, space: CandidateSpace) -> None:
         """With four parallel trials, additional requests in between make no difference."""
         late, prompt = build(space, 0), build(space, 0)
         rng = random.Random(1)
@@ -153,7 +151,7 @@ class SampledContract:
             prompt.observe(map(measure, suggestions))
         assert late.suggest(4) == prompt.suggest(4)
 
-    def test_failures_are_lived_with(self, build: Build, space: CandidateSpace) -> None:
+    def test_failed_evaluations_do_not_stop_the_strategy(self, build: Build, space: CandidateSpace) -> None:
         """Failed candidates are not suggested again."""
         strategy = build(space, 0)
         states: Sequence[State] = ("failed", "infeasible", "pruned", "done")
@@ -173,7 +171,7 @@ class SampledContract:
         done = {s.candidate for place, s in enumerate(suggestions) if place % 4 == 3}
         assert set(strategy.finalists(self.NUM_SUGGESTIONS)) <= done
 
-    def test_nothing_but_failures_ends_no_search(self, build: Build, space: CandidateSpace) -> None:
+    def test_a_search_continues_if_all_evaluations_fail(self, build: Build, space: CandidateSpace) -> None:
         """The strategy works without anything to learn from."""
         strategy = build(space, 0)
         for _ in range(self.NUM_SUGGESTIONS):
@@ -181,7 +179,7 @@ class SampledContract:
             strategy.observe([measure(suggestion, "failed")])
         assert strategy.finalists(3) == []
 
-    def test_a_used_up_space_gives_each_network_once_and_then_none(self, build: Build) -> None:
+    def test_an_exhausted_space_gives_each_network_once_and_then_none(self, build: Build) -> None:
         """The last one is found too."""
         strategy = build(TINY, 0)
         lowest: list[str] = []

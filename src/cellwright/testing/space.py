@@ -48,7 +48,9 @@ class SpaceContract:
         assert len(set(neighbours)) == len(neighbours)
         assert all(genotype in space.neighbours(neighbour) for neighbour in neighbours)
 
-    def test_encodings_have_one_length_and_tell_genotypes_apart(self, space: Any, sampled: list[Any]) -> None:
+    def test_encodings_have_one_length_and_distinguish_genotypes(
+        self, space: Any, sampled: list[Any]
+    ) -> None:
         """Predictors can distinguish any two genotypes."""
         encoded = {genotype: space.encode(genotype) for genotype in sampled}
         assert len({len(vector) for vector in encoded.values()}) == 1

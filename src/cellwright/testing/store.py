@@ -119,7 +119,7 @@ class StoreContract:
         store.delete("searches/x")
         assert store.sizes("searches") == {"xy/a": 1}
 
-    def test_a_small_file_is_swapped_by_who_knows_its_version(self, store: Store) -> None:
+    def test_a_small_file_is_replaced_only_with_its_current_version(self, store: Store) -> None:
         """Nobody else can replace it."""
         first = store.swap("leases/a", "one", None)
         assert first is not None
@@ -130,7 +130,7 @@ class StoreContract:
         assert store.swap("leases/a", "three", first) is None
         assert store.read_text("leases/a") == ("two", second)
 
-    def test_of_many_that_swap_at_once_one_does(self, store: Store) -> None:
+    def test_of_concurrent_swaps_one_succeeds(self, store: Store) -> None:
         """Leases depend on this."""
         together = threading.Barrier(4)
 
@@ -151,7 +151,7 @@ class StoreContract:
         with leased(store, "leases/a", "another", lambda text: None):
             release(store, "leases", "another")
 
-    def test_an_attempt_goes_on_from_what_an_earlier_one_stored(self, store: Store, tmp_path: Path) -> None:
+    def test_an_attempt_resumes_from_an_earlier_one(self, store: Store, tmp_path: Path) -> None:
         """The initial files come first."""
         upload_initial(store, _write(tmp_path / "asked" / "request", "do this").parent, "trial")
         with pytest.raises(SystemExit), attempting(tmp_path / "one", store, "trial", FolderRecord):
@@ -169,7 +169,7 @@ class StoreContract:
             f"{attempt.name}/result",
         }
 
-    def test_of_two_attempts_the_first_to_end_counts(self, store: Store, tmp_path: Path) -> None:
+    def test_of_two_attempts_the_first_to_finish_counts(self, store: Store, tmp_path: Path) -> None:
         """The other one continues as if nothing had happened, like a process that was frozen."""
         said: list[str] = []
         one, two = tmp_path / "one", tmp_path / "two"

@@ -46,7 +46,7 @@ class _ReluLast(Primitive):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("reduces", [False, True])
-def test_weights_of_one_may_be_left_away(reduces: bool, seed: int):
+def test_weights_of_one_may_be_omitted(reduces: bool, seed: int):
     space = Darts(primitives=DARTS_PRIMITIVES, num_nodes=4)
     cell = MixedCell(space, 4, reduces, PRIMITIVES | {"sep_conv_3x3": _ReluLast}).double()
     rng = torch.Generator().manual_seed(seed)

@@ -68,7 +68,7 @@ def told(likeliest: float, random: tuple[float, ...] = (0.1, 0.2, 0.3, 0.9)) -> 
 
 
 @pytest.mark.parametrize(("likeliest", "warns"), [(0.14, True), (0.2, True), (0.5, False), (1.0, False)])
-def test_alphas_that_stay_alike_are_warned_of(likeliest: float, warns: bool):
+def test_alphas_that_stay_equal_are_warned_of(likeliest: float, warns: bool):
     assert ("warning: the alphas decided almost nothing" in told(likeliest)) == warns
     assert "normal 1.000 to " in told(likeliest)
 

@@ -48,7 +48,7 @@ def made(strategy: type[OneShotStrategy], section: OneShotSection, space: Darts)
     return made
 
 
-def test_gumbel_draws_are_one_hot_follow_the_softmax_and_are_soft_on_the_way_back(tiny_space: Darts):
+def test_gumbel_draws_are_one_hot_follow_the_softmax_and_have_soft_gradients(tiny_space: Darts):
     gdas = made(Gdas, GdasSection(kind="gdas"), tiny_space)
     wanted = torch.tensor([0.1, 0.2, 0.3, 0.4])
     gdas.alphas["normal"].data.copy_(wanted.log().expand(5, 4))

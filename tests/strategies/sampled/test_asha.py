@@ -43,7 +43,7 @@ def test_what_is_spent_may_be_data():
     assert _asha(spends="data", rungs=2).suggest(1)[0].fidelity == Fidelity(data=1 / 3)
 
 
-def test_one_in_three_goes_on_and_these_are_the_best():
+def test_one_in_three_is_promoted_and_these_are_the_best():
     suggestions = _search(_asha(), 200)
     while suggestions.pop().fidelity != Fidelity(epochs=3.0**-2):
         pass  # nothing is left that should go on when a newcomer is asked for

@@ -177,7 +177,7 @@ def test_a_curve_of_two_points_is_refused() -> None:
         fit_curves({"": [(0.1, 1.0), (0.2, 0.9)]})
 
 
-def test_pairs_of_examples_tell_more_than_two_means() -> None:
+def test_paired_examples_are_more_powerful_than_two_means() -> None:
     flat = (Curve(floor=1.0, scale=0.0, exponent=0.5),) * 2
     hard = np.random.default_rng(0).gamma(1, 1, 500)
     paired = compare(hard * 0.95, hard, flat, now=0.1, end=1.0)
@@ -193,7 +193,7 @@ def test_a_posterior_lies_between_the_estimate_and_the_prior() -> None:
     assert found.spread == pytest.approx(0.05 / 2**0.5)
 
 
-def test_the_tax_grows_with_the_slope() -> None:
+def test_the_cost_of_sharing_grows_with_the_slope() -> None:
     steep, flat = (Curve(floor=0.2, scale=scale, exponent=0.5) for scale in (0.1, 0.001))
     assert sharing_cost(flat, 0.3) < MAX_SHARING_COST < sharing_cost(steep, 0.3)
     assert sharing_cost(steep, 0.0) == 0

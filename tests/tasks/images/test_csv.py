@@ -132,7 +132,7 @@ def test_rows_that_cannot_be_used_are_named(tmp_path: Path, photos: Path, row: s
         (b"file,label\n\xe9.png,dog\n", {}, "cannot be read as a table"),
     ],
 )
-def test_tables_that_cannot_be_used_are_told(tmp_path: Path, photos: Path, content, keys, rule: str):
+def test_tables_that_cannot_be_used_are_reported(tmp_path: Path, photos: Path, content, keys, rule: str):
     table = tmp_path / "labels.csv"
     table.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=rule):

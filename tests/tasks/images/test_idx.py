@@ -105,7 +105,7 @@ def test_refuses_missing_files(tmp_path):
         prepare(section, tmp_path / "data", lambda message: None)
 
 
-def test_files_that_are_exchanged_are_told_apart(tmp_path):
+def test_exchanged_files_are_detected(tmp_path):
     with pytest.raises(
         DataError, match="images: holds labels, and .*labels images: exchange them in the spec"
     ):
@@ -113,6 +113,6 @@ def test_files_that_are_exchanged_are_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize("lost", [1, 4, 8, 9, 40])
-def test_a_gzip_that_ends_too_soon_is_told(tmp_path, lost):
+def test_a_truncated_gzip_is_reported(tmp_path, lost):
     with pytest.raises(DataError, match="images: (truncated|cannot be read)"):
         prepared(tmp_path, zipped(idx(IMAGES))[:-lost])

@@ -142,7 +142,7 @@ def test_names_a_file_of_another_size(pets):
         prepared(pets)
 
 
-def test_names_five_mistakes_and_lists_all(pets):
+def test_names_five_errors_and_lists_all(pets):
     names = [f"note{number}" for number in range(5)] + ["note5\n\x1b[31m", os.fsdecode(b"note6\xe9")]
     for name in names:
         (pets / "dogs" / name).touch()
@@ -282,7 +282,7 @@ def test_the_users_validation_set_is_the_validation_split(tmp_path):
         FolderSection(source="images", path=tmp_path, validation_path=tmp_path)
 
 
-def test_images_in_no_folder_are_told(tmp_path):
+def test_images_in_no_folder_are_reported(tmp_path):
     for number in range(3):
         (tmp_path / f"cat.{number}.jpg").touch()
     with pytest.raises(
@@ -337,7 +337,7 @@ def test_names_that_differ_in_unicode_form_alone_are_refused(tmp_path):
         prepared(photos)
 
 
-def test_tells_of_names_that_differ_by_case_alone(tmp_path):
+def test_reports_names_that_differ_by_case_alone(tmp_path):
     said: list[str] = []
     prepared(with_classes(tmp_path / "pets", "dogs", "cats", "Cats"), said)
     assert f"{tmp_path / 'pets'}: the classes Cats and cats differ by case alone" in said

@@ -213,7 +213,7 @@ def test_usual_keys_are_found(tmp_path, images, labels):
     assert manifest.split_sizes["test"] == (6 if "train" in images else 4)
 
 
-def test_what_is_no_archive_of_images_and_labels_is_told(tmp_path):
+def test_an_archive_without_images_and_labels_is_reported(tmp_path):
     np.save(tmp_path / "one.npy", BYTES)
     np.savez(tmp_path / "other.npz", pictures=BYTES)
     for name, told in (

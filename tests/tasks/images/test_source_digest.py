@@ -34,7 +34,7 @@ def test_depends_on_the_contents_of_a_file_not_its_path(tmp_path):
     assert digest_of("one", b"1") == digest_of("other", b"1") != digest_of("one", b"2")
 
 
-def test_tells_the_roles_of_files_apart(tmp_path):
+def test_distinguishes_the_roles_of_files(tmp_path):
     (tmp_path / "one").write_bytes(b"1")
     (tmp_path / "two").write_bytes(b"2")
     one, two = tmp_path / "one", tmp_path / "two"

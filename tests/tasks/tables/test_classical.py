@@ -23,7 +23,7 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> PreparedData:
 
 
 @pytest.mark.parametrize("name", ["boosted-trees", "linear"])
-def test_a_rival_is_stored_without_pickle_and_scored_as_networks_are(
+def test_a_classical_model_is_stored_without_pickle_and_scored_as_networks_are(
     name: str, data: PreparedData, tmp_path: Path
 ):
     task: Task = read_task(data.manifest.task)

@@ -69,7 +69,7 @@ def test_longer_texts_are_cut_between_characters():
     ]
 
 
-def test_what_is_missing_empty_or_too_long_is_said(tmp_path: Path):
+def test_missing_empty_and_too_long_texts_are_reported(tmp_path: Path):
     said: list[str] = []
     texts, labels = [*TEXTS, None, " ", "x" * 99, "lost"], [*LABELS, "a", "b", "a", None]
     path = written(tmp_path, jsonl(texts, labels), "t.jsonl")
