@@ -85,6 +85,55 @@ def run(
                     metrics.log_metric(name, value)
 
 
+def run_decision(
+    spec: str,
+    workspace: str,
+    run_id: str,
+    *,
+    data: "dsl.Artifact",
+    output: "dsl.Artifact",
+    chosen: str,
+) -> str:
+    """Decide what the run does, and write the spec of the steps that follow.
+
+    Args:
+        spec: the spec, as packed by `pack_spec`, with a policy.
+        workspace: folder of finished and unfinished steps; by default, the spec's store.
+        run_id: id of the pipeline run.
+        data: output of prepare.
+        output: the artifact to fill with the decision.
+        chosen: path of the file for the packed spec.
+
+    Returns:
+        `nothing`, `retrain` or `search`.
+
+    Raises:
+        SystemExit: an error that the user can fix; the last line names it.
+    """
+    exit_with_peer(sys.stdout.fileno())
+    complete_account()
+    progress = LineProgress(sys.stdout)
+    with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
+        from cellwright.policy import PolicyDecision
+        from cellwright.spec import pack_spec
+        from cellwright.steps.decide import decide_run, decided_spec
+        from cellwright.steps.stored import fetch_step
+        from cellwright.tracking.uri import default_tracking_uri
+
+        given, folder = unpack_spec(spec), Path(data.path)
+        completed = given.completed(os.environ, kfp_run_id=None if workspace else run_id)
+        if completed.store is not None and not workspace:
+            folder = fetch_step(completed, "prepare", folder, Path(scratch), progress)
+        if completed.tracking.uri is None:
+            tracking = completed.tracking.model_copy(update={"uri": default_tracking_uri(Path(workspace))})
+            completed = completed.model_copy(update={"tracking": tracking})
+        decision = decide_run(completed, folder, progress)
+        progress.log(f"decide: {decision.sentence}")
+        decision.save(Path(output.path) / PolicyDecision.FILE)
+        write_text(Path(chosen), pack_spec(decided_spec(given, decision)))
+        return decision.action
+
+
 def publish_confusion(scores: "dsl.Artifact", confusion: "dsl.ClassificationMetrics") -> None:
     """Copy the confusion matrix to KFP's UI."""
     result = EvaluationResult.load(Path(scores.path) / EvaluationResult.FILE)

@@ -18,7 +18,8 @@ def grant(task: dsl.PipelineTask, spec: SearchSpec) -> None:
 
     KFP cannot set the priority class of a task; trials have one.
     """
-    resources = FINISH if task.name == "finish" else spec.step_resources(task.name)
+    step = "prepare" if task.name == "decide" else task.name
+    resources = FINISH if step == "finish" else spec.step_resources(step)
     task.set_caching_options(False)
     _give_profile(task, resources)
     kubernetes.add_pod_label(task, STEP, task.name)

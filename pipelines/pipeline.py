@@ -3,7 +3,9 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kfp import compiler, dsl
 from kfp.dsl.base_component import BaseComponent
@@ -13,9 +15,12 @@ from cellwright.files import write_text
 from cellwright.importing import load_object
 from cellwright.spec import SearchSpec, pack_spec
 from cellwright.step_list import STEPS
+from cellwright_components.decide import decide
 from cellwright_components.finish import finish
 from cellwright_pipelines.granting import grant
 
+RETURNED = "Output"
+"""KFP's name of what a component returns; kfp.local finds no other output in a condition."""
 _MARK = "# Compiled by cellwright from a spec; the SHA-256 of what follows is "
 """Start of a compiled pipeline, followed by a digest that shows whether the file was edited."""
 
@@ -25,6 +30,9 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
 
     KFP's cache is disabled, since it knows neither the data nor the code that a result depends on. Steps find finished
     folders in the workspace, by keys that include both.
+
+    With a policy, the steps after `prepare` are a branch, which is left out where there is nothing to do, and their
+    spec is that of the decision.
     """
     whole = spec  # inside the pipeline, `spec` is a placeholder
 
@@ -34,16 +42,30 @@ def build_pipeline(spec: SearchSpec) -> BaseComponent:
         common = {"spec": spec, "workspace": workspace, "run_id": run_id}
         tasks: dict[str, dsl.PipelineTask] = {}
         finished = finish(spec=spec, run_id=run_id)
+        first, *rest = STEPS
         with dsl.ExitHandler(finished):
-            for step in STEPS.values():
-                component = load_object(f"cellwright_components.{step.name}:{step.name}")
-                read = [STEPS[name] for name in step.inputs]
-                inputs = {needed.artifact: tasks[needed.name].outputs[needed.artifact] for needed in read}
-                tasks[step.name] = component(**common, **inputs)
+            _add_steps(tasks, [first], common)
+            if whole.policy is None:
+                _add_steps(tasks, rest, common)
+            else:
+                data = STEPS[first].artifact
+                decided = decide(**common, data=tasks[first].outputs[data])
+                with dsl.If(decided.outputs[RETURNED] != "nothing", name="policy"):
+                    _add_steps(tasks, rest, common | {"spec": decided.outputs["chosen"]})
+                tasks["decide"] = decided
         for task in (*tasks.values(), finished):
             grant(task, whole)
 
     return pipeline
+
+
+def _add_steps(tasks: dict[str, dsl.PipelineTask], names: Sequence[str], common: Mapping[str, Any]) -> None:
+    """Add the tasks of steps, each with the outputs of those that it reads."""
+    for name in names:
+        component = load_object(f"cellwright_components.{name}:{name}")
+        read = [STEPS[needed] for needed in STEPS[name].inputs]
+        inputs = {needed.artifact: tasks[needed.name].outputs[needed.artifact] for needed in read}
+        tasks[name] = component(**common, **inputs)
 
 
 def compile_pipeline(spec: SearchSpec, path: Path) -> None:

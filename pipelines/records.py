@@ -8,7 +8,9 @@ from typing import Any
 from cellwright.errors import CellwrightError
 from cellwright.step_list import STEPS
 
-TASKS = (*STEPS, "finish")
+TASKS = ("prepare", "decide", *(step for step in STEPS if step != "prepare"), "finish")
+POLICY_BRANCH = "condition-2"
+"""Argo's name for the steps that are left out where a policy finds nothing to do."""
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 
@@ -122,8 +124,13 @@ def read_schedule(item: Any) -> Schedule:
 def last_attempt(run: PipelineRun, step: str) -> str | None:
     """Return Argo's id of a step's last pod: the workflow's name and a hash of the node's path."""
     prefix = next((node.rpartition("-")[0] for node in run.nodes), "")
-    place = f"{prefix}.root" if step == "finish" else f"{prefix}.root.exit-handler-1"
-    attempts = [f"{prefix}-{_fnv1a(f'{place}.{step}.executor({attempt})')}" for attempt in range(100)]
+    handled = f"{prefix}.root.exit-handler-1"
+    places = [f"{prefix}.root"] if step == "finish" else [handled, f"{handled}.{POLICY_BRANCH}"]
+    attempts = [
+        f"{prefix}-{_fnv1a(f'{place}.{step}.executor({attempt})')}"
+        for attempt in range(100)
+        for place in places
+    ]
     return next((node for node in reversed(attempts) if node in run.nodes), None)
 
 

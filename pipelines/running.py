@@ -13,7 +13,7 @@ from cellwright.steps.keys import finished_folders
 def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[str, Path]:
     """Run the whole pipeline, and return the finished folders in the workspace, by step name.
 
-    Finished steps in the workspace are reused.
+    Finished steps in the workspace are reused. Where the spec's policy finds nothing to do, `prepare` is the only step.
 
     Raises:
         CellwrightError: a step reports an error that the user can fix, or was killed.
@@ -21,7 +21,8 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
     """
     workspace = workspace.resolve()
     with naming(workspace), locked(workspace):
-        if (finished := finished_folders(spec.completed(os.environ), workspace)) is not None:
+        finished = None if spec.policy else finished_folders(spec.completed(os.environ), workspace)
+        if finished is not None:
             for step, folder in finished.items():
                 progress.log(f"{step}: reusing {folder}")
             return finished

@@ -100,7 +100,8 @@ def run(spec: str | Path, *, runs: str | Path = RUNS, fresh: bool = False, **cha
         changes: values that override those of the spec, by section or key, such as `budget={"epochs": 5}`.
 
     Returns:
-        The finished run. After an interruption, the same call resumes.
+        The finished run; where the spec's policy found nothing to do, the one before. After an interruption, the same
+        call resumes.
 
     Raises:
         CellwrightError: there is an error that the user can fix.
@@ -111,7 +112,8 @@ def run(spec: str | Path, *, runs: str | Path = RUNS, fresh: bool = False, **cha
     with opened(loaded, Path(runs), fresh=fresh, registers=True) as workspace:
         with progress_display() as progress:
             folders = run_locally(loaded, workspace, progress)
-        LatestRun.of(loaded, folders).write(workspace)
+        if "register" in folders:  # else the policy found nothing to do
+            LatestRun.of(loaded, folders).write(workspace)
         finished = Run(workspace)
         finished.report()
     return finished

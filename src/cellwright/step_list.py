@@ -145,7 +145,7 @@ STEPS: Mapping[str, Step] = {
             artifact="registered",
             inputs=("prepare", "search", "retrain", "evaluate"),
             reads=("*",),
-            uses=("resources", "pipeline", "tracking", "store", "runner.labels"),
+            uses=("resources", "pipeline", "policy", "tracking", "store", "runner.labels"),
             identity="cellwright.steps.identities:of_registration",
             page="cellwright.report.page:register_page",
         ),

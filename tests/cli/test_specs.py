@@ -113,3 +113,16 @@ def test_validate_answers_programs(cellwright, spec):
     answer = json.loads(result.stdout)
     assert result.exit_code == 1 and not answer["valid"] and result.stderr == ""
     assert len(answer["errors"]) == 2 and "seed" in answer["errors"][0]
+
+
+def test_validate_names_what_a_gate_can_bound(cellwright, spec):
+    result = cellwright("validate", spec, "--set", "gate.at_least={worst_clas: 0.8}")
+    assert result.exit_code == 1
+    assert "gate.at_least: worst_clas must be one of accuracy" in result.stderr
+    assert "worst_class, params, macs, latency_ms" in result.stderr
+
+
+def test_decide_says_what_a_scheduled_run_would_do(cellwright, spec):
+    answer = json.loads(cellwright("decide", spec, "--json").stdout)
+    assert (answer["action"], answer["sentence"]) == ("search", "search: there is no champion yet")
+    assert answer["facts"]["num_examples"] > 0

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import yaml
 from google.protobuf import json_format
@@ -6,8 +8,9 @@ from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConf
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from cellwright import __version__
-from cellwright.spec import load_spec, unpack_spec
+from cellwright.spec import load_spec, parse_spec, unpack_spec
 from cellwright_pipelines.pipeline import compile_pipeline
+from cellwright_pipelines.records import POLICY_BRANCH
 
 STEPS = ["baselines", "evaluate", "prepare", "register", "retrain", "search"]
 
@@ -191,3 +194,18 @@ def test_each_step_has_its_own_profile(tmp_path):
         "MLFLOW_TRACKING_USERNAME",
         "MLFLOW_TRACKING_PASSWORD",
     }
+
+
+def test_with_a_policy_the_steps_after_prepare_are_a_branch_with_the_spec_that_was_decided(tmp_path: Path):
+    spec = parse_spec('{"name": "fake", "data": {"source": "digits"}, "policy": {}}')
+    compile_pipeline(spec, tmp_path / "pipeline.yaml")
+    ir, *_ = yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())
+    components = ir["components"]
+    handled = components["comp-exit-handler-1"]["dag"]["tasks"]
+    assert handled.keys() == {"prepare", "decide", POLICY_BRANCH}
+    condition = handled[POLICY_BRANCH]["triggerPolicy"]["condition"]
+    assert condition == "inputs.parameter_values['pipelinechannel--decide-Output'] != 'nothing'"
+    rest = components[f"comp-{POLICY_BRANCH}"]["dag"]["tasks"]
+    assert rest.keys() == {*STEPS} - {"prepare"}
+    given = {task["inputs"]["parameters"]["spec"]["componentInputParameter"] for task in rest.values()}
+    assert given == {"pipelinechannel--decide-chosen"}

@@ -54,4 +54,4 @@ def test_a_component_hands_each_artifact_to_its_step_by_the_step_s_name(name: st
 
 def test_there_is_a_component_for_each_step_and_one_for_the_end():
     modules = {module.name for module in pkgutil.iter_modules(cellwright_components.__path__)}
-    assert modules == {*STEPS, "finish", "running"}
+    assert modules == {*STEPS, "decide", "finish", "running"}

@@ -59,3 +59,16 @@ def test_a_budget_is_minutes_or_hours(budget: dict[str, float], seconds: float |
 def test_what_a_race_cannot_use_is_refused(sections: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         spec(**sections)
+
+
+def test_a_race_may_start_from_a_registered_model_and_nothing_else():
+    values = {
+        "name": "n",
+        "data": {"source": "digits"},
+        "space": {"kind": "stages"},
+        "strategy": {"kind": "race"},
+    }
+    start = {"model": "models:/n@champion"}
+    assert SearchSpec.model_validate({**values, "start": start}).start.model == start["model"]
+    with pytest.raises(ValueError, match="start may have model alone"):
+        SearchSpec.model_validate({**values, "start": {"search": "x"}})

@@ -16,6 +16,7 @@ from cellwright import __version__
 from cellwright.account import complete_account
 from cellwright.cli import (
     cluster,
+    deciding,
     kubeflow,
     lifecycle,
     options,
@@ -116,6 +117,7 @@ serving.add_to(app)
 verify.add_to(app)
 lifecycle.add_to(app)
 reproducing.add_to(app)
+deciding.add_to(app)
 report.add_to(app)
 kubeflow.add_to(app)
 cluster.add_to(app)

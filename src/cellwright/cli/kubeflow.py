@@ -167,18 +167,27 @@ def schedule(
         str, typer.Option("--timezone", help="That cron is meant in, such as Europe/Berlin.")
     ] = "UTC",
     overrides: options.Overrides = None,
+    always: Annotated[
+        bool, typer.Option("--always", help="Search each time, whatever the spec's policy says.")
+    ] = False,
     *,
     connect: Connect,
 ) -> None:
     """Run the pipeline of a spec again and again, at the times that cron says.
 
+    Each run first decides by the spec's policy, or by one with all its defaults, whether there is anything to do, and
+    whether to train the champion's architecture again or to search.
+
     There is one schedule for each spec's name: said again, it is brought up to date. A run that was missed is not
     made up for, and none begins while the last one is running. Kubeflow Pipelines keeps its times in UTC; where the
     zone has daylight saving, it says from when on the schedule is an hour off, unless given again.
     """
+    from cellwright.spec.policy import Policy
     from cellwright_pipelines.cron import read_cron
 
     loaded = load(spec, overrides)
+    policy = None if always else loaded.policy or Policy()
+    loaded = loaded.model_copy(update={"policy": policy})
     timetable = read_cron(cron, timezone, datetime.now(UTC))
     description = f"{cron} ({timezone})"
     found, is_new = connect().schedule(loaded, timetable, description)

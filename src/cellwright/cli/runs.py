@@ -37,7 +37,7 @@ def run(
     Runs the Kubeflow pipeline on this machine, each step as a process, and ends with a table of what was
     found and how it compares. Finished steps are reused, and a search or training that was stopped
     resumes at its last epoch. All output is also in run.log in the spec's folder. SPEC may also be data, for which
-    a spec is written first, as `init` does.
+    a spec is written first, as `init` does. A spec with a policy may find that there is nothing to do.
     """
     from cellwright.cli.display import progress_display
     from cellwright.errors import CellwrightError
@@ -56,6 +56,8 @@ def run(
             from cellwright_pipelines import run_locally
 
             folders = run_locally(loaded, workspace, progress)
+        if "register" not in folders:  # the policy found nothing to do
+            return
         report = _report_of(loaded, workspace, folders)
         _conclude(loaded, workspace, folders)
         if report is None:

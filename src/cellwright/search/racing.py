@@ -28,6 +28,7 @@ from cellwright.search.pricing import FORWARD, SHARE, Prices, Pricing, clock_of,
 from cellwright.search.screening import Screen
 from cellwright.search.slices import NUM_SELECTION, Slice
 from cellwright.search.trial import TrialRequest, setting_of, trials_of
+from cellwright.search.warm_start import start_model
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
@@ -51,6 +52,8 @@ FEWEST_STEPS = 100
 MOST_ON_LOSERS = 0.1
 """Largest share of the budget that losers may have had by the first decision: until then it is not known how steep the
 winner's curve is. With fewer networks it is less."""
+STARTED = "the model of start.model"
+"""Names the network that the spec starts from; its width stays as it is."""
 KEPT = "slices"
 """The folder, in that of the search, of the checkpoints that slices left."""
 
@@ -235,6 +238,8 @@ def _plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Pla
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
     space, side = build_space(spec.space), min(setting.task.map_shape[1:])
     designs = space.hand_designed(side, 1.0)
+    if (started := start_model(spec, space)) is not None:
+        designs = {STARTED: started, **({} if spec.start.only else designs)}
     if not designs:
         raise CellwrightError(
             f"strategy.kind race needs a space that knows hand-designed networks, such as stages, got {space.name}"
@@ -249,13 +254,19 @@ def _plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Pla
     narrower = space.hand_designed(side, NARROWER)
     for name, design in islice(designs.items(), section.entrants):
         pricing.measure(design)
-        pricing.measure(narrower[name])
+        if name != STARTED:
+            pricing.measure(narrower[name])
     planned: list[PlannedNetwork] = []
     for name, design in designs.items():
         price = partial(_price, prices=pricing.prices(), like=design, setting=setting)
         usual = (USUAL_EPOCHS * max(USUAL_EPOCHS, USUAL_STEPS / per_epoch)) ** 0.5 * per_epoch
-        widths = {factor: space.hand_designed(side, factor)[name] for factor in FACTORS}
-        possible = {factor: genotype for factor, genotype in widths.items() if fits(genotype)}
+        widths = (
+            {1.0: design}
+            if name == STARTED
+            else {factor: space.hand_designed(side, factor)[name] for factor in FACTORS}
+        )
+        is_another = {f: name == STARTED or genotype != started for f, genotype in widths.items()}
+        possible = {f: genotype for f, genotype in widths.items() if is_another[f] and fits(genotype)}
         if not possible:
             progress.log(f"race: {name} keeps the constraints at no width")
             continue

@@ -45,8 +45,19 @@ def start_candidates(spec: SearchSpec, space: CandidateSpace) -> list[Candidate]
     return list(dict.fromkeys([*given, *inside[: spec.start.architectures]]))
 
 
+def start_model(spec: SearchSpec, space: Space) -> Genotype | None:
+    """Return the architecture of the registered model that the spec starts from; None if it names none.
+
+    Raises:
+        CellwrightError: there is no such model, or its architecture is not in the space.
+    """
+    return _of_model(spec, spec.start.model, space) if spec.start.model else None
+
+
 def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation]) -> str | None:
     """Return a message that compares how fast this search and the earlier one reached the start's best score."""
+    if spec.start.model and found and objective.metric in found[0].metrics:
+        return _model_worth(spec.start.model, objective, found)
     if spec.start.search is None or not found:
         return None
     before = [e for e in _evaluations(spec.start.search) if objective.metric in e.metrics]
@@ -62,6 +73,20 @@ def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation])
         f"the earlier search's best {objective.metric}, {best.metrics[objective.metric]:.4g} after "
         f"{before.index(best) + 1} evaluations, was {reached}"
     )
+
+
+def _model_worth(model: str, objective: Objective, found: list[Evaluation]) -> str:
+    """Return a message that says how many evaluations the rest of the search needed for the model's score."""
+    first, *others = found
+    target = objective.score(first.metrics)
+    scores = [objective.score(e.metrics) for e in others if objective.metric in e.metrics]
+    needed = next((place for place, score in enumerate(scores, start=1) if score >= target), None)
+    rest = (
+        f"the {needed}. other one reached it, so starting there saved {needed - 1}"
+        if needed
+        else f"none of the {len(scores)} others reached it"
+    )
+    return f"the architecture of {model} had {objective.metric} {first.metrics[objective.metric]:.4g} at once; {rest}"
 
 
 def start_alphas(folder: Path, space: Space) -> "dict[str, Tensor]":

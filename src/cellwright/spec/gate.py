@@ -7,6 +7,8 @@ from pydantic import Field
 from cellwright.spec.retrain import ShareBelowOne
 from cellwright.spec.section import Section
 
+MEASURED = ("params", "macs", "latency_ms")
+"""What can be bounded of every network, whatever its task."""
 Bounds = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
 """By what is measured on the test split: a metric of the task, `worst_class` (the least recall of a class), `params`,
 `macs`, or `latency_ms` (the median of one pass at the smallest of `evaluate.latency_batch_sizes`)."""

@@ -16,6 +16,7 @@ from cellwright.spec.explaining import describe_errors
 from cellwright.spec.place import absolute
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
+from cellwright.spec.section import Section
 from cellwright.spec.yaml12 import MAX_CHARACTERS, load_yaml
 
 STDIN = Path("-")
@@ -120,13 +121,20 @@ def _validate(values: Any, origin: str) -> SearchSpec:
 
 
 def _absolute(spec: SearchSpec, folder: Path) -> SearchSpec:
-    sections = {
-        name: section.model_copy(
-            update={field: absolute(value, folder) for field, value in section if isinstance(value, Path)}
-        )
-        for name, section in (("data", spec.data), ("start", spec.start), ("retrain", spec.retrain))
+    sections: dict[str, Section] = {"data": spec.data, "start": spec.start, "retrain": spec.retrain}
+    absolute_ones: dict[str, Section] = {
+        name: _of_folder(section, folder) for name, section in sections.items()
     }
-    return spec.model_copy(update=sections)
+    if spec.policy and spec.policy.live:
+        live = _of_folder(spec.policy.live, folder)
+        absolute_ones["policy"] = spec.policy.model_copy(update={"live": live})
+    return spec.model_copy(update=absolute_ones)
+
+
+def _of_folder(section: Section, folder: Path) -> Section:
+    """Return the section with absolute paths."""
+    paths = {key: absolute(value, folder) for key, value in section if isinstance(value, Path)}
+    return section.model_copy(update=paths)
 
 
 def _put_profiles_in(values: dict[str, Any], path: Path) -> None:

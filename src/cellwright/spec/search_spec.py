@@ -20,8 +20,9 @@ from cellwright.spec.estimators import (
 )
 from cellwright.spec.families import ESTIMATORS, RUNNERS, SOURCES, SPACES, STRATEGIES, TASKS
 from cellwright.spec.form import Form
-from cellwright.spec.gate import Gate
+from cellwright.spec.gate import MEASURED, Gate
 from cellwright.spec.platform import Pipeline, Register, Resources, Tracking
+from cellwright.spec.policy import Policy
 from cellwright.spec.retrain import Evaluate, Retrain
 from cellwright.spec.runner import RunnerSection
 from cellwright.spec.section import Section
@@ -78,6 +79,7 @@ class SearchSpec(Section):
     retrain: Retrain = Retrain()
     evaluate: Evaluate = Evaluate()
     gate: Gate | None = None
+    policy: Policy | None = None
     register_: Register = Field(default=Register(), alias="register")
     tracking: Tracking = Tracking()
     resources: Resources = Resources()
@@ -134,9 +136,13 @@ class SearchSpec(Section):
                     "budget.max_seconds stops others"
                 )
             return self
-        for name in ("objectives", "pick", "tune", "start"):
+        for name in ("objectives", "pick", "tune"):
             if getattr(self, name) != self._default(name):
                 raise ValueError(f"{name} must be left out: strategy.kind {self.strategy.kind} has none")
+        if self.start.search or self.start.genotypes:
+            raise ValueError(
+                f"start may have model alone: strategy.kind {self.strategy.kind} races one more network"
+            )
         for section in self.estimators:
             if section.runs_in_trials(is_remote=True) and section != ESTIMATORS.default():
                 raise ValueError(
@@ -181,6 +187,17 @@ class SearchSpec(Section):
         return self
 
     @model_validator(mode="after")
+    def _gate_bounds_what_is_measured(self) -> Self:
+        if self.gate is None or not self.augment.metrics:
+            return self
+        known = (*self.augment.metrics, *MEASURED)
+        for key in ("at_least", "at_most"):
+            for name in getattr(self.gate, key):
+                if name not in known:
+                    raise ValueError(f"gate.{key}: {name} must be one of {', '.join(known)}")
+        return self
+
+    @model_validator(mode="after")
     def _can_be_resized(self) -> Self:
         self.space.resized(num_cells=self.retrain.num_cells, channels=self.retrain.channels)
         return self
@@ -211,7 +228,7 @@ class SearchSpec(Section):
                     raise ValueError(
                         f"{name} must be omitted: strategy.kind {self.strategy.kind} is one-shot"
                     )
-            if self.start != Start(search=self.start.search):
+            if not self.start.only and self.start != Start(search=self.start.search):
                 raise ValueError(
                     "start may have search alone, whose alphas are taken over: strategy.kind "
                     f"{self.strategy.kind} is one-shot"

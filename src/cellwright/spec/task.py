@@ -11,6 +11,17 @@ from cellwright.spec.data import DataSection
 from cellwright.spec.family import Family
 from cellwright.spec.section import Section
 
+CLASSIFICATION = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "auc",
+    "log_loss",
+    "calibration_error",
+    "worst_class",
+)
+REGRESSION = ("r2", "rmse", "mae")
+
 
 class TaskSection(Section):
     """Settings of a task: random augmentation of training examples that keeps their targets valid."""
@@ -19,6 +30,8 @@ class TaskSection(Section):
     """Import path of the task's class."""
     objective: ClassVar[str]
     """Name of the task's first metric, which is maximised unless `objectives` sets another direction."""
+    metrics: ClassVar[tuple[str, ...]] = ()
+    """Names of all that the task measures on the test split; empty if that is not known before."""
     hand_designed: ClassVar[tuple[str, ...]] = ()
     """Names of the task's hand-designed networks; the first is the default."""
 

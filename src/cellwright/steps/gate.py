@@ -168,10 +168,7 @@ class Gatekeeper:
         device = use_device(self.spec)
         info = ModelInfo.load(self.inputs["retrain"] / ModelInfo.FILE)
         with TemporaryDirectory(prefix="cellwright-") as name:
-            copy = Path(name)
-            self.lifecycle.download(champion.version, MODEL_FILES, copy)
-            _check_form(champion.version, ModelInfo.load(copy / ModelInfo.FILE), info)
-            old = channels_last(load_network(copy).to(device))
+            old = channels_last(load_champion(self.lifecycle, champion.version, info, Path(name)).to(device))
         new = channels_last(load_network(self.inputs["retrain"]).to(device))
         test = data.test.to(device)
         with torch.inference_mode():
@@ -189,6 +186,17 @@ class Gatekeeper:
             LATENCY: (median_ms(new), median_ms(old)),
         }
         return _paired(task, outputs, others, test.targets.cpu(), level), costs
+
+
+def load_champion(lifecycle: Lifecycle, version: int, info: ModelInfo, folder: Path) -> torch.nn.Module:
+    """Return the network of a version, whose files are copied to the folder.
+
+    Raises:
+        CellwrightError: files are missing or damaged, or it is for other inputs or classes than those of `info`.
+    """
+    lifecycle.download(version, MODEL_FILES, folder)
+    _check_form(version, ModelInfo.load(folder / ModelInfo.FILE), info)
+    return load_network(folder)
 
 
 def _worst_class(confusion: Confusion | None) -> float | None:

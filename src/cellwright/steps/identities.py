@@ -28,7 +28,7 @@ def of_search(spec: SearchSpec) -> dict[str, Any]:
 
 
 def _started_from(spec: SearchSpec) -> Any:
-    if spec.is_sampled:
+    if spec.is_sampled or spec.start.only:
         return [candidate.line for candidate in start_candidates(spec, candidate_space(spec))]
     if spec.start.search is None:
         return None

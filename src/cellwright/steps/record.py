@@ -52,6 +52,7 @@ def what_matters(spec: SearchSpec) -> dict[str, Any]:
             "resources": True,
             "pipeline": True,
             "profiles": True,
+            "policy": True,
             "runner": {"labels"},
             "data": places,
             "start": {"search"},

@@ -11,6 +11,7 @@ from cellwright.canonical import digest
 from cellwright.data.manifest import MANIFEST
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Inputs as Examples
+from cellwright.data.summary import summarise
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
@@ -40,7 +41,12 @@ from cellwright.steps.record import run_key, run_record
 from cellwright.stores import LEASES, leased, store_of
 from cellwright.tasks.base import Task, read_task
 from cellwright.tracking import (
+    ACTION_TAG,
+    EXAMPLES_TAG,
     GATE_TAG,
+    HOURS,
+    SEARCH_HOURS,
+    SUMMARY,
     Lifecycle,
     LoggedColumns,
     MlflowTracker,
@@ -48,6 +54,7 @@ from cellwright.tracking import (
     mlflow_retry,
 )
 from cellwright.tracking.uri import default_tracking_uri
+from cellwright.training.checkpoint import save_tensors
 from cellwright.training.networks import load_network
 
 RETRAIN_TAG = "cellwright.retrain"
@@ -84,6 +91,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         lifecycle=Lifecycle(uri=uri, name=spec.model_name, retry=retry),
         key=record.key,
     )
+    save_tensors(folder / SUMMARY, summarise(data.train, data.manifest.inputs))
     card = _card(spec, inputs, uri)
     card.save(folder / ModelCard.FILE)
     made = {ModelCard.FILE: folder / ModelCard.FILE}
@@ -97,11 +105,17 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
             metadata=ModelInfo.load(inputs["retrain"] / ModelInfo.FILE).model_dump(mode="json"),
             tags={
                 **record.tags,
+                ACTION_TAG: "retrain" if spec.start.only else "search",
+                EXAMPLES_TAG: str(sum(data.manifest.split_sizes.values())),
                 RETRAIN_TAG: StepRecord.load(inputs["retrain"] / StepRecord.FILE).seal,
                 **({GATE_TAG: decision.model_dump_json()} if decision else {}),
             },
             extra_files={
-                name: inputs["retrain"] / name for name in (GENOTYPE, WEIGHTS, NETWORK, ONNX, ModelInfo.FILE)
+                **{
+                    name: inputs["retrain"] / name
+                    for name in (GENOTYPE, WEIGHTS, NETWORK, ONNX, ModelInfo.FILE)
+                },
+                SUMMARY: folder / SUMMARY,
             },
             key=record.key,
             columns=_columns_model(
@@ -201,6 +215,8 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
         metrics={
             **record.metrics,
             **_metrics(EvaluationResult.load(inputs["evaluate"] / EvaluationResult.FILE)),
+            HOURS: sum(StepRecord.load(inputs[name] / StepRecord.FILE).seconds for name in inputs) / 3600,
+            SEARCH_HOURS: StepRecord.load(inputs["search"] / StepRecord.FILE).seconds / 3600,
         },
         artifacts={
             SPEC: folder / SPEC,

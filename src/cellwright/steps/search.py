@@ -1,6 +1,5 @@
 """`search`: from prepared data to a genotype."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from cellwright.errors import CellwrightError
@@ -11,6 +10,8 @@ from cellwright.search.journal import TUNING
 from cellwright.search.one_shot import one_shot_search
 from cellwright.search.racing import race_search
 from cellwright.search.sampled import sampled_search, tune
+from cellwright.search.warm_start import start_model
+from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.training import parallel
@@ -23,7 +24,7 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
             "a search with trials (of a sampled strategy, or to tune) must be started once, since it starts them "
             f"itself, got {parallel.world_size()} processes"
         )
-    result = _kind_of_search(spec)(spec, inputs["prepare"], folder, progress)
+    result = _found(spec, inputs["prepare"], folder, progress)
     if not parallel.is_first():
         return
     if spec.tune and spec.tune.when == "after":
@@ -34,7 +35,12 @@ def search(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -
     result.save(folder / SearchResult.FILE)
 
 
-def _kind_of_search(spec: SearchSpec) -> Callable[[SearchSpec, Path, Path, Progress], SearchResult]:
+def _found(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
     if spec.strategy.continues:
-        return race_search
-    return sampled_search if spec.is_sampled else one_shot_search
+        return race_search(spec, data, folder, progress)
+    if spec.start.only:
+        model = start_model(spec, build_space(spec.space))
+        assert model is not None
+        event = f"nothing was searched: this is the architecture of {spec.start.model}"
+        return SearchResult(genotype=model, score=None, seconds=0.0, history=(), events=(event,))
+    return (sampled_search if spec.is_sampled else one_shot_search)(spec, data, folder, progress)

@@ -139,6 +139,11 @@ def spec_store(spec: SearchSpec) -> Store:
     return store_of(spec.store)
 
 
+def fetch_step(spec: SearchSpec, step: str, record_folder: Path, workspace: Path, progress: Progress) -> Path:
+    """Download the finished folder of a step from the spec's store; the record folder has at least its record."""
+    return _fetch(spec_store(spec), step, record_folder, workspace, progress)
+
+
 def copy_light(folder: Path, target: Path) -> None:
     """Copy the JSON files of a finished step, which include the location of the others."""
     for file in folder.rglob("*.json"):

@@ -95,6 +95,7 @@ class TaskContract(_DataContract):
     def test_section_and_task_agree(self, task: Task, augment: TaskSection) -> None:
         """The torch-free section names the task's objective and hand-designed networks."""
         assert augment.objective == task.objective == task.metrics[0]
+        assert not augment.metrics or set(task.metrics) <= set(augment.metrics)
         assert augment.task == task.kind
         for name in augment.hand_designed:
             network = hand_designed_network(task, name, 2000).build(seed=0)

@@ -4,7 +4,20 @@ The steps call this, and nothing else knows MLflow. Importing this package is ch
 imported when the first `MlflowTracker` is made.
 """
 
-from cellwright.tracking.lifecycle import GATE_TAG, Champion, Lifecycle, VersionFacts, version_facts
+from cellwright.tracking.lifecycle import (
+    ACTION_TAG,
+    EXAMPLES_TAG,
+    GATE_TAG,
+    HOURS,
+    POLICY_TAG,
+    SEARCH_HOURS,
+    SUMMARY,
+    Champion,
+    Lifecycle,
+    VersionFacts,
+    hours_of_month,
+    version_facts,
+)
 from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.moves import CHAMPION, ChampionMoved, Move, NotPromoted
 from cellwright.tracking.record import LoggedColumns, RegisteredModel, RunRecord, Status, TrialRecord
@@ -28,8 +41,14 @@ from cellwright.tracking.uri import (
 )
 
 __all__ = [
+    "ACTION_TAG",
     "CHAMPION",
+    "EXAMPLES_TAG",
     "GATE_TAG",
+    "HOURS",
+    "POLICY_TAG",
+    "SEARCH_HOURS",
+    "SUMMARY",
     "Champion",
     "ChampionMoved",
     "LoggedColumns",
@@ -54,6 +73,7 @@ __all__ = [
     "download_model_file",
     "download_run_files",
     "follow_move",
+    "hours_of_month",
     "is_server",
     "mlflow_retry",
     "model_version",

@@ -1,11 +1,14 @@
 """A registered model over its versions: who is the champion, what the gate decided, and moving the alias."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cellwright.canonical import digest
+from cellwright.policy import PastVersion
 from cellwright.results import GateDecision, Result
 from cellwright.retrying import Retry
 from cellwright.tracking.moves import Move, utc_now
@@ -18,6 +21,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ACTION_TAG = "cellwright.action"
+"""The tag of a version that says whether its architecture was searched or only trained again."""
+EXAMPLES_TAG = "cellwright.examples"
+"""The tag of a version that has the number of its examples, of all splits."""
+POLICY_TAG = "cellwright.policy"
+"""The tag of a version, and of its run, that says why a scheduled run made it."""
+HOURS, SEARCH_HOURS = "cost/hours", "cost/search_hours"
+"""Metrics of a run: how long its steps took, and its search alone."""
+SUMMARY = "data_summary.safetensors"
+"""The file of a version that has the summary of its data."""
+PARENT_TAG = "mlflow.parentRunId"
+"""The tag of a run of MLflow that is nested in another."""
+DAY = 86400.0
 GATE_TAG = "cellwright.gate"
 """The tag of a version that has what the gate decided."""
 FOUND = "found/"
@@ -84,6 +100,38 @@ def version_facts(uri: str, address: str) -> VersionFacts:
     return mlflow_retry(seconds=SHORT)(find)
 
 
+def hours_of_month(uri: str, experiment: str) -> float:
+    """Return the hours of an experiment's runs since the month began, in UTC.
+
+    These are the hours of a finished run's steps. Of a run that failed or goes on it is the time from its start to its
+    end, or until now.
+    """
+
+    def count() -> float:
+        from cellwright.tracking import connection
+
+        now = datetime.now(UTC)
+        began = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000
+        with connection.translate_errors(uri, f"experiment {experiment!r}"):
+            client = connection.connect(uri)
+            if (found := client.get_experiment_by_name(experiment)) is None:
+                return 0.0
+            runs, token = [], None
+            while True:
+                query = f"attributes.start_time >= {began:.0f}"
+                page = client.search_runs([found.experiment_id], query, page_token=token)
+                runs += [run for run in page if PARENT_TAG not in run.data.tags]
+                if not (token := page.token):
+                    break
+        until = now.timestamp() * 1000
+        return sum(
+            float(run.data.metrics.get(HOURS, ((run.info.end_time or until) - run.info.start_time) / 3.6e6))
+            for run in runs
+        )
+
+    return mlflow_retry(seconds=SHORT)(count)
+
+
 class Lifecycle:
     """A registered model in a registry; every call can be repeated, also after a kill at any point.
 
@@ -130,6 +178,42 @@ class Lifecycle:
             from cellwright.tracking import champion
 
             return champion.moves(client, self.name)
+
+        return self._ask(find)
+
+    def past(self, objective: str) -> tuple[PastVersion, ...]:
+        """Return the versions, the oldest first, as the policy sees them; those without a score were not evaluated."""
+
+        def find(client: "MlflowClient") -> tuple[PastVersion, ...]:
+            now, quote = time.time(), '"' if "'" in self.name else "'"
+            versions = client.search_model_versions(f"name = {quote}{self.name}{quote}")
+            found = []
+            for version in sorted(versions, key=lambda version: int(version.version)):
+                metrics = client.get_run(version.run_id).data.metrics if version.run_id else {}
+                examples = version.tags.get(EXAMPLES_TAG)
+                found.append(
+                    PastVersion(
+                        version=int(version.version),
+                        action="retrain" if version.tags.get(ACTION_TAG) == "retrain" else "search",
+                        days=max(0.0, now - version.creation_timestamp / 1000) / DAY,
+                        data=version.tags.get(DATA_TAG),
+                        num_examples=None if examples is None else int(examples),
+                        score=metrics.get(f"{FOUND}test_{objective}"),
+                        hours=metrics.get(HOURS),
+                        search_hours=metrics.get(SEARCH_HOURS),
+                    )
+                )
+            return tuple(found)
+
+        return self._ask(find)
+
+    def metric(self, version: int, name: str) -> float | None:
+        """Return the last value of a metric in a version's run; None where it has none."""
+
+        def find(client: "MlflowClient") -> float | None:
+            run_id = client.get_model_version(self.name, str(version)).run_id
+            value: float | None = client.get_run(run_id).data.metrics.get(name) if run_id else None
+            return value
 
         return self._ask(find)
 

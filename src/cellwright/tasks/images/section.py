@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cellwright.spec.task import TaskSection
+from cellwright.spec.task import CLASSIFICATION, TaskSection
 
 
 class ImagesSection(TaskSection):
@@ -12,6 +12,7 @@ class ImagesSection(TaskSection):
 
     implementation = "cellwright.tasks.images.task:ImageClassification"
     objective = "accuracy"
+    metrics = CLASSIFICATION
     hand_designed = (
         "resnet",
         "conv-pool-conv-24",

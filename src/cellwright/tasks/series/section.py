@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cellwright.spec.task import TaskSection
+from cellwright.spec.task import CLASSIFICATION, REGRESSION, TaskSection
 
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 
@@ -38,6 +38,7 @@ class SeriesClassesSection(SeriesAugment):
 
     implementation = "cellwright.tasks.series.task:SeriesClassification"
     objective = "accuracy"
+    metrics = CLASSIFICATION
 
     task: Literal["series-classification"] = "series-classification"
     """The task that these keys are for, which follows from `data`."""
@@ -48,6 +49,7 @@ class SeriesNumbersSection(SeriesAugment):
 
     implementation = "cellwright.tasks.series.task:SeriesRegression"
     objective = "r2"
+    metrics = REGRESSION
 
     task: Literal["series-regression"] = "series-regression"
     """The task that these keys are for, which follows from `data`."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cellwright.spec.task import TaskSection
+from cellwright.spec.task import CLASSIFICATION, REGRESSION, TaskSection
 
 
 class TableAugment(TaskSection):
@@ -38,6 +38,7 @@ class TableClassesSection(TableAugment):
 
     implementation = "cellwright.tasks.tables.task:TableClassification"
     objective = "accuracy"
+    metrics = CLASSIFICATION
 
     task: Literal["table-classification"] = "table-classification"
     """The task that these keys are for, which follows from `data`."""
@@ -48,6 +49,7 @@ class TableNumbersSection(TableAugment):
 
     implementation = "cellwright.tasks.tables.task:TableRegression"
     objective = "r2"
+    metrics = REGRESSION
 
     task: Literal["table-regression"] = "table-regression"
     """The task that these keys are for, which follows from `data`."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cellwright.spec.task import TaskSection
+from cellwright.spec.task import CLASSIFICATION, REGRESSION, TaskSection
 
 
 class TextAugment(TaskSection):
@@ -30,6 +30,7 @@ class TextClassesSection(TextAugment):
 
     implementation = "cellwright.tasks.text.task:TextClassification"
     objective = "accuracy"
+    metrics = CLASSIFICATION
 
     task: Literal["text-classification"] = "text-classification"
     """The task that these keys are for, which follows from `data`."""
@@ -40,6 +41,7 @@ class TextNumbersSection(TextAugment):
 
     implementation = "cellwright.tasks.text.task:TextRegression"
     objective = "r2"
+    metrics = REGRESSION
 
     task: Literal["text-regression"] = "text-regression"
     """The task that these keys are for, which follows from `data`."""

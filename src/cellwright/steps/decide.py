@@ -1,0 +1,212 @@
+"""What a scheduled run does: gathers what `cellwright.policy` decides by, and changes the spec accordingly.
+
+Not a step with a folder: what it decides depends on the registry, the clock and the hours spent, which no key has.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cellwright.data.prepared import PreparedData
+from cellwright.data.summary import split_targets, summarise
+from cellwright.drifting import Features, compare_feature, compare_features, count_drop, resample_drop
+from cellwright.errors import CellwrightError
+from cellwright.genotype import Genotype
+from cellwright.policy import (
+    DroppedScore,
+    FeatureChange,
+    PastVersion,
+    PolicyDecision,
+    PolicyFacts,
+    data_reference,
+    decide,
+    reference,
+)
+from cellwright.progress import Progress, Silent
+from cellwright.results import GENOTYPE
+from cellwright.spec import SearchSpec, Start
+from cellwright.spec.policy import Live, ScoreDrop
+from cellwright.steps.gate import load_champion
+from cellwright.stores import S3Reader
+from cellwright.tasks.base import read_task
+from cellwright.tracking import (
+    POLICY_TAG,
+    SUMMARY,
+    Champion,
+    Lifecycle,
+    MlflowUnavailable,
+    hours_of_month,
+    mlflow_retry,
+)
+from cellwright.training.checkpoint import load_tensors
+from cellwright.training.networks import use_device
+from cellwright.training.precision import channels_last
+from cellwright.training.retraining import predict
+
+MOST_SCORED = 2000
+"""Validation examples that the champion is scored on."""
+SECONDS = 300.0
+"""Seconds to wait for an MLflow that is away."""
+
+
+def decide_run(spec: SearchSpec, data: Path, progress: Progress) -> PolicyDecision:
+    """Return what a run with this spec does now; changes nothing.
+
+    Args:
+        spec: with a policy, and with the registry in `tracking.uri`.
+        data: the folder of `prepare`.
+        progress: told what cannot be compared.
+
+    Raises:
+        CellwrightError: the registry or the live metric cannot be read.
+    """
+    uri, policy, prepared = spec.tracking.uri, spec.policy, PreparedData.open(data)
+    assert uri is not None and policy is not None
+    retry = mlflow_retry(seconds=SECONDS, log=lambda message: progress.log(f"decide: {message}"))
+    lifecycle = Lifecycle(uri=uri, name=spec.model_name, retry=retry)
+    manifest, champion = prepared.manifest, lifecycle.champion()
+    facts = PolicyFacts(
+        data=manifest.content_hash,
+        num_examples=sum(manifest.split_sizes.values()),
+        champion=champion and champion.version,
+        versions=lifecycle.past(spec.augment.objective) if champion else (),
+    )
+    if champion is None:
+        return decide(policy, facts)
+    known = data_reference(policy, champion.version, facts.versions)
+    update: dict[str, Any] = {
+        "live": _live(policy.live, lifecycle, champion) if policy.live else None,
+        "hours_spent": hours_of_month(uri, spec.tracking.experiment or spec.name),
+    }
+    if known is not None and known.data != facts.data:
+        features, targets = _changes(prepared, lifecycle, known, progress)
+        update |= {"features": features, "targets": targets}
+    if facts.data != champion.data:
+        try:
+            dropped = _dropped(spec, policy.score, prepared, lifecycle, champion, facts)
+            update |= {"dropped": dropped}
+        except MlflowUnavailable:
+            raise
+        except CellwrightError as error:
+            update |= {"unusable": str(error)}
+    return decide(policy, facts.model_copy(update=update))
+
+
+def decided_spec(spec: SearchSpec, decision: PolicyDecision) -> SearchSpec:
+    """Return the spec of the run that was decided on, with the sentence among its tags.
+
+    A search tries the champion's architecture first; retraining tries nothing else.
+    """
+    tracking = spec.tracking.model_copy(
+        update={"tags": {**spec.tracking.tags, POLICY_TAG: decision.sentence}}
+    )
+    update: dict[str, Any] = {"tracking": tracking, "policy": None}
+    champion = decision.facts.champion
+    address = f"models:/{spec.model_name}/{champion}"
+    if decision.action == "retrain":
+        update["start"] = Start(model=address, only=True)
+        if spec.policy and spec.policy.weights == "champion" and not spec.strategy.continues:
+            update["retrain"] = spec.retrain.model_copy(update={"start": address})
+    elif champion is not None and spec.is_sampled and spec.start.model is None:
+        update["start"] = spec.start.model_copy(update={"model": address})
+    return spec.model_copy(update=update)
+
+
+def _changes(
+    prepared: PreparedData, lifecycle: Lifecycle, known: PastVersion, progress: Progress
+) -> tuple[tuple[FeatureChange, ...] | None, FeatureChange | None]:
+    """Return how features and targets differ from those of a version's data; None where it has no summary of them."""
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
+        try:
+            lifecycle.download(known.version, [SUMMARY], Path(folder))
+            tensors, _ = load_tensors(Path(folder) / SUMMARY)
+        except MlflowUnavailable:
+            raise
+        except CellwrightError as error:
+            progress.log(f"decide: drift is not measured: {error}")
+            return None, None
+    both = [split_targets(tensors), split_targets(summarise(prepared.train, prepared.manifest.inputs))]
+    (before, targets_before), (now, targets) = (tuple(map(_as_arrays, pair)) for pair in both)
+    shifts = [
+        compare_feature(name, targets_before[name], targets[name]) for name in targets.keys() & targets_before
+    ]
+    return compare_features(before, now), min(shifts, key=lambda one: one.p_value, default=None)
+
+
+def _as_arrays(tensors: dict[str, torch.Tensor]) -> Features:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _dropped(
+    spec: SearchSpec,
+    rule: ScoreDrop | None,
+    prepared: PreparedData,
+    lifecycle: Lifecycle,
+    champion: Champion,
+    facts: PolicyFacts,
+) -> DroppedScore | None:
+    """Return the champion's score on new validation examples; the test examples stay unseen until the gate.
+
+    Raises:
+        CellwrightError: the champion takes other inputs, or has other classes.
+    """
+    best, task = reference(facts.versions), read_task(prepared.manifest.task)
+    device = use_device(spec)
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
+        copy = Path(folder)
+        lifecycle.download(champion.version, [GENOTYPE], copy)
+        genotype = Genotype.from_dict(json.loads((copy / GENOTYPE).read_bytes()))
+        info = task.model_info(prepared.manifest.inputs, genotype)
+        network = channels_last(load_champion(lifecycle, champion.version, info, copy).to(device))
+    if rule is None or best is None:
+        return None
+    validation = prepared.validation.sample(MOST_SCORED, seed=0)
+    with torch.inference_mode():
+        outputs = predict(network, validation.to(device)).cpu()
+    targets, least = validation.targets, best - rule.drop
+    correct = task.correct(outputs, targets)
+    if correct is not None:
+        return count_drop(correct.numpy(), least)
+
+    def score(rows: object) -> float:
+        chosen = torch.as_tensor(rows)
+        return task.score(outputs[chosen], targets[chosen])
+
+    return resample_drop(score, len(targets), least, rule.level)
+
+
+def _live(live: Live, lifecycle: Lifecycle, champion: Champion) -> float:
+    """Return the live metric.
+
+    Raises:
+        CellwrightError: there is none of that name, or what holds it cannot be read.
+    """
+    if live.read_from == "mlflow":
+        value = lifecycle.metric(champion.version, live.metric)
+        place = f"the run of version {champion.version}"
+    else:
+        found, place = _read_metrics(live.read_from), str(live.read_from)
+        value = found.get(live.metric)
+    if not isinstance(value, int | float):
+        raise CellwrightError(
+            f"policy.live: {place} must have the metric {live.metric} as a number, got {value!r}"
+        )
+    return float(value)
+
+
+def _read_metrics(source: str | Path) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
+        path = Path(source)
+        if isinstance(source, str):
+            path, reader = Path(folder) / "metrics.json", S3Reader()
+            reader.download({path: reader.find(source)}, Path(folder) / "parts", Silent())
+        try:
+            found = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise CellwrightError(f"policy.live: {source} must be a JSON object: {error}") from error
+    if not isinstance(found, dict):
+        raise CellwrightError(f"policy.live: {source} must be a JSON object, got {found!r:.80}")
+    return found
