@@ -49,7 +49,7 @@ def run(
         )
     place, spec = spec, spec_of(spec)
     if spec != place:
-        print(f"{place}: running {spec}")
+        print(f"{place}: running {spec}", flush=True)
     loaded = load(spec, overrides)
     with opened(loaded, runs, fresh=fresh, registers=True) as workspace:
         with progress_display() as progress:
