@@ -1,6 +1,6 @@
 """Finds duplicate examples."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,12 @@ def require_own_test(
         f"{shared} of its {len(keys[test])} examples are in {examples.origin} too: set {keys_of_test} to "
         f"examples of its own, or leave them out to set data.test_fraction aside{drop}"
     )
+
+
+def shared_groups(own: Iterable[str], test: Iterable[str], log: Callable[[str], None]) -> None:
+    """Report the groups of the training set that the user's test set has too."""
+    if shared := len(set(own) & set(test)):
+        log(f"leak: {shared} groups are in the training set and in the test set")
 
 
 def require_own_validation(origin: str, keys: Mapping[SplitName, Keys]) -> None:

@@ -4,6 +4,7 @@ import difflib
 import os
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
 
@@ -35,6 +36,44 @@ def open_file(path: Path) -> BufferedReader:
         return path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+REMEDIES = {
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip"), "unpack it"),
+    **dict.fromkeys((".xls", ".xlsx", ".ods"), "export it as csv"),
+    ".json": "write a line for each example, as .jsonl has it",
+}
+SIGNATURES = {
+    b"\x1f\x8b": "it is compressed: unpack it",
+    b"PK\x03\x04": "it is an archive or a workbook: unpack it, or export it as text",
+    b"PAR1": "it is parquet: name it .parquet",
+    **dict.fromkeys((b"\xff\xfe", b"\xfe\xff"), "it is UTF-16: save it as UTF-8"),
+}
+"""What the first bytes of a file say."""
+
+
+def require_suffix(path: Path, suffixes: Iterable[str], *more: str) -> None:
+    """Raise DataError unless the file's name ends in one of the suffixes.
+
+    Args:
+        path: the file.
+        suffixes: lower case, with the dot.
+        more: what else is allowed, in words.
+    """
+    if (suffix := path.suffix.lower()) not in suffixes:
+        remedy = f": {REMEDIES[suffix]}" if suffix in REMEDIES else ""
+        raise DataError(f"{path}: must be one of {', '.join(suffixes)}{''.join(more)}{remedy}")
+
+
+def not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
+    """Return the error of a file that is not text in UTF-8, with what it is instead, as far as its bytes say."""
+    with open_file(path) as file:
+        start = file.read(4)
+    byte = error.object[error.start]
+    reason = next((text for bytes_, text in SIGNATURES.items() if start.startswith(bytes_)), None)
+    return DataError(
+        f"{path}: must be text in UTF-8, " + (reason or f"got the byte 0x{byte:02x}: save it as UTF-8")
+    )
 
 
 def _hint(path: Path) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellwright.errors import CellwrightError, DivergedError
+from cellwright.evaluation import load_evaluation
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import SearchResult
-from cellwright.runners import FOUND, REQUEST, runner_class
+from cellwright.runners import FOUND, REQUEST, RESULT, runner_class
 from cellwright.search.supernet_training import train_supernet
 from cellwright.search.trial import TrialRequest, trial_folder, trials_of
 from cellwright.search.window import Window
@@ -15,21 +16,24 @@ from cellwright.seeds import derive_seed
 from cellwright.spec import SearchSpec
 from cellwright.training import parallel
 
-Searches = tuple[dict[int, SearchResult], list[str]]
-"""The results of successful searches by the index of their seed, and messages about the failed ones."""
+Searches = tuple[dict[int, SearchResult], list[CellwrightError]]
+"""The results of successful searches by the index of their seed, and the errors of the others."""
 
 
 def one_shot_search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> SearchResult:
     """Search with each of the budget's seeds, in this process or in trials, and return the best result.
 
     Raises:
-        CellwrightError: all searches failed.
+        DivergedError: all searches diverged.
+        CellwrightError: all searches diverged or failed.
     """
     search_all = _in_trials if spec.runner.is_remote else _here
     found, failures = search_all(spec, data, folder, progress)
+    messages = [str(failure) for failure in failures]
     if not found:
-        raise CellwrightError("; ".join(failures))
-    return _best_of(found, failures)
+        diverged = all(isinstance(failure, DivergedError) for failure in failures)
+        raise (DivergedError if diverged else CellwrightError)("; ".join(messages))
+    return _best_of(found, messages)
 
 
 def seed_result(folder: Path, number: int) -> Path:
@@ -41,15 +45,13 @@ def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Sea
     """Search with one seed after another; if a search diverges, continue with the next."""
     folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
     found: dict[int, SearchResult] = {}
-    failures: list[str] = []
+    failures: list[CellwrightError] = []
     for number, place in enumerate(folders):
         try:
             found[number] = train_supernet(of_seed(spec, number), data, place, progress)
         except DivergedError as error:
-            if len(folders) == 1:
-                raise DivergedError(f"search: {error}") from None
-            failures.append(f"search {number}: {error}")
-            progress.log(failures[-1])
+            failures.append(DivergedError(f"{_named(spec, number)}: {error}"))
+            progress.log(str(failures[-1]))
             continue
         if parallel.is_first():
             found[number].save(seed_result(folder, number))
@@ -57,7 +59,7 @@ def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Sea
 
 
 def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Searches:
-    """Search with each seed in a separate trial.
+    """Search with each seed in a separate trial. One that diverges is no failed trial.
 
     Raises:
         CellwrightError: more trials fail than the runner's `max_failures`.
@@ -66,21 +68,24 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
         spec, trials_of(spec, data, folder, progress, SearchSettings.of(spec))
     )
     found: dict[int, SearchResult] = {}
-    failures: list[str] = []
+    failures: list[CellwrightError] = []
 
     def wait() -> None:
         outcome = runner.wait()
         number, _ = outcome.key
-        failure = outcome.failure and f"search {number}: {outcome.failure}"
-        if failure is None:
-            found[number] = SearchResult.load(trial_folder(folder, number, 0) / FOUND)
+        place = trial_folder(folder, number, 0)
+        if outcome.failure is not None:
+            failures.append(CellwrightError(f"{_named(spec, number)}: {outcome.failure}"))
+        elif (evaluation := load_evaluation(place / RESULT)).state == "pruned":
+            failures.append(DivergedError(f"{_named(spec, number)}: {evaluation.reason}"))
+        else:
+            found[number] = SearchResult.load(place / FOUND)
             found[number].save(seed_result(folder, number))
             metrics = {f"validation_{spec.augment.objective}": found[number].score or 0.0}
             progress.advance("search", len(found), spec.budget.seeds, metrics)
-        else:
-            failures.append(failure)
-            progress.log(f"search: {failure}")
-        trials.end(outcome.key, None, failure=failure)
+        if number not in found:
+            progress.log(str(failures[-1]))
+        trials.end(outcome.key, None, failure=outcome.failure and str(failures[-1]))
 
     trials: Window[None] = Window(spec, wait)
     try:
@@ -97,6 +102,11 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
     finally:
         runner.stop()
     return found, failures
+
+
+def _named(spec: SearchSpec, number: int) -> str:
+    """Return how messages name the search with this index."""
+    return f"search {number}" if spec.budget.seeds > 1 else "search"
 
 
 def of_seed(spec: SearchSpec, number: int) -> SearchSpec:

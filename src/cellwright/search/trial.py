@@ -1,5 +1,6 @@
 """A trial: a process that evaluates one architecture, or runs one whole one-shot search, and can be restarted."""
 
+import random
 from pathlib import Path
 from typing import Self
 
@@ -7,6 +8,7 @@ import torch
 
 from cellwright.candidate import Candidate
 from cellwright.data.prepared import PreparedData
+from cellwright.errors import DivergedError
 from cellwright.estimators.base import Setting, build_estimator
 from cellwright.evaluation import Evaluation, save_evaluation
 from cellwright.katib.settings import SearchSettings
@@ -16,6 +18,7 @@ from cellwright.runners import FOUND, REQUEST, RESULT, Trials
 from cellwright.search.slices import Slice, train_slice
 from cellwright.search.supernet_training import train_supernet
 from cellwright.seeds import derive_seed
+from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
 from cellwright.spec.view import parse_view
 from cellwright.tasks.base import read_task
@@ -91,8 +94,15 @@ def run_trial(folder: Path, progress: Progress, *, data: Path | None = None) -> 
 
 
 def _search(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Evaluation:
-    """Run the spec's one-shot search, and write its result to `found.json`."""
-    found = train_supernet(spec, data, folder, progress)
+    """Run the spec's one-shot search, and write its result to `found.json`.
+
+    A search that diverges writes none: its evaluation is `pruned`, and its candidate only a placeholder.
+    """
+    try:
+        found = train_supernet(spec, data, folder, progress)
+    except DivergedError as error:
+        placeholder = Candidate(genotype=build_space(spec.space).sample(random.Random(spec.seed)))
+        return Evaluation(number=0, candidate=placeholder, state="pruned", reason=str(error))
     found.save(folder / FOUND)
     assert found.score is not None
     return Evaluation(

@@ -21,6 +21,7 @@ from cellwright.spec import DataSection
 from cellwright.tasks.base import RunningScore, Task
 from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.facts import CLASS_NAMES
+from cellwright.tasks.folder_names import equal_ignoring_case
 from cellwright.tasks.scoring import paired_difference, wilson_interval
 
 IMBALANCE = 20
@@ -106,8 +107,10 @@ class Classification(Task, ABC):
 
     @classmethod
     def remarks(cls, source: Source) -> Iterator[str]:
-        """Remark on classes of very different frequency."""
+        """Remark on classes of very different frequency, and on those whose names differ by case alone."""
         names = source.facts[CLASS_NAMES]
+        for same in equal_ignoring_case(names):
+            yield f"{source.examples.origin}: the classes {' and '.join(same)} differ by case alone"
         counts = np.bincount(source.examples.targets, minlength=len(names))
         most, least = counts.argmax(), counts.argmin()
         if counts[most] > IMBALANCE * counts[least]:

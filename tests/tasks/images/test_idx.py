@@ -90,7 +90,7 @@ def test_sets_of_the_users_are_whole(keys, rule):
         (idx(IMAGES[:, :7]), "images: the sides of images must be at least 8, got 1×7×8"),
         (
             idx(IMAGES[:19]),
-            r"labels: there must be one label for each of 19 images, or one-hot rows, got .* \(20,\)",
+            r"labels: there must be one label for each of 19 examples, or one-hot rows, got .* \(20,\)",
         ),
     ],
 )

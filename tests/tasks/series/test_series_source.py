@@ -58,6 +58,70 @@ def test_npz_and_long_csv_hold_the_same(tmp_path: Path):
     assert source.groups is not None and len(set(source.groups.tolist())) == 6
 
 
+@pytest.mark.parametrize("kind", ["column", "one-hot", "floats", "bytes"])
+def test_labels_of_archives_are_as_people_have_them(kind: str, tmp_path: Path):
+    labels = np.arange(24) % 3
+    given = {
+        "column": labels[:, np.newaxis],
+        "one-hot": np.eye(3)[labels],
+        "floats": labels.astype(float),
+        "bytes": labels.astype("S"),
+    }[kind]
+    values = np.random.default_rng(0).normal(size=(24, 9, 2))
+    np.savez(tmp_path / "t.npz", x=values, y=given)
+    source = build_reader(section(tmp_path / "t.npz", layout="NLC")).read(lambda fact: None)
+    assert source.facts["class_names"] == ("0", "1", "2")
+    assert source.examples.targets.tolist() == labels.tolist()
+    np.testing.assert_array_equal(
+        source.examples.inputs["series"], values.transpose(0, 2, 1).astype(np.float32)
+    )
+
+
+def test_series_without_a_target_are_left_out(tmp_path: Path):
+    said: list[str] = []
+    path = written(tmp_path, "\ufeff" + TS + "\n".join([*ROWS, "1,2,3,4,5:5,4,3,2,1:?"]))
+    source = build_reader(section(path)).read(said.append)
+    assert len(source.examples) == len(ROWS) and source.facts["class_names"] == ("a", "b")
+    assert f"{path}: 1 series without a target are left out" in said
+
+
+@pytest.mark.parametrize("separator", ["\t", ",", "  "])
+def test_the_archive_of_2018_begins_lines_with_the_target(separator: str, tmp_path: Path):
+    lines = [
+        separator.join(["1.0000e+00", "0.5", "NaN", "2", "3"]),
+        separator.join(["-1", "1", "2", "3", "4"]),
+    ]
+    source = build_reader(section(written(tmp_path, "\n".join(lines * 9), "T_TRAIN.tsv"))).read(
+        lambda fact: None
+    )
+    assert source.facts["class_names"] == ("-1", "1")
+    np.testing.assert_array_equal(source.examples.inputs["series"][0], np.float32([[0.5, np.nan, 2, 3]]))
+
+
+def test_rows_are_sorted_by_time_and_counters_are_no_values(tmp_path: Path):
+    rows = pd.DataFrame(
+        {
+            "series": f"s{n}",
+            "y": "ab"[n % 2],
+            "step": step,
+            "when": f"2024-01-0{step + 1}",
+            "v": n + step / 2,
+        }
+        for step in (3, 1, 0, 2)
+        for n in range(12)
+    )
+    rows.drop(columns="step").to_csv(tmp_path / "t.csv", index=False, sep=";")
+    sorted_ = read(tmp_path / "t.csv", time_key="when", delimiter=";").inputs["series"]
+    rows.sort_values("step", kind="stable").drop(columns="when").to_csv(tmp_path / "u.csv", index=False)
+    said: list[str] = []
+    counted = build_reader(section(tmp_path / "u.csv")).read(said.append).examples.inputs["series"]
+    np.testing.assert_array_equal(
+        sorted_, np.float32([[[n + step / 2 for step in range(4)]] for n in range(12)])
+    )
+    np.testing.assert_array_equal(sorted_, counted)
+    assert "column step: ignored, it counts the times" in said
+
+
 def test_gaps_are_a_channel_and_statistics_skip_them(tmp_path: Path):
     prepare(section(written(tmp_path, TS + "\n".join(ROWS))), tmp_path / "data", lambda fact: None)
     data = PreparedData.open(tmp_path / "data")
@@ -116,13 +180,36 @@ BAD: Mapping[str, tuple[str, str, Mapping[str, Any], str]] = {
         "too many for classes: set data.predict: number",
     ),
     "text target": ("t.ts", "@data\n" + "1,2,3,4:a\n" * 9, {"predict": "number"}, "targets must be numbers"),
-    "not text": ("t.ts", "\udcff", {}, "must be text, UTF-8"),
+    "not text": ("t.ts", "\udcff", {}, "must be text in UTF-8, got the byte 0xff"),
     "other file": ("t.xls", "x", {}, "must be one of .ts, .npz, .csv"),
     "broken archive": ("t.npz", "PK", {}, "cannot be read as a .npz archive"),
-    "empty csv": ("t.csv", "", {}, "cannot be read as a table"),
+    "empty csv": ("t.csv", "", {}, "t.csv: is empty"),
     "no id": ("t.csv", "a,y\n1,2\n", {}, "data.id_key must be one of its columns, a, y, got 'series'"),
     "no values": ("t.csv", "series,y\n1,2\n", {}, "must have a column of values"),
-    "text values": ("t.csv", "series,y,a\n1,2,x\n", {}, "column 'a' must be numbers"),
+    "text values": ("t.csv", "series,y,a\n1,2,x\n", {}, "column 'a' must be a finite number, got 'x'"),
+    "infinite values": (
+        "t.csv",
+        "series,y,a\n1,2,inf\n",
+        {},
+        "column 'a' must be a finite number, got 'inf'",
+    ),
+    "no series": ("t.csv", "series,y,a\n,2,1\n", {}, "column 'series' must have a value in every row"),
+    "two groups": ("t.csv", "series,y,a,g\n1,2,3,4\n1,2,3,5\n", {"group_key": "g"}, "must have one g"),
+    "out of order": (
+        "t.csv",
+        "series,y,a,t\n" + "".join(f"1,2,3,{t}\n" for t in (0, 2, 1, 3)),
+        {},
+        "rows of a series must be in the order of time, and 't' is not: set data.time_key: t",
+    ),
+    "labels that are not there": ("t.ts", "@classLabel false\n@data\n1:2\n", {}, "series must have targets"),
+    "a class of its own": (
+        "t.ts",
+        "@classLabel true a b\n@data\n1,2:c\n",
+        {},
+        "line 3: the class must be one of a, b, as @classLabel says, got 'c'",
+    ),
+    "no targets": ("t.ts", "@data\n1,2,3,4:?\n", {}, "series must have targets, and have none"),
+    "no values at all": ("t.ts", "@data\n" + "?,?,?,?:a\n?,?,?,?:b\n" * 9, {}, "series must have values"),
     "two targets": ("t.csv", "series,y,a\n1,2,3\n1,3,3\n", {}, "all rows of series '1' must have one y"),
 }
 
@@ -142,7 +229,11 @@ def test_bad_series_are_refused_in_a_line(problem: str, tmp_path: Path):
     [
         ({"x": np.zeros((9, 8))}, "must have an array 'y'"),
         ({"x": np.zeros(9), "y": np.zeros(9)}, "must be numbers"),
-        ({"x": np.zeros((9, 8)), "y": np.zeros(8)}, "a target for each of 9 series"),
+        ({"x": np.zeros((9, 8)), "y": np.zeros(8)}, "one label for each of 9 examples"),
+        ({"x": np.zeros((9, 8)), "y": np.full(9, np.nan)}, "labels must be whole numbers, got nan"),
+        ({"x": np.zeros((9, 8), complex), "y": np.zeros(9)}, "must be numbers"),
+        ({"x": np.full((9, 8), 1e300), "y": np.zeros(9)}, "must be finite in float32"),
+        ({"x": np.zeros((9, 80, 6)), "y": np.zeros(9)}, "80 channels of 6 times: set data.layout to NLC"),
         ({"x": np.full((9, 8), np.inf), "y": np.zeros(9)}, "must be finite"),
     ],
 )

@@ -1,3 +1,4 @@
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,46 @@ def test_a_folder_is_the_sum_of_its_files(tmp_path: Path):
     assert ours.inputs["numbers"].tobytes() == theirs.inputs["numbers"].tobytes()
 
 
+def test_a_folder_of_splits_or_with_leftovers_is_not_summed_up(tmp_path: Path):
+    (tmp_path / "parts" / ".ipynb_checkpoints").mkdir(parents=True)
+    for name in ("a.csv", ".ipynb_checkpoints/a-checkpoint.csv", "._a.csv"):
+        table().to_csv(tmp_path / "parts" / name, index=False)
+    source = build_reader(section(tmp_path / "parts")).read(lambda fact: None)
+    assert len(source.examples) == ROWS
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / "parts" / "a.csv").rename(tmp_path / "parts" / name)
+        table().to_csv(tmp_path / "parts" / "a.csv", index=False)
+    (tmp_path / "parts" / "a.csv").unlink()
+    with pytest.raises(DataError, match=r"set data.path: .*train.csv and data.test_path: .*test.csv"):
+        build_reader(section(tmp_path / "parts")).read(lambda fact: None)
+
+
+def test_classes_have_their_natural_order_and_no_decimals(tmp_path: Path):
+    rows = table(y=[float(row % 12) for row in range(ROWS)])
+    rows.loc[0, "y"] = None
+    rows.to_parquet(tmp_path / "t.parquet")
+    source = build_reader(section(tmp_path / "t.parquet")).read(lambda fact: None)
+    assert source.facts["class_names"] == tuple(map(str, range(12)))
+
+
+def test_what_people_did_not_mean_is_reported(tmp_path: Path):
+    rows = table(owner=["a", "b", "c", "d"] * 15, y=["yes", "Yes", "no"] * 20)
+    rows.sample(frac=1, random_state=0).iloc[:50].to_csv(tmp_path / "t.csv", sep="\t")
+    table(amount=np.arange(ROWS) / 7, owner="b", y=rows["y"]).to_csv(tmp_path / "test.csv", sep="\t")
+    facts: list[str] = []
+    own = section(tmp_path / "t.csv", test_path=tmp_path / "test.csv", delimiter="tab", group_by="owner")
+    prepare(own, tmp_path / "data", facts.append)
+    assert "column Unnamed: 0: ignored: it has no name and numbers the rows, as pandas writes them" in facts
+    assert "leak: 1 groups are in the training set and in the test set" in facts
+    assert any(fact.endswith("the classes Yes and yes differ by case alone") for fact in facts)
+
+
+@pytest.mark.parametrize("keys", [{"group_by": "y"}, {"types": {"y": "number"}}], ids=str)
+def test_the_target_is_nothing_else(keys: Mapping[str, Any], tmp_path: Path):
+    with pytest.raises(ValueError, match="must not be the target|must be of columns that networks read"):
+        section(written(tmp_path, GOOD), **keys)
+
+
 def test_what_training_has_not_seen_is_unknown(tmp_path: Path):
     rows = table(split=["train"] * 30 + ["validation"] * 10 + ["test"] * 20)
     rows.loc[50, "colour"] = "mauve"
@@ -184,10 +225,27 @@ BAD: Mapping[str, tuple[Any, Mapping[str, Any], str]] = {
     "no number": (GOOD, {"types": {"colour": "number"}}, "column 'colour' must be a finite number, got"),
     "no date": (GOOD, {"types": {"colour": "date"}}, "column 'colour' must be a date such as 2024-05-31"),
     "nothing to read": (GOOD[["y"]], {}, "at least one column beside the target"),
-    "empty": ("", {}, "cannot be read as a table"),
+    "empty": ("", {}, "t.csv: is empty"),
     "header alone": ("amount,y\n", {}, "must have rows, and has none"),
     "ragged": ("a,y\n1,yes\n1,2,3,4,no\n", {}, "cannot be read as a table"),
-    "not utf-8": (b"a,y\n\xff\xfe,yes\n", {}, "cannot be read as a table"),
+    "not utf-8": (b"a,y\n\xff\xfe,yes\n", {}, "must be text in UTF-8, got the byte 0xff"),
+    "utf-16": ("a,y\n1,yes\n".encode("utf-16"), {}, "it is UTF-16: save it as UTF-8"),
+    "compressed": (gzip.compress(b"a,y\n1,yes\n"), {}, "it is compressed: unpack it"),
+    "no names": ("1,2,0\n3,4,0\n", {"target": "0"}, "must begin with the names of its columns"),
+    "a name twice": ("a,y,y\n1,0,0\n", {}, "all different, but 'y' is there twice"),
+    "another separator": ("a;y\n1;no\n", {}, "its values are separated by ';': set data.delimiter"),
+    "another separator and commas": ("a;y\n1,5;no\n", {}, "is it separated by ';'?"),
+    "another case": (GOOD, {"target": "Y"}, "did you mean 'y'?"),
+    "more values than names": ("a,y\n" + "1,yes,x\n" * 9, {}, "Expected 2 fields in line 2, saw 3"),
+    "commas in numbers": (table(a="0,5"), {}, "numbers must be written as 1234.5, got '0,5'"),
+    "currency": (table(a="$1,200.50"), {}, "numbers must be written as 1234.5, got '$1,200.50'"),
+    "percent": (table(a="5 %"), {}, "numbers must be written as 1234.5, got '5 %'"),
+    "day first": (table(a="31.12.2024"), {}, "dates must be written as 2024-05-31, got '31.12.2024'"),
+    "missing as a word": (
+        table(a=["unknown", "unknown", *range(2, ROWS)]),
+        {},
+        "column 'a' must be numbers, but 2 of 60 values are 'unknown': add that to data.missing",
+    ),
     "reserved": (table(logits=1.0), {}, "no column may be called 'logits'"),
     "no split": (
         table(s="half"),
@@ -199,7 +257,7 @@ BAD: Mapping[str, tuple[Any, Mapping[str, Any], str]] = {
     "time missing": (
         table(t=[None, *range(1, ROWS)]),
         {"time": "t"},
-        "must have a value in every row to split by it",
+        "must have a value in every row, to sort by it",
     ),
     "two groups": (table(g=["a", "b"] * 30), {"group_by": "g"}, "at least 3 groups to divide, got 2"),
 }

@@ -95,9 +95,17 @@ def test_groups_are_never_in_two_splits(tmp_path: Path):
 
 CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in zip(TEXTS, LABELS, strict=True))
 BAD: Mapping[str, tuple[str, str | bytes, Mapping[str, Any], str]] = {
-    "empty": ("t.csv", "", {}, "cannot be read as a table"),
+    "empty": ("t.csv", "", {}, "t.csv: is empty"),
     "header alone": ("t.csv", "text,label\n", {}, "must have rows, and has none"),
-    "not utf-8": ("t.csv", b"text,label\n\xff\xfe,a\n", {}, "cannot be read as a table"),
+    "not utf-8": ("t.csv", b"text,label\n\xff\xfe,a\n", {}, "must be text in UTF-8, got the byte 0xff"),
+    "several labels": (
+        "t.jsonl",
+        '{"text": "a", "label": ["x", "y"]}\n' * 9,
+        {},
+        "a target must be one text or number, got ['x', 'y']",
+    ),
+    "a json file": ("t.json", "[]", {}, "write a line for each example, as .jsonl has it"),
+    "another separator": ("t.csv", "text;label\na, b;c\n", {}, "is it separated by ';'?"),
     "ragged": ("t.csv", "text,label\na,b\na,b,c,d,e\n", {}, "cannot be read as a table"),
     "no text": (
         "t.csv",

@@ -17,23 +17,23 @@ LARGEST_FLOAT = 2**53
 """Floats are exact up to this value."""
 
 
-def read_labels(array: NDArray[Any], num_images: int, origin: str, log: Callable[[str], None]) -> Labels:
-    """Return a label for each image: a whole number or a text.
+def read_labels(array: NDArray[Any], num_examples: int, origin: str, log: Callable[[str], None]) -> Labels:
+    """Return a label for each example: a whole number or a text.
 
     Args:
         array: labels (N,), (N, 1) or (1, N), or one-hot rows (N, classes); numbers, booleans or text.
-        num_images: N.
+        num_examples: N.
         origin: name of the labels in messages.
         log: receives a message if labels were converted.
     """
-    if array.shape in ((num_images, 1), (1, num_images)):
+    if array.shape in ((num_examples, 1), (1, num_examples)):
         array = array.reshape(-1)
-    elif array.ndim == 2 and len(array) == num_images and _is_one_hot(array):
+    elif array.ndim == 2 and len(array) == num_examples and _is_one_hot(array):
         log(f"{origin}: labels are one-hot, of {array.shape[1]} classes")
         array = array.argmax(axis=1)
-    if array.shape != (num_images,):
+    if array.shape != (num_examples,):
         raise DataError(
-            f"{origin}: there must be one label for each of {num_images} images, or one-hot rows, "
+            f"{origin}: there must be one label for each of {num_examples} examples, or one-hot rows, "
             f"got labels of the shape {array.shape}"
         )
     match array.dtype.kind:

@@ -1,5 +1,7 @@
 """The columns of a table: what type each has, and its values as arrays."""
 
+import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellwright.errors import DataError
 from cellwright.results import Result
+from cellwright.tasks.folder_names import natural_order
 
 Kind = Literal["number", "category", "date"]
 INPUT_NAMES: Mapping[Kind, str] = {"number": "numbers", "category": "categories", "date": "dates"}
@@ -20,6 +23,17 @@ UNKNOWN, MISSING = 0, 1
 FIRST_LEVEL = 2
 MOST_LEVELS = 1000
 """A column of texts with more different ones than this is left out, unless its type is given."""
+FEW_NUMBERS = 20
+"""More different numbers than this are a quantity, and no codes."""
+FEW_EXCEPTIONS = 3
+"""So few different texts in a column of numbers rather mean that a value is missing."""
+DELIMITERS = (",", ";", "|", "\t")
+FORMATTED_NUMBER = re.compile(r"[-+]?\s?[$€£]?\s?\d{1,3}([.,'\s]?\d{3})*([.,]\d+)?\s?[%$€£]?")
+FORMATTED_DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})\b.*")
+
+
+UNNAMED = "Unnamed: "
+"""How the names of columns begin whose name is empty."""
 
 
 class Column(Result):
@@ -50,11 +64,16 @@ def infer_kind(name: str, values: Any) -> tuple[Kind | None, str]:
         numbers = as_numbers(known)
         if len(known) == len(values) and (np.diff(numbers.to_numpy(np.float64)) == 1).all():
             return None, "ignored: it counts the rows"
+        if name.startswith(UNNAMED) and num_different == len(values):
+            return None, "ignored: it has no name and numbers the rows, as pandas writes them"
         return "number", f"number from {numbers.min():g} to {numbers.max():g}"
     if as_dates(known).notna().all():
         return "date", f"date from {as_dates(known).min():%Y-%m-%d} to {as_dates(known).max():%Y-%m-%d}"
     if num_different > min(MOST_LEVELS, max(2, len(known) // 2)):
-        return None, f"ignored: {num_different} different texts in {len(known)} rows"
+        return (
+            None,
+            f"ignored: {num_different} different texts in {len(known)} rows, such as {known.iloc[0]!r:.40}",
+        )
     return "category", f"category of {num_different} levels"
 
 
@@ -91,15 +110,68 @@ def dates_of(values: Any, origin: str) -> NDArray[np.int64]:
 
 
 def levels_of(values: Any) -> list[str]:
-    """Return the different texts of a column, in order."""
-    return sorted(map(str, values.dropna().unique()))
+    """Return the different texts of a column, in natural order."""
+    return natural_order({text_of(value) for value in values.dropna().unique()})
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text: a whole number without decimals, as it is where no value is missing beside it."""
+    is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if is_whole else str(value)
 
 
 def codes_of(values: Any, levels: Sequence[str]) -> NDArray[np.int64]:
     """Return the code of each text; `UNKNOWN` where it is not among the levels, `MISSING` where there is none."""
     places = {level: code for code, level in enumerate(levels, FIRST_LEVEL)}
     texts = values.astype(object).where(values.notna(), None)
-    return np.array([MISSING if t is None else places.get(str(t), UNKNOWN) for t in texts], np.int64)
+    return np.array([MISSING if t is None else places.get(text_of(t), UNKNOWN) for t in texts], np.int64)
+
+
+def require_column(table: Any, name: str, key: str, origin: str) -> None:
+    """Raise DataError unless the table has the column that a key, such as `data.target`, names."""
+    names = list(map(str, table.columns))
+    if name in names:
+        return
+    near = difflib.get_close_matches(name.casefold(), map(str.casefold, names), n=1)
+    hint = ""
+    if near:
+        hint = f"; did you mean {next(n for n in names if n.casefold() == near[0])!r}?"
+    if len(names) == 1 and (separator := next((d for d in DELIMITERS if d in names[0]), None)):
+        hint = f"; its values are separated by {separator!r}: set data.delimiter"
+    raise DataError(f"{origin}: {key} must be one of its columns, {', '.join(names)}, got {name!r}{hint}")
+
+
+def require_readable(values: Any, origin: str) -> None:
+    """Refuse a column of texts that people read as numbers or dates, and that would be read as categories.
+
+    Args:
+        values: the column, whose type is not given.
+        origin: the table.
+
+    Raises:
+        DataError: all texts are numbers or dates in a format that is not read, or all but very few are numbers.
+    """
+    known = values.dropna()
+    if not all(isinstance(value, str) for value in known.unique()):
+        return
+    is_number = as_numbers(known).notna()
+    others = list(dict.fromkeys(known[~is_number]))
+    num_numbers = known[is_number].nunique()
+    where = f"{origin}: column {values.name!r}"
+    own = f"or set data.types: {{{values.name}: category}}"
+    if others and all(map(FORMATTED_NUMBER.fullmatch, others)):
+        raise DataError(f"{where}: numbers must be written as 1234.5, got {others[0]!r}: rewrite them, {own}")
+    if others and not num_numbers and all(map(FORMATTED_DATE.fullmatch, others)):
+        raise DataError(
+            f"{where}: dates must be written as 2024-05-31, got {others[0]!r}: rewrite them, "
+            f"or set data.types: {{{values.name}: ignore}}"
+        )
+    if 0 < len(others) <= FEW_EXCEPTIONS and num_numbers > FEW_NUMBERS:
+        listed = ", ".join(map(repr, others))
+        raise DataError(
+            f"{where} must be numbers, but {(~is_number).sum()} of {len(known)} values are {listed}: "
+            f"add that to data.missing, {own}"
+        )
 
 
 def _require_all(values: Any, read: Any, origin: str, rule: str) -> None:

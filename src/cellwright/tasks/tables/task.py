@@ -51,6 +51,7 @@ from cellwright.tasks.tables.sources.table import (
     LEVELS,
     MISSING_TEXTS,
     SUFFIXES,
+    delimiter_of,
     inputs_of,
     read_table,
 )
@@ -184,8 +185,7 @@ class Table(Task, ABC):
         if file.suffix.lower() not in SUFFIXES:
             yield from super().examples_in(file, info)
             return
-        table = read_table(file, missing=self.missing)
-        table.columns = list(map(str, table.columns))
+        table = read_table(file, delimiter=delimiter_of(file), missing=self.missing)
         for column in self.columns:
             if column.name not in table.columns:
                 raise DataError(

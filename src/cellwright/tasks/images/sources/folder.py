@@ -21,7 +21,6 @@ from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.folder_names import (
-    equal_ignoring_case,
     escaped,
     is_junk,
     is_other,
@@ -103,8 +102,6 @@ class ImageFilesReader(Reader):
         section = self.section
         own = Path(section.path)
         folder, classes = self.classes(own, log)
-        for names in equal_ignoring_case(classes):
-            log(f"{own}: the classes {' and '.join(names)} differ by case alone")
         examples, skipped = _read_files(own, folder, classes, section, log)
         others: dict[str, Examples] = {}
         for key in ("validation_path", "test_path"):

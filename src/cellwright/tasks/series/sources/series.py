@@ -1,4 +1,4 @@
-"""Time series in files: .ts, .npz, and long .csv."""
+"""Time series in files: .ts, .npz, long .csv, and UCR's .tsv and .txt."""
 
 import zipfile
 import zlib
@@ -11,14 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.data import Examples, Reader, Source
+from cellwright.data.duplicates import shared_groups
 from cellwright.data.memory import require_memory
-from cellwright.data.opening import open_file
+from cellwright.data.opening import not_utf8, open_file, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
+from cellwright.tasks.images.labels import read_labels
+from cellwright.tasks.tables.columns import numbers_of, require_column, text_of
+from cellwright.tasks.tables.sources.table import MISSING, Delimiter, moments, read_table
 
 SERIES = "series"
 Floats = NDArray[np.float32]
@@ -26,7 +30,7 @@ SHORTEST = 4
 
 
 class SeriesSection(StoredData, ClassOrNumberData):
-    """A file of time series: .ts as the UCR and UEA archives have it, .npz, or .csv with a row for each time."""
+    """A file of time series: as the UCR and UEA archives have it, .npz, or .csv with a row for each time."""
 
     reader = "cellwright.tasks.series.sources.series:SeriesReader"
     SUFFIXES = (".ts",)
@@ -39,10 +43,16 @@ class SeriesSection(StoredData, ClassOrNumberData):
     """The user's own test set, in the same form."""
     values_key: str = "x"
     """The array of a .npz file with the series, (N, L) or (N, channels, L); NaN where a value is missing."""
+    layout: Literal["NCL", "NLC"] | None = None
+    """Order of the axes in a .npz file: N series, C channels, L times. By default NCL, with at most L channels."""
     target_key: str = "y"
     """The array of a .npz file, or the column of a .csv file, with the targets."""
     id_key: str = "series"
     """The column of a .csv file that says which rows make a series, in the order of the rows."""
+    time_key: str | None = None
+    """A column of a .csv file, dates or numbers, to sort the rows of each series by. It is not read by networks."""
+    delimiter: Delimiter = ","
+    """What separates the values of a .csv file."""
     group_key: str | None = None
     """An array of a .npz file, or a column of a .csv file: series of one group are never in two splits."""
 
@@ -98,8 +108,10 @@ class SeriesReader(Reader):
         """Read all series, and pad them to one length with NaN."""
         section = self.section
         path, test_path = Path(section.path), section.test_path
-        read = self._file(path)
-        test = self._file(Path(test_path)) if test_path else None
+        read = self._file(path, log)
+        test = self._file(Path(test_path), log) if test_path else None
+        if test and read.groups is not None and test.groups is not None:
+            shared_groups(read.groups.tolist(), test.groups.tolist(), log)
         lengths = [one.shape[1] for part in (read, test) if part for one in part.series]
         longest = max(lengths)
         if longest < SHORTEST:
@@ -112,6 +124,8 @@ class SeriesReader(Reader):
             facts = {CLASS_NAMES: _class_names(read.targets, str(path))}
         examples = self._examples(read, path, channels, longest, facts)
         missing = float(np.isnan(examples.inputs[SERIES]).mean())
+        if missing == 1:
+            raise DataError(f"{path}: series must have values, and have none")
         if missing:
             log(f"{missing:.1%} of the values are missing or padding")
         return Source(
@@ -141,17 +155,33 @@ class SeriesReader(Reader):
         )
         return Examples(origin=str(path), inputs={SERIES: values}, targets=targets)
 
-    def _file(self, path: Path) -> _Read:
-        readers = {".ts": _read_ts, ".npz": self._read_npz, ".csv": self._read_csv}
-        if path.suffix.lower() not in readers:
-            raise DataError(f"{path}: must be one of {', '.join(readers)}")
+    def _file(self, path: Path, log: Callable[[str], None]) -> _Read:
+        """Return the series of a file that have a target."""
+        readers: dict[str, Callable[[Path, Callable[[str], None]], _Read]] = {
+            ".ts": lambda path, log: _read_ts(path),
+            ".npz": self._read_npz,
+            ".csv": self._read_csv,
+            ".tsv": lambda path, log: _read_ucr(path),
+            ".txt": lambda path, log: _read_ucr(path),
+        }
+        require_suffix(path, readers)
         with open_file(path):
-            read = readers[path.suffix.lower()](path)
+            read = readers[path.suffix.lower()](path, log)
         if not read.series:
             raise DataError(f"{path}: must have series, and has none")
-        return read
+        known = ~np.isin(read.targets, MISSING)
+        if not known.any():
+            raise DataError(f"{path}: series must have targets, and have none")
+        if known.all():
+            return read
+        log(f"{path}: {(~known).sum()} series without a target are left out")
+        return _Read(
+            series=[one for one, is_known in zip(read.series, known, strict=True) if is_known],
+            targets=read.targets[known],
+            groups=None if read.groups is None else read.groups[known],
+        )
 
-    def _read_npz(self, path: Path) -> _Read:
+    def _read_npz(self, path: Path, log: Callable[[str], None]) -> _Read:
         section = self.section
         keys = [section.values_key, section.target_key, *([section.group_key] if section.group_key else [])]
         try:
@@ -164,65 +194,92 @@ class SeriesReader(Reader):
             raise DataError(f"{path}: cannot be read as a .npz archive: {error}") from error
         if values.ndim == 2:
             values = values[:, np.newaxis]
-        if values.ndim != 3 or not np.issubdtype(values.dtype, np.number):
+        if values.ndim != 3 or values.dtype.kind not in "iuf":
             raise DataError(
                 f"{path}: {section.values_key!r} must be numbers (N, L) or (N, channels, L), got {values.dtype} "
                 f"{values.shape}"
             )
-        if targets.shape != (len(values),):
+        values = self._in_order(values, path)
+        if groups and groups[0].shape != (len(values),):
             raise DataError(
-                f"{path}: {section.target_key!r} must have a target for each of {len(values)} series, "
-                f"got {targets.shape}"
+                f"{path}: {section.group_key!r} must have a group for each of {len(values)} series, "
+                f"got {groups[0].shape}"
             )
-        if np.isinf(values).any():
-            raise DataError(f"{path}: {section.values_key!r} must be finite, or NaN where missing")
-        return _Read(list(values.astype(np.float32)), targets.astype(str), groups[0] if groups else None)
+        with np.errstate(over="ignore"):
+            series = values.astype(np.float32)
+        if np.isinf(series).any():
+            raise DataError(f"{path}: {section.values_key!r} must be finite in float32, or NaN where missing")
+        labels = self._labels(targets, len(series), f"{path}: {section.target_key!r}", log)
+        return _Read(list(series), labels, groups[0] if groups else None)
 
-    def _read_csv(self, path: Path) -> _Read:
-        import pandas as pd
+    def _in_order(self, values: NDArray[Any], path: Path) -> NDArray[Any]:
+        """Return the array as (N, channels, L)."""
+        layout, (_, channels, times) = self.section.layout, values.shape
+        if layout is None and channels > times:
+            raise DataError(
+                f"{path}: {self.section.values_key!r} of the shape {values.shape} would be {channels} channels of "
+                f"{times} times: set data.layout to NLC for {times} channels of {channels} times, or to NCL"
+            )
+        return values.transpose(0, 2, 1) if layout == "NLC" else values
 
+    def _labels(
+        self, targets: NDArray[Any], num_series: int, origin: str, log: Callable[[str], None]
+    ) -> NDArray[Any]:
+        if self.section.predict == "class":
+            return read_labels(targets, num_series, origin, log).astype(str)
+        if targets.shape not in ((num_series,), (num_series, 1)):
+            raise DataError(
+                f"{origin} must have a target for each of {num_series} series, got {targets.shape}"
+            )
+        if not np.isfinite(targets.astype(np.float64) if targets.dtype.kind in "iufb" else np.nan).all():
+            raise DataError(f"{origin} must be finite numbers")
+        return targets.reshape(-1).astype(str)
+
+    def _read_csv(self, path: Path, log: Callable[[str], None]) -> _Read:
         section = self.section
-        try:
-            table = pd.read_csv(path, dtype={section.id_key: str, section.target_key: str})
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().replace("\n", " ")
-            raise DataError(f"{path}: cannot be read as a table: {reason}") from error
-        keys = {"id_key": section.id_key, "target_key": section.target_key}
-        if section.group_key:
-            keys["group_key"] = section.group_key
+        table = read_table(path, delimiter=section.delimiter, missing=MISSING)
+        keys = {
+            key: name
+            for key in ("id_key", "target_key", "group_key", "time_key")
+            if (name := getattr(section, key)) is not None
+        }
         for key, name in keys.items():
-            if name not in table.columns:
-                raise DataError(
-                    f"{path}: data.{key} must be one of its columns, {', '.join(map(str, table.columns))}, got {name!r}"
-                )
+            require_column(table, name, f"data.{key}", str(path))
         names = [name for name in table.columns if name not in keys.values()]
-        for name in names:
-            if not pd.api.types.is_numeric_dtype(table[name]):
-                raise DataError(f"{path}: column {name!r} must be numbers")
         if not names:
             raise DataError(f"{path}: must have a column of values beside {', '.join(keys.values())}")
+        if table[section.id_key].isna().any():
+            raise DataError(f"{path}: column {section.id_key!r} must have a value in every row")
+        values = table.assign(**{name: numbers_of(table[name], str(path)) for name in names})
+        if section.time_key:
+            moment = moments(table[section.time_key], str(path))
+            values = values.iloc[np.argsort(moment, kind="stable")]
         series, targets, groups = [], [], []
-        for name, rows in table.groupby(section.id_key, sort=False):
-            if rows[section.target_key].nunique(dropna=False) != 1:
-                raise DataError(f"{path}: all rows of series {name!r} must have one {section.target_key}")
+        for name, rows in values.groupby(section.id_key, sort=False):
+            for column in (section.target_key, section.group_key):
+                if column and rows[column].nunique(dropna=False) != 1:
+                    raise DataError(f"{path}: all rows of series {name!r} must have one {column}")
             series.append(rows[names].to_numpy(np.float32).T)
-            targets.append(str(rows[section.target_key].iloc[0]))
+            targets.append(rows[section.target_key].iloc[0] or "")
             groups.append(str(rows[section.group_key].iloc[0]) if section.group_key else "")
+        series = _without_counters(names, series, path, log)
         return _Read(series, np.array(targets, str), np.array(groups) if section.group_key else None)
 
 
 def _read_ts(path: Path) -> _Read:
     """Read the format of the UCR and UEA archives: channels between colons, the target last."""
     series, targets, in_data = [], [], False
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: must be text, UTF-8: {error}") from error
-    for number, line in enumerate(map(str.strip, lines), start=1):
+    declared: set[str] = set()
+    for number, line in enumerate(_lines(path), start=1):
         if not line or line.startswith(("#", "%")):
             continue
         if line.startswith("@"):
             in_data = in_data or line.lower() == "@data"
+            key, *words = line.split()
+            if key.lower() == "@classlabel":
+                if words[:1] and words[0].lower() == "false":
+                    raise DataError(f"{path}: line {number}: series must have targets, got {line}")
+                declared.update(words[1:])
             if line.lower().split() == ["@timestamps", "true"]:
                 raise DataError(
                     f"{path}: line {number}: series with time stamps cannot be read: @timeStamps true"
@@ -235,7 +292,55 @@ def _read_ts(path: Path) -> _Read:
             raise DataError(f"{path}: line {number}: must have a target after a colon")
         series.append(_channels(channels, f"{path}: line {number}"))
         targets.append(target.strip())
+        if declared and targets[-1] not in declared | set(MISSING):
+            raise DataError(
+                f"{path}: line {number}: the class must be one of {', '.join(sorted(declared))}, as @classLabel says, "
+                f"got {targets[-1]!r}"
+            )
     return _Read(series, np.array(targets, str))
+
+
+def _read_ucr(path: Path) -> _Read:
+    """Read UCR's format of 2018: in each line the target, then the values of one channel."""
+    series, targets = [], []
+    for number, line in enumerate(_lines(path), start=1):
+        if not line:
+            continue
+        target, *values = line.replace(",", " ").split()
+        where = f"{path}: line {number}"
+        series.append(_channels([",".join(values)], where))
+        try:
+            targets.append(text_of(float(target)))
+        except ValueError as error:
+            raise DataError(f"{where}: must begin with a number, the target, got {target!r:.40}") from error
+    return _Read(series, np.array(targets, str))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, error) from error
+
+
+def _without_counters(
+    names: Sequence[str], series: Sequence[Floats], path: Path, log: Callable[[str], None]
+) -> list[Floats]:
+    """Return the series without the channels that only count the times; raises DataError if one is not in order."""
+    kept = []
+    for channel, name in enumerate(names):
+        counts = [one[channel] for one in series]
+        if any(len(one) < 2 for one in counts) or any((np.diff(np.sort(one)) != 1).any() for one in counts):
+            kept.append(channel)
+        elif any((np.diff(one) != 1).any() for one in counts):
+            raise DataError(
+                f"{path}: rows of a series must be in the order of time, and {name!r} is not: set data.time_key: {name}"
+            )
+        else:
+            log(f"column {name}: ignored, it counts the times")
+    if not kept:
+        raise DataError(f"{path}: must have a column of values, and has only {', '.join(names)}")
+    return [one[kept] for one in series]
 
 
 def _channels(texts: Sequence[str], where: str) -> Floats:

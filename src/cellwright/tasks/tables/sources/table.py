@@ -2,42 +2,54 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from cellwright.data import Examples, Reader, Source
+from cellwright.data.duplicates import shared_groups
 from cellwright.data.examples import Array
 from cellwright.data.memory import MIB, require_memory
-from cellwright.data.opening import open_file
+from cellwright.data.opening import not_utf8, open_file, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
 from cellwright.tasks.facts import CLASS_NAMES, LOG
+from cellwright.tasks.folder_names import is_junk, part_of_split
 from cellwright.tasks.tables.columns import (
+    DELIMITERS,
+    FEW_NUMBERS,
     FIRST_LEVEL,
     INPUT_NAMES,
+    UNNAMED,
     Column,
     Kind,
+    as_numbers,
     codes_of,
     dates_of,
     infer_kind,
     levels_of,
     numbers_of,
+    require_column,
+    require_readable,
 )
 
 COLUMNS, LEVELS, MISSING_TEXTS = "columns", "levels", "missing"
 """The facts of a source: its columns, for each category the texts that its codes stand for, and what is missing."""
 SUFFIXES = (".csv", ".tsv", ".parquet")
-DELIMITERS = (",", ";", "|", "\t")
-FEW_NUMBERS = 20
-"""A target with more different numbers is suggested for regression."""
 RESERVED = {"logits", "values"}
 """What exports call their output."""
 SPLITS = ("train", "validation", "test")
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
+Delimiter = Annotated[
+    str,
+    BeforeValidator(lambda value: {"tab": "\t", "\\t": "\t"}.get(value, value)),
+    Field(min_length=1, max_length=1),
+]
+"""What separates the values of a csv file, also as `tab`."""
 
 
 class TableSection(ClassOrNumberData, StoredData):
@@ -57,9 +69,9 @@ class TableSection(ClassOrNumberData, StoredData):
     """The column to predict."""
     types: dict[str, Literal["number", "category", "date", "ignore"]] = {}
     """The types of columns, where they are not to be inferred."""
-    missing: tuple[str, ...] = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
+    missing: tuple[str, ...] = MISSING
     """Texts of a csv file that stand for a missing value."""
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    delimiter: Delimiter = ","
     """What separates the values of a csv file; in a .tsv file it is a tab."""
     group_by: str | None = None
     """A column, such as a customer: rows of one group are never in two splits. It is not read by networks."""
@@ -67,6 +79,17 @@ class TableSection(ClassOrNumberData, StoredData):
     """A column of dates or numbers by which to split: the test split has the latest rows."""
     split: str | None = None
     """A column that says train, validation or test. It is not read by networks."""
+
+    @model_validator(mode="after")
+    def _target_is_apart(self) -> Self:
+        others = {"group_by": self.group_by, "time": self.time, "split": self.split}
+        for key, name in others.items():
+            if name == self.target:
+                raise ValueError(f"{key} must not be the target, {name!r}")
+        for name in (self.target, self.group_by, self.split):
+            if name in self.types:
+                raise ValueError(f"types must be of columns that networks read, got {name!r}")
+        return self
 
 
 class TableReader(Reader):
@@ -79,7 +102,7 @@ class TableReader(Reader):
         """Predict the last column of a table: a number if it has many, else a class."""
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             return None
-        delimiter = _delimiter_of(path)
+        delimiter = delimiter_of(path)
         section = TableSection(source="table", path=path, target="", delimiter=delimiter)
         table = cls(section)._file(path)
         target = str(table.columns[-1])
@@ -102,8 +125,12 @@ class TableReader(Reader):
         )
 
     def files(self, folder: Path) -> Iterable[Path]:
-        """Return the tables of a folder."""
-        return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+        """Return the tables of a folder, without what is hidden or an operating system's."""
+        return (
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.suffix.lower() in SUFFIXES and not any(map(is_junk, path.relative_to(folder).parts))
+        )
 
     def read(self, log: Callable[[str], None]) -> Source:
         """Read the table, infer the types of its columns, and make arrays of them."""
@@ -125,16 +152,18 @@ class TableReader(Reader):
             groups=None
             if section.group_by is None
             else codes_of(table[g := section.group_by], levels_of(table[g])),
-            times=None if section.time is None else _moments(table[section.time], origin),
+            times=None if section.time is None else moments(table[section.time], origin),
         )
 
     def _table(self, path: Path) -> Any:
         import pandas as pd
 
         if path.is_dir():
-            parts = [self._file(file) for file in self.files(path)]
-            if not parts:
+            files = list(self.files(path))
+            if not files:
                 raise DataError(f"{path}: must have at least one file of {', '.join(SUFFIXES)}, and has none")
+            _require_one_split(path, files)
+            parts = [self._file(file) for file in files]
             for part in parts[1:]:
                 _require_columns(part, parts[0], f"{path}: every file", "the first")
             return pd.concat(parts, ignore_index=True)
@@ -144,15 +173,8 @@ class TableReader(Reader):
         return read_table(path, delimiter=self.section.delimiter, missing=self.section.missing)
 
     def _check_names(self, table: Any, origin: str) -> None:
-        names = list(map(str, table.columns))
-        table.columns = names
-        if reserved := set(names) & RESERVED:
+        if reserved := set(table.columns) & RESERVED:
             raise DataError(f"{origin}: no column may be called {min(reserved)!r}, as the model's output is")
-        repeated = {name for name in names if names.count(name) > 1}
-        if repeated:
-            raise DataError(
-                f"{origin}: columns must have different names, but {min(repeated)!r} is there twice"
-            )
         section = self.section
         asked = {
             "target": section.target,
@@ -161,10 +183,8 @@ class TableReader(Reader):
             "split": section.split,
         }
         for key, name in (*asked.items(), *((f"types.{name}", name) for name in section.types)):
-            if name is not None and name not in names:
-                raise DataError(
-                    f"{origin}: data.{key} must be one of its columns, {', '.join(names)}, got {name!r}"
-                )
+            if name is not None:
+                require_column(table, name, f"data.{key}", origin)
 
     def _with_target(self, table: Any, origin: str, log: Callable[[str], None]) -> Any:
         known = table[self.section.target].notna()
@@ -180,6 +200,8 @@ class TableReader(Reader):
             if name in (section.target, section.group_by, section.split):
                 continue
             given = section.types.get(name)
+            if given is None:
+                require_readable(table[name], str(section.path))
             kind, words = infer_kind(name, table[name]) if given is None else (given, f"{given}, as given")
             missing = table[name].isna().mean()
             log(f"column {name}: {words}" + (f", {missing:.1%} missing" if missing else ""))
@@ -211,14 +233,15 @@ class TableReader(Reader):
         log: Callable[[str], None],
     ) -> Examples:
         origin = str(self.section.test_path)
-        test.columns = list(map(str, test.columns))
         _require_columns(test, table, f"{origin}: the test set", str(self.section.path))
         test = self._with_target(test, origin, log)
+        if (by := self.section.group_by) is not None:
+            shared_groups(table[by], test[by], log)
         values = test[self.section.target]
         if names := facts.get(CLASS_NAMES):
             targets: Array = codes_of(values, list(names)) - FIRST_LEVEL
             if (targets < 0).any():
-                unseen = values[targets < 0].iloc[0]
+                unseen = str(values[targets < 0].iloc[0])
                 raise DataError(
                     f"{origin}: classes must be among {', '.join(names)}, as in {self.section.path}, got {unseen!r}"
                 )
@@ -250,7 +273,7 @@ def suggest_target(values: Any, name: str) -> Literal["class", "number"]:
     return "number" if kind == "number" and values.nunique() > FEW_NUMBERS else "class"
 
 
-def _delimiter_of(path: Path) -> str:
+def delimiter_of(path: Path) -> str:
     """Return the most frequent separator of the first line of a csv file."""
     if path.suffix.lower() != ".csv":
         return ","
@@ -273,7 +296,7 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
         missing: texts that stand for a missing value.
 
     Raises:
-        DataError: it cannot be read, or has no rows.
+        DataError: it cannot be read, or has no rows or no names of columns.
     """
     import pandas as pd
 
@@ -282,30 +305,76 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
         return texts.where(~texts.isin(missing), None)
 
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise DataError(f"{path}: must be one of {', '.join(SUFFIXES)}")
+    require_suffix(path, SUFFIXES)
     with open_file(path) as file:
         require_memory(str(path), 4 * path.stat().st_size)
         try:
             if suffix == ".parquet":
                 table = pd.read_parquet(file).apply(_without_categories)
+                table.columns = list(map(str, table.columns))
             else:
-                table = pd.read_csv(
-                    file,
-                    sep="\t" if suffix == ".tsv" else delimiter,
-                    dtype=str,
-                    keep_default_na=False,
-                    na_values=[],
-                    skipinitialspace=True,
-                    encoding="utf-8-sig",
-                    index_col=False,
+                table = _with_names(
+                    pd.read_csv(
+                        file,
+                        sep="\t" if suffix == ".tsv" else delimiter,
+                        header=None,
+                        dtype=str,
+                        keep_default_na=False,
+                        na_values=[],
+                        skipinitialspace=True,
+                        encoding="utf-8-sig",
+                        index_col=False,
+                    ),
+                    path,
                 ).apply(stripped)
-        except (OSError, ValueError, ImportError, pd.errors.ParserError) as error:
-            reason = str(error).strip().replace("\n", " ")
-            raise DataError(f"{path}: cannot be read as a table: {reason}") from error
+        except pd.errors.EmptyDataError as error:
+            raise DataError(f"{path}: is empty") from error
+        except UnicodeDecodeError as error:
+            raise not_utf8(path, error) from error
+        except (OSError, ValueError, ImportError) as error:
+            reason = str(error).strip().replace("\n", " ").removeprefix("Error tokenizing data. C error: ")
+            other = (
+                ""
+                if delimiter_of(path) in (",", delimiter)
+                else f"; is it separated by {delimiter_of(path)!r}?"
+            )
+            raise DataError(f"{path}: cannot be read as a table: {reason}{other}") from error
     if table.empty:
         raise DataError(f"{path}: must have rows, and has none")
+    names = list(table.columns)
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise DataError(
+            f"{path}: must begin with the names of its columns, all different, but {min(repeated)!r} is there twice"
+        )
+    for name in names:
+        nested = (value for value in table[name] if isinstance(value, list | dict | tuple | np.ndarray))
+        if table[name].dtype == object and (one := next(nested, None)) is not None:
+            raise DataError(f"{path}: column {name!r} must have one value in each row, got {one!r:.80}")
     return table
+
+
+def _with_names(lines: Any, path: Path) -> Any:
+    """Return the lines of a csv file below the first one, which has the names of the columns."""
+    names = [text.strip() or f"{UNNAMED}{place}" for place, text in enumerate(lines.iloc[0])]
+    if as_numbers(lines.iloc[0]).notna().all():
+        raise DataError(f"{path}: must begin with the names of its columns, and begins with {names[0]!r}")
+    table = lines.iloc[1:].reset_index(drop=True)
+    table.columns = names
+    return table
+
+
+def _require_one_split(folder: Path, files: Sequence[Path]) -> None:
+    """Raise DataError for a folder of tables of which some are for training and others for tests."""
+    roles = {
+        role: folder / file.relative_to(folder).parts[0]
+        for file in reversed(files)
+        if (role := part_of_split(Path(file.relative_to(folder).parts[0]).stem))
+    }
+    if "train" in roles and len(roles) > 1:
+        raise DataError(
+            f"{folder}: must have files of one table, but {' and '.join(roles)} are parts of a split: set data.path: "
+            f"{roles['train']}" + (f" and data.test_path: {roles['test']}" if "test" in roles else "")
+        )
 
 
 def inputs_of(
@@ -327,12 +396,15 @@ def inputs_of(
     return {INPUT_NAMES[kind]: np.stack(arrays, axis=1) for kind, arrays in parts.items() if arrays}
 
 
-def _moments(values: Any, origin: str) -> Array:
-    """Return a column by which to split as numbers that are all there."""
+def moments(values: Any, origin: str) -> Array:
+    """Return a column of times as numbers that are all there."""
+    import pandas as pd
+
     if values.isna().any():
-        raise DataError(f"{origin}: column {values.name!r} must have a value in every row to split by it")
-    kind, _ = infer_kind(str(values.name), values)
-    return dates_of(values, origin) if kind == "date" else numbers_of(values, origin).astype(np.float64)
+        raise DataError(f"{origin}: column {values.name!r} must have a value in every row, to sort by it")
+    if not pd.api.types.is_datetime64_any_dtype(values) and (numbers := as_numbers(values)).notna().all():
+        return np.asarray(numbers, np.float64)
+    return dates_of(values, origin)
 
 
 def _require_columns(table: Any, wanted: Any, what: str, origin: str) -> None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellwright.data import Examples, Reader, Source
+from cellwright.data.duplicates import shared_groups
 from cellwright.data.memory import require_memory
-from cellwright.data.opening import open_file, require_file
+from cellwright.data.opening import not_utf8, open_file, require_file, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
@@ -19,8 +20,8 @@ from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
 from cellwright.tasks.folder_names import is_junk, natural_order, normal, require_classes
-from cellwright.tasks.tables.columns import numbers_of
-from cellwright.tasks.tables.sources.table import read_table, suggest_target
+from cellwright.tasks.tables.columns import numbers_of, require_column, text_of
+from cellwright.tasks.tables.sources.table import Delimiter, delimiter_of, read_table, suggest_target
 
 TEXT = "text"
 """The network's input."""
@@ -47,6 +48,8 @@ class TextSection(ClassOrNumberData, StoredData):
     """The column or key with the targets."""
     group_by: str | None = None
     """A column or key, such as an author: texts of one group are never in two splits."""
+    delimiter: Delimiter = ","
+    """What separates the values of a csv file."""
     max_bytes: int = Field(default=2048, ge=8, le=65536)
     """Of a longer text only the first bytes are read, in UTF-8."""
 
@@ -103,6 +106,8 @@ class TextReader(Reader):
         else:
             facts[LOG] = section.log
         groups = None if section.group_by is None else table[section.group_by].astype(str).to_numpy(str)
+        if test is not None and section.group_by is not None:
+            shared_groups(table[section.group_by].astype(str), test[section.group_by].astype(str), log)
         return Source(
             examples=self._examples(table, path, length, facts),
             test=self._examples(test, test_path, length, facts) if test_path else None,
@@ -139,10 +144,10 @@ class TextReader(Reader):
             self._require_classes()
             rows = [(read_file(file), name) for name, file in _classified(path, log)]
             return pd.DataFrame(rows, columns=[section.text, section.target])
-        table = _read(path)
+        table = _read(path, section.delimiter)
         for key, name in (("text", section.text), ("target", section.target), ("group_by", section.group_by)):
             if name is not None:
-                _require_column(table, name, f"{path}: data.{key}")
+                require_column(table, name, f"data.{key}", str(path))
         texts = _texts(table[section.text], path)
         if section.text == section.target:
             raise DataError(f"{path}: data.text and data.target must differ, got {section.text!r}")
@@ -156,7 +161,7 @@ class TextReader(Reader):
         return table.assign(**{section.text: texts})[known].reset_index(drop=True)
 
     def _class_names(self, targets: Any, origin: str) -> tuple[str, ...]:
-        names = natural_order({_label(target) for target in targets})
+        names = natural_order({_label(target, origin) for target in targets})
         if not are_classes(len(names), len(targets)):
             raise DataError(
                 f"{origin}: {len(names)} different values of {self.section.target!r} in {len(targets)} texts are too "
@@ -170,7 +175,7 @@ class TextReader(Reader):
         targets = (
             numbers_of(values, str(path))
             if self.section.predict == "number"
-            else class_indices([_label(value) for value in values], facts[CLASS_NAMES], str(path))
+            else class_indices([_label(value, str(path)) for value in values], facts[CLASS_NAMES], str(path))
         )
         texts = as_bytes(table[self.section.text], length)
         return Examples(origin=str(path), inputs={TEXT: texts}, targets=targets)
@@ -192,8 +197,8 @@ def as_texts(rows: NDArray[np.uint8]) -> list[str]:
 
 def read_texts(file: Path, column: str) -> list[str]:
     """Return the texts of a table or .jsonl file; raises DataError."""
-    table = _read(file)
-    _require_column(table, column, f"{file}: the column of texts")
+    table = _read(file, delimiter_of(file))
+    require_column(table, column, "the column of texts", str(file))
     return list(_texts(table[column], file))
 
 
@@ -204,19 +209,18 @@ def read_file(file: Path) -> str:
         try:
             return opened.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise DataError(f"{file}: must be text in UTF-8: {error}") from error
+            raise not_utf8(file, error) from error
 
 
 def _require_kind(path: Path) -> None:
-    if path.suffix.lower() not in TABLES:
-        raise DataError(
-            f"{path}: must be one of {', '.join(TABLES)}, or a folder with a folder of .txt files per class"
-        )
+    require_suffix(path, TABLES, ", or a folder with a folder of .txt files per class")
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, delimiter: str) -> Any:
     _require_kind(path)
-    return _read_jsonl(path) if path.suffix.lower() == ".jsonl" else read_table(path, missing=("",))
+    if path.suffix.lower() == ".jsonl":
+        return _read_jsonl(path)
+    return read_table(path, delimiter=delimiter, missing=("",))
 
 
 def _read_jsonl(path: Path) -> Any:
@@ -236,12 +240,6 @@ def _read_jsonl(path: Path) -> Any:
     if not rows:
         raise DataError(f"{path}: must have rows, and has none")
     return pd.DataFrame(rows, dtype=object)
-
-
-def _require_column(table: Any, name: str, what: str) -> None:
-    if name not in table.columns:
-        names = ", ".join(map(str, table.columns))
-        raise DataError(f"{what} must be one of its columns, {names}, got {name!r}")
 
 
 def _texts(values: Any, path: Path) -> Any:
@@ -282,5 +280,7 @@ def _classified(folder: Path, log: Callable[[str], None]) -> list[tuple[str, Pat
     return found
 
 
-def _label(target: Any) -> str:
-    return normal(str(target).strip())
+def _label(target: Any, origin: str) -> str:
+    if isinstance(target, list | dict):
+        raise DataError(f"{origin}: a target must be one text or number, got {target!r:.80}")
+    return normal(text_of(target).strip())
