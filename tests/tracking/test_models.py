@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from cellwright.errors import CellwrightError
 from cellwright.retrying import Retry
 from cellwright.tracking import MlflowTracker, RegisteredModel, RunRecord, mlflow_retry, verify_model
+from cellwright.tracking.models import assign_alias
 
 Register = Callable[..., RegisteredModel]
 
@@ -161,7 +162,7 @@ def test_an_alias_that_another_process_took_meanwhile_is_not_reported(uri: str, 
         set_alias(name, alias, "2")
 
     client.set_registered_model_alias = taken
-    assert set_alias(client, "net", 1) is None
+    assert assign_alias(client, "net", 1) is None
 
 
 class FromTwoInputs(torch.nn.Module):
