@@ -74,7 +74,7 @@ def test_missing_data_is_named(cellwright, spec, tmp_path):
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("serch", "No such command 'serch'. Did you mean 'search'?; see cellwright --help"),
+        ("evalute", "No such command 'evalute'. Did you mean 'evaluate'?; see cellwright --help"),
         ("run", "Missing argument 'SPEC'; see cellwright run --help"),
         (
             "run a --fres",

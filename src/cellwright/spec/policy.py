@@ -18,6 +18,7 @@ class NewData(Section):
     share: float = Field(default=0.1, ge=0)
     """By what share of them; with 0 any other content counts."""
     then: Work = "retrain"
+    """What it asks for: to retrain the champion's architecture, or to search again."""
 
 
 class LabelShift(Section):
@@ -26,6 +27,7 @@ class LabelShift(Section):
     level: Level = 0.001
     """The highest probability that this is found where nothing changed, of one run."""
     then: Work = "retrain"
+    """What it asks for: to retrain the champion's architecture, or to search again."""
 
 
 class Drift(Section):
@@ -38,13 +40,16 @@ class Drift(Section):
     level: Level = 0.001
     """The highest probability that drift is found where nothing changed, of one run and all features together."""
     then: Work = "search"
+    """What it asks for: to retrain the champion's architecture, or to search again."""
 
 
 class Age(Section):
     """No version was searched for a long time."""
 
     days: float = Field(default=45, gt=0)
+    """How long ago the last search was."""
     then: Work = "search"
+    """What it asks for: to retrain the champion's architecture, or to search again."""
 
 
 class ScoreDrop(Section):
@@ -62,12 +67,16 @@ class Live(Section):
     """A metric of the champion in use is too low or too high."""
 
     metric: str
+    """Its name where it is read from."""
     read_from: Literal["mlflow"] | Place = "mlflow"
     """Where it is: `mlflow`, its last value in the champion's run; or a JSON object of metrics by name, as a file or
     `s3://BUCKET/KEY`."""
     at_least: float | None = None
+    """The lowest value that asks for nothing."""
     at_most: float | None = None
+    """The highest value that asks for nothing."""
     then: Work = "search"
+    """What it asks for: to retrain the champion's architecture, or to search again."""
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> Self:
@@ -84,11 +93,17 @@ class Policy(Section):
     """
 
     new_data: NewData | None = NewData()
+    """Another number of examples."""
     label_shift: LabelShift | None = LabelShift()
+    """Another distribution of the targets."""
     drift: Drift | None = Drift()
+    """Another distribution of the inputs."""
     score: ScoreDrop | None = ScoreDrop()
+    """A worse score of the champion on new examples."""
     age: Age | None = Age()
+    """The time since the last search."""
     live: Live | None = None
+    """A metric of the champion in use."""
     retry_days: float = Field(default=14, ge=0)
     """How many days new data is compared with that of a version that did not become the champion; later with that of
     the champion again, so that what the version was made for is tried again."""
