@@ -74,7 +74,7 @@ def test_missing_data_is_named(cellwright, spec, tmp_path):
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("evalute", "No such command 'evalute'. Did you mean 'evaluate'?; see cellwright --help"),
+        ("prepar", "No such command 'prepar'. Did you mean 'prepare'?; see cellwright --help"),
         ("run", "Missing argument 'SPEC'; see cellwright run --help"),
         (
             "run a --fres",
