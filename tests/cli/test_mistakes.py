@@ -74,7 +74,7 @@ def test_missing_data_is_named(cellwright, spec, tmp_path):
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("prepar", "No such command 'prepar'. Did you mean 'prepare'?; see cellwright --help"),
+        ("docter", "No such command 'docter'. Did you mean 'doctor'?; see cellwright --help"),
         ("run", "Missing argument 'SPEC'; see cellwright run --help"),
         (
             "run a --fres",
