@@ -1,8 +1,10 @@
 """Requests as clients send them, answered by the application."""
 
+import asyncio
 import base64
 import io
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from cellwright.cli.serving import listen
 from cellwright.errors import CellwrightError
 from cellwright.serving.model import Array, ServedModel
 from cellwright.serving.recording import Recorder
@@ -366,3 +369,30 @@ def test_what_is_no_export_is_refused(tmp_path: Path):
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(CellwrightError, match="model.onnx: must be an ONNX export of cellwright"):
         served(tmp_path)
+
+
+def test_connections_send_answers_at_once():
+    """The kernel must not hold the body back until the client has acknowledged the head, which takes 40 ms."""
+
+    async def option() -> int:
+        accepted: asyncio.Queue[int] = asyncio.Queue()
+
+        def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted.put_nowait(
+                writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            )
+            writer.close()
+
+        async with await asyncio.start_server(accept, sock=listen("127.0.0.1", 0)) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.close()
+            return await accepted.get()
+
+    assert asyncio.run(option()) == 1
+
+
+def test_an_address_in_use_is_named():
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CellwrightError, match=f"cannot listen at 127.0.0.1:{port}: "):
+            listen("127.0.0.1", port)

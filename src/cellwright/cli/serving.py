@@ -9,6 +9,8 @@ import typer
 from cellwright.cli import options
 
 if TYPE_CHECKING:
+    import socket
+
     from cellwright.serving.server import Limits, Server
 
 
@@ -103,30 +105,43 @@ def _server(model: str, runs: Path, threads: int, every: float, limits: "Limits"
 
 
 def _run(server: "Server", host: str, port: int) -> None:
-    import socket
-
     import uvicorn
 
-    from cellwright.errors import CellwrightError
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-        except OSError as error:
-            raise CellwrightError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
-        config = uvicorn.Config(
-            server.app(),
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            limit_concurrency=1000,
-            timeout_graceful_shutdown=30,
-        )
-        listening.listen(2048)  # requests from now on wait until the server has started
+    config = uvicorn.Config(
+        server.app(),
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        limit_concurrency=1000,
+        timeout_graceful_shutdown=30,
+    )
+    with listen(host, port) as listening:
         at = listening.getsockname()[1]
         typer.echo(
             f"{server.model.version} answers at http://{host}:{at}/v1/models/{server.model.name}:predict"
         )
         uvicorn.Server(config).run([listening])
+
+
+def listen(host: str, port: int) -> "socket.socket":
+    """Return a socket at which requests wait until a server takes them.
+
+    It names its protocol, without which asyncio leaves TCP_NODELAY off, and answers on an open connection take 40 ms.
+
+    Raises:
+        CellwrightError: the address cannot be used.
+    """
+    import socket
+
+    from cellwright.errors import CellwrightError
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise CellwrightError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
+    return listening
