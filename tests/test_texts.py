@@ -95,4 +95,4 @@ def test_files_lines_and_tables_are_predicted(done: Mapping[str, Path], tmp_path
     for one, other in ((0, 1), (0, 4), (0, 6), (2, 5), (2, 7)):
         assert answers[one] == pytest.approx(answers[other], abs=1e-5)
     (problem,) = predictor.predict([EXAMPLES / "deliveries.csv"])
-    assert "the column of texts must be one of its columns, " in str(problem.problem)
+    assert "the column of texts must be one of its columns, " in str(problem.error)

@@ -6,7 +6,8 @@ import io
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -220,12 +221,21 @@ class Held:
     """A model that runs when it is let."""
 
     def __init__(self, model: ServedModel) -> None:
-        self.model, self.may_run, self.rows = model, threading.Event(), []
+        self.model, self.rows = model, []
+        self.started, self.may_run = threading.Event(), threading.Event()
 
     def run(self, arrays: dict[str, Array]) -> Array:
+        self.started.set()
         self.may_run.wait(30)
         self.rows.append(len(arrays["images"]))
         return self.model.run(arrays)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_requests_that_wait_become_one_batch_and_too_many_are_refused(server: Server, client: TestClient):
@@ -240,8 +250,7 @@ def test_requests_that_wait_become_one_batch_and_too_many_are_refused(server: Se
     first = [threading.Thread(target=ask, args=(rows,)) for rows in (1, 4, 4)]
     for number, thread in enumerate(first):
         thread.start()
-        while server.served.batcher.rows != 4 * number:
-            pass
+        wait_until(lambda number=number: held.started.is_set() and server.served.batcher.rows == 4 * number)
     ask(1)
     assert answers == [(1, 503)]
     held.may_run.set()
@@ -275,8 +284,7 @@ def test_one_request_that_cannot_be_run_leaves_the_others_of_its_batch(server: S
     threads = [threading.Thread(target=ask, args=(pixel,)) for pixel in (1, 13, 2)]
     for number, thread in enumerate(threads):
         thread.start()
-        while server.served.batcher.rows != number:
-            pass
+        wait_until(lambda number=number: held.started.is_set() and server.served.batcher.rows == number)
     held.may_run.set()
     for thread in threads:
         thread.join()

@@ -8,7 +8,7 @@ from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps import code
 from cellwright.steps.code import code_digest
-from cellwright.steps.running import step_code
+from cellwright.steps.keys import step_code
 
 
 @pytest.fixture
