@@ -417,7 +417,7 @@ def _sentence(
 ) -> str:
     """Return in one sentence why the winner is what it is."""
     base, winner, others = race.entrants[0], now.leader, board[1:]
-    images = f"{num_examples:,} validation examples"
+    examples = f"{num_examples:,} validation examples"
     if not others:
         return (
             f"nothing was compared with {winner.name}, which has the whole budget: {network.steps:,} steps, or "
@@ -426,12 +426,12 @@ def _sentence(
     if winner is not base:
         known = now.posteriors.get(base.name)
         return (
-            f"chosen over {base.name} (P = {1 - known.p_better:.2f}, {images})"
+            f"chosen over {base.name} (P = {1 - known.p_better:.2f}, {examples})"
             if known
             else (f"chosen since {base.name} could not be trained")
         )
     nearest = others[0]
-    p = "" if nearest.p_better is None else f" (P = {nearest.p_better:.2f}, {images})"
+    p = "" if nearest.p_better is None else f" (P = {nearest.p_better:.2f}, {examples})"
     return (
         f"nothing was shown to beat {winner.name}, which is trained with {share:.0%} of the budget; the nearest was "
         f"{nearest.name}{p}"

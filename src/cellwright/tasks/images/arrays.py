@@ -1,5 +1,6 @@
 """Validates arrays of images and labels, and converts them to a common form."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.images.files import ImageFiles
+from cellwright.tasks.labels import Labels, number_classes
 
 Layout = Literal["NHWC", "NCHW", "HWCN", "CHWN"]
 MIN_SIDE = 8
@@ -122,3 +124,19 @@ def _joined(examples: Examples, validation: Examples) -> Examples:
     return Examples(
         origin=examples.origin, inputs=inputs, targets=targets, files=examples.files + validation.files
     )
+
+
+def labelled_sets(sets: Mapping[str, tuple[Pixels, Labels, str]], names: Sequence[str] | None) -> Source:
+    """Return a source from the set `train`, which is the first, and optional user's sets `validation` and `test`.
+
+    Args:
+        sets: images and labels (from `read_labels`) of each set, and its name in messages.
+        names: names of classes with numeric labels; the numbers if None.
+    """
+    (_, own, origin), *others = sets.values()
+    called, targets = number_classes(own, origin, names, *((labels, where) for _, labels, where in others))
+    parts = {
+        part: labelled(where, images, classes)
+        for (part, (images, _, where)), classes in zip(sets.items(), targets, strict=True)
+    }
+    return classified(called, parts["train"], parts.get("test"), parts.get("validation"))

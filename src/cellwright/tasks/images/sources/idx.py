@@ -22,8 +22,9 @@ from cellwright.tasks.images.arrays import (
     Layout,
     Pixels,
     as_images,
+    labelled_sets,
 )
-from cellwright.tasks.images.labels import Labels, labelled_sets, read_labels
+from cellwright.tasks.labels import Labels, read_labels
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MAX_RATIO = 1032

@@ -17,8 +17,8 @@ from cellwright.data.opening import open_file
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import CellwrightError, DataError
 from cellwright.spec.place import Place
-from cellwright.tasks.images.arrays import ArraySection, Pixels, as_images
-from cellwright.tasks.images.labels import Labels, labelled_sets, read_labels
+from cellwright.tasks.images.arrays import ArraySection, Pixels, as_images, labelled_sets
+from cellwright.tasks.labels import Labels, read_labels
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,

@@ -20,7 +20,7 @@ from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
-from cellwright.tasks.images.labels import read_labels
+from cellwright.tasks.labels import read_labels
 from cellwright.tasks.tables.columns import numbers_of, require_column, text_of
 from cellwright.tasks.tables.sources.table import MISSING, Delimiter, moments, read_table
 

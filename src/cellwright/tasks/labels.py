@@ -1,15 +1,13 @@
 """Converts users' labels to class indices from 0."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.data.examples import Source
 from cellwright.errors import DataError
 from cellwright.tasks.folder_names import natural_order, normal
-from cellwright.tasks.images.arrays import Pixels, classified, labelled
 
 Labels = NDArray[Any]
 """Shape (N,); whole numbers or text."""
@@ -51,22 +49,6 @@ def read_labels(array: NDArray[Any], num_examples: int, origin: str, log: Callab
                 )
             return array.astype(np.int64)
     raise DataError(f"{origin}: labels must be whole numbers or text, got the dtype {array.dtype}")
-
-
-def labelled_sets(sets: Mapping[str, tuple[Pixels, Labels, str]], names: Sequence[str] | None) -> Source:
-    """Return a source from the set `train`, which is the first, and optional user's sets `validation` and `test`.
-
-    Args:
-        sets: images and labels (from `read_labels`) of each set, and its name in messages.
-        names: names of classes with numeric labels; the numbers if None.
-    """
-    (_, own, origin), *others = sets.values()
-    called, targets = number_classes(own, origin, names, *((labels, where) for _, labels, where in others))
-    parts = {
-        part: labelled(where, images, classes)
-        for (part, (images, _, where)), classes in zip(sets.items(), targets, strict=True)
-    }
-    return classified(called, parts["train"], parts.get("test"), parts.get("validation"))
 
 
 def number_classes(
