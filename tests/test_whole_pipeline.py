@@ -228,12 +228,13 @@ def test_killed_five_times_it_gives_the_result_of_an_undisturbed_run(
     for attempt in range(KILLS):
         killed = command(tmp_path, "run" if attempt % 2 else "register")
         started = subprocess.Popen(killed, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
-        try:
-            started.wait(rng.uniform(0.2, 1) * duration)
-        except subprocess.TimeoutExpired:
-            os.killpg(started.pid, signal.SIGKILL)
-            started.wait()
-            time.sleep(0.2)
+        deadline = time.monotonic() + rng.uniform(0.1, 0.6) * duration
+        while time.monotonic() < deadline and not list(tmp_path.glob("runs/small/register-*")):
+            time.sleep(0.02)
+        assert started.poll() is None, "must be killed, at the latest where it starts to register"
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+        time.sleep(0.2)
     with subprocess.Popen(command(tmp_path), env=environment, stdout=subprocess.PIPE, text=True) as last:
         assert last.stdout
         said, arguments = [], set[Path]()
