@@ -9,7 +9,6 @@ stopped.
 import argparse
 import gzip
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -19,11 +18,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
 from pydantic import BaseModel
 
-import cellwright
 from benchmarks.fashion_data import DEFAULT_FOLDER, FILES, fashion_mnist
+from benchmarks.outcomes import versions
 from cellwright.canonical import digest
 from cellwright.files import atomic_path, write_text
 from cellwright.genotype import GenotypeLine
@@ -131,8 +129,7 @@ def run_search(name: str, spec: SearchSpec, prepared: Path) -> Run:
         events=result.events,
         cpu_seconds=round(time.process_time() - began, 1),
         skip_fractions=tuple(round(record.metrics["skip_fraction"], 3) for record in result.history),
-        versions=f"cellwright {cellwright.__version__}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}, {platform.machine()}",
+        versions=versions(),
     )
 
 

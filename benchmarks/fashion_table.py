@@ -3,9 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from scipy.stats import ttest_ind
-
-from benchmarks.outcomes import markdown
+from benchmarks.outcomes import difference_of_means, markdown
 from cellwright.genotype import GenotypeLine
 from cellwright.results import Result
 
@@ -61,7 +59,7 @@ def _row(name: str, runs: Sequence[Outcome], reference: Sequence[Outcome]) -> tu
         ", ".join(map(str, sorted(run.seed for run in runs))),
         f"{statistics.mean(scores):.2f}{spread}",
         f"{min(scores):.2f}, {max(scores):.2f}",
-        "" if runs == reference else _difference(scores, _percent(reference)),
+        "" if runs == reference else difference_of_means(scores, _percent(reference)),
         f"{statistics.mean(run.params for run in runs):,.0f}",
         f"{statistics.mean(run.macs for run in runs) / 1e6:.1f}",
         _range([run.search_epochs for run in runs]),
@@ -73,17 +71,6 @@ def _row(name: str, runs: Sequence[Outcome], reference: Sequence[Outcome]) -> tu
 
 def _percent(runs: Sequence[Outcome]) -> list[float]:
     return [100 * run.test_accuracy for run in runs]
-
-
-def _difference(scores: Sequence[float], others: Sequence[float]) -> str:
-    """Say by how much the mean is higher, with Welch's interval where there are runs enough."""
-    if not others:
-        return ""
-    difference = statistics.mean(scores) - statistics.mean(others)
-    if min(len(scores), len(others)) < 2:
-        return f"{difference:+.2f}"
-    low, high = ttest_ind(scores, others, equal_var=False).confidence_interval(0.95)
-    return f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _range(values: Sequence[float]) -> str:

@@ -12,7 +12,6 @@ missing, the most informative first.
 import argparse
 import itertools
 import os
-import platform
 import statistics
 import tarfile
 import tempfile
@@ -27,11 +26,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import cellwright
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
 from benchmarks.hand_shapes import SHAPES, build_shape
 from benchmarks.hand_table import FORMATS, Cell, Outcome, leaders, report
-from benchmarks.outcomes import append_outcome, load_outcomes
+from benchmarks.outcomes import append_outcome, load_outcomes, versions
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Batch, Split
 from cellwright.files import write_text
@@ -185,8 +183,7 @@ def run_cell(cell: Cell, folder: Path, price: float | None) -> Outcome:
         params=count_params(network),
         macs=count_macs(network, image),
         latency_ms=statistics.median(latencies),
-        versions=f"cellwright {cellwright.__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
-        f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}",
+        versions=f"{versions()} with {torch.backends.cpu.get_cpu_capability()}",
     )
 
 

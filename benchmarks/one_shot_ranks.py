@@ -11,30 +11,28 @@ A finished search is a line of the results; the command resumes from those that 
 import argparse
 import itertools
 import os
-import platform
 import random
 import statistics
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 import yaml
-from scipy.stats import ttest_ind
 
-import cellwright
 from benchmarks.cpu_budget import search_epochs
 from benchmarks.hand_designed import cifar_data
-from benchmarks.outcomes import append_outcome, load_outcomes, markdown
+from benchmarks.nasbench201 import DATA_SETS as TABLES
+from benchmarks.nasbench201 import table as table_of
+from benchmarks.outcomes import append_outcome, difference_of_means, load_outcomes, markdown, versions
 from cellwright.candidate import Candidate
 from cellwright.data.prepared import PreparedData
 from cellwright.estimators.base import build_estimator
 from cellwright.estimators.short_training.section import ShortTrainingSection
-from cellwright.estimators.tabular.estimator import read_table, row_name
 from cellwright.evaluation import Evaluation
 from cellwright.files import write_text
 from cellwright.genotype import Genotype, GenotypeLine
@@ -42,7 +40,6 @@ from cellwright.progress import Silent
 from cellwright.results import Result, SearchResult
 from cellwright.search.trial import setting_of
 from cellwright.spaces import build_space
-from cellwright.spaces.nasbench201.space import NasBench201
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps import search
@@ -59,7 +56,6 @@ JUDGED = ("drnas", "beta-darts", RANDOM)
 """What the bar is about, which is run first."""
 CONTENDERS = (*JUDGED, *(kind for kind in STRATEGIES if kind not in JUDGED))
 CELLS = 15_625
-TABLES = ("cifar10", "cifar100", "imagenet16-120")
 BEST = 0.03
 """The bar: the mean rank is among this fraction of all cells."""
 
@@ -114,8 +110,7 @@ def run(contender: str, seed: int, seconds: float, data: dict[str, str]) -> Outc
         epochs=epochs,
         cpu_seconds=round(time.process_time() - began, 1),
         entropy=entropy,
-        versions=f"cellwright {cellwright.__version__}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}, {platform.machine()}",
+        versions=versions(),
     )
 
 
@@ -152,17 +147,11 @@ def random_search(
     return max(scores, key=scores.__getitem__), len(scores), None
 
 
-@cache
-def mean_accuracies(data_set: str) -> dict[str, float]:
-    """Return the mean accuracy of each cell over the table's seeds, in percent."""
-    return {name: statistics.fmean(row["val_acc"]) for name, row in read_table(data_set).items()}
-
-
 def rank_of(genotype: Genotype, data_set: str) -> tuple[int, float]:
-    """Return the rank of a cell, 1 for the best, and its accuracy."""
-    means = mean_accuracies(data_set)
-    accuracy = means[row_name(NasBench201(), genotype)]
-    return 1 + sum(mean > accuracy for mean in means.values()), accuracy
+    """Return the rank of a cell by its mean accuracy over the table's seeds, 1 for the best, and that in percent."""
+    rows = table_of(data_set)
+    accuracy = rows.mean(genotype)
+    return 1 + len(rows.sorted_means) - bisect_right(rows.sorted_means, accuracy), accuracy
 
 
 def missing(seeds: int, done: Sequence[Outcome], seconds: float) -> Iterator[tuple[str, int]]:
@@ -199,7 +188,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
                 f"{mean:,.0f} ({', '.join(f'{rank:,}' for rank in ranks[0])})",
                 f"{100 * mean / CELLS:.1f}",
                 f"{statistics.fmean(accuracies[name]):.2f}",
-                "" if name == RANDOM else _difference(accuracies[name], accuracies[RANDOM]),
+                "" if name == RANDOM else difference_of_means(accuracies[name], accuracies[RANDOM]),
                 *(f"{statistics.fmean(others):,.0f}" for others in ranks[1:]),
                 f"{statistics.fmean(entropies):.2f}" if entropies else "",
                 f"{statistics.fmean(run.epochs for run in runs):.0f}",
@@ -207,16 +196,6 @@ def table(outcomes: Sequence[Outcome]) -> str:
             )
         )
     return markdown(rows)
-
-
-def _difference(scores: Sequence[float], reference: Sequence[float]) -> str:
-    if not reference:
-        return ""
-    difference = f"{statistics.fmean(scores) - statistics.fmean(reference):+.2f}"
-    if min(len(scores), len(reference)) < 2:
-        return difference
-    interval = ttest_ind(scores, reference, equal_var=False).confidence_interval()
-    return f"{difference} ({interval.low:+.2f} to {interval.high:+.2f})"
 
 
 REPORT = """# One-shot strategies on NAS-Bench-201

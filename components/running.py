@@ -55,10 +55,7 @@ def run(
     Raises:
         SystemExit: an error that the user can fix; the last line names it.
     """
-    exit_with_peer(sys.stdout.fileno())
-    complete_account()
-    progress = LineProgress(sys.stdout)
-    with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
+    with _process() as (progress, scratch):
         from cellwright.importing import load_object
         from cellwright.report.page import html
         from cellwright.runners import step_place
@@ -66,7 +63,7 @@ def run(
         from cellwright.steps.stored import copy_light, owned, run_stored_step
 
         declared = STEPS[step]
-        place = Path(workspace or scratch)
+        place = Path(workspace) if workspace else scratch
         completed = unpack_spec(spec).completed(os.environ, kfp_run_id=None if workspace else run_id)
         loaded = owned(completed, run_id)
         folders = {name: Path(artifact.path) for name, artifact in inputs.items()}
@@ -110,24 +107,18 @@ def run_decision(
     Raises:
         SystemExit: an error that the user can fix; the last line names it.
     """
-    exit_with_peer(sys.stdout.fileno())
-    complete_account()
-    progress = LineProgress(sys.stdout)
-    with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
+    with _process() as (progress, scratch):
         from cellwright.policy import PolicyDecision
         from cellwright.spec import pack_spec
         from cellwright.steps.decide import decide_run, decided_spec
         from cellwright.steps.stored import fetch_step
-        from cellwright.tracking.uri import default_tracking_uri
+        from cellwright.tracking.starting_models import with_tracking_uri
 
         given, folder = unpack_spec(spec), Path(data.path)
         completed = given.completed(os.environ, kfp_run_id=None if workspace else run_id)
         if completed.store is not None and not workspace:
-            folder = fetch_step(completed, "prepare", folder, Path(scratch), progress)
-        if completed.tracking.uri is None:
-            tracking = completed.tracking.model_copy(update={"uri": default_tracking_uri(Path(workspace))})
-            completed = completed.model_copy(update={"tracking": tracking})
-        decision = decide_run(completed, folder, progress)
+            folder = fetch_step(completed, "prepare", folder, scratch, progress)
+        decision = decide_run(with_tracking_uri(completed, Path(workspace)), folder, progress)
         progress.log(f"decide: {decision.sentence}")
         decision.save(Path(output.path) / PolicyDecision.FILE)
         write_text(Path(chosen), pack_spec(decided_spec(given, decision)))
@@ -156,6 +147,16 @@ def end(spec: str, run_id: str, state: str) -> None:
 
         clean_up(loaded, run_id, progress)
         end_logged(loaded, run_id, "KILLED" if state == "CANCELLED" else "FAILED", progress)
+
+
+@contextmanager
+def _process() -> Iterator[tuple[LineProgress, Path]]:
+    """Yield the progress and a temporary folder of a process that ends with its parent and reports users' errors."""
+    exit_with_peer(sys.stdout.fileno())
+    complete_account()
+    progress = LineProgress(sys.stdout)
+    with _in_words(progress), tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
+        yield progress, Path(scratch)
 
 
 @contextmanager

@@ -244,7 +244,7 @@ def database(make: Callable[[], object]) -> Callable[[], object]:
     return verify
 
 
-def alike(client: object) -> None:
+def equivalent_nodes(client: object) -> None:
     cell = "~".join("0.skip_connect" if node % 2 == 0 else f"{node + 1}.skip_connect" for node in range(18))
     trial = begun_trial(
         {"number": "0", "genotype": f"darts:normal~2~{cell}:reduce~2~{cell}", "fidelity": "full"}
@@ -389,7 +389,7 @@ CASES = (
     asked("2^31 - 1 suggestions", suggest(2**31 - 1)),
     asked("2^31 - 1 seeds", suggest(2**31 - 1, strategy="beta-darts")),
     asked("9 MiB of settings", suggest(1, start="x" * (9 << 20))),
-    asked("18 equivalent nodes", alike),
+    asked("18 equivalent nodes", equivalent_nodes),
     asked("settings 100,000 deep", refused(space="[" * 100_000)),
     asked("a module to import", refused(space='{"kind": "antigravity:fly"}')),
 )

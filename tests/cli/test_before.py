@@ -1,4 +1,4 @@
-"""What would fail hours later is told before anything starts."""
+"""What would fail hours later is reported before anything starts."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -42,12 +42,10 @@ def decide(
     with opened(loaded, runs) as workspace, shown as progress, naming(workspace):
         from cellwright.steps.decide import decide_run
         from cellwright.steps.running import run_until
-        from cellwright.tracking.uri import default_tracking_uri
+        from cellwright.tracking.starting_models import with_tracking_uri
 
         data = run_until("prepare", loaded, workspace, progress)["prepare"]
-        uri = loaded.tracking.uri or default_tracking_uri(workspace)
-        tracking = loaded.tracking.model_copy(update={"uri": uri})
-        decision = decide_run(loaded.model_copy(update={"tracking": tracking}), data, progress)
+        decision = decide_run(with_tracking_uri(loaded, workspace), data, progress)
     if as_json:
         options.print_json(decision.model_dump(mode="json"))
     else:

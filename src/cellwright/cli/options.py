@@ -17,6 +17,14 @@ Spec = Annotated[
         help="A YAML file such as examples/digits.yaml, or - for standard input.",
     ),
 ]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        show_default=False,
+        help="The folder of a finished run, a spec that was run, or models:/NAME@ALIAS.",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

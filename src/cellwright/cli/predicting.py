@@ -26,14 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def predict(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            show_default=False,
-            help="The folder of a finished run, a spec that was run, or models:/NAME@ALIAS.",
-        ),
-    ],
+    model: options.Model,
     files: Annotated[
         list[str],
         typer.Argument(

@@ -20,14 +20,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def serve(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            show_default=False,
-            help="The folder of a finished run, a spec that was run, or models:/NAME@ALIAS.",
-        ),
-    ],
+    model: options.Model,
     runs: options.Runs = options.RUNS,
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 for all of this machine.")

@@ -35,6 +35,7 @@ from cellwright.tasks.base import read_task
 from cellwright.tracking import (
     POLICY_TAG,
     SUMMARY,
+    WAIT_SECONDS,
     Champion,
     Lifecycle,
     MlflowUnavailable,
@@ -48,8 +49,6 @@ from cellwright.training.retraining import predict
 
 MOST_SCORED = 2000
 """Validation examples that the champion is scored on."""
-SECONDS = 300.0
-"""Seconds to wait for an MLflow that is away."""
 
 
 def decide_run(spec: SearchSpec, data: Path, progress: Progress) -> PolicyDecision:
@@ -65,7 +64,7 @@ def decide_run(spec: SearchSpec, data: Path, progress: Progress) -> PolicyDecisi
     """
     uri, policy, prepared = spec.tracking.uri, spec.policy, PreparedData.open(data)
     assert uri is not None and policy is not None
-    retry = mlflow_retry(seconds=SECONDS, log=lambda message: progress.log(f"decide: {message}"))
+    retry = mlflow_retry(seconds=WAIT_SECONDS, log=lambda message: progress.log(f"decide: {message}"))
     lifecycle = Lifecycle(uri=uri, name=spec.model_name, retry=retry)
     manifest, champion = prepared.manifest, lifecycle.champion()
     facts = PolicyFacts(

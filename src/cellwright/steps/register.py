@@ -47,6 +47,7 @@ from cellwright.tracking import (
     HOURS,
     SEARCH_HOURS,
     SUMMARY,
+    WAIT_SECONDS,
     Lifecycle,
     LoggedColumns,
     MlflowTracker,
@@ -61,8 +62,6 @@ RETRAIN_TAG = "cellwright.retrain"
 """The tag of a registered version that has the seal of the record of the retraining that its weights are from."""
 SPEC = "spec.json"
 EXAMPLES = 2
-SECONDS = 300.0
-"""Seconds to wait for an MLflow that is away."""
 
 
 def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
@@ -73,7 +72,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     data = PreparedData.open(inputs["prepare"])
     record = _record(spec, inputs, folder)
     uri = spec.tracking.uri or default_tracking_uri(folder.parent)
-    retry = mlflow_retry(seconds=SECONDS, log=lambda message: progress.log(f"register: {message}"))
+    retry = mlflow_retry(seconds=WAIT_SECONDS, log=lambda message: progress.log(f"register: {message}"))
     tracker = MlflowTracker(
         uri=uri,
         experiment=spec.tracking.experiment or spec.name,

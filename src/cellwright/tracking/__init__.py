@@ -21,7 +21,7 @@ from cellwright.tracking.lifecycle import (
 from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.moves import CHAMPION, ChampionMoved, Move, NotPromoted
 from cellwright.tracking.record import LoggedColumns, RegisteredModel, RunRecord, Status, TrialRecord
-from cellwright.tracking.retrying import MlflowUnavailable, NotAllowed, mlflow_retry
+from cellwright.tracking.retrying import WAIT_SECONDS, MlflowUnavailable, NotAllowed, mlflow_retry
 from cellwright.tracking.server import UnknownHost, check_server
 from cellwright.tracking.tracker import (
     MlflowTracker,
@@ -49,6 +49,7 @@ __all__ = [
     "POLICY_TAG",
     "SEARCH_HOURS",
     "SUMMARY",
+    "WAIT_SECONDS",
     "Champion",
     "ChampionMoved",
     "LoggedColumns",

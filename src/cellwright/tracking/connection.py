@@ -31,6 +31,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 import requests  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import Run  # noqa: E402
 from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException, RestException  # noqa: E402
 from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine  # noqa: E402
 from mlflow.utils.credentials import get_default_host_creds  # noqa: E402
@@ -190,3 +191,13 @@ def _create_database(path: Path) -> None:
         engine.dispose()
         with suppress(FileExistsError):
             os.link(fresh, path)
+
+
+def all_runs(client: MlflowClient, experiment_id: str, query: str) -> Iterator[Run]:
+    """Yield the runs of an experiment that a filter finds, page by page."""
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment_id], query, page_token=token)
+        yield from page
+        if not (token := page.token):
+            return

@@ -18,6 +18,7 @@ from cellwright.tracking.uri import REGISTRY
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 T = TypeVar("T")
 
@@ -116,17 +117,14 @@ def hours_of_month(uri: str, experiment: str) -> float:
             client = connection.connect(uri)
             if (found := client.get_experiment_by_name(experiment)) is None:
                 return 0.0
-            runs, token = [], None
-            while True:
-                query = f"attributes.start_time >= {began:.0f}"
-                page = client.search_runs([found.experiment_id], query, page_token=token)
-                runs += [run for run in page if PARENT_TAG not in run.data.tags]
-                if not (token := page.token):
-                    break
+            runs = list(
+                connection.all_runs(client, found.experiment_id, f"attributes.start_time >= {began:.0f}")
+            )
         until = now.timestamp() * 1000
         return sum(
             float(run.data.metrics.get(HOURS, ((run.info.end_time or until) - run.info.start_time) / 3.6e6))
             for run in runs
+            if PARENT_TAG not in run.data.tags
         )
 
     return mlflow_retry(seconds=SHORT)(count)
@@ -185,10 +183,8 @@ class Lifecycle:
         """Return the versions, the oldest first, as the policy sees them; those without a score were not evaluated."""
 
         def find(client: "MlflowClient") -> tuple[PastVersion, ...]:
-            now, quote = time.time(), '"' if "'" in self.name else "'"
-            versions = client.search_model_versions(f"name = {quote}{self.name}{quote}")
-            found = []
-            for version in sorted(versions, key=lambda version: int(version.version)):
+            now, found = time.time(), []
+            for version in sorted(self._versions(client), key=lambda version: int(version.version)):
                 metrics = client.get_run(version.run_id).data.metrics if version.run_id else {}
                 examples = version.tags.get(EXAMPLES_TAG)
                 found.append(
@@ -221,9 +217,9 @@ class Lifecycle:
         """Return the number of the look that a pipeline run takes at a test set, beside the runs that did so before."""
 
         def count(client: "MlflowClient") -> int:
-            quote = '"' if "'" in self.name else "'"
-            versions = client.search_model_versions(f"name = {quote}{self.name}{quote}")
-            of_others = [version.tags for version in versions if version.tags.get(KEY_TAG) != key]
+            of_others = [
+                version.tags for version in self._versions(client) if version.tags.get(KEY_TAG) != key
+            ]
             decisions = [_decision(tags) for tags in of_others]
             return 1 + sum(decision is not None and decision.test_set == test_set for decision in decisions)
 
@@ -322,6 +318,10 @@ class Lifecycle:
             return champion.rollback(client, self.name, move=move)
 
         return self._ask(make)
+
+    def _versions(self, client: "MlflowClient") -> "list[ModelVersion]":
+        quote = '"' if "'" in self.name else "'"
+        return list(client.search_model_versions(f"name = {quote}{self.name}{quote}"))
 
     def _ask(self, work: "Callable[[MlflowClient], T]") -> T:
         from cellwright.tracking import connection

@@ -8,6 +8,9 @@ from cellwright.retrying import Retry
 SHORT = 15.0
 """Seconds that a request is tried again for where nobody is told that it waits."""
 
+WAIT_SECONDS = 300.0
+"""Seconds to wait for it in a step, which says that it waits."""
+
 
 class MlflowUnavailable(CellwrightError):
     """MLflow did not answer, or could not do its work, which may pass."""

@@ -17,12 +17,11 @@ from mlflow.utils.validation import (
 )
 
 from cellwright.credentials import without_credentials
+from cellwright.tracking import connection
 from cellwright.tracking.record import KEY_TAG, TRIAL_TAG, Curves, RunRecord, Status, TrialRecord
 from cellwright.tracking.staging import staged
 
 T = TypeVar("T")
-
-TRIALS_PER_PAGE = 1000
 
 
 def find_or_create(client: MlflowClient, experiment_id: str, record: RunRecord) -> Run:
@@ -139,19 +138,8 @@ class LoggedRun:
 
 def _nested(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str, Run]:
     """Return the runs of the trials that are nested in the run, by the trials' keys."""
-    found: dict[str, Run] = {}
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment_id],
-            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'",
-            max_results=TRIALS_PER_PAGE,
-            page_token=token,
-        )
-        found |= {run.data.tags[TRIAL_TAG]: run for run in page if TRIAL_TAG in run.data.tags}
-        token = page.token
-        if not token:
-            return found
+    runs = connection.all_runs(client, experiment_id, f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'")
+    return {run.data.tags[TRIAL_TAG]: run for run in runs if TRIAL_TAG in run.data.tags}
 
 
 def _points(curves: Curves, metrics: Mapping[str, float]) -> Iterator[tuple[str, int, float]]:

@@ -9,7 +9,13 @@ from cellwright.tracking.uri import default_tracking_uri
 
 def with_registry(spec: SearchSpec, workspace: Path) -> SearchSpec:
     """Return the spec, with the registry written in where it starts from a model of it."""
-    if spec.tracking.uri or not (spec.start.model or isinstance(spec.retrain.start, str)):
+    starts_there = spec.start.model or isinstance(spec.retrain.start, str)
+    return with_tracking_uri(spec, workspace) if starts_there else spec
+
+
+def with_tracking_uri(spec: SearchSpec, workspace: Path) -> SearchSpec:
+    """Return the spec, with the database of the runs as its registry if it names none."""
+    if spec.tracking.uri:
         return spec
     tracking = spec.tracking.model_copy(update={"uri": default_tracking_uri(workspace)})
     return spec.model_copy(update={"tracking": tracking})
