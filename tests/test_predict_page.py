@@ -77,7 +77,7 @@ def test_a_photo_is_classified_with_labels_and_probabilities(settings, tmp_path:
             [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8"
         )
         assert done.returncode == 0, done.stderr
-        pixels = torch.from_numpy(section.image_files.decode(file).copy())[None]
+        pixels = torch.from_numpy(section.image_files.decode(file.read_bytes()).copy())[None]
         with torch.no_grad():
             expected = network(pixels.float()).softmax(1)[0].tolist()
         printed = [line.rsplit(": ", 1) for line in done.stdout.splitlines()]

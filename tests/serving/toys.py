@@ -24,7 +24,7 @@ def images_info() -> ModelInfo:
         inputs=(InputInfo(name="images", shape=SHAPE, dtype="uint8", meaning="pixels"),),
         output=OutputInfo(name="logits", meaning="a logit for each class"),
         class_names=CLASSES,
-        task={},
+        task={"kind": "images"},
     )
 
 

@@ -1,7 +1,7 @@
 """An exported network, what it takes, and what its outputs mean."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +12,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from cellwright.errors import CellwrightError, DataError
+from cellwright.importing import load_object
 from cellwright.results import ONNX, InputInfo, ModelInfo
-from cellwright.tasks.images.files import ImageFiles
+from cellwright.spec.families import TASKS
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -77,14 +78,20 @@ class ServedModel:
         return self.info.raw_inputs
 
     @cached_property
-    def image_files(self) -> ImageFiles | None:
-        """Return how image files become inputs, None for a model that takes no images."""
-        if len(self.inputs) != 1 or len(self.inputs[0].shape) != 3:
+    def decoder(self) -> Callable[[bytes], Array] | None:
+        """Return what reads an example from the content of a file, None where files are no examples.
+
+        Only tasks of cellwright's own have one, since the file of a model must not name what is imported.
+        """
+        kind = str(self.info.task.get("kind"))
+        path = TASKS.section_type(kind).decoder if kind in TASKS.kinds else None
+        if path is None:
             return None
         try:
-            return ImageFiles.of(self.info)
+            decoder: Callable[[bytes], Array] = load_object(path)(self.info)
         except DataError:
             return None
+        return decoder
 
     def run(self, arrays: Arrays) -> Array:
         """Return the network's outputs (N, …)."""

@@ -6,7 +6,7 @@ https://kserve.github.io/website/docs/concepts/architecture/data-plane
 import base64
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ import numpy as np
 from cellwright.errors import DataError
 from cellwright.results import InputInfo
 from cellwright.serving.model import Answers, Array, Arrays, ServedModel
-from cellwright.tasks.images.files import unreadable_content
 from cellwright.tasks.tables.columns import NO_DATE
 
 DATATYPES = {
@@ -59,9 +58,9 @@ def _array(model: ServedModel, taken: InputInfo, values: list[Any]) -> Array:
     if taken.dtype == "string":
         return _texts(taken, ["" if value is None else value for value in values])
     if takes_text(taken) and all(isinstance(value, str) for value in values):
-        return _bytes_of(values, taken)
+        return _decoded(model, taken, _encoded(values))
     if any(isinstance(value, dict) for value in values):
-        return _images(model, taken, values)
+        return _decoded(model, taken, _contents(taken, values))
     if not taken.shape and None in values:
         missing = math.nan if taken.dtype.startswith("float") else NO_DATE
         values = [missing if value is None else value for value in values]
@@ -86,41 +85,41 @@ def _texts(taken: InputInfo, values: Sequence[Any]) -> Array:
     return np.array(values, object)
 
 
-def _bytes_of(texts: Sequence[str], taken: InputInfo) -> Array:
-    from cellwright.tasks.text.sources.text import as_bytes
-
-    try:
-        return as_bytes(texts, taken.shape[0])
-    except UnicodeEncodeError as error:
-        raise DataError(f"{taken.name} must be Unicode texts: {error.reason}") from error
+def _encoded(texts: Iterable[str]) -> list[bytes]:
+    return [text.encode(errors="surrogatepass") for text in texts]
 
 
-def _images(model: ServedModel, taken: InputInfo, values: Sequence[Any]) -> Array:
-    """Return the pixels of image files, read as in training."""
-    if (how := model.image_files) is None:
+def _decoded(model: ServedModel, taken: InputInfo, contents: Sequence[bytes]) -> Array:
+    """Return the examples that contents of files are, read as in training."""
+    if (decode := model.decoder) is None:
         raise DataError(f"{taken.name} must be arrays of {taken.dtype} {list(taken.shape)}, and no files")
-    images = []
+    examples = []
+    for place, content in enumerate(contents):
+        try:
+            example = decode(content)
+        except DataError as error:
+            raise DataError(f"{taken.name} of example {place}: {error}") from error
+        if example.shape != taken.shape:
+            raise DataError(
+                f"{taken.name} must be {list(taken.shape)}, got {list(example.shape)} in example {place}"
+            )
+        examples.append(example)
+    return np.stack(examples)
+
+
+def _contents(taken: InputInfo, values: Sequence[Any]) -> list[bytes]:
+    """Return the contents of files, which values have in base64."""
+    contents = []
     for place, value in enumerate(values):
         if not isinstance(value, dict) or value.keys() != {"b64"} or not isinstance(value["b64"], str):
             raise DataError(
                 f'{taken.name} must be {{"b64": …}} in each example or in none, see example {place}'
             )
         try:
-            content = base64.b64decode(value["b64"], validate=True)
+            contents.append(base64.b64decode(value["b64"], validate=True))
         except ValueError as error:
             raise DataError(f"{taken.name} must be base64 in example {place}: {error}") from error
-        try:
-            pixels = how.decoded(content)
-        except OSError as error:
-            raise DataError(f"{taken.name} of example {place} {unreadable_content(content[:12])}") from error
-        except Exception as error:  # decoders raise almost anything for damaged files
-            raise DataError(f"{taken.name} of example {place}: {error or type(error).__name__}") from error
-        if pixels.shape != taken.shape:
-            raise DataError(
-                f"{taken.name} must be {list(taken.shape)}, got {list(pixels.shape)} in example {place}"
-            )
-        images.append(pixels)
-    return np.stack(images)
+    return contents
 
 
 def _converted(taken: InputInfo, array: Array) -> Array:
@@ -177,7 +176,7 @@ def read_tensors(
         if name not in taken or name in arrays:
             raise DataError(f"inputs must be {', '.join(taken)}, once each, got {name!s:.100}")
         array, rest = _tensor(each, name, rest)
-        arrays[name] = _as_taken(taken[name], array)
+        arrays[name] = _as_taken(model, taken[name], array)
     if missing := taken.keys() - arrays.keys():
         raise DataError(f"inputs must be {', '.join(taken)}, without {', '.join(sorted(missing))}")
     counts = {len(array) for array in arrays.values()}
@@ -242,12 +241,12 @@ def _texts_in(binary: memoryview, name: str) -> Iterator[str]:
         start = end
 
 
-def _as_taken(taken: InputInfo, array: Array) -> Array:
+def _as_taken(model: ServedModel, taken: InputInfo, array: Array) -> Array:
     if taken.dtype == "string" or (takes_text(taken) and array.dtype == object):
         if array.ndim != 1:
             raise DataError(f"{taken.name} must have the shape [N], got {list(array.shape)}")
         texts = _texts(taken, array.tolist())
-        return texts if taken.dtype == "string" else _bytes_of(texts.tolist(), taken)
+        return texts if taken.dtype == "string" else _decoded(model, taken, _encoded(texts))
     return _converted(taken, array)
 
 

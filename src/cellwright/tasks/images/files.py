@@ -1,9 +1,8 @@
 """Converts image files to inputs, in training and in prediction."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellwright.errors import DataError
 from cellwright.results import ModelInfo, Result
+from cellwright.tasks.folder_names import escaped
 from cellwright.tasks.images.repairing import repaired
 
 if TYPE_CHECKING:
@@ -63,21 +63,24 @@ class ImageFiles(Result):
             )
         return cls(mode="L" if channels == 1 else "RGB", resize=(height, width))
 
-    def decode(self, file: Path) -> NDArray[np.uint8]:
-        """Return the image (C, H, W); raises almost any exception if the file is unusable."""
-        return self.decoded(file.read_bytes())
+    def decode(self, content: bytes) -> NDArray[np.uint8]:
+        """Return the image (C, H, W) that a file's content is.
 
-    def decoded(self, content: bytes) -> NDArray[np.uint8]:
-        """Return the image (C, H, W) that a file holds; raises almost any exception if it is unusable."""
+        Raises:
+            DataError: why the content is unusable, to be read after the name of the file.
+        """
+        from PIL import UnidentifiedImageError
+
         try:
             return self._decoded(content)
-        except Exception:
-            versions = repaired(content)
+        except Exception as error:  # decoders raise almost anything for damaged files
             with suppress(Exception):
-                first, *others = map(self._decoded, versions)
+                first, *others = map(self._decoded, repaired(content))
                 if all(np.array_equal(first, other) for other in others):
                     return first
-            raise
+            if isinstance(error, UnidentifiedImageError):
+                raise DataError(_unreadable(content[:12])) from error
+            raise DataError(escaped(str(error) or type(error).__name__)) from error
 
     def _decoded(self, content: bytes) -> NDArray[np.uint8]:
         from PIL import Image, ImageOps
@@ -108,6 +111,11 @@ class ImageFiles(Result):
         return pixels.transpose(2, 0, 1)
 
 
+def decoder(model: ModelInfo) -> Callable[[bytes], NDArray[np.uint8]]:
+    """Return what reads an image from the content of a file; raises DataError if that is not known."""
+    return ImageFiles.of(model).decode
+
+
 def _of_8_bits(image: "Image") -> "Image":
     from PIL import Image
 
@@ -131,13 +139,7 @@ def _of_any_size() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = bound
 
 
-def unreadable(file: Path) -> str:
-    """Return a message for a file in no supported format."""
-    with file.open("rb") as opened:
-        return unreadable_content(opened.read(12))
-
-
-def unreadable_content(start: bytes) -> str:
+def _unreadable(start: bytes) -> str:
     """Return a message for a file in no supported format, from its first 12 bytes."""
     if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
         return "is HEIC or AVIF, which is not read: convert it, as magick mogrify -format jpg does"

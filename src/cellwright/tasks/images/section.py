@@ -11,6 +11,7 @@ class ImagesSection(TaskSection):
     """Random augmentation of training images that keeps their labels valid; no mirroring by default."""
 
     implementation = "cellwright.tasks.images.task:ImageClassification"
+    decoder = "cellwright.tasks.images.files:decoder"
     objective = "accuracy"
     metrics = CLASSIFICATION
     hand_designed = (

@@ -21,7 +21,7 @@ from cellwright.tasks.base import Resize
 from cellwright.tasks.classification import Classification
 from cellwright.tasks.example_files import ARRAYS, array_examples, listed_files
 from cellwright.tasks.images.augmentation import augment_images
-from cellwright.tasks.images.files import ImageFiles, unreadable
+from cellwright.tasks.images.files import ImageFiles
 from cellwright.tasks.images.section import ImagesSection
 
 IMAGES = "images"
@@ -93,11 +93,11 @@ class ImageClassification(Classification):
         except DataError as error:
             raise DataError(f"{file}: must be {' or '.join(ARRAYS)}: {error}") from error
         try:
-            pixels = how.decode(file)
+            pixels = how.decode(file.read_bytes())
         except OSError as error:
-            raise DataError(f"{file}: {error.strerror or unreadable(file)}") from error
-        except Exception as error:  # decoders raise almost anything for damaged files
-            raise DataError(f"{file}: {str(error) or type(error).__name__}") from error
+            raise DataError(f"{file}: {error.strerror}") from error
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
         if pixels.shape != self.map_shape:
             (_, height, width), (_, *sides) = pixels.shape, self.map_shape
             raise DataError(

@@ -13,6 +13,7 @@ class TextAugment(TaskSection):
 
     hand_designed = ("text-cnn",)
     classical = ("tf-idf",)
+    decoder = "cellwright.tasks.text.sources.text:decoder"
     defaults: ClassVar[Mapping[str, Any]] = {
         "space": {"kind": "tokens"},
         "strategy": {"kind": "regularized-evolution"},

@@ -1,12 +1,13 @@
 """A folder of images with one subfolder per class."""
 
+import itertools
 import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from cellwright.tasks.folder_names import (
     require_classes,
 )
 from cellwright.tasks.images.arrays import as_images, classified, labelled
-from cellwright.tasks.images.files import FORMATS, ImageFiles, unreadable
+from cellwright.tasks.images.files import FORMATS, ImageFiles
 
 NAMED_PROBLEMS = 5
 PROGRESS_EVERY = 2000
@@ -39,6 +40,9 @@ LOOKED_AT = 300
 LARGEST_AS_IT_IS, USUAL_SIDE = 96, 64
 """In pixels."""
 GREY_MODES = {"1", "L", "LA", "I;16"}
+
+SetKey = Literal["path", "validation_path", "test_path"]
+OTHER_SETS: tuple[SetKey, ...] = ("validation_path", "test_path")
 
 Side = Annotated[int, Field(ge=8, le=1024)]
 
@@ -88,37 +92,73 @@ class FolderSection(ImageFilesSection):
     """The folder whose subfolders are the classes."""
 
 
-class ImageFilesReader(Reader):
-    """Decodes image files."""
+class EncodedImage(NamedTuple):
+    """An image that is not yet decoded."""
+
+    name: str
+    """Printable."""
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class EncodedImages:
+    """The encoded images of a set, by class and name."""
+
+    origin: str
+    """The set's name in messages."""
+    folder: str
+    """Where the names are."""
+    classes: Mapping[str, Sequence[EncodedImage]]
+    """In the order of classes."""
+
+
+class EncodedImagesReader(Reader):
+    """Decodes images that are stored one by one."""
 
     section: ImageFilesSection
+
+    @abstractmethod
+    def images(self, key: SetKey, log: Callable[[str], None]) -> EncodedImages | None:
+        """Return the images of a set, which a key of the section names; None if there is none."""
+
+    def read(self, log: Callable[[str], None]) -> Source:
+        """Decode all images, including those of validation and test sets if there are any."""
+        own = self.images("path", log)
+        assert own is not None
+        examples, skipped = _decode_set(own, self.section, log)
+        others: dict[SetKey, Examples] = {}
+        for key in OTHER_SETS:
+            if (other := self.images(key, log)) is None:
+                continue
+            if other.classes.keys() != own.classes.keys():
+                raise DataError(
+                    f"{other.origin}: the classes must be those of {own.origin}, but "
+                    + _differences(set(own.classes), set(other.classes))
+                )
+            others[key], more = _decode_set(other, self.section, log)
+            skipped += more
+        test, validation = others.get("test_path"), others.get("validation_path")
+        source = classified(tuple(own.classes), examples, test, validation, files=self.section.image_files)
+        return replace(source, skipped=skipped)
+
+
+class ImageFilesReader(EncodedImagesReader):
+    """Decodes image files."""
 
     @abstractmethod
     def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the files of each class at a location, in order of classes, and the folder that contains them."""
 
-    def read(self, log: Callable[[str], None]) -> Source:
-        """Decode all images, including those of validation and test sets if there are any."""
-        section = self.section
-        own = Path(section.path)
-        folder, classes = self.classes(own, log)
-        examples, skipped = _read_files(own, folder, classes, section, log)
-        others: dict[str, Examples] = {}
-        for key in ("validation_path", "test_path"):
-            if (place := getattr(section, key)) is None:
-                continue
-            other = Path(place)
-            folder, other_classes = self.classes(other, log)
-            if other_classes.keys() != classes.keys():
-                raise DataError(
-                    f"{other}: the classes must be those of {own}, but "
-                    + _differences(set(classes), set(other_classes))
-                )
-            others[key], more = _read_files(other, folder, other_classes, section, log)
-            skipped += more
-        test, validation = others.get("test_path"), others.get("validation_path")
-        source = classified(tuple(classes), examples, test, validation, files=section.image_files)
-        return replace(source, skipped=skipped)
+    def images(self, key: SetKey, log: Callable[[str], None]) -> EncodedImages | None:
+        """Return the files of a set."""
+        if (place := getattr(self.section, key)) is None:
+            return None
+        folder, classes = self.classes(Path(place), log)
+        named = {
+            label: [EncodedImage(_name(file, folder), file.read_bytes) for file in files]
+            for label, files in classes.items()
+        }
+        return EncodedImages(str(place), str(folder), named)
 
 
 class FolderReader(ImageFilesReader):
@@ -308,20 +348,18 @@ def _no_file(path: Path) -> str:
     )
 
 
-def _read_files(
-    place: Path,
-    folder: Path,
-    classes: dict[str, list[Path]],
-    section: ImageFilesSection,
-    log: Callable[[str], None],
+def _decode_set(
+    encoded: EncodedImages, section: ImageFilesSection, log: Callable[[str], None]
 ) -> tuple[Examples, tuple[str, ...]]:
-    """Return the examples of a location, whose files are below the folder, and the skipped files."""
-    files = [file for members in classes.values() for file in members]
-    labels = np.repeat(np.arange(len(classes)), [len(members) for members in classes.values()])
+    """Return the examples of a set, and the skipped images with their reasons."""
+    files = [image for members in encoded.classes.values() for image in members]
+    names, folder = [image.name for image in files], encoded.folder
+    counts = [len(members) for members in encoded.classes.values()]
+    labels = np.repeat(np.arange(len(counts)), counts)
     images, broken = _decode_all(folder, files, section.image_files, log)
-    skipped = tuple(f"{escaped(files[index])}: {escaped(reason)}" for index, reason in broken.items())
+    skipped = tuple(f"{escaped(folder)}/{names[index]}: {reason}" for index, reason in broken.items())
     what = f"{folder}: {len(broken)} of {len(files)} images cannot be used"
-    named = [f"{_name(files[index], folder)}: {reason}" for index, reason in broken.items()]
+    named = [f"{names[index]}: {reason}" for index, reason in broken.items()]
     share = len(broken) / len(files)
     if broken and section.on_broken == "refuse":
         refuse(what, named, BrokenFilesError, skipped, "; data.on_broken: skip leaves them out")
@@ -330,44 +368,35 @@ def _read_files(
         refuse(what, named, BrokenFilesError, skipped, bound)
     kept = np.ones(len(files), bool)
     kept[list(broken)] = False
-    used = as_images(images[kept] if broken else images, "NCHW", str(place))
-    names = tuple(_name(file, folder) for file, is_kept in zip(files, kept, strict=True) if is_kept)
-    return labelled(str(place), used, labels[kept], names), skipped
+    used = as_images(images[kept] if broken else images, "NCHW", encoded.origin)
+    return labelled(encoded.origin, used, labels[kept], tuple(itertools.compress(names, kept))), skipped
 
 
 def _decode_all(
-    folder: Path, files: Sequence[Path], how: ImageFiles, log: Callable[[str], None]
+    folder: str, files: Sequence[EncodedImage], how: ImageFiles, log: Callable[[str], None]
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Return the images (N, C, H, W), and the reason for each unreadable file by its index."""
-    from PIL import UnidentifiedImageError
-
+    """Return the images (N, C, H, W), and the reason for each unreadable one by its index."""
     images = np.empty((0, 0, 0, 0), np.uint8)
     broken: dict[int, str] = {}
     unlike = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for index, file in enumerate(files):
+        for index, (name, read) in enumerate(files):
             if index and index % PROGRESS_EVERY == 0:
                 log(f"{folder}: decoded {index} of {len(files)} images")
             try:
-                pixels = how.decode(file)
-            except UnidentifiedImageError:
-                broken[index] = unreadable(file)
-                continue
-            except Exception as error:  # decoders raise almost anything for damaged files
-                broken[index] = escaped(str(error) or type(error).__name__)
+                pixels = how.decode(read())
+            except (DataError, OSError) as error:
+                broken[index] = escaped(error)
                 continue
             if not images.size:
-                what = f"{folder}: {len(files)} images of {_name(file, folder)}'s size"
-                require_memory(what, len(files) * pixels.size)
+                require_memory(f"{folder}: {len(files)} images of {name}'s size", len(files) * pixels.size)
                 images = np.empty((len(files), *pixels.shape), np.uint8)
             if pixels.shape == images.shape[1:]:
                 images[index] = pixels
             else:
                 (_, height, width), (_, _, first_height, first_width) = pixels.shape, images.shape
-                unlike.append(
-                    f"{_name(file, folder)}: is {height}×{width}, others are {first_height}×{first_width}"
-                )
+                unlike.append(f"{name}: is {height}×{width}, others are {first_height}×{first_width}")
     refuse(f"{folder}: {len(unlike)} of {len(files)} images have another size: set data.resize", unlike)
     return images, broken
 

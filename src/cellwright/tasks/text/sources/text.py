@@ -15,6 +15,7 @@ from cellwright.data.memory import require_memory
 from cellwright.data.opening import not_utf8, open_file, require_file, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
+from cellwright.results import ModelInfo
 from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
@@ -188,6 +189,20 @@ def as_bytes(texts: Sequence[str], length: int) -> NDArray[np.uint8]:
         content = text.encode()[:length].decode(errors="ignore").encode()
         row[: len(content)] = np.frombuffer(content, np.uint8)
     return rows
+
+
+def decoder(model: ModelInfo) -> Callable[[bytes], NDArray[np.uint8]]:
+    """Return what reads a text, as an example of a model, from the content of a file in UTF-8."""
+    [length] = model.inputs[0].shape
+
+    def decode(content: bytes) -> NDArray[np.uint8]:
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            raise DataError(f"must be UTF-8: {error.reason} at byte {error.start}") from error
+        return as_bytes([text], length).reshape(length)
+
+    return decode
 
 
 def as_texts(rows: NDArray[np.uint8]) -> list[str]:
