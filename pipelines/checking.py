@@ -21,16 +21,6 @@ OWN = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 """Names by which a machine refers to itself."""
 
 
-def check_for_cluster(spec: SearchSpec) -> None:
-    """Check that the spec has everything that steps on several machines need.
-
-    Raises:
-        CellwrightError: names everything that is missing.
-    """
-    if found := list(cluster_problems(spec)):
-        raise CellwrightError("\n".join(found))
-
-
 def check_before(spec: SearchSpec, log: Callable[[str], None]) -> None:
     """Check all requirements of a run on a cluster that are visible from here; create the bucket if it is missing.
 
@@ -49,6 +39,8 @@ def cluster_problems(spec: SearchSpec) -> Iterator[str]:
     """Yield what steps on several machines would lack, according to the spec alone."""
     if spec.store is None:
         yield "store is required: steps on a cluster share it"
+    if (problem := spec.runner.problem_in_pipeline()) is not None:
+        yield f"runner.{problem}"
     if not is_server(spec.tracking.uri or ""):
         yield (
             "tracking.uri must be the http(s) address of an MLflow server that steps on other machines reach, got "

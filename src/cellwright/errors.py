@@ -16,6 +16,10 @@ class DivergedError(CellwrightError):
     """A training whose loss or weights are no longer finite; the message names the epoch and the rate to lower."""
 
 
+class RefusedError(CellwrightError):
+    """A request that a server does not allow; repeating it changes nothing."""
+
+
 class DataError(CellwrightError):
     """Data that cannot be read or used; the message names the file."""
 

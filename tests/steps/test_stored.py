@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cellwright.errors import CellwrightError, DataError, DivergedError
+from cellwright.errors import CellwrightError, DataError, DivergedError, RefusedError
 from cellwright.progress import Silent
 from cellwright.spec import SearchSpec
 from cellwright.step_list import Step
@@ -43,7 +43,7 @@ def attempt(tmp_path: Path):
     return attempt
 
 
-@pytest.mark.parametrize("error", [DataError, DivergedError])
+@pytest.mark.parametrize("error", [DataError, DivergedError, RefusedError])
 def test_permanent_errors_are_not_retried(attempt, error):
     ENDS[:] = [error, None]
     for _ in range(3):

@@ -37,6 +37,10 @@ class RunnerSection(DeployedSection):
         """Return the section of a runner that marks what it creates with the owning run, for cleaning up."""
         return self
 
+    def problem_in_pipeline(self) -> str | None:
+        """Return what the section lacks where the search is a step of a pipeline, starting with the key; else None."""
+        return None
+
     def trial_resources(self, step: Resources) -> Resources:
         """Return the resources of one trial, given those of the search's step."""
         share = max(1, step.threads // self.parallel)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cellwright.errors import CellwrightError, DataError, DivergedError
+from cellwright.errors import CellwrightError, DataError, DivergedError, RefusedError
 from cellwright.files import write_text
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
@@ -99,7 +99,7 @@ def _failing_once(folder: Path, owner: str) -> Iterator[None]:
         path.unlink()
     try:
         yield
-    except (DataError, DivergedError) as error:
+    except (DataError, DivergedError, RefusedError) as error:
         Failure(run=owner, problem=str(error)).save(path)
         raise
 

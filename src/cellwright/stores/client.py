@@ -11,7 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 
 from cellwright.credentials import WAYS, has_credentials
-from cellwright.errors import CellwrightError
+from cellwright.errors import CellwrightError, RefusedError
+from cellwright.stores.retrying import status_of
 
 THREADS = 16
 CONFIG = Config(
@@ -64,12 +65,13 @@ def list_below(client: Any, bucket: str, start: str) -> dict[str, Any]:
 
 @contextmanager
 def translate_errors(uri: str) -> Iterator[None]:
-    """Raise errors of S3 and its client as CellwrightError; the message names the URI."""
+    """Raise errors of S3 and its client as CellwrightError, refusals as RefusedError; the message names the URI."""
     try:
         yield
     except ClientError as error:
         code, message = error.response["Error"].get("Code"), error.response["Error"].get("Message", "")
-        raise CellwrightError(f"{uri}: S3 says {code}: {message or error}") from error
+        kind = RefusedError if status_of(error) == 403 else CellwrightError
+        raise kind(f"{uri}: S3 says {code}: {message or error}") from error
     except NoCredentialsError as error:
         raise NoCredentials(
             f"{uri}: there are no keys for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this pod a "

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cellwright.errors import CellwrightError
+from cellwright.errors import CellwrightError, RefusedError
 from cellwright.retrying import Retry
 
 SHORT = 15.0
@@ -16,7 +16,7 @@ class MlflowUnavailable(CellwrightError):
     """MLflow did not answer, or could not do its work, which may pass."""
 
 
-class NotAllowed(CellwrightError):
+class NotAllowed(RefusedError):
     """MLflow's users have rights, and this login's do not go so far."""
 
 

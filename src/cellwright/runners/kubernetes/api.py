@@ -14,7 +14,7 @@ import kubernetes
 import urllib3
 from kubernetes.client import ApiException
 
-from cellwright.errors import CellwrightError
+from cellwright.errors import CellwrightError, RefusedError
 from cellwright.retrying import Retry, is_transient_status
 
 SECONDS = 180.0
@@ -104,12 +104,14 @@ class Cluster:
         """Return the API's response; temporary errors are retried.
 
         Raises:
-            CellwrightError: the request was refused, or there was no response.
+            RefusedError: this identity may not do that.
+            CellwrightError: the request failed, or there was no response.
         """
         try:
             return self._retry(call, *args, _request_timeout=TIMEOUT, **kwargs)
         except ApiException as error:
-            raise CellwrightError(f"kubernetes: {call.__name__}: {describe(error)}") from error
+            kind = RefusedError if _is_refusal(error) else CellwrightError
+            raise kind(f"kubernetes: {call.__name__}: {describe(error)}") from error
         except urllib3.exceptions.HTTPError as error:
             address = kubernetes.client.Configuration.get_default_copy().host
             raise CellwrightError(
@@ -151,6 +153,11 @@ class Cluster:
     def _say_why(self, error: BaseException) -> None:
         reason = describe(error) if isinstance(error, ApiException) else error
         self.log(f"kubernetes does not answer, asking again: {reason}")
+
+
+def _is_refusal(error: ApiException) -> bool:
+    """Return whether a request is forbidden, and not just because a quota is used up, which may pass."""
+    return error.status == 403 and "exceeded quota" not in describe(error)
 
 
 def describe(error: ApiException) -> str:

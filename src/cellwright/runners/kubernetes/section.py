@@ -64,6 +64,15 @@ class ClusterSection(RunnerSection):
         """Return the user's labels, and the label of the run."""
         return self.labels if self._owner is None else {**self.labels, RUN: self._owner}
 
+    def problem_in_pipeline(self) -> str | None:
+        """Require a namespace, since the default is then that of the steps, who may seldom create trials there."""
+        if self.namespace is not None:
+            return None
+        return (
+            "namespace is required in a pipeline: by default, trials would run in the namespace of its steps; the "
+            "manifests make the namespace cellwright for trials"
+        )
+
     def trial_resources(self, step: Resources) -> Resources:
         """Return the trials' own resources, or the step's."""
         return self.resources or step
