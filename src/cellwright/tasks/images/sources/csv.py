@@ -18,7 +18,6 @@ from cellwright.tasks.images.sources.folder import (
     ImageFilesReader,
     ImageFilesSection,
     refuse,
-    suggest_files,
 )
 
 
@@ -71,7 +70,7 @@ class CsvReader(ImageFilesReader):
             return None
         if not isfile(_folder_of(path, first, section) / first):
             return None
-        return suggest_files({"path": path}, cls(section).classes(path, lambda fact: None)[1])
+        return cls(section).suggestion({"path": path})
 
     def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the files of each label, and the folder that file names are relative to."""

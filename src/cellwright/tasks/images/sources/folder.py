@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ class EncodedImage(NamedTuple):
 
     name: str
     """Printable."""
-    read: Callable[[], bytes]
+    open: Callable[[], BinaryIO]
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,28 @@ class EncodedImagesReader(Reader):
         source = classified(tuple(own.classes), examples, test, validation, files=self.section.image_files)
         return replace(source, skipped=skipped)
 
+    def suggestion(self, keys: Mapping[str, Any]) -> SpecSuggestion:
+        """Inspect some images of all classes; return the keys, with those that the images require."""
+        remarks: list[str] = []
+        own = self.images("path", remarks.append)
+        assert own is not None
+        sizes, modes = _seen(own)
+        (height, width), is_grey = _common_size(sizes), modes <= GREY_MODES
+        needed: dict[str, Any] = {}
+        if len(set(sizes)) > 1 or (height, width) != sizes[0]:
+            needed["resize"] = [height, width]
+        if is_grey:
+            needed["channels"] = "grey"
+        counts = {name: len(members) for name, members in own.classes.items()}
+        count = sum(counts.values())
+        remark = f"{count} images of {len(counts)} classes, {_balance(counts)}; {_spelled(sizes)}"
+        return SpecSuggestion(
+            keys={**keys, **needed},
+            remarks=(*remarks, remark),
+            num_examples=count,
+            shape=(1 if is_grey else 3, height, width),
+        )
+
 
 class ImageFilesReader(EncodedImagesReader):
     """Decodes image files."""
@@ -155,7 +177,7 @@ class ImageFilesReader(EncodedImagesReader):
             return None
         folder, classes = self.classes(Path(place), log)
         named = {
-            label: [EncodedImage(_name(file, folder), file.read_bytes) for file in files]
+            label: [EncodedImage(_name(file, folder), _opener(file)) for file in files]
             for label, files in classes.items()
         }
         return EncodedImages(str(place), str(folder), named)
@@ -179,8 +201,7 @@ class FolderReader(ImageFilesReader):
                 keys["test_path"] = test
             if "test" in parts and "validation" in parts:
                 keys["validation_path"] = parts["validation"]
-        remarks: list[str] = []
-        return suggest_files(keys, class_files(keys["path"], remarks.append), remarks)
+        return cls(FolderSection(source="images", path=keys["path"])).suggestion(keys)
 
     def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the folder, and the files in each of its subfolders."""
@@ -200,42 +221,21 @@ class FolderReader(ImageFilesReader):
         class_folders(path)
 
 
-def suggest_files(
-    keys: Mapping[str, Any], classes: Mapping[str, list[Path]], remarks: Sequence[str] = ()
-) -> SpecSuggestion:
-    """Inspect some images of all classes; return the keys, with those that the images require."""
-    files = [file for members in classes.values() for file in members]
-    sizes, modes = _seen(files)
-    (height, width), is_grey = _common_size(sizes), modes <= GREY_MODES
-    needed: dict[str, Any] = {}
-    if len(set(sizes)) > 1 or (height, width) != sizes[0]:
-        needed["resize"] = [height, width]
-    if is_grey:
-        needed["channels"] = "grey"
-    counts = {name: len(members) for name, members in classes.items()}
-    remark = f"{len(files)} images of {len(classes)} classes, {_balance(counts)}; {_spelled(sizes)}"
-    return SpecSuggestion(
-        keys={**keys, **needed},
-        remarks=(*remarks, remark),
-        num_examples=len(files),
-        shape=(1 if is_grey else 3, height, width),
-    )
-
-
-def _seen(files: Sequence[Path]) -> tuple[list[tuple[int, int]], set[str]]:
+def _seen(encoded: EncodedImages) -> tuple[list[tuple[int, int]], set[str]]:
     """Return the sizes and modes of some images, evenly spread over all; reads only headers."""
     from PIL import Image, UnidentifiedImageError
 
+    images = [image for members in encoded.classes.values() for image in members]
     sizes, modes = [], set()
-    for file in files[:: max(1, len(files) // LOOKED_AT)]:
+    for stored in images[:: max(1, len(images) // LOOKED_AT)]:
         try:
-            with Image.open(file, formats=FORMATS) as image:
+            with stored.open() as file, Image.open(file, formats=FORMATS) as image:
                 sizes.append((image.height, image.width))
                 modes.add(image.mode)
         except (OSError, UnidentifiedImageError, ValueError):
             continue
     if not sizes:
-        raise DataError(f"{files[0].parent}: holds no readable {', '.join(FORMATS)}")
+        raise DataError(f"{encoded.folder}: holds no readable {', '.join(FORMATS)}")
     return sizes, modes
 
 
@@ -336,6 +336,10 @@ def _members(folder: Path) -> list[Path]:
     )
 
 
+def _opener(file: Path) -> Callable[[], BinaryIO]:
+    return lambda: file.open("rb")
+
+
 def _name(path: Path, folder: Path) -> str:
     return escaped(path.relative_to(folder))
 
@@ -381,11 +385,12 @@ def _decode_all(
     unlike = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for index, (name, read) in enumerate(files):
+        for index, (name, opened) in enumerate(files):
             if index and index % PROGRESS_EVERY == 0:
                 log(f"{folder}: decoded {index} of {len(files)} images")
             try:
-                pixels = how.decode(read())
+                with opened() as file:
+                    pixels = how.decode(file.read())
             except (DataError, OSError) as error:
                 broken[index] = escaped(error)
                 continue
