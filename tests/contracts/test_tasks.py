@@ -1,7 +1,10 @@
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -15,6 +18,7 @@ KINDS = [
     "idx",
     "images",
     "csv",
+    "parquet",
     "spectra",
     "table",
     "table-numbers",
@@ -24,7 +28,7 @@ KINDS = [
     "text-numbers",
 ]
 
-SAME_TASK = ("npz", "idx", "csv")
+SAME_TASK = ("npz", "idx", "csv", "parquet")
 """Sources with the same task, and the same type of inputs, as another one."""
 
 
@@ -32,6 +36,12 @@ def idx(path: Path, array: np.ndarray) -> Path:
     sides = b"".join(side.to_bytes(4, "big") for side in array.shape)
     path.write_bytes(bytes((0, 0, 8, array.ndim)) + sides + array.tobytes())
     return path
+
+
+def encoded(pixels: np.ndarray) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def small(kind: str, folder: Path) -> dict[str, Any]:
@@ -63,6 +73,10 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
             for index, pixels in enumerate(images):
                 Image.fromarray(pixels).save(folder / f"{index}.png")
             return {"source": "csv", "path": folder / "labels.csv", "channels": "grey"}
+        case "parquet":
+            contents = [encoded(pixels) for pixels in images]
+            pq.write_table(pa.table({"image": contents, "label": labels}), folder / "a.parquet")
+            return {"source": "parquet", "path": folder / "a.parquet", "channels": "grey"}
         case "series":
             return {"source": "series", "path": EXAMPLES / "bearings.npz"}
         case "series-numbers":

@@ -14,6 +14,7 @@ SOURCES = Family(
         "digits": "cellwright.tasks.images.sources.digits:DigitsSection",
         "npz": "cellwright.tasks.images.sources.npz:NpzSection",
         "idx": "cellwright.tasks.images.sources.idx:IdxSection",
+        "parquet": "cellwright.tasks.images.sources.parquet:ParquetSection",
         "images": "cellwright.tasks.images.sources.folder:FolderSection",
         "csv": "cellwright.tasks.images.sources.csv:CsvSection",
         "table": "cellwright.tasks.tables.sources.table:TableSection",
