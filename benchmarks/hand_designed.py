@@ -1,9 +1,9 @@
 """How well the networks that people build by hand do, each with the same recipe and seconds of CPU time.
 
 A cell of the table is one training run: a data set, a shape, a number format, a budget and a seed. Budgets are CPU
-seconds of one thread, so that runs beside others on a busy machine stay comparable. The first cell of a shape, format
-and data set measures the price of a training step; the price fixes the number of steps, so a run follows from its
-price and its seed, and the learning rate falls to 0 at its last step.
+seconds of one thread. The prices of training steps are measured first, all in a few minutes, and stored beside the
+results. A price fixes the number of steps, and the learning rate falls to 0 at the last of them. So a run follows from
+its price and its seed, however busy the machine is and however long it takes.
 
 A finished cell is a line of the results and is not repeated: a command that was killed resumes with the cells that are
 missing, the most informative first.
@@ -11,6 +11,7 @@ missing, the most informative first.
 
 import argparse
 import itertools
+import math
 import os
 import statistics
 import tarfile
@@ -28,7 +29,7 @@ from torch.nn import functional
 
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
 from benchmarks.hand_shapes import SHAPES, build_shape
-from benchmarks.hand_table import FORMATS, Cell, Outcome, leaders, report
+from benchmarks.hand_table import FORMATS, Cell, Outcome, Price, leaders, report
 from benchmarks.outcomes import append_outcome, load_outcomes, versions
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Batch, Split
@@ -65,8 +66,9 @@ RECIPE = (
     f"side, mirrored images, and running averages of the weights ({AVERAGE_DECAY:g} a step, less in the first steps)"
 )
 
-ROUNDS, STEPS_PER_ROUND = 5, 4
-"""Steps that are timed for the price, after a round that warms up: the fastest round counts."""
+PASSES, ROUNDS, STEPS_PER_ROUND = 3, 3, 4
+"""Passes over all prices, and steps that are timed in each, after a round that warms up. The fastest round counts, and
+passes are minutes apart: what else the machine does hardly slows all of them."""
 FORMAT_SHAPE = "conv-pool-conv 32-96-128"
 """Timed in each number format to learn which is the faster on this machine."""
 
@@ -147,22 +149,54 @@ def measure_price(shape: str, data: PreparedData, precision: Precision) -> float
     return min(rounds[1:])
 
 
-def faster_formats(data: PreparedData) -> list[Precision]:
+def prices_beside(results: Path) -> Path:
+    """Return the file of prices."""
+    return results.with_name(f"{results.stem}_prices.jsonl")
+
+
+def measure_prices(wanted: Iterable[Cell], prepared: Mapping[str, Path], results: Path) -> list[Price]:
+    """Measure the prices that are missing, append a line for each, and return all."""
+    path = prices_beside(results)
+    prices = load_outcomes(path, Price)
+    known = {(price.data, price.shape, price.precision) for price in prices}
+    fastest = {cell[:3]: math.inf for cell in wanted if cell[:3] not in known}
+    for _ in range(PASSES):
+        for name, shape, precision in fastest:
+            seconds = measure_price(shape, PreparedData.open(prepared[name]), precision)
+            fastest[name, shape, precision] = min(fastest[name, shape, precision], seconds)
+    for (name, shape, precision), seconds in fastest.items():
+        price = Price(data=name, shape=shape, precision=precision, seconds=seconds, versions=measured_on())
+        append_outcome(path, price)
+        prices.append(price)
+    return prices
+
+
+def measured_on() -> str:
+    """Say with what and where a price or a run was measured."""
+    return f"{versions()} with {torch.backends.cpu.get_cpu_capability()}"
+
+
+def price_of(cell: Cell, prices: Iterable[Price]) -> float:
+    """Return the CPU seconds of a training step of the cell."""
+    return next(price.seconds for price in prices if (price.data, price.shape, price.precision) == cell[:3])
+
+
+def faster_formats(prices: Sequence[Price]) -> list[Precision]:
     """Return the number formats, the one that is faster on this machine first."""
-    return sorted(FORMATS, key=lambda precision: measure_price(FORMAT_SHAPE, data, precision))
+    seconds = {price.precision: price.seconds for price in reversed(prices) if price.shape == FORMAT_SHAPE}
+    return sorted(FORMATS, key=lambda precision: seconds.get(precision, 0.0))
 
 
-def run_cell(cell: Cell, folder: Path, price: float | None) -> Outcome:
+def run_cell(cell: Cell, folder: Path, price: float) -> Outcome:
     """Train and test, on one thread.
 
     Args:
         cell: what to train, and for how long.
         folder: the prepared data.
-        price: of a step, if an earlier cell has measured it.
+        price: of a step.
     """
     torch.set_num_threads(1)
     data = PreparedData.open(folder)
-    price = price or measure_price(cell.shape, data, cell.precision)
     num_steps = max(1, round(cell.seconds / price))
     training = training_of(cell.shape, data, cell.precision, cell.seed)
     began = time.process_time()
@@ -183,11 +217,11 @@ def run_cell(cell: Cell, folder: Path, price: float | None) -> Outcome:
         params=count_params(network),
         macs=count_macs(network, image),
         latency_ms=statistics.median(latencies),
-        versions=f"{versions()} with {torch.backends.cpu.get_cpu_capability()}",
+        versions=measured_on(),
     )
 
 
-def run_apart(cell: Cell, folder: Path, price: float | None) -> Outcome:
+def run_apart(cell: Cell, folder: Path, price: float) -> Outcome:
     """Run the cell in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(run_cell, cell, folder, price).result()
@@ -236,29 +270,25 @@ def missing(wanted: Iterable[Cell], done: Sequence[Outcome], formats: Sequence[P
     return sorted((cell for cell in wanted if cell not in finished), key=urgency)
 
 
-def price_of(cell: Cell, done: Sequence[Outcome]) -> float | None:
-    """Return the price that the first cell of the same data, shape and format measured."""
-    return next((run.price for run in done if run.cell[:3] == cell[:3]), None)
-
-
 def run_cells(
     wanted: Sequence[Cell],
     prepared: Mapping[str, Path],
     results: Path,
     *,
-    formats: Sequence[Precision] = FORMATS,
     jobs: int = 1,
     write: bool = False,
 ) -> None:
     """Run the cells that are missing, each in a process of its own, and append a line for each as it ends."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    prices = measure_prices(wanted, prepared, results)
+    formats = faster_formats(prices)
     running: dict[Future[Outcome], Cell] = {}
     with ThreadPoolExecutor(jobs) as pool:
         while True:
             done = load_outcomes(results, Outcome)
             left = [cell for cell in missing(wanted, done, formats) if cell not in running.values()]
             for cell in left[: jobs - len(running)]:
-                running[pool.submit(run_apart, cell, prepared[cell.data], price_of(cell, done))] = cell
+                running[pool.submit(run_apart, cell, prepared[cell.data], price_of(cell, prices))] = cell
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -272,7 +302,14 @@ def run_cells(
 
 def write_report(results: Path) -> None:
     """Write the table beside the results."""
-    text = report(load_outcomes(results, Outcome), all_cells(DATA), RECIPE, NUM_IMAGES, results.name)
+    text = report(
+        load_outcomes(results, Outcome),
+        all_cells(DATA),
+        RECIPE,
+        NUM_IMAGES,
+        lines=results.name,
+        prices=prices_beside(results).name,
+    )
     write_text(results.with_suffix(".md"), text)
 
 
@@ -305,6 +342,9 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time, of one thread each")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--prices", action="store_true", help="only measure prices, for which the machine must be idle"
+    )
     parser.add_argument("--write", action="store_true", help="write the table too, after each cell")
     parser.add_argument("--table", action="store_true", help="only write the table of what is finished")
     given = parser.parse_args()
@@ -315,9 +355,11 @@ def main() -> None:
             prepared[FASHION] = prepare(fashion_data(given.fashion))
         if CIFAR in given.data and given.cifar:
             prepared[CIFAR] = prepare(cifar_data(given.cifar))
-        formats = faster_formats(PreparedData.open(next(iter(prepared.values()))))
         cells = all_cells(prepared)
-        run_cells(cells, prepared, given.results, formats=formats, jobs=given.jobs, write=given.write)
+        if given.prices:
+            measure_prices(cells, prepared, given.results)
+            return
+        run_cells(cells, prepared, given.results, jobs=given.jobs, write=given.write)
     if given.table or given.write:
         write_report(given.results)
 

@@ -25,6 +25,17 @@ class Cell(NamedTuple):
     seed: int
 
 
+class Price(Result):
+    """What a training step costs."""
+
+    data: str
+    shape: str
+    precision: Precision
+    seconds: float
+    """CPU seconds of one thread."""
+    versions: str
+
+
 class Outcome(Result):
     """A finished cell: a line of the results."""
 
@@ -35,7 +46,7 @@ class Outcome(Result):
     seed: int
     test_accuracy: float
     price: float
-    """CPU seconds of a training step, as measured before the first cell of its data, shape and format."""
+    """CPU seconds of a training step, as measured before the first cell."""
     steps: int
     """As many as the budget holds at this price."""
     epochs: float
@@ -60,7 +71,13 @@ def leaders(outcomes: Sequence[Outcome], data: str, seconds: float) -> list[str]
 
 
 def report(
-    outcomes: Sequence[Outcome], cells: Sequence[Cell], recipe: str, num_images: int, lines: str
+    outcomes: Sequence[Outcome],
+    cells: Sequence[Cell],
+    recipe: str,
+    num_images: int,
+    *,
+    lines: str,
+    prices: str,
 ) -> str:
     """Return the page.
 
@@ -70,6 +87,7 @@ def report(
         recipe: how the networks are trained, in words.
         num_images: for training.
         lines: the name of the file of outcomes.
+        prices: the name of the file of prices.
     """
     done = {run.cell for run in outcomes} & set(cells)
     parts = [
@@ -89,9 +107,9 @@ def report(
         f"`python -m benchmarks.hand_designed --write` makes this page; the runs are in [{lines}]({lines}), and the "
         "command resumes with the cells that are missing.\n\n"
         f"- **Recipe**, the same for all: {recipe}.\n"
-        "- **Budget**: CPU seconds of one thread, for the training steps. The fastest of five rounds of steps is the "
-        "price of a step, measured before\n  a shape's first run and stored; the budget divided by the price is the "
-        "number of steps.\n"
+        f"- **Budget**: CPU seconds of one thread, for the training steps. Prices of a step are measured before all "
+        f"runs, and stored in\n  [{prices}]({prices}): the fastest of several rounds, minutes apart. The budget "
+        "divided by the price is the number of steps.\n"
         f"- **Data**: {num_images:,} training images, evenly over the classes; accuracy on all 10,000 test images, "
         "mean ± standard deviation over seeds, the number\n  of seeds in brackets, the best of a column in bold. "
         "CIFAR-10's images are JPEGs, so accuracies are a little below those of the original.\n"

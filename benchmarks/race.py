@@ -2,7 +2,9 @@
 
 A cell is a race on a data set with a budget and a seed, in CPU seconds of one thread, which prices, race and final
 training share. It is compared with the networks of `benchmarks.hand_designed`, which have the same data, recipe and
-budget. A finished cell is a line of the results; a command that was killed resumes.
+budget. Prices and the plan that follows from them are measured first, once for all seeds, and stored beside the
+results; all else follows from them and the seed, however busy the machine is. A finished cell is a line of the results;
+a command that was killed resumes.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import torch
@@ -29,12 +32,12 @@ from benchmarks.hand_designed import (
 from benchmarks.hand_designed import RESULTS as HAND_DESIGNED
 from benchmarks.hand_table import Outcome as HandDesigned
 from benchmarks.outcomes import append_outcome, load_outcomes, markdown
+from cellwright.canonical import digest
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Progress, Silent
 from cellwright.results import RacedNetwork, RaceResult, Result, SearchResult
-from cellwright.search.pricing import Prices
-from cellwright.search.racing import Plan
+from cellwright.search.racing import Plan, make_plan, race_search
 from cellwright.spec import SearchSpec
 from cellwright.steps.running import run_until
 from cellwright.training.course import WINNER, Course
@@ -46,6 +49,14 @@ BUDGETS = {FASHION: (90.0, 480.0), CIFAR: (150.0, 480.0)}
 SEEDS = (0, 1, 2)
 WORKSPACE = Path("runs/race")
 RESULTS = Path("docs/benchmarks/race.jsonl")
+
+
+class PlannedCell(Result):
+    """The plan of the races on a data set within a budget."""
+
+    data: str
+    seconds: float
+    plan: Plan
 
 
 class Outcome(Result):
@@ -91,34 +102,56 @@ class Raced(NamedTuple):
     """Where a race and the winner's final training have come to."""
 
     data: PreparedData
-    prices: Prices
     race: RaceResult
     folder: Path
     """Of the trained network."""
 
 
-def train(spec: SearchSpec, workspace: Path, progress: Progress) -> Raced:
+def plans_beside(results: Path) -> Path:
+    """Return the file of plans."""
+    return results.with_name(f"{results.stem}_plans.jsonl")
+
+
+def plan_of(name: str, spec: SearchSpec, plans: Path) -> Plan:
+    """Return the plan of the spec's races on a data set, measured and stored if it is not in the file yet."""
+    seconds = spec.budget.seconds
+    assert seconds is not None
+    for stored in load_outcomes(plans, PlannedCell):
+        if (stored.data, stored.seconds) == (name, seconds):
+            return stored.plan
+    prepared = run_until("prepare", spec, WORKSPACE, Silent())["prepare"]
+    with TemporaryDirectory() as folder:
+        plan = make_plan(spec, prepared, Path(folder), Silent())
+    append_outcome(plans, PlannedCell(data=name, seconds=seconds, plan=plan))
+    return plan
+
+
+def train(spec: SearchSpec, plan: Plan, workspace: Path, progress: Progress) -> Raced:
     """Race, and train the winner to the end, from wherever an earlier call in the workspace was stopped."""
     prepared = run_until("prepare", spec, workspace, progress)["prepare"]
-    search = run_until("search", spec, workspace, progress)["search"]
+    key = digest([spec.model_dump(mode="json"), plan.model_dump(mode="json")])[:16]
+    search, trained = workspace / f"raced-{key}", workspace / f"trained-{key}"
+    if not (search / SearchResult.FILE).exists():
+        search.mkdir(exist_ok=True)
+        plan.save(search / Plan.FILE)
+        race_search(spec, prepared, search, progress).save(search / SearchResult.FILE)
     found = SearchResult.load(search / SearchResult.FILE)
     assert found.race is not None
     data, race = PreparedData.open(prepared), found.race
     config = genotype_network(spec, data.manifest, found.genotype)
     course = Course(steps=race.steps, cool_down=race.done, precision=race.precision)
-    folder = workspace / f"trained-{search.name}"
-    folder.mkdir(exist_ok=True)
-    trained = search / WINNER if race.done else None
-    continue_network("found", config, data, spec, course, trained, folder, progress)
-    return Raced(data, Plan.load(search / Plan.FILE).prices, race, folder)
+    trained.mkdir(exist_ok=True)
+    winner = search / WINNER if race.done else None
+    continue_network("found", config, data, spec, course, winner, trained, progress)
+    return Raced(data, race, trained)
 
 
-def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int) -> Outcome:
+def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int, plans: Path) -> Outcome:
     spec = spec_of(source, seconds, seed)
-    run_until("prepare", spec, WORKSPACE, Silent())
+    plan = plan_of(name, spec, plans)
     began = time.process_time()
-    data, prices, race, folder = train(spec, WORKSPACE, Silent())
-    used = time.process_time() - began
+    data, race, folder = train(spec, plan, WORKSPACE, Silent())
+    used = plan.prices.spent + time.process_time() - began
     right = predict(load_network(folder), data.test).argmax(dim=1) == data.test.targets
     return Outcome(
         data=name,
@@ -126,7 +159,7 @@ def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int) -> Ou
         seed=seed,
         test_accuracy=right.double().mean().item(),
         cpu_seconds=used,
-        price_seconds=prices.spent,
+        price_seconds=plan.prices.spent,
         steps=race.steps,
         precision=race.precision,
         sentence=race.sentence,
@@ -213,20 +246,27 @@ def main() -> None:
     parser.add_argument("--cifar", type=Path, help="archive of CIFAR-10's images; without it it is skipped")
     parser.add_argument("--seconds", type=float, nargs="+", help="budgets; by default those of the table")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument(
+        "--plans", action="store_true", help="only measure prices, for which the machine must be idle"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     WORKSPACE.mkdir(parents=True, exist_ok=True)
+    plans = plans_beside(given.results)
     for name in given.data:
         if name == CIFAR and not given.cifar:
             continue
         source = cifar_data(given.cifar) if name == CIFAR else fashion_data(given.fashion)
         for seconds in given.seconds or BUDGETS[name]:
+            if given.plans:
+                plan_of(name, spec_of(source, seconds, SEEDS[0]), plans)
+                continue
             for seed in given.seeds:
                 done = load_outcomes(given.results, Outcome)
                 if not any((o.data, o.seconds, o.seed) == (name, seconds, seed) for o in done):
-                    append_outcome(given.results, run_cell(name, source, seconds, seed))
+                    append_outcome(given.results, run_cell(name, source, seconds, seed, plans))
                 page = report(
                     load_outcomes(given.results, Outcome), load_outcomes(HAND_DESIGNED, HandDesigned)
                 )

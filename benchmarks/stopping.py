@@ -19,7 +19,7 @@ from onnxruntime import InferenceSession
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
 from benchmarks.hand_designed import FASHION
 from benchmarks.outcomes import append_outcome, load_outcomes, markdown
-from benchmarks.race import run_cell, spec_of, train
+from benchmarks.race import plan_of, plans_beside, run_cell, spec_of, train
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Silent
@@ -63,13 +63,13 @@ class Stopping(Silent):
                 os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run_share(budget: float, share: float, fashion: Path) -> Outcome:
+def run_share(budget: float, share: float, fashion: Path, plans: Path) -> Outcome:
     """Train to the share, from where the one before was stopped, and test what is left."""
     source = fashion_data(fashion)
     spec, progress = spec_of(source, budget, SEED), Stopping(share)
     data = PreparedData.open(run_until("prepare", spec, WORKSPACE, progress)["prepare"])
     try:
-        train(spec, WORKSPACE, progress)
+        train(spec, plan_of(FASHION, spec, plans), WORKSPACE, progress)
     except SystemExit:
         left = max(WORKSPACE.glob(f"trained-*/{STOPPED}/{ONNX}"), key=lambda path: path.stat().st_mtime)
     else:
@@ -79,7 +79,7 @@ def run_share(budget: float, share: float, fashion: Path) -> Outcome:
         share=share,
         reached=progress.reached,
         stopped=accuracy(left, data),
-        planned=run_cell(FASHION, source, progress.reached * budget, SEED).test_accuracy,
+        planned=run_cell(FASHION, source, progress.reached * budget, SEED, plans).test_accuracy,
     )
 
 
@@ -132,7 +132,9 @@ def main() -> None:
     for share in SHARES:
         done = load_outcomes(given.results, Outcome)
         if not any((one.seconds, one.share) == (given.seconds, share) for one in done):
-            append_outcome(given.results, run_share(given.seconds, share, given.fashion))
+            append_outcome(
+                given.results, run_share(given.seconds, share, given.fashion, plans_beside(given.results))
+            )
         write_text(given.results.with_suffix(".md"), report(load_outcomes(given.results, Outcome)))
 
 

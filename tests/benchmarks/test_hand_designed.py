@@ -6,17 +6,21 @@ import torch
 
 from benchmarks.hand_designed import (
     BUDGETS,
+    CIFAR,
     DATA,
+    FORMAT_SHAPE,
     all_cells,
+    faster_formats,
+    measure_prices,
     missing,
-    price_of,
+    prices_beside,
     rates,
     run_cells,
     training_of,
     write_report,
 )
 from benchmarks.hand_shapes import SHAPES, TODAY, build_shape
-from benchmarks.hand_table import FORMATS, Cell, Outcome, leaders
+from benchmarks.hand_table import FORMATS, Cell, Outcome, Price, leaders
 from benchmarks.outcomes import append_outcome, load_outcomes
 from cellwright.data.prepared import PreparedData
 from cellwright.progress import Silent
@@ -113,21 +117,36 @@ def test_the_order_follows_what_is_known():
     assert len(left) == len(cells) - len(done)
 
 
-def test_a_finished_cell_is_not_repeated_and_its_price_is_kept(noise: Path, tmp_path: Path):
+def test_a_price_is_measured_once_and_fixes_the_steps(noise: Path, tmp_path: Path):
     wanted = [Cell(FASHION, "shallow ResNet, 32 channels", "float32", 0.1, seed) for seed in (0, 1)]
     results = tmp_path / "runs.jsonl"
+    measured = measure_prices(wanted, {FASHION: noise}, results)
+    assert [price.seconds > 0 for price in measured] == [True]
+    stored = measured[0].model_copy(update={"seconds": 0.05})
+    prices_beside(results).write_text(stored.model_dump_json() + "\n")
     run_cells(wanted[:1], {FASHION: noise}, results, write=True)
     first = results.read_text()
-    assert price_of(wanted[1], load_outcomes(results, Outcome)) == load_outcomes(results, Outcome)[0].price
     run_cells(wanted, {FASHION: noise}, results)
     assert results.read_text().startswith(first)
     done = load_outcomes(results, Outcome)
-    assert [run.cell for run in done] == wanted
-    assert done[0].price == done[1].price and done[0].steps == done[1].steps > 0
+    assert [(run.cell, run.price, run.steps) for run in done] == [(cell, 0.05, 2) for cell in wanted]
     lines = results.read_text()
     run_cells(wanted, {FASHION: noise}, results)
     assert results.read_text() == lines
+    assert load_outcomes(prices_beside(results), Price) == [stored]
     assert "0 of 288 cells" in results.with_suffix(".md").read_text()
+
+
+def test_the_faster_format_comes_first():
+    prices = [
+        Price(data=data, shape=FORMAT_SHAPE, precision=precision, seconds=seconds, versions="torch 2")
+        for data, precision, seconds in (
+            (FASHION, "float32", 0.08),
+            (FASHION, "bfloat16", 0.05),
+            (CIFAR, "bfloat16", 0.11),
+        )
+    ]
+    assert faster_formats(prices) == ["bfloat16", "float32"]
 
 
 def test_the_report_names_the_best_and_what_overtakes_it(tmp_path: Path):

@@ -1,11 +1,13 @@
 """The pages of the benchmarks of races, from what they measured."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
 from benchmarks import race, stopping
 from benchmarks.hand_designed import CIFAR, FASHION
+from benchmarks.outcomes import load_outcomes
 from cellwright.genotype import Genotype
 from cellwright.results import RacedNetwork
 
@@ -62,3 +64,15 @@ def test_a_training_is_stopped_at_the_end_of_the_epoch_that_reaches_the_share(
 def test_what_was_left_is_compared_with_what_was_planned():
     left = stopping.Outcome(seconds=90, share=0.25, reached=0.3, stopped=0.89, planned=0.9)
     assert "| 90 | 30% | 89.00 | 90.00 | -1.00 |" in stopping.report([left])
+
+
+def test_a_plan_is_measured_once_for_all_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(race, "WORKSPACE", tmp_path)
+    plans, specs = (
+        race.plans_beside(tmp_path / "race.jsonl"),
+        [race.spec_of({"source": "digits"}, 0.2, seed) for seed in (0, 1)],
+    )
+    first = race.plan_of("digits", specs[0], plans)
+    assert race.plan_of("digits", specs[1], plans) == first
+    (stored,) = load_outcomes(plans, race.PlannedCell)
+    assert (stored.data, stored.seconds, stored.plan) == ("digits", 0.2, first)

@@ -115,7 +115,7 @@ def race_search(
     """
     assert isinstance(spec.strategy, RaceSection)
     if not (folder / Plan.FILE).exists():
-        _plan(spec, data, folder, progress).save(folder / Plan.FILE)
+        make_plan(spec, data, folder, progress).save(folder / Plan.FILE)
     plan = Plan.load(folder / Plan.FILE)
     objectives = build_objectives(spec.objectives)
     entrants = entrants_of((network.name, Candidate(genotype=network.genotype)) for network in plan.networks)
@@ -231,8 +231,8 @@ class _Racing(Exploration):
         self.progress.advance("race", round(100 * spent), 100, {**metrics, "minutes_left": left})
 
 
-def _plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Plan:
-    """Measure prices and size the networks."""
+def make_plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Plan:
+    """Measure prices and size the networks; the arguments are those of `race_search`."""
     section, seconds = spec.strategy, spec.budget.seconds or DEFAULT_SECONDS
     assert isinstance(section, RaceSection)
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
