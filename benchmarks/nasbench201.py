@@ -42,7 +42,7 @@ DATA_SETS = ("cifar10", "cifar100", "imagenet16-120")
 BUDGETS = (50, 150, 300)
 FINALISTS = {50: 3, 150: 7, 300: 15}
 """For each budget, how many finalists are scored once more; each takes a query."""
-STRATEGIES = ("random", "regularized-evolution", "local-search", "reinforce", "nsga2", "predictor")
+STRATEGIES = ("random", "regularized-evolution", "local-search", "reinforce", "tpe", "nsga2", "predictor")
 ACCURACY = Objective(metric="accuracy")
 LATENCY = Objective(metric="latency", direction="minimize")
 REPORT = Path("docs/benchmarks/nasbench201.md")

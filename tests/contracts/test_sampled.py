@@ -14,6 +14,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "regularized-evolution": {},
     "local-search": {"initial": 5},
     "reinforce": {},
+    "tpe": {"initial": 4},
     "predictor": {"initial": 8},
     "nsga2": {"population": 8},
     "my_package.strategies:HillClimbingSection": {},

@@ -64,6 +64,7 @@ STRATEGIES = Family(
         "regularized-evolution": "cellwright.strategies.sampled.regularized_evolution:RegularizedEvolutionSection",
         "local-search": "cellwright.strategies.sampled.local_search:LocalSearchSection",
         "reinforce": "cellwright.strategies.sampled.reinforce:ReinforceSection",
+        "tpe": "cellwright.strategies.sampled.tpe:TpeSection",
         "predictor": "cellwright.strategies.sampled.predictor:PredictorSection",
         "race": "cellwright.strategies.sampled.race:RaceSection",
         "nsga2": "cellwright.strategies.sampled.nsga2:Nsga2Section",

@@ -28,6 +28,7 @@ CELLS = CandidateSpace(NasBench201())
         ({"kind": "regularized-evolution"}, 80),
         ({"kind": "local-search"}, 80),
         ({"kind": "reinforce"}, 80),
+        ({"kind": "tpe"}, 60),
         ({"kind": "predictor"}, 30),
         ({"kind": "nsga2", "population": 8}, 40),
     ],
