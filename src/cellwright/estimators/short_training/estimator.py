@@ -43,12 +43,16 @@ class ShortTraining(Estimator):
             folder=folder,
             progress=progress,
         )
-        score = {} if training.score is None else {self.setting.task.objective: training.score}
+        scores = {} if training.score is None else self.scores(training.score, training.losses)
         return replace(
             evaluation,
             state="done" if training.pruned is None else "pruned",
-            metrics={**evaluation.metrics, **score},
+            metrics={**evaluation.metrics, **scores},
             curve=training.curve,
             seconds=training.seconds,
             reason=training.pruned,
         )
+
+    def scores(self, objective: float, losses: Sequence[float]) -> Mapping[str, float]:
+        """Return the metrics of a training from its last validation objective and the training loss of each epoch."""
+        return {self.setting.task.objective: objective}

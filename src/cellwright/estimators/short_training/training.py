@@ -34,6 +34,8 @@ class Training:
     """The task's validation objective after the last epoch; None if the training diverged."""
     curve: tuple[float, ...]
     """The validation objective after each epoch."""
+    losses: tuple[float, ...]
+    """The mean loss of the training batches in each epoch."""
     seconds: float
     pruned: str | None
     """Why the training was stopped early; None if it was not."""
@@ -79,6 +81,8 @@ def train_shortly(
     name = f"validation_{task.objective}"
     medians = _medians(earlier, fidelity, settings.median_stopping)
     curve: list[float] = []
+    losses: list[float] = []
+    score: float | None
     pruned = None
 
     def watch(network: nn.Module) -> dict[str, float]:
@@ -87,6 +91,7 @@ def train_shortly(
     try:
         for record in itertools.chain(tuple(training.history), training.epochs(watch)):
             curve.append(record.metrics[name])
+            losses.append(record.metrics["train_loss"])
             progress.advance("train", record.epoch, epochs, record.metrics)
             if record.epoch in medians and curve[-1] < medians[record.epoch] and record.epoch < epochs:
                 pruned = (
@@ -94,9 +99,12 @@ def train_shortly(
                     f"of earlier architectures, {medians[record.epoch]:.4f}"
                 )
                 break
+        score = curve[-1]
     except DivergedError as error:
-        return Training(score=None, curve=tuple(curve), seconds=training.seconds, pruned=str(error))
-    return Training(score=curve[-1], curve=tuple(curve), seconds=training.seconds, pruned=pruned)
+        score, pruned = None, str(error)
+    return Training(
+        score=score, curve=tuple(curve), losses=tuple(losses), seconds=training.seconds, pruned=pruned
+    )
 
 
 def _medians(earlier: Sequence[Evaluation], fidelity: Fidelity, least: int | None) -> dict[int, float]:
