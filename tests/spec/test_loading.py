@@ -69,7 +69,7 @@ def load(folder: Path, text: str, *overrides: str) -> SearchSpec:
             GOOD
             + "strategy: {kind: random}\nestimators: [{kind: zero-cost}]\nobjectives: [{metric: zero_cost}]\n"
             "runner: {kind: jobs}\nstore: {uri: 's3://a'}",
-            ["estimators must have short-training or tabular last for runner.kind jobs", "got zero-cost"],
+            ["such as short-training, for runner.kind jobs", "got zero-cost"],
         ),
         (GOOD + "runner: {kind: kattib}", ["runner.kind: must be one of", "did you mean 'katib'?"]),
         (GOOD + "store: {uri: bucket/nas}", ["store.uri: must be s3://BUCKET/PREFIX or an absolute path"]),

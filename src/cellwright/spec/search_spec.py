@@ -256,8 +256,8 @@ class SearchSpec(Section):
             )
         if self.has_trials and self.trial_estimator is None:
             raise ValueError(
-                f"estimators must have short-training or tabular last for runner.kind {self.runner.kind}: the others "
-                f"are estimated by the search itself, got {self.estimators[-1].kind}"
+                "estimators must have one that is measured in trials last, such as short-training, for runner.kind "
+                f"{self.runner.kind}: the others are estimated by the search itself, got {self.estimators[-1].kind}"
             )
         return self
 
