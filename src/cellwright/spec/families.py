@@ -75,6 +75,7 @@ ESTIMATORS: Family[EstimatorSection] = Family(
     EstimatorSection,  # type: ignore[type-abstract]
     {
         "short-training": "cellwright.estimators.short_training.section:ShortTrainingSection",
+        "training-speed": "cellwright.estimators.training_speed.section:TrainingSpeedSection",
         "shared-weights": "cellwright.estimators.shared_weights.section:SharedWeightsSection",
         "zero-cost": "cellwright.estimators.zero_cost.section:ZeroCostSection",
         "latency": "cellwright.estimators.latency.section:LatencySection",

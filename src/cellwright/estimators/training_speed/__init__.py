@@ -1,0 +1,1 @@
+"""Scores each architecture by how fast its training loss falls."""
