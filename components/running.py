@@ -57,7 +57,6 @@ def run(
     """
     with _process() as (progress, scratch):
         from cellwright.importing import load_object
-        from cellwright.report.page import html
         from cellwright.runners import step_place
         from cellwright.steps.running import run_step
         from cellwright.steps.stored import copy_light, owned, run_stored_step
@@ -75,8 +74,8 @@ def run(
                 folder = run_stored_step(declared, loaded, folders, place, progress, owner=run_id)
                 copy_light(folder, Path(output.path))
                 output.metadata["place"] = f"{loaded.store.uri}/{step_place(folder.name)}"
-            if page is not None and declared.page:
-                write_text(Path(page.path), html(load_object(declared.page)(folder, loaded.seed)))
+            if page is not None and declared.page and not workspace:  # no one sees that of a local run
+                write_text(Path(page.path), load_object(declared.page)(folder, loaded.seed))
             if metrics is not None and declared.metrics:
                 for name, value in load_object(declared.metrics)(folder).items():
                     metrics.log_metric(name, value)

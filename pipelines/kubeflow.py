@@ -89,7 +89,10 @@ class Kubeflow:
         self.host = connection.host or ""
         if connection.host is None:
             load_kubeconfig()
-        self._retry = Retry(_is_transient, seconds=FIRST_SECONDS, report=self._say_why, report_after=3)
+        self._retry_briefly = Retry(
+            _is_transient, seconds=FIRST_SECONDS, report=self._say_why, report_after=3
+        )
+        self._retry = self._retry_briefly
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.client = self._ask(
@@ -138,6 +141,7 @@ class Kubeflow:
             self.client._run_api.api_client.call_api,
             f"/apis/v1alpha1/runs/{run.run_id}/nodes/{node}/log",
             "GET",
+            retry=self._retry_briefly,  # a pod that has not started has no log
             auth_settings=["Bearer"],
             _preload_content=False,
         )
@@ -300,11 +304,13 @@ class Kubeflow:
         versions: Sequence[Any] = found.pipeline_versions or ()
         return str(versions[0].pipeline_version_id) if versions else None
 
-    def _ask(self, subject: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return KFP's response; temporary errors are retried for two minutes."""
+    def _ask(
+        self, subject: str, call: Callable[..., Any], *args: Any, retry: Retry | None = None, **kwargs: Any
+    ) -> Any:
+        """Return KFP's response; temporary errors are retried for two minutes by default."""
         try:
             with _silence():
-                return self._retry(call, *args, **kwargs)
+                return (retry or self._retry)(call, *args, **kwargs)
         except (kfp_server_api.ApiException, kfp_server_api.OpenApiException, CellwrightError) as error:
             raise CellwrightError(
                 f"Kubeflow Pipelines at {self.host}, {subject}: {_reason(error)}"

@@ -22,7 +22,7 @@ from kfp.local.config import LocalExecutionConfig
 
 from cellwright.errors import CellwrightError
 from cellwright.folders import claim
-from cellwright.progress import Progress
+from cellwright.progress import Progress, Update
 from cellwright.report.lines import INDENT, RUN_LOG, Advance, ErrorMessage, Message, read_line, show
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
@@ -120,7 +120,7 @@ class _Output(io.TextIOBase):
     def _take(self, line: str) -> None:
         printed = line.removeprefix(INDENT)
         match read_line(printed):
-            case Message() | Advance() as event:
+            case Message() | Advance() | Update() as event:
                 show(event, self._progress)
             case ErrorMessage(text):
                 self.problems.append(text)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from cellwright.folders import locked
 from cellwright.progress import Progress
+from cellwright.report.lines import RUN_LOG
 from cellwright.report.user_errors import naming
 from cellwright.spec import SearchSpec
+from cellwright.step_list import STEPS
 from cellwright.steps.keys import finished_folders
 
 
@@ -26,6 +28,7 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
             for step, folder in finished.items():
                 progress.log(f"{step}: reusing {folder}")
             return finished
+        progress.log(f"running {', '.join(STEPS)}; all output is in {workspace / RUN_LOG}")
         from cellwright_pipelines.local import run_pipeline
 
         return run_pipeline(spec, workspace, progress)

@@ -3,7 +3,7 @@ import io
 import pytest
 
 from cellwright import progress
-from cellwright.progress import EpochProgress
+from cellwright.progress import EpochProgress, TimeLeft
 from cellwright.report.lines import Advance, LineProgress, Message, read_line
 
 
@@ -53,7 +53,13 @@ def test_short_epochs_say_nothing_from_within_but_the_time_left_now_and_then(clo
     assert events == [Advance("train found", 5, 50, {"batch": 1, "batches": 2, "minutes_left": 1.5})]
 
 
-def test_lines_for_people_have_few_digits():
-    stream = io.StringIO()
-    LineProgress(stream, digits=4).advance("search", 1, 2, {"loss": 0.123456789, "params": 1234567})
-    assert stream.getvalue() == 'task="search" done=1 total=2 loss=0.1235 params=1234567.0\n'
+def test_the_time_left_follows_from_the_time_so_far_unless_it_is_known(clock: Clock):
+    left = TimeLeft()
+    assert left.add("search", 10, 40, {"loss": 0.5}) == {"loss": 0.5}  # resumed, at an unknown speed
+    clock.now += 30
+    assert left.add("search", 20, 40, {}) == {"minutes_left": 1.0}
+    assert left.add("search", 20, 40, {"minutes_left": 9.0}) == {"minutes_left": 9.0}
+    assert left.add("search", 40, 40, {}) == {}
+    assert left.add("search", 1, 40, {}) == {}  # another search
+    clock.now += 60
+    assert left.add("search", 11, 40, {}) == {"minutes_left": 2.9}

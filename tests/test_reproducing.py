@@ -1,7 +1,7 @@
 """What `cellwright reproduce` says of two runs; tests/test_whole_pipeline.py runs one again."""
 
+from cellwright.environment import environment, read_environment
 from cellwright.reproducing import Difference, Reproduction, _environments, _scores
-from cellwright.steps.environment import environment, read_environment
 from tests.report.results import EVALUATION
 
 

@@ -2,10 +2,25 @@
 
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 SECONDS_BETWEEN = 10.0
 """Minimum time between two reports within an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The state of a step of the run, or of a trial of a search."""
+
+    part: Literal["step", "trial"]
+    name: str
+    state: str
+    """Such as running, done or failed."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """What was measured; if empty, what was reported before is still valid."""
+    score: float | None = None
+    """By which trials are ranked, higher is better; if None, what was reported before is still valid."""
 
 
 class Progress(Protocol):
@@ -17,6 +32,9 @@ class Progress(Protocol):
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Report that `done` of `total` units of a task (such as epochs) are finished, with their metrics."""
 
+    def update(self, update: Update) -> None:
+        """Report the state of a step or a trial."""
+
 
 class Silent:
     """Discards all reports."""
@@ -26,6 +44,27 @@ class Silent:
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Discard the progress."""
+
+    def update(self, update: Update) -> None:
+        """Discard the state."""
+
+
+class TimeLeft:
+    """Estimates how long the rest of each task takes, from the time since its first report."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[float, int]] = {}
+
+    def add(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Return the metrics of a report with `minutes_left`, if they lack it and it is known."""
+        now = time.monotonic()
+        began, first = self._first.setdefault(task, (now, done))
+        if done < first:  # it was started again
+            self._first[task] = now, done
+        if "minutes_left" in metrics or not first < done < total:
+            return metrics
+        minutes = (now - began) / (done - first) * (total - done) / 60
+        return {**metrics, "minutes_left": round(minutes, 2)}
 
 
 class EpochProgress:

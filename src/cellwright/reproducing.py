@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from cellwright.data.manifest import MANIFEST, DataManifest
+from cellwright.environment import ENVIRONMENT, environment, read_environment
 from cellwright.errors import CellwrightError
 from cellwright.results import WEIGHTS, EvaluationResult, ModelScore, Result, SearchResult
 from cellwright.spec import SearchSpec, load_spec
-from cellwright.steps.environment import ENVIRONMENT, environment, read_environment
 from cellwright.steps.register import SPEC
 from cellwright.tensor_files import tensors_digest
 from cellwright.tracking import download_model_file, download_run_files, recorded_tags

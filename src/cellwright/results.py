@@ -254,6 +254,8 @@ class RacedNetwork(Result):
     """
     outcome: str
     """How the race ended for this network."""
+    curve: tuple[tuple[float, float], ...] = ()
+    """At each comparison, the share of the budget that the network had used, and its validation loss."""
 
 
 class RaceResult(Result):
@@ -332,6 +334,19 @@ class Decidedness(Result):
             )
 
 
+class TrialSummary(Result):
+    """One evaluation of a sampled search."""
+
+    name: str
+    state: str
+    reason: str | None = None
+    """Why it failed, was rejected or was stopped early."""
+    seconds: float = 0.0
+    metrics: dict[str, float] = {}
+    curve: tuple[float, ...] = ()
+    """The first objective's metric after each epoch."""
+
+
 class SearchResult(Result):
     """The result of a search."""
 
@@ -358,6 +373,8 @@ class SearchResult(Result):
     """None for strategies other than `race`."""
     front: tuple[FrontMember, ...] = ()
     """The Pareto front of a sampled search's finalists, sorted by the first objective, the best first."""
+    trials: tuple[TrialSummary, ...] = ()
+    """All evaluations of a sampled search, also those that were rejected or failed, and those on fresh seeds."""
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ COMMANDS = {
     "compile": ["--output", "--set", "-o", "SPEC"],
     "schema": [],
     "show": ["--json", "--runs", "GENOTYPE_OR_RUN"],
-    "watch": ["--runs", "RUN"],
+    "watch": ["--runs", *KUBEFLOW, "RUN"],
     "serve": [
         "--every",
         "--host",

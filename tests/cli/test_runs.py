@@ -6,7 +6,7 @@ import cellwright_pipelines
 from cellwright.folders import claimed
 from cellwright.genotype import Genotype
 from cellwright.report import writing
-from cellwright.report.lines import LineProgress
+from cellwright.report.live import PlainProgress
 from cellwright.steps import running
 from tests.report.results import EVALUATION, LINE, REGISTRATION, SEARCH
 
@@ -18,7 +18,7 @@ def asked(monkeypatch):
 
     def leave_results(spec, workspace, progress):
         calls.append((spec, workspace))
-        assert isinstance(progress, LineProgress)
+        assert isinstance(progress, PlainProgress)
         folders = {name: workspace / f"{name}-0123" for name in ("search", "evaluate", "register")}
         SEARCH.save(folders["search"] / "search.json")
         EVALUATION.save(folders["evaluate"] / "evaluation.json")

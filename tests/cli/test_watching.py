@@ -31,9 +31,9 @@ def test_a_run_is_followed_until_it_ends(cellwright, tmp_path: Path, monkeypatch
         process.stdin.flush()
         result = cellwright("watch", "runs/tiny")
     assert result.stdout.splitlines() == [
-        'task="search" done=1 total=2 accuracy=0.5',
-        'message="search: done"',
-        'message="error: no room"',
+        "search 1/2: accuracy 0.5",
+        "search: done",
+        "error: no room",
     ]
     assert not is_running(tmp_path / "runs" / "tiny")
 

@@ -9,6 +9,7 @@ import pytest
 from kfp.local.config import LocalExecutionConfig
 
 from cellwright.errors import CellwrightError
+from cellwright.progress import Update
 from cellwright.spec import Tracking, pack_spec, parse_spec, unpack_spec
 from cellwright_pipelines import local, run_locally
 from tests.pipelines.fake_steps import pipeline_saying
@@ -27,13 +28,19 @@ class Heard:
     def advance(self, task, done, total, metrics):
         self.events.append((task, done, total, dict(metrics)))
 
+    def update(self, update):
+        self.events.append(update)
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     def run_saying(word: str, workspace: Path = tmp_path / "fake") -> tuple[dict[str, Path], list[object]]:
         monkeypatch.setattr(local, "build_pipeline", lambda spec: pipeline_saying(word))
         heard = Heard()
-        return run_locally(SPEC, workspace, heard), heard.events
+        folders = run_locally(SPEC, workspace, heard)
+        first, *events = heard.events
+        assert str(first).startswith("running prepare, ") and str(first).endswith("/run.log")
+        return folders, events
 
     return run_saying
 
@@ -41,7 +48,8 @@ def run(tmp_path, monkeypatch):
 def test_the_steps_lines_reach_the_display_and_all_else_the_log(run, tmp_path, capfd):
     folders, events = run("well")
     assert folders == {"prepare": tmp_path / "fake" / "prepare-0123"}
-    assert events == ["word: well", ("prepare", 1, 2, {"loss": 0.5}), "pipeline: succeeded"]
+    trial = Update("trial", "3", "done", {"loss": 0.5}, -0.5)
+    assert events == ["word: well", ("prepare", 1, 2, {"loss": 0.5}), trial, "pipeline: succeeded"]
     log = (tmp_path / "fake" / "run.log").read_text()
     assert "words of a library" in log and "Executing task" in log
     assert capfd.readouterr() == ("", "")

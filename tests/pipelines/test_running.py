@@ -8,8 +8,9 @@ from kfp import dsl
 
 from cellwright.errors import DataError
 from cellwright.files import write_text
+from cellwright.progress import Update
 from cellwright.report.lines import ErrorMessage, Message, read_line
-from cellwright.report.page import evaluate_metrics, evaluate_page, html
+from cellwright.report.page import evaluate_metrics, evaluate_page
 from cellwright.spec import StoreSection, pack_spec, parse_spec
 from cellwright.steps import prepare
 from cellwright.stores import open_store
@@ -36,7 +37,9 @@ def artifact(path: Path) -> dsl.Artifact:
 
 
 def printed(capfd) -> list[object]:
-    return [read_line(line) for line in capfd.readouterr().out.splitlines()]
+    """Return the events that were printed, without the states of steps."""
+    events = map(read_line, capfd.readouterr().out.splitlines())
+    return [event for event in events if not isinstance(event, Update)]
 
 
 def test_the_finished_folder_is_the_artifact(first_step, tmp_path, capfd):
@@ -122,8 +125,8 @@ def test_scores_reach_the_page_of_kfp(tmp_path: Path):
     metrics = evaluate_metrics(tmp_path)
     assert metrics["found_test_accuracy"] == 0.985
     assert metrics["num_test_examples"] == 359
-    page = html(evaluate_page(tmp_path, 3))
-    assert "On the test split: 359 examples, one seed (3)" in page
+    page = evaluate_page(tmp_path, 3)
+    assert "On 359 test examples, which nothing else has seen; seed 3." in page
     confusion = dsl.ClassificationMetrics()
     publish_confusion(artifact(tmp_path), confusion)
     assert confusion.metadata["confusionMatrix"] == {

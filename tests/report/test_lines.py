@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellwright.progress import Update
 from cellwright.report.lines import (
     Advance,
     ErrorMessage,
@@ -27,6 +28,14 @@ events = st.one_of(
         total=st.integers(0, 10**9),
         metrics=st.dictionaries(metric_names, st.floats(allow_nan=False)),
     ),
+    st.builds(
+        Update,
+        st.sampled_from(["step", "trial"]),
+        texts,
+        texts,
+        st.dictionaries(metric_names, st.floats(allow_nan=False)),
+        st.none() | st.floats(allow_nan=False),
+    ),
 )
 
 
@@ -48,6 +57,8 @@ def test_people_can_read_the_lines():
     metrics = {"train_loss": 0.5, "validation_accuracy": 0.75}
     expected = 'task="search" done=3 total=20 train_loss=0.5 validation_accuracy=0.75'
     assert write_line(Advance("search", 3, 20, metrics)) == expected
+    expected = 'trial="3" state="done" score=-0.5 loss=0.5'
+    assert write_line(Update("trial", "3", "done", {"loss": 0.5}, -0.5)) == expected
 
 
 @pytest.mark.parametrize(
@@ -67,6 +78,8 @@ def test_people_can_read_the_lines():
         'task="search" done=1 total=2 loss=0.5  accuracy=1.0',
         'task="search" done=1 total=2 loss=0x10',
         'task="search" done=1 total=2 loss=0.5 and more',
+        'trial="3" state="done"',
+        'epoch="3" state="done" score=none',
     ],
 )
 def test_other_lines_are_left_alone(line):
@@ -75,7 +88,7 @@ def test_other_lines_are_left_alone(line):
 
 def test_a_metric_name_that_a_line_cannot_hold_is_refused():
     with pytest.raises(ValueError, match=r"must match .*, got 'val acc'"):
-        Advance("search", 1, 2, {"val acc": 0.5})
+        write_line(Advance("search", 1, 2, {"val acc": 0.5}))
 
 
 def test_progress_is_written_line_by_line():

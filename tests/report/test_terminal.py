@@ -1,4 +1,4 @@
-"""Names of files and networks are text, on pages and terminals."""
+"""Names of files and networks are text on terminals."""
 
 import io
 
@@ -8,11 +8,8 @@ from rich.text import Text
 
 from cellwright.errors import CellwrightError
 from cellwright.report.live import LiveProgress
-from cellwright.report.page import html
-from cellwright.report.summary import summarise
 from cellwright.report.terminal import PlainConsole
 from cellwright.report.user_errors import explain
-from tests.report.results import EVALUATION
 
 LINK = '[link="onmouseover=alert(document.domain)]photos.npz'
 TITLE = "\x1b]0;OWNED\x07"
@@ -29,17 +26,6 @@ def shown(renderable) -> str:
     file = io.StringIO()
     PlainConsole(file=file, width=200, force_terminal=True).print(renderable)
     return file.getvalue()
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_page_shows_markup_as_text(name: str):
-    table = Table(name, title=name, caption=name)
-    table.add_row(name)
-    for page in (html(table), html(Text(name)), html(name)):
-        body = page.partition("<body>")[2]
-        assert not any(part in body for part in ("<svg", "<script", "<a ", "\x1b", "\x07", "\x9b", "\u202e"))
-    device = EVALUATION.model_copy(update={"device": name})
-    assert "<svg" not in html(summarise(seed=0, evaluation=device))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

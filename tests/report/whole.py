@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from cellwright.data.prepared import PreparedData
-from cellwright.report.html import calibration, pictures
+from cellwright.report.html import balance, calibration, pictures
 from cellwright.report.html.page import render
 from cellwright.report.run_report import RunReport
-from cellwright.results import EpochRecord, SearchResult
+from cellwright.results import EpochRecord, SearchResult, TrialSummary
 from cellwright.tasks.base import read_task
+from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.sources.npz import NpzSection
 from cellwright.tasks.preparing import prepare
 from tests.report.results import FOUND
@@ -31,14 +32,27 @@ def whole_page(run: RunReport, folder: Path) -> str:
     task = read_task(data.manifest.task)
     outputs = torch.randn(NUM_TEST, CLASSES, generator=torch.Generator().manual_seed(0))
     outputs[torch.arange(NUM_TEST), data.test.targets] += 3
+    augmentation = ImagesSection(task="images", rotate=20, shift=0.1)
     more = [
         *calibration.sections(task, outputs, data.test.targets),
-        *pictures.samples(task, data),
         *pictures.mistakes(task, data, outputs),
+        *balance.sections(task, data),
+        *pictures.samples(task, data, augmentation),
     ]
     history = tuple(
         EpochRecord(epoch=n, metrics={"accuracy": n % 17 / 17, "best_accuracy": min(1.0, n / 100)})
         for n in range(1, NUM_TRIALS + 1)
     )
-    search = SearchResult(genotype=FOUND, score=0.9, seconds=9.0, history=history)
+    trials = tuple(
+        TrialSummary(
+            name=str(n),
+            state="done" if n % 5 else "pruned",
+            reason=None if n % 5 else "latency must be at most 3 ms, got 3.2",
+            seconds=n / 10,
+            metrics={"accuracy": n % 17 / 17} if n % 5 else {},
+            curve=tuple(n % 17 / 17 * epoch / 10 for epoch in range(1, 11 if n % 5 else 4)),
+        )
+        for n in range(NUM_TRIALS)
+    )
+    search = SearchResult(genotype=FOUND, score=0.9, seconds=9.0, history=history, trials=trials)
     return render(run.model_copy(update={"search": search}), more)

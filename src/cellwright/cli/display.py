@@ -10,8 +10,7 @@ from rich.console import RenderableType
 
 from cellwright.progress import Progress
 from cellwright.report.latest import LatestRun
-from cellwright.report.lines import LineProgress
-from cellwright.report.live import LiveProgress
+from cellwright.report.live import LiveProgress, NotebookProgress, PlainProgress
 from cellwright.report.summary import summarise
 from cellwright.report.terminal import PlainConsole, visible
 from cellwright.results import EvaluationResult, RegistrationResult, Result, SearchResult
@@ -22,14 +21,23 @@ _PIPE_WIDTH = 120
 
 
 @contextmanager
-def progress_display() -> Iterator[Progress]:
-    """Give a live display on a terminal, lines elsewhere; keeps to it when standard output is redirected."""
+def progress_display(*, has_clock: bool = True) -> Iterator[Progress]:
+    """Give a live display on a terminal or in a notebook, short lines elsewhere.
+
+    It keeps to that when standard output is redirected.
+
+    Args:
+        has_clock: whether lines begin with the time since the start.
+    """
     console = PlainConsole(file=sys.stdout)
-    if console.is_terminal:
+    if console.is_jupyter:
+        with NotebookProgress() as notebook:
+            yield notebook
+    elif console.is_terminal:
         with LiveProgress(console) as live:
             yield live
     else:
-        yield LineProgress(sys.stdout, digits=4)
+        yield PlainProgress(sys.stdout, has_clock=has_clock)
 
 
 class RunResults(TypedDict):

@@ -10,12 +10,11 @@ import typer
 
 from cellwright.cli import options
 from cellwright.cli.connecting import with_kubeflow
+from cellwright.cli.following import follow_run, log_of
 from cellwright.cli.loading import load
 
 if TYPE_CHECKING:
-    from cellwright.runners.kubernetes.step_pods import StepPods
     from cellwright_pipelines.kubeflow import Kubeflow
-    from cellwright_pipelines.records import PipelineRun
 
 Run = Annotated[
     str, typer.Argument(metavar="RUN", show_default=False, help="Id of a run, as submit and runs print it.")
@@ -25,7 +24,6 @@ Name = Annotated[
 ]
 Connect = Callable[[], "Kubeflow"]
 """Returns the client that the options describe (`with_kubeflow`)."""
-LOG_LINES = 20
 
 
 def add_to(app: typer.Typer) -> None:
@@ -87,7 +85,7 @@ def status(
         raise CellwrightError("--follow and --json exclude each other")
     kubeflow = connect()
     if follow:
-        _follow(kubeflow, run)
+        follow_run(kubeflow, run)
         return
     found = kubeflow.run(run)
     if as_json:
@@ -115,7 +113,7 @@ def logs(
     if step not in TASKS:
         raise CellwrightError(f"step must be one of {', '.join(TASKS)}, got {step!r}")
     kubeflow = connect()
-    text = _log(kubeflow, kubeflow.run(run), step)
+    text = log_of(kubeflow, kubeflow.run(run), step)
     if not text:
         raise CellwrightError(
             f"there is no log of {step}: it has not started, or its pod is gone and KFP kept nothing"
@@ -257,90 +255,4 @@ def _name(spec: str) -> str:
 def _begin(kubeflow: "Kubeflow", run_id: str, follow: bool) -> None:
     typer.echo(f"run {run_id} {kubeflow.link(run_id)}".rstrip())
     if follow:
-        _follow(kubeflow, run_id)
-
-
-def _follow(kubeflow: "Kubeflow", run_id: str) -> None:
-    """Print each change of a step's state; raise where the run did not succeed, with the cause of what failed."""
-    from cellwright.errors import CellwrightError
-
-    told: dict[str, str] = {}
-    pods = _pods(kubeflow, run_id)
-    for run in kubeflow.follow(run_id):
-        for step, state in run.steps.items():
-            is_at_work = state.state in ("RUNNING", "PENDING")
-            problem = _problem(pods, step) if pods and state.state == "RUNNING" else None
-            after = "" if is_at_work else f" after {state.seconds:.0f} s"
-            line = f"{state.state.lower()}{after}" if problem is None else problem
-            if told.get(step) != line and state.state != "PENDING":
-                told[step] = line
-                typer.echo(f"{step}: {line}")
-    if run.state == "SUCCEEDED":
-        _conclude(kubeflow, run)
-        typer.echo(f"succeeded: {run.name}")
-        return
-    if run.state == "CANCELED":
-        raise CellwrightError(f"run {run_id} was stopped")
-    reasons = [
-        f"{step}: {_cause(_log(kubeflow, run, step))}"
-        for step, state in run.steps.items()
-        if state.state == "FAILED"
-    ]
-    raise CellwrightError("\n".join([f"run {run_id} {run.state.lower()}", *reasons]))
-
-
-def _conclude(kubeflow: "Kubeflow", run: "PipelineRun") -> None:
-    """Print the scores of all networks, and where the model is, as the steps' logs have them."""
-    from cellwright.report.lines import messages_of
-    from cellwright.report.terminal import visible
-
-    for step in ("evaluate", "register"):
-        for message in messages_of(_log(kubeflow, run, step), step):
-            typer.echo(visible(message))
-
-
-def _problem(pods: "StepPods", step: str) -> str | None:
-    """Return what keeps a step from running, as far as its pods can be seen right now."""
-    from cellwright.errors import CellwrightError
-
-    try:
-        return pods.problem(step)
-    except CellwrightError:
-        return None
-
-
-def _cause(log: str) -> str:
-    """Return the error in a log, or its last lines."""
-    from cellwright.report.lines import last_error
-
-    last_lines = "\n".join(log.strip().splitlines()[-LOG_LINES:])
-    return last_error(log) or last_lines or "there is no log: its pod never ran, or is gone"
-
-
-def _log(kubeflow: "Kubeflow", run: "PipelineRun", step: str) -> str:
-    """Return a step's log from KFP, or from its pod where KFP gives none and the kubeconfig reaches it."""
-    from cellwright.errors import CellwrightError
-
-    text: str = kubeflow.step_log(run, step)
-    if text:
-        return text
-    try:
-        pods = _pods(kubeflow, run.run_id)
-        return pods.log(step) if pods else ""
-    except CellwrightError as error:
-        return f"the log cannot be read: {error}"
-
-
-def _pods(kubeflow: "Kubeflow", run_id: str) -> "StepPods | None":
-    """Return the pods of a run, if this may look at them."""
-    from cellwright.errors import CellwrightError
-    from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster
-    from cellwright.runners.kubernetes.step_pods import StepPods
-
-    try:
-        cluster = Cluster(kubeflow.namespace or "kubeflow", lambda reason: None, seconds=COMMAND_SECONDS)
-        pods = StepPods(cluster, run_id)
-        pods.problem("prepare")
-    except CellwrightError:
-        return None
-    return pods
+        follow_run(kubeflow, run_id)

@@ -2,6 +2,8 @@
 
     message="search: epoch 3 is the best so far"
     task="search" done=3 total=20 train_loss=0.512 validation_accuracy=0.91
+    step="search" state="running" score=none
+    trial="resnet" state="done" score=0.91 accuracy=0.91
     error="digits.npz: the archive must hold an array 'images'"
 
 The parent of a local run parses the lines of its child processes, to show them live. `write_line` and `read_line` are
@@ -14,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from cellwright.progress import Progress
+from cellwright.progress import Progress, TimeLeft, Update
 
 RUN_LOG = "run.log"
 """The file in a workspace with all output of its latest run."""
@@ -25,6 +27,9 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_.|/-]*"
 _NUMBER = r"-?(?:[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|inf)|nan"
 _TEXT_LINE = re.compile(rf"(message|error)=({_STRING})")
 _ADVANCE_LINE = re.compile(rf"task=({_STRING}) done=([0-9]+) total=([0-9]+)((?: {_NAME}=(?:{_NUMBER}))*)")
+_UPDATE_LINE = re.compile(
+    rf"(step|trial)=({_STRING}) state=({_STRING}) score=(none|{_NUMBER})((?: {_NAME}=(?:{_NUMBER}))*)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,8 @@ class Advance:
     total: int
     metrics: Mapping[str, float] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name in self.metrics:
-            if not re.fullmatch(_NAME, name):
-                raise ValueError(f"a metric's name must match {_NAME}, got {name!r}")
 
-
-Event = Message | ErrorMessage | Advance
+Event = Message | ErrorMessage | Advance | Update
 
 
 def write_line(event: Event) -> str:
@@ -67,8 +67,10 @@ def write_line(event: Event) -> str:
         case ErrorMessage(text):
             return f"error={_quote(text)}"
         case Advance(task, done, total, metrics):
-            values = "".join(f" {name}={float(value)!r}" for name, value in metrics.items())
-            return f"task={_quote(task)} done={done} total={total}{values}"
+            return f"task={_quote(task)} done={done} total={total}{_spell(metrics)}"
+        case Update(part, name, state, metrics, score):
+            number = "none" if score is None else repr(float(score))
+            return f"{part}={_quote(name)} state={_quote(state)} score={number}{_spell(metrics)}"
 
 
 def read_line(line: str) -> Event | None:
@@ -78,12 +80,16 @@ def read_line(line: str) -> Event | None:
             words = json.loads(text[2])
             return Message(words) if text[1] == "message" else ErrorMessage(words)
         if advance := _ADVANCE_LINE.fullmatch(line):
-            metrics = (metric.split("=") for metric in advance[4].split())
             return Advance(
-                json.loads(advance[1]),
-                int(advance[2]),
-                int(advance[3]),
-                {name: float(value) for name, value in metrics},
+                json.loads(advance[1]), int(advance[2]), int(advance[3]), _read_metrics(advance[4])
+            )
+        if update := _UPDATE_LINE.fullmatch(line):
+            return Update(
+                "step" if update[1] == "step" else "trial",
+                json.loads(update[2]),
+                json.loads(update[3]),
+                _read_metrics(update[5]),
+                None if update[4] == "none" else float(update[4]),
             )
     except json.JSONDecodeError:
         return None
@@ -91,7 +97,7 @@ def read_line(line: str) -> Event | None:
 
 
 def show(event: Event, progress: Progress) -> None:
-    """Pass on a message or an advance; an error is shown as a message."""
+    """Pass on an event; an error is shown as a message."""
     match event:
         case Message(text):
             progress.log(text)
@@ -99,6 +105,8 @@ def show(event: Event, progress: Progress) -> None:
             progress.log(f"error: {text}")
         case Advance(task, done, total, metrics):
             progress.advance(task, done, total, metrics)
+        case Update():
+            progress.update(event)
 
 
 def last_error(log: str) -> str | None:
@@ -114,16 +122,11 @@ def messages_of(log: str, step: str) -> list[str]:
 
 
 class LineProgress:
-    """Writes every event as a line immediately.
+    """Writes every event as a line immediately."""
 
-    Args:
-        stream: the output stream.
-        digits: significant digits of fractional metrics; all by default.
-    """
-
-    def __init__(self, stream: TextIO, digits: int | None = None) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._digits = digits
+        self._time_left = TimeLeft()
 
     def log(self, message: str) -> None:
         """Write a message of one line."""
@@ -134,17 +137,27 @@ class LineProgress:
         self._write(ErrorMessage(problem))
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Write the progress of a task."""
-        if self._digits is not None:
-            metrics = {
-                name: value if float(value).is_integer() else float(f"{value:.{self._digits}g}")
-                for name, value in metrics.items()
-            }
-        self._write(Advance(task, done, total, metrics))
+        """Write the progress of a task, with the time left."""
+        self._write(Advance(task, done, total, self._time_left.add(task, done, total, metrics)))
+
+    def update(self, update: Update) -> None:
+        """Write the state of a step or a trial."""
+        self._write(update)
 
     def _write(self, event: Event) -> None:
         self._stream.write(write_line(event) + "\n")
         self._stream.flush()
+
+
+def _spell(metrics: Mapping[str, float]) -> str:
+    for name in metrics:
+        if not re.fullmatch(_NAME, name):
+            raise ValueError(f"a metric's name must match {_NAME}, got {name!r}")
+    return "".join(f" {name}={float(value)!r}" for name, value in metrics.items())
+
+
+def _read_metrics(text: str) -> dict[str, float]:
+    return {name: float(value) for name, value in (metric.split("=") for metric in text.split())}
 
 
 def _quote(text: str) -> str:

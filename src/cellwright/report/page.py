@@ -1,45 +1,46 @@
-"""Visualisations of a step in KFP: the terminal's tables as HTML, and metrics."""
+"""Visualisations of a step in KFP: the sections of the report that the step has results for, and metrics."""
 
-import io
 from pathlib import Path
+from typing import Any
 
-from rich.console import RenderableType
-from rich.table import Table
-
+from cellwright import __version__
 from cellwright.data import DataManifest
-from cellwright.report.summary import summarise
-from cellwright.report.terminal import PlainConsole
+from cellwright.report.html.page import render
+from cellwright.report.latest import REPORT
+from cellwright.report.run_report import RunReport, answer, data_facts
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult, TrainingResult
-from cellwright.tasks.base import read_task
-
-WIDTH = 120
 
 
-def html(shown: RenderableType) -> str:
-    """Return an HTML page with the same content as on the terminal."""
-    console = PlainConsole(file=io.StringIO(), record=True, width=WIDTH)
-    console.print(shown)
-    return console.export_html()
+def prepare_page(folder: Path, seed: int) -> str:
+    """Return the page of the data."""
+    facts = data_facts(DataManifest.load(folder))
+    return _page(folder, seed, f"The data is prepared: {facts['task']}.", **facts)
 
 
-def prepare_page(folder: Path, seed: int) -> RenderableType:
-    """Return the table of splits."""
-    return _splits(DataManifest.load(folder))
+def search_page(folder: Path, seed: int) -> str:
+    """Return the page of the search."""
+    search = SearchResult.load(folder / SearchResult.FILE)
+    found = "The search has ended." if search.score is None else f"The search found {search.score:.4f}."
+    return _page(folder, seed, search.race.sentence if search.race else found, search=search)
 
 
-def search_page(folder: Path, seed: int) -> RenderableType:
-    """Return the found cells."""
-    return summarise(seed=seed, search=SearchResult.load(folder / SearchResult.FILE))
+def evaluate_page(folder: Path, seed: int) -> str:
+    """Return the page of the scores."""
+    evaluation = EvaluationResult.load(folder / EvaluationResult.FILE)
+    return _page(folder, seed, answer(evaluation), evaluation=evaluation)
 
 
-def evaluate_page(folder: Path, seed: int) -> RenderableType:
-    """Return the table of scores."""
-    return summarise(seed=seed, evaluation=EvaluationResult.load(folder / EvaluationResult.FILE))
+def register_page(folder: Path, seed: int) -> str:
+    """Return the report of the whole run; where only a finished step's JSON files are, what was registered."""
+    if (folder / REPORT).exists():
+        return (folder / REPORT).read_text(encoding="utf-8")
+    registration = RegistrationResult.load(folder / RegistrationResult.FILE)
+    return _page(folder, seed, f"Registered as {registration.uri}.", registration=registration)
 
 
-def register_page(folder: Path, seed: int) -> RenderableType:
-    """Return the location of the model."""
-    return summarise(seed=seed, registration=RegistrationResult.load(folder / RegistrationResult.FILE))
+def _page(folder: Path, seed: int, sentence: str, **results: Any) -> str:
+    step = folder.name.partition("-")[0]
+    return render(RunReport(name=step, seed=seed, version=__version__, answer=sentence, **results))
 
 
 def search_metrics(folder: Path) -> dict[str, float]:
@@ -74,18 +75,3 @@ def evaluate_metrics(folder: Path) -> dict[str, float]:
 
 def _last(result: TrainingResult) -> dict[str, float]:
     return result.history[-1].metrics if result.history else {}
-
-
-def _splits(manifest: DataManifest) -> Table:
-    types = ", ".join(f"{name} {form.dtype}" for name, form in manifest.inputs.items())
-    table = Table(
-        title=f"{manifest.source}: {read_task(manifest.task).summary} ({types})",
-        caption=f"Content {manifest.content_hash}",
-        title_justify="left",
-        caption_justify="left",
-    )
-    table.add_column("split")
-    table.add_column("examples", justify="right")
-    for split, size in manifest.split_sizes.items():
-        table.add_row(split, str(size))
-    return table

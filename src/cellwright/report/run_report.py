@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from cellwright.data import DataManifest
 from cellwright.report.latest import LatestRun
@@ -34,7 +34,13 @@ class RunReport(Result):
     source: str | None = None
     task: str | None = None
     split_sizes: dict[str, int] = {}
+    inputs: dict[str, str] = {}
+    """Type and shape of each input."""
+    duplicates: dict[str, int] = {}
+    """How many examples are in two splits, and how many were dropped."""
     content_hash: str | None = None
+    environment: dict[str, str] = {}
+    """Facts about the machine and versions of packages, of the step that registered the model."""
     search: SearchResult | None = None
     trainings: tuple[TrainingResult, ...] = ()
     """Trainings of the found network and of its baselines."""
@@ -70,10 +76,7 @@ class RunReport(Result):
             seed=seed,
             version=records["prepare"].version,
             answer=answer(evaluation, search.race if search else None),
-            source=manifest.source,
-            task=read_task(manifest.task).summary,
-            split_sizes=dict(manifest.split_sizes),
-            content_hash=manifest.content_hash,
+            **data_facts(manifest),
             search=search,
             trainings=tuple(
                 TrainingResult.load(path)
@@ -97,6 +100,18 @@ class RunReport(Result):
             key=lambda score: score.metrics[objective].value,
             reverse=True,
         )
+
+
+def data_facts(manifest: DataManifest) -> dict[str, Any]:
+    """Return what a report says of prepared data."""
+    return {
+        "source": manifest.source,
+        "task": read_task(manifest.task).summary,
+        "split_sizes": dict(manifest.split_sizes),
+        "inputs": {name: f"{form.dtype} {list(form.shape)}" for name, form in manifest.inputs.items()},
+        "duplicates": {name: number for name, number in manifest.duplicates.model_dump().items() if number},
+        "content_hash": manifest.content_hash,
+    }
 
 
 def answer(evaluation: EvaluationResult | None, race: RaceResult | None = None) -> str:

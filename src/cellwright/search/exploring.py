@@ -2,15 +2,15 @@
 
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cellwright.candidate import Candidate
 from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation, without_incomparable
-from cellwright.progress import Progress
+from cellwright.progress import Progress, Update
 from cellwright.runners import REQUEST, RESULT, Key, Runner
-from cellwright.search.journal import EVALUATIONS, EvaluationJournal, finished
+from cellwright.search.journal import EVALUATIONS, EvaluationJournal, evaluation_name, finished
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest, trial_folder, trial_seed
 from cellwright.search.window import Window
@@ -176,6 +176,7 @@ class Exploration:
         folder.mkdir(exist_ok=True)
         with_curves = tuple(e for e in earlier if e.curve)
         self.request(evaluation, with_curves, folder).save(folder / REQUEST)
+        self.progress.update(Update("trial", self.name(evaluation), "running"))
         runner.start((evaluation.number, evaluation.repeat), folder, evaluation)
 
     def request(self, evaluation: Evaluation, earlier: tuple[Evaluation, ...], folder: Path) -> TrialRequest:
@@ -185,9 +186,18 @@ class Exploration:
     def keep(self, evaluation: Evaluation, folder: Path) -> None:  # noqa: B027 - most leave nothing
         """Keep files of a trial that later trials need, before its folder is deleted."""
 
-    def show(self, evaluation: Evaluation, metrics: Mapping[str, float]) -> None:
-        """Report the progress of the search after a trial."""
-        num_done = self._num_started - self._trials.num_running
+    def name(self, evaluation: Evaluation) -> str:
+        """Return how the trial of an evaluation is named where people see it."""
+        return evaluation_name(evaluation.number, evaluation.repeat)
+
+    def show(self, evaluation: Evaluation) -> None:
+        """Report the progress of the search after a trial, with the best score so far."""
+        if evaluation.repeat:
+            return
+        objective, num_done = self.strategy.objectives[0], self._num_started - self._trials.num_running
+        scored = [e.metrics for e in (*self.done, evaluation) if e.state == "done" and not e.repeat]
+        best = max(scored, key=objective.score, default=None)
+        metrics = {} if best is None else {f"best_{objective.metric}": best[objective.metric]}
         self.progress.advance("search", num_done, self.spec.budget.evaluations, metrics)
 
     def _learn(self, ended: Iterable[tuple[Key, Evaluation]]) -> None:
@@ -214,14 +224,19 @@ class Exploration:
     def _end(self, evaluation: Evaluation) -> None:
         self.journal.add(evaluation)
         self._note_end(evaluation)
-        metrics = (
-            {o.metric: evaluation.metrics[o.metric] for o in self.strategy.objectives}
-            if evaluation.state == "done"
-            else {}
-        )
-        if evaluation.repeat == 0:
-            self.show(evaluation, metrics)
+        self.show(evaluation)
 
     def _note_end(self, evaluation: Evaluation) -> None:
         failure = str(evaluation.reason) if evaluation.state == "failed" else None
         self._trials.end((evaluation.number, evaluation.repeat), evaluation, failure=failure)
+        objectives = self.strategy.objectives
+        measured = evaluation.state == "done"
+        self.progress.update(
+            Update(
+                "trial",
+                self.name(evaluation),
+                evaluation.state,
+                {o.metric: evaluation.metrics[o.metric] for o in objectives} if measured else {},
+                objectives[0].score(evaluation.metrics) if measured else None,
+            )
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, EvaluationLine, Objective
 from cellwright.files import reason_of
-from cellwright.results import EpochRecord
+from cellwright.results import EpochRecord, TrialSummary
 
 EVALUATIONS = "evaluations.jsonl"
 TUNING = "tuning"
@@ -53,6 +53,26 @@ def history_of(evaluations: Iterable[Evaluation], objective: Objective) -> tuple
         metrics = {**evaluation.metrics, f"best_{objective.metric}": best.metrics[objective.metric]}
         records.append(EpochRecord(epoch=evaluation.number + 1, metrics=metrics))
     return tuple(records)
+
+
+def evaluation_name(number: int, repeat: int) -> str:
+    """Return how people are shown the name of an evaluation."""
+    return f"{number}, fresh seed {repeat}" if repeat else str(number)
+
+
+def summaries_of(entries: Entries) -> tuple[TrialSummary, ...]:
+    """Return a summary of each evaluation, sorted by number."""
+    return tuple(
+        TrialSummary(
+            name=evaluation_name(number, repeat),
+            state=evaluation.state,
+            reason=evaluation.reason,
+            seconds=evaluation.seconds,
+            metrics=dict(evaluation.metrics),
+            curve=evaluation.curve,
+        )
+        for (number, repeat), evaluation in sorted(entries.items())
+    )
 
 
 class EvaluationJournal:

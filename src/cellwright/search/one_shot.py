@@ -6,7 +6,7 @@ from pathlib import Path
 from cellwright.errors import CellwrightError, DivergedError
 from cellwright.evaluation import load_evaluation
 from cellwright.katib.settings import SearchSettings
-from cellwright.progress import Progress
+from cellwright.progress import Progress, Update
 from cellwright.results import SearchResult
 from cellwright.runners import FOUND, REQUEST, RESULT, runner_class
 from cellwright.search.supernet_training import train_supernet
@@ -47,9 +47,12 @@ def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Sea
     found: dict[int, SearchResult] = {}
     failures: list[CellwrightError] = []
     for number, place in enumerate(folders):
+        _show(spec, number, "running", progress)
         try:
             found[number] = train_supernet(of_seed(spec, number), data, place, progress)
+            _show(spec, number, "done", progress, found[number].score)
         except DivergedError as error:
+            _show(spec, number, "diverged", progress)
             failures.append(DivergedError(f"{_named(spec, number)}: {error}"))
             progress.log(str(failures[-1]))
             continue
@@ -81,9 +84,10 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
         else:
             found[number] = SearchResult.load(place / FOUND)
             found[number].save(seed_result(folder, number))
-            metrics = {f"validation_{spec.augment.objective}": found[number].score or 0.0}
-            progress.advance("search", len(found), spec.budget.seeds, metrics)
+            _show(spec, number, "done", progress, found[number].score)
+            progress.advance("search", len(found), spec.budget.seeds, {})
         if number not in found:
+            _show(spec, number, "failed", progress)
             progress.log(str(failures[-1]))
         trials.end(outcome.key, None, failure=outcome.failure and str(failures[-1]))
 
@@ -96,12 +100,20 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
             place.mkdir(exist_ok=True)
             TrialRequest.of(of_seed(spec, number), data).save(place / REQUEST)
             trials.start((number, 0))
+            _show(spec, number, "running", progress)
             runner.start((number, 0), place)
         for _ in trials.drain():
             pass
     finally:
         runner.stop()
     return found, failures
+
+
+def _show(spec: SearchSpec, number: int, state: str, progress: Progress, score: float | None = None) -> None:
+    """Show the state of the search with this index, if there are several."""
+    if spec.budget.seeds > 1:
+        metrics = {} if score is None else {f"validation_{spec.augment.objective}": score}
+        progress.update(Update("trial", f"seed {number}", state, metrics, score))
 
 
 def _named(spec: SearchSpec, number: int) -> str:

@@ -3,13 +3,14 @@
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
+from types import MappingProxyType
 
 from cellwright.candidate import Candidate
 from cellwright.data.prepared import PreparedData
@@ -18,9 +19,9 @@ from cellwright.estimators.base import Setting, build_estimator
 from cellwright.evaluation import Evaluation, Suggestion, build_objectives
 from cellwright.files import atomic_path
 from cellwright.genotype import Genotype, GenotypeLine
-from cellwright.progress import Progress
+from cellwright.progress import Progress, Update
 from cellwright.results import RacedNetwork, RaceResult, Result, SearchResult
-from cellwright.runners import SLICE, START, Runner, runner_class
+from cellwright.runners import SLICE, START, Key, Runner, runner_class
 from cellwright.search.exploring import Exploration
 from cellwright.search.in_this_process import InThisProcess
 from cellwright.search.journal import history_of
@@ -173,6 +174,8 @@ class _Racing(Exploration):
 
     plan: Plan
     strategy: Race
+    _dropped: Mapping[str, int] = MappingProxyType({})
+    """Who was dropped, as far as it was shown."""
 
     def explore(self) -> None:
         """Train slices until the race is over."""
@@ -224,11 +227,22 @@ class _Racing(Exploration):
         if (folder / SLICE).exists():
             os.replace(folder / SLICE, self.checkpoint_of(evaluation.candidate))
 
-    def show(self, evaluation: Evaluation, metrics: Mapping[str, float]) -> None:
-        """Show how much of the budget is spent, and the minutes that are left of it with the final training."""
+    def name(self, evaluation: Evaluation) -> str:
+        """Return the name of the network."""
+        return self.plan.network(evaluation.candidate).name
+
+    def show(self, evaluation: Evaluation) -> None:
+        """Show the share of the budget that is spent, and the time that is left with the final training."""
         spent = self.strategy.spent(self.strategy.standing())
         left = (1 - spent) * self.plan.seconds / 60
-        self.progress.advance("race", round(100 * spent), 100, {**metrics, "minutes_left": left})
+        self.progress.advance("race", round(100 * spent), 100, {"minutes_left": left})
+
+    def _learn(self, ended: Iterable[tuple[Key, Evaluation]]) -> None:
+        super()._learn(ended)
+        dropped = self.strategy.standing().dropped
+        for name in dropped.keys() - self._dropped.keys():
+            self.progress.update(Update("trial", name, "dropped"))
+        self._dropped = dropped
 
 
 def make_plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Plan:
@@ -404,7 +418,14 @@ def _raced(plan: Plan, race: Race, now: Standing, entrant: Entrant) -> RacedNetw
         score=known.metrics[race.objectives[0].metric] if known else None,
         p_better=posterior.p_better if posterior else None,
         outcome=outcome,
+        curve=tuple(_curve(race, entrant, rounds)),
     )
+
+
+def _curve(race: Race, entrant: Entrant, rounds: int) -> Iterator[tuple[float, float]]:
+    for number in range(1, rounds + 1):
+        if (slice := race.slice(entrant, number)) and slice.state == "done":
+            yield race.share(number), fmean(slice.losses)
 
 
 def _sentence(

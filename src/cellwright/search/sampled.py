@@ -18,7 +18,7 @@ from cellwright.results import FrontMember, SearchResult
 from cellwright.runners import runner_class
 from cellwright.search.candidates import candidate_space
 from cellwright.search.exploring import Exploration
-from cellwright.search.journal import history_of
+from cellwright.search.journal import history_of, summaries_of
 from cellwright.search.screening import Screen
 from cellwright.search.trial import setting_of, trials_of
 from cellwright.search.warm_start import start_candidates, start_worth
@@ -137,6 +137,7 @@ def _explore(
             )
             for candidate in front
         ),
+        trials=summaries_of(exploration.evaluations),
     )
 
 

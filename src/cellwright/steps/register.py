@@ -12,6 +12,7 @@ from cellwright.data.manifest import MANIFEST
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Inputs as Examples
 from cellwright.data.summary import summarise
+from cellwright.environment import ENVIRONMENT, environment, read_environment
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
@@ -35,7 +36,6 @@ from cellwright.results import (
 )
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
-from cellwright.steps.environment import ENVIRONMENT, environment
 from cellwright.steps.gate import Gatekeeper
 from cellwright.steps.record import run_key, run_record
 from cellwright.stores import LEASES, leased, store_of
@@ -206,8 +206,9 @@ def _columns_model(task: Task, network: nn.Module, examples: Examples, onnx: Pat
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
     write_text(folder / SPEC, spec.model_dump_json(by_alias=True, indent=2, exclude={"tracking": {"run_id"}}))
-    write_text(folder / ENVIRONMENT, environment())
-    write_text(folder / REPORT, report_html(spec.name, spec.seed, inputs))
+    text = environment()
+    write_text(folder / ENVIRONMENT, text)
+    write_text(folder / REPORT, report_html(spec.name, spec.seed, inputs, read_environment(text)))
     record = run_record(spec, run_key(spec, inputs["search"]), inputs)
     return replace(
         record,

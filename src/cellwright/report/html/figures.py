@@ -38,13 +38,13 @@ Points = Mapping[str, Sequence[tuple[float, float]]]
 """Points (x, y) of each named series."""
 
 
-def lines(series: Points, x: str, y: str, title: str) -> Markup:
-    """Draw a line for each series over integers."""
+def lines(series: Points, x: str, y: str, title: str, *, integer: bool = True) -> Markup:
+    """Draw a line for each series, by default over integers."""
     with _figure(title) as (axes, drawn):
         for (name, points), colour in zip(series.items(), _repeated(COLOURS), strict=False):
             xs, ys = zip(*points, strict=True)
             axes.plot(xs, ys, label=name, color=colour, marker="." if len(xs) < 40 else None)
-        axes.locator_params(axis="x", integer=True)
+        axes.locator_params(axis="x", integer=integer)
         _label(axes, x, y, legend=len(series) > 1)
     return drawn[0]
 
@@ -85,13 +85,13 @@ def reliability(bins: Sequence[tuple[float, float, int]], title: str) -> Markup:
     return drawn[0]
 
 
-def progress(scores: Sequence[float], best: Sequence[float], x: str, y: str, title: str) -> Markup:
+def progress(
+    xs: Sequence[float], scores: Sequence[float], best: Sequence[float], x: str, y: str, title: str
+) -> Markup:
     """Draw each evaluation's score, and the best so far."""
     with _figure(title) as (axes, drawn):
-        numbers = range(1, len(scores) + 1)
-        axes.scatter(numbers, scores, s=14, color=COLOURS[0], alpha=0.6, label="evaluation")
-        axes.step(numbers, best, where="post", color=COLOURS[1], label="best so far")
-        axes.locator_params(axis="x", integer=True)
+        axes.scatter(xs, scores, s=14, color=COLOURS[0], alpha=0.6, label="evaluation")
+        axes.step(xs, best, where="post", color=COLOURS[1], label="best so far")
         _label(axes, x, y, legend=True)
     return drawn[0]
 

@@ -1,9 +1,11 @@
 """The HTML page: sections of texts, tables, figures and pictures, rendered by one template with autoescaping."""
 
 import base64
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from itertools import accumulate
 from typing import Any, Literal
 
 from markupsafe import Markup
@@ -20,9 +22,25 @@ from cellwright.report.summary import (
     count,
     race_rows,
 )
-from cellwright.results import Alphas, EpochRecord, EvaluationResult, ScoreTable, SearchResult
+from cellwright.results import (
+    Alphas,
+    EpochRecord,
+    EvaluationResult,
+    RaceResult,
+    ScoreTable,
+    SearchResult,
+    TrialSummary,
+)
 from cellwright.spaces.stages.design import SPACE
 
+MOST_TRIALS = 300
+"""Maximum number of trials in the table of all trials."""
+DUPLICATES = {
+    "train_validation": "train examples that are in validation too",
+    "train_test": "train examples that are in test too",
+    "validation_test": "validation examples that are in test too",
+    "dropped": "examples dropped as duplicates",
+}
 MOST_CLASSES = 40
 """Maximum number of classes of a confusion matrix that is shown in full."""
 
@@ -52,13 +70,15 @@ class Picture:
 class ReportPart:
     """One element of a section."""
 
-    kind: Literal["text", "code", "table", "figures", "pictures"]
+    kind: Literal["text", "code", "command", "table", "figures", "pictures"]
     text: str = ""
     caption: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     marked: int | None = None
     """Index of the row to highlight."""
+    is_folded: bool = False
+    """Whether a table is shown only when its caption is clicked."""
     shades: Sequence[Sequence[float]] = ()
     """Intensity of each cell's colour, from 0 to 1, by row and column, without the first column."""
     figures: Sequence[Figure] = ()
@@ -87,7 +107,8 @@ def render(run: RunReport, more: Sequence[ReportSection] = ()) -> str:
     template = Environment(autoescape=True, trim_blocks=True).from_string(
         here.joinpath("page.html.jinja").read_text(encoding="utf-8")
     )
-    sections = [section for section in (*_sections(run), *more, _reproducing(run)) if section.parts]
+    last = ReportSection(id="reproduce", title="Time, and how to repeat it", parts=tuple(_reproducing(run)))
+    sections = [section for section in (*_sections(run), *more, last) if section.parts]
     style = Markup(here.joinpath("page.css").read_text(encoding="utf-8"))
     return template.render(run=run, sections=sections, style=style)
 
@@ -106,7 +127,8 @@ def _sections(run: RunReport) -> Iterator[ReportSection]:
         yield ReportSection(
             id="details", title="Scores in detail", parts=tuple(_details(run, run.evaluation))
         )
-    yield ReportSection(id="data", title="Data", parts=tuple(_data(run)))
+    if run.source:
+        yield ReportSection(id="data", title="Data", parts=tuple(_data(run)))
 
 
 def _leaderboard(run: RunReport, evaluation: EvaluationResult) -> Iterator[ReportPart]:
@@ -208,6 +230,7 @@ def _search(search: SearchResult) -> Iterator[ReportPart]:
     number = len(search.history)
     yield ReportPart(kind="text", text=f"{number} {what}{'s' * (number != 1)} in {search.seconds:.0f} s.")
     yield from (ReportPart(kind="text", text=remark) for remark in search.remarks)
+    drawn: list[Figure] = []
     if search.race:
         yield ReportPart(
             kind="table",
@@ -216,20 +239,84 @@ def _search(search: SearchResult) -> Iterator[ReportPart]:
             rows=list(race_rows(search.race)),
             marked=0,
         )
-    drawn = []
-    best = {name.removeprefix("best_"): name for name in _names(search.history) if name.startswith("best_")}
-    for name, column in best.items():
-        measured = [
-            record.metrics for record in search.history if name in record.metrics and column in record.metrics
-        ]
-        title = f"{name.replace('_', ' ')} of each {what}"
-        svg = figures.progress([m[name] for m in measured], [m[column] for m in measured], what, name, title)
-        drawn.append(Figure(svg=svg, caption=title))
+        drawn += _race_curves(search.race)
+    else:
+        drawn += _scores(search, what)
     if not sampled:
         drawn += _curves({"": search.history}, "of the supernet")
     if search.decidedness:
         drawn += [_alphas(one) for one in search.decidedness.alphas]
+    drawn += _trial_curves(search.trials)
     yield ReportPart(kind="figures", figures=drawn)
+    if search.trials:
+        yield _trials(search.trials)
+
+
+def _race_curves(race: RaceResult) -> Iterator[Figure]:
+    """Draw the curves that the race was decided by."""
+    curves = {
+        network.name: [(100 * share, loss) for share, loss in network.curve]
+        for network in race.leaderboard
+        if network.curve
+    }
+    if curves:
+        title = "validation loss over the share of the budget"
+        svg = figures.lines(curves, "% of the budget", "loss", title, integer=False)
+        yield Figure(svg=svg, caption=f"{title}; a line ends where the network was dropped, or won")
+
+
+def _scores(search: SearchResult, what: str) -> Iterator[Figure]:
+    """Draw each score and the best so far, by number and by the time that was spent."""
+    best = {name.removeprefix("best_"): name for name in _names(search.history) if name.startswith("best_")}
+    spent = _minutes_spent(search)
+    for name, column in best.items():
+        measured = [r for r in search.history if name in r.metrics and column in r.metrics]
+        scores, leading = ([r.metrics[key] for r in measured] for key in (name, column))
+        axes: list[tuple[str, Sequence[float]]] = [(what, [r.epoch for r in measured])]
+        if spent:
+            axes.append(("minutes of the search", [spent[str(r.epoch - 1)] for r in measured]))
+        for x, xs in axes:
+            title = f"{name.replace('_', ' ')} by {x}"
+            yield Figure(svg=figures.progress(xs, scores, leading, x, name, title), caption=title)
+
+
+def _minutes_spent(search: SearchResult) -> dict[str, float]:
+    """Return by name of each trial the minutes of the search until its end, as if all trials took turns."""
+    total = sum(trial.seconds for trial in search.trials)
+    ends = accumulate(trial.seconds for trial in search.trials)
+    share = search.seconds / total / 60 if total else 0.0
+    return {trial.name: end * share for trial, end in zip(search.trials, ends, strict=True)} if total else {}
+
+
+def _trial_curves(trials: Sequence[TrialSummary]) -> Iterator[Figure]:
+    """Draw the learning curve of each trial."""
+    curves = [trial.curve for trial in trials if len(trial.curve) > 1]
+    if curves:
+        title = "validation score of each trial over its epochs"
+        svg = figures.bundles([curves], "epoch", "score", title)
+        yield Figure(svg=svg, caption=f"{title}; those that end early were stopped")
+
+
+def _trials(trials: Sequence[TrialSummary]) -> ReportPart:
+    names = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
+    counts = Counter(trial.state for trial in trials)
+    more = f"; the first {MOST_TRIALS} are shown" if len(trials) > MOST_TRIALS else ""
+    return ReportPart(
+        kind="table",
+        is_folded=True,
+        caption=f"All trials: {', '.join(f'{number} {state}' for state, number in counts.items())}{more}",
+        columns=["trial", "state", *(name.replace("_", " ") for name in names), "seconds", "why"],
+        rows=[
+            [
+                trial.name,
+                trial.state,
+                *(f"{trial.metrics[name]:.4g}" if name in trial.metrics else "" for name in names),
+                f"{trial.seconds:.1f}",
+                trial.reason or "",
+            ]
+            for trial in trials[:MOST_TRIALS]
+        ],
+    )
 
 
 def _alphas(alphas: Alphas) -> Figure:
@@ -316,32 +403,55 @@ def _score_table(table: ScoreTable) -> ReportPart:
 def _data(run: RunReport) -> Iterator[ReportPart]:
     yield _pairs(
         "What the networks learn from",
-        {"source": run.source, "task": run.task, **run.split_sizes, "content (SHA-256)": run.content_hash},
+        {
+            "source": run.source,
+            "task": run.task,
+            **{f"input {name}": form for name, form in run.inputs.items()},
+            **{f"{split} examples": size for split, size in run.split_sizes.items()},
+            **{DUPLICATES[name]: number for name, number in run.duplicates.items()},
+            "content (SHA-256)": run.content_hash,
+        },
     )
 
 
-def _reproducing(run: RunReport) -> ReportSection:
-    times = {step: f"{seconds:.1f}" for step, seconds in run.seconds.items()}
-    parts = [
-        ReportPart(
+def _reproducing(run: RunReport) -> Iterator[ReportPart]:
+    total = sum(run.seconds.values())
+    if run.seconds:
+        yield ReportPart(
             kind="table",
             caption="Where the time went, and the digest of all that each step's result depends on",
-            columns=["step", "seconds", "key"],
-            rows=[[step, times[step], run.keys[step]] for step in times],
+            columns=["step", "seconds", "share", "key"],
+            rows=[
+                [step, f"{seconds:.1f}", f"{seconds / max(total, 1e-9):.0%}", run.keys[step]]
+                for step, seconds in run.seconds.items()
+            ],
         )
-    ]
+    if run.trainings:
+        yield ReportPart(
+            kind="table",
+            caption="Where the training went",
+            columns=["network", "seconds", "params", "MACs"],
+            rows=[[t.name, f"{t.seconds:.1f}", count(t.params), count(t.macs)] for t in run.trainings],
+        )
     if run.registration:
-        parts.append(
-            _pairs(
-                "Registered",
-                {
-                    "model": run.registration.uri,
-                    "version": run.registration.version,
-                    "alias": run.registration.alias,
-                },
-            )
+        yield _pairs(
+            "Registered",
+            {
+                "model": run.registration.uri,
+                "version": run.registration.version,
+                "alias": run.registration.alias,
+            },
         )
-    return ReportSection(id="reproduce", title="Time, and how to repeat it", parts=parts)
+    yield _pairs(
+        "What the numbers depend on", {"cellwright": run.version, "seed": run.seed, **run.environment}
+    )
+    if not run.keys:
+        return
+    yield ReportPart(kind="text", text="Commands that check and repeat it:")
+    commands = [f"cellwright verify runs/{run.name}", f"cellwright show runs/{run.name}"]
+    if run.registration:
+        commands.append(f"cellwright reproduce models:/{run.registration.name}/{run.registration.version}")
+    yield from (ReportPart(kind="command", text=command) for command in commands)
 
 
 def _pairs(caption: str, pairs: dict[str, Any]) -> ReportPart:
