@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cellwright.runners import Outcome
+from cellwright.report.lines import Advance, LineProgress, read_line, write_line
+from cellwright.runners import Outcome, local
 from cellwright.runners.local import LocalRunner
 
 SERVING = "from cellwright.runners.forking import serve; import sys; serve(lambda folder: exec(sys.argv[1]))"
@@ -57,6 +59,16 @@ def test_a_trial_gets_its_folder_and_ends_well(tmp_path: Path):
 def test_a_failure_has_its_reason(script: str, limits: dict, reason: str, tmp_path: Path):
     failure = outcome_of(script, tmp_path, **limits).failure
     assert failure is not None and reason in failure
+
+
+def test_a_long_trial_says_how_far_it_is(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(local, "SECONDS_BETWEEN", 0.05)
+    stream = io.StringIO()
+    line = write_line(Advance("train", 2, 9, {"loss": 0.5}))
+    script = f"import time; print({line!r}, flush=True); time.sleep(1)"
+    outcome_of(script, tmp_path, progress=LineProgress(stream))
+    (shown,) = set(stream.getvalue().splitlines())
+    assert read_line(shown) == Advance("trial 1", 2, 9, {"evaluation": 3.0, "loss": 0.5})
 
 
 CHILD = """

@@ -15,7 +15,8 @@ from typing import Any, Literal, Self
 import psutil
 
 from cellwright.evaluation import Evaluation
-from cellwright.report.lines import ErrorMessage, read_line
+from cellwright.progress import SECONDS_BETWEEN, Progress, Silent
+from cellwright.report.lines import Advance, ErrorMessage, read_line
 from cellwright.runners.base import Key, Outcome, Runner, Trials
 from cellwright.runners.forking import CAN_FORK, LOG
 from cellwright.spec import SearchSpec
@@ -76,6 +77,7 @@ class LocalRunner(Runner):
     Args:
         max_seconds: time limit of a trial.
         max_memory: limit of a trial's resident memory in bytes, including child processes.
+        progress: receives the progress of long trials.
         command: starts a process that calls `cellwright.runners.forking.serve`.
     """
 
@@ -84,10 +86,12 @@ class LocalRunner(Runner):
         *,
         max_seconds: float | None = None,
         max_memory: int | None = None,
+        progress: Progress | None = None,
         command: Sequence[str] = TRIALS,
     ) -> None:
         self.max_seconds = max_seconds
         self.max_memory = max_memory
+        self.progress = progress or Silent()
         self.command = command
         self._running: list[_Running] = []
         self._idle: list[subprocess.Popen[bytes]] = []
@@ -96,7 +100,11 @@ class LocalRunner(Runner):
     def of(cls, spec: SearchSpec, trials: Trials) -> Self:
         """Build the runner with the spec's limits."""
         assert isinstance(spec.runner, LocalSection)
-        return cls(max_seconds=spec.runner.max_seconds, max_memory=spec.runner.max_memory_bytes)
+        return cls(
+            max_seconds=spec.runner.max_seconds,
+            max_memory=spec.runner.max_memory_bytes,
+            progress=trials.progress,
+        )
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         """Start the trial whose request is in the folder."""
@@ -127,7 +135,11 @@ class LocalRunner(Runner):
 
     def wait(self) -> Outcome:
         """Wait until a trial ends, and return its outcome."""
+        shown = time.monotonic()
         while True:
+            if time.monotonic() - shown > SECONDS_BETWEEN:
+                self._show()
+                shown = time.monotonic()
             answers = [trial.process.stdout for trial in self._running if trial.process.stdout]
             ready, _, _ = select.select(answers, [], [], POLL_SECONDS)
             for trial in self._running:
@@ -138,6 +150,15 @@ class LocalRunner(Runner):
                 if failure is not None:
                     self._kill(trial)
                     return Outcome(key=trial.key, seconds=seconds, failure=failure)
+
+    def _show(self) -> None:
+        """Report how far each running trial is, with the number of its evaluation."""
+        for place, trial in enumerate(self._running, start=1):
+            advances = [event for event in map(read_line, _last_lines(trial)) if isinstance(event, Advance)]
+            if advances:
+                last = advances[-1]
+                metrics = {"evaluation": trial.key[0], **last.metrics}
+                self.progress.advance(f"trial {place}", last.done, last.total, metrics)
 
     def stop(self) -> None:
         """Kill all running trials, and end the processes that they are forks of."""
@@ -175,12 +196,16 @@ class LocalRunner(Runner):
         return None
 
 
+def _last_lines(trial: _Running) -> list[str]:
+    return (trial.folder / LOG).read_bytes()[-LOG_TAIL:].decode(errors="replace").strip().splitlines()
+
+
 def _failure(trial: _Running, code: int) -> str | None:
     if code == 0:
         return None
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
-    lines = (trial.folder / LOG).read_bytes()[-LOG_TAIL:].decode(errors="replace").strip().splitlines()
+    lines = _last_lines(trial)
     problems = [event.text for event in map(read_line, lines) if isinstance(event, ErrorMessage)]
     return problems[-1] if problems else (lines[-1] if lines else f"exit code {code}")
 

@@ -215,6 +215,8 @@ class Exploration:
         if outcome.failure is None:
             evaluation = without_incomparable(load_evaluation(folder / RESULT), self.strategy.objectives)
             self.keep(evaluation, folder)
+            if evaluation.state == "pruned":
+                self.progress.log(f"search: evaluation {evaluation.number} was stopped: {evaluation.reason}")
         else:
             evaluation = replace(self.evaluations[outcome.key], state="failed", reason=outcome.failure)
             self.progress.log(f"search: evaluation {evaluation.number} failed: {outcome.failure}")

@@ -110,9 +110,14 @@ def _explore(
         progress=progress,
         start=start,
     )
+    budget = spec.budget
+    progress.log(
+        f"search: {budget.evaluations} evaluations, {spec.runner.parallel} at a time; then {budget.finalists} "
+        f"finalists are scored again on {budget.fresh_seeds} fresh seeds"
+    )
     try:
         exploration.explore()
-        progress.log(f"search: scoring {spec.budget.finalists} finalists again")
+        progress.log(f"search: scoring {budget.finalists} finalists again")
         again = exploration.score_again(strategy.finalists(spec.budget.finalists))
     finally:
         exploration.close()

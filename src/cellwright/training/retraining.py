@@ -73,7 +73,7 @@ class Retraining:
         self.seconds = 0.0
         self.steps = 0
         """Number of steps taken."""
-        self.within = self._progress_within(Silent(), "train")
+        self.report_within(Silent(), "train")
         self._resume()
 
     def run(self, task: str, progress: Progress) -> nn.Module:
@@ -82,7 +82,7 @@ class Retraining:
         Raises:
             DivergedError: a loss, weight or final output is not finite; the message names the task.
         """
-        self.within = self._progress_within(progress, task)
+        self.report_within(progress, task)
         self.within.plan(len(self.history), len(self.split))
         try:
             for record in self.epochs():
@@ -123,8 +123,9 @@ class Retraining:
                 self._save()
             yield self.history[-1]
 
-    def _progress_within(self, progress: Progress, task: str) -> EpochProgress:
-        return EpochProgress(progress, task, epochs=self.settings.epochs, batches=self.steps_per_epoch)
+    def report_within(self, progress: Progress, task: str) -> None:
+        """Report the progress within epochs of a task."""
+        self.within = EpochProgress(progress, task, epochs=self.settings.epochs, batches=self.steps_per_epoch)
 
     @property
     def _lower(self) -> str:

@@ -78,6 +78,7 @@ def train_shortly(
         seed=derive_seed(seed, "train"),
         checkpoint=folder / CHECKPOINT,
     )
+    training.report_within(progress, "train")
     name = f"validation_{task.objective}"
     medians = _medians(earlier, fidelity, settings.median_stopping)
     curve: list[float] = []
