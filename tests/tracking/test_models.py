@@ -31,6 +31,7 @@ def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndar
         inputs: Mapping[str, np.ndarray] | None = None,
         model: torch.nn.Module = network,
         retry: Retry | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> RegisteredModel:
         tracker = MlflowTracker(uri=uri, experiment="cells", retry=retry)
         metrics = {"test/accuracy": 0.5, "test/ece": float("nan")}
@@ -48,7 +49,7 @@ def register(uri: str, tmp_path: Path, network: torch.nn.Module, images: np.ndar
             name=name,
             model=model,
             inputs=inputs or {"images": images[:2]},
-            metadata={"classes": ["a", "b"]},
+            metadata=metadata or {"classes": ["a", "b"]},
             tags={"primary": "accuracy", "source": "http://a:b@host"},
             extra_files={"genotype.json": tmp_path / "found.json"},
             key=key,
@@ -84,7 +85,7 @@ def test_a_version_holds_model_files_and_numbers(uri: str, register: Register, n
     assert (files / "extra_files/genotype.json").read_text() == '{"edges": []}'
     assert not list(files.rglob("*.pth")) + list(files.rglob("*.pkl"))
     requirements = (files / "requirements.txt").read_text().split()
-    assert [line.split("==")[0] for line in requirements] == ["mlflow", "torch", "numpy"]
+    assert [line.split("==")[0] for line in requirements] == ["mlflow", "torch", "numpy", "pandas"]
     assert "+" not in "".join(requirements)
 
 
@@ -125,6 +126,22 @@ def test_served_models_take_the_pixels_they_were_trained_on_alone(
             served.predict(raw.astype(other))
         with pytest.raises(RuntimeError, match="dtype mismatch"):
             native(torch.from_numpy(raw.astype(other)))
+
+
+def test_served_models_of_classes_name_them_with_their_probabilities(
+    register: Register, images: np.ndarray, network: torch.nn.Module, uri: str, tracking_at_uri: None
+):
+    names = [f"class {number}" for number in range(10)]
+    registered = register("first", metadata={"class_names": names})
+
+    served = mlflow.pyfunc.load_model(registered.uri).predict(images)
+    with torch.no_grad():
+        expected = network.eval()(torch.from_numpy(images)).softmax(dim=1)
+        logits = mlflow.pytorch.load_model(registered.uri)(torch.from_numpy(images))
+    assert list(served) == ["prediction", *(f"probability of {name}" for name in names)]
+    np.testing.assert_allclose(served.iloc[:, 1:].to_numpy(float), expected, atol=1e-6)
+    assert list(served["prediction"]) == [names[place] for place in expected.argmax(dim=1)]
+    np.testing.assert_allclose(logits.softmax(dim=1), expected, atol=1e-6)
 
 
 def test_of_two_first_registrations_at_once_one_is_the_champion(

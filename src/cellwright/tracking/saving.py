@@ -4,7 +4,7 @@ import copy
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from mlflow.entities import LoggedModel
 from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.pyfunc.loaders import code_model
 from mlflow.types import ColSpec, Schema
 from packaging.version import Version
 
@@ -30,7 +31,7 @@ Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 """The inputs of a batch by name, in the order in which the network takes them."""
 
-SEVERAL_INPUTS = Path(__file__).with_name("several_inputs.py")
+NETWORK_MODEL = Path(__file__).with_name("network_model.py")
 COLUMN_TYPES = {"f": "double", "O": "string", "i": "datetime"}
 """MLflow's name for the type of a column, by the kind of NumPy's."""
 
@@ -58,11 +59,14 @@ def save_model(
 ) -> None:
     """Write the files of `logged`, load them as a user would, and compare predictions.
 
-    A model with one input takes an array; one with several takes a mapping of their names to arrays.
+    A model with one input takes an array; one with several takes a mapping of their names to arrays. It gives the class
+    and the probability of each, or the network's output where `metadata` has no `class_names`.
     """
     dtypes = [torch.from_numpy(array).dtype for array in inputs.values()]
     network = RawInputs(copy.deepcopy(model).cpu().eval(), dtypes).eval()
     example = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+    class_names = metadata.get("class_names")
+    config = {"inputs": list(inputs), "class_names": class_names and list(class_names)}
     described = Model(
         artifact_path=logged.artifact_location,
         model_uuid=logged.model_id,
@@ -71,31 +75,51 @@ def save_model(
     )
     common: dict[str, Any] = {
         "mlflow_model": described,
-        "signature": infer_signature(example, _predict(network, inputs)),
+        "signature": infer_signature(example, _answers(_predict(network, inputs), class_names)),
         "input_example": example,
         "metadata": dict(metadata),
-        "pip_requirements": [f"{package}=={_public(package)}" for package in ("mlflow", "torch", "numpy")],
+        "pip_requirements": [
+            f"{package}=={_public(package)}" for package in ("mlflow", "torch", "numpy", "pandas")
+        ],
     }
     with staged(extra_files) as extra:
         if len(inputs) == 1:
             files = [str(extra / name) for name in extra_files]
-            _save_with_one_input(folder, network, common | {"extra_files": files})
+            _save_with_one_input(folder, network, common | {"extra_files": files}, config)
         else:
-            _save_with_several_inputs(folder, network, inputs, common)
+            _save_with_several_inputs(folder, network, inputs, common, config)
             shutil.copytree(extra, folder / EXTRA_FILES)
-    _compare(folder, network, inputs)
+    _compare(folder, network, inputs, class_names)
 
 
-def _save_with_one_input(folder: Path, network: RawInputs, common: dict[str, Any]) -> None:
+def _save_with_one_input(
+    folder: Path, network: RawInputs, common: dict[str, Any], config: Mapping[str, Any]
+) -> None:
+    """Write a model that `mlflow.pytorch` loads as a network, and `mlflow.pyfunc` as one that names its classes."""
     mlflow.pytorch.save_model(_OneInput(network).eval(), folder, serialization_format="pt2", **common)
     described = common["mlflow_model"]
-    # Exported weights can't leave the CPU, but MLflow asks for CUDA wherever there is a GPU.
-    described.flavors[mlflow.pyfunc.FLAVOR_NAME][mlflow.pyfunc.MODEL_CONFIG] = {"device": "cpu"}
+    served = described.flavors[mlflow.pyfunc.FLAVOR_NAME]
+    if config["class_names"] is None:
+        # Exported weights can't leave the CPU, but MLflow asks for CUDA wherever there is a GPU.
+        served[mlflow.pyfunc.MODEL_CONFIG] = {"device": "cpu"}
+    else:
+        shutil.copyfile(NETWORK_MODEL, folder / NETWORK_MODEL.name)
+        del served[mlflow.pyfunc.DATA]
+        served |= {
+            mlflow.pyfunc.MAIN: code_model.__name__,
+            mlflow.pyfunc.MODEL_CODE_PATH: NETWORK_MODEL.name,
+            mlflow.pyfunc.MODEL_CONFIG: dict(config),
+            "artifacts": {"network": {"path": f"data/{PT2}", "uri": f"data/{PT2}"}},
+        }
     described.save(str(folder / "MLmodel"))
 
 
 def _save_with_several_inputs(
-    folder: Path, network: RawInputs, inputs: Arrays, common: dict[str, Any]
+    folder: Path,
+    network: RawInputs,
+    inputs: Arrays,
+    common: dict[str, Any],
+    config: Mapping[str, Any],
 ) -> None:
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(
@@ -107,9 +131,9 @@ def _save_with_several_inputs(
         torch.export.save(program, Path(temporary, PT2))
         mlflow.pyfunc.save_model(
             folder,
-            python_model=str(SEVERAL_INPUTS),
+            python_model=str(NETWORK_MODEL),
             artifacts={"network": str(Path(temporary, PT2))},
-            model_config={"inputs": list(inputs)},
+            model_config=dict(config),
             **common,
         )
 
@@ -169,12 +193,23 @@ def _equal(found: Any, expected: Any) -> bool:
     return bool(np.allclose(found, expected, rtol=1e-3, atol=1e-4, equal_nan=True))
 
 
-def _compare(folder: Path, network: RawInputs, inputs: Arrays) -> None:
+def _answers(outputs: npt.NDArray[np.float32], class_names: Sequence[str] | None) -> Any:
+    """Return what `network_model.py` predicts for the outputs of a network."""
+    if class_names is None:
+        return outputs
+    shares = torch.from_numpy(outputs).double().softmax(dim=1).numpy()
+    columns = {f"probability of {name}": shares[:, place] for place, name in enumerate(class_names)}
+    return pd.DataFrame({"prediction": [class_names[place] for place in shares.argmax(axis=1)], **columns})
+
+
+def _compare(folder: Path, network: RawInputs, inputs: Arrays, class_names: Sequence[str] | None) -> None:
     saved = mlflow.pyfunc.load_model(str(folder))
     for size in (None, 1):
         batch = {name: array[:size] for name, array in inputs.items()}
-        expected = _predict(network, batch)
+        expected = _answers(_predict(network, batch), class_names)
         got = saved.predict(batch if len(batch) > 1 else next(iter(batch.values())))
+        if class_names is not None:
+            expected, got = (answer.drop(columns="prediction").to_numpy() for answer in (expected, got))
         if not np.allclose(expected, got, rtol=1e-3, atol=1e-4, equal_nan=True):
             raise CellwrightError(
                 f"the exported model must predict what the network predicts, but for a batch of {len(expected)} "
