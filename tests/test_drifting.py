@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, ks_2samp
 
-from cellwright.drifting import compare_feature, compare_features, count_drop, resample_drop
+from cellwright.drifting import (
+    compare_feature,
+    compare_features,
+    compare_together,
+    count_drop,
+    resample_drop,
+)
 
 
 def sample(rng: np.random.Generator, size: int = 300, shift: float = 0.0) -> dict[str, np.ndarray]:
@@ -62,6 +68,20 @@ def test_rare_categories_are_counted_together_and_new_ones_are_found():
     halves = compare_feature("c", np.repeat([0, 1], [50, 50]), np.repeat([0, 1], [70, 30]))
     expected = chisquare([50, 50, 70, 30], [60, 40, 60, 40], ddof=2)
     assert halves.p_value == pytest.approx(expected.pvalue)
+
+
+def test_a_classifier_finds_what_no_feature_shows_alone_and_no_more_than_the_level_where_nothing_changed():
+    rng = np.random.default_rng(0)
+
+    def rows(agree: float) -> dict[str, np.ndarray]:
+        sign, x = np.where(rng.random(400) < agree, 1, -1), rng.normal(size=400)
+        return {"a": x, "b": sign * np.abs(rng.normal(size=400)) * np.sign(x)}
+
+    found = compare_features(rows(0.5), rows(0.9), rows=True)
+    assert [one.test for one in found if one.p_value < 0.001] == ["classifier"]
+    assert found[-1].statistic > 0.6
+    alarms = sum(compare_together(rows(0.5), rows(0.5)).p_value < 0.2 for _ in range(25))
+    assert alarms <= 9
 
 
 def test_nothing_in_common_is_nothing_tested():

@@ -12,6 +12,7 @@ from cellwright.gating import (
     check_bounds,
     check_champion,
     check_first,
+    check_leak,
     check_look,
     compare_correct,
     compare_resampled,
@@ -172,3 +173,9 @@ def test_a_decision_is_one_sentence_of_what_failed():
     )
     assert decision.sentence == "refused: params must be at most 5, got 7"
     assert GateDecision.model_validate_json(decision.model_dump_json()) == decision
+
+
+def test_a_version_that_was_trained_on_test_examples_is_refused_but_for_copies_that_data_has():
+    assert check_leak(Gate(), 3, 300).passed
+    refused = check_leak(Gate(), 4, 300)
+    assert not refused.passed and refused.sentence.endswith("got 4 of 300")

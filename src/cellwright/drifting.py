@@ -17,8 +17,8 @@ FEWEST_EXPECTED = 5.0
 """Categories that are expected less often in either sample are counted together, as the chi-squared test asks."""
 
 
-def compare_features(before: Features, now: Features) -> tuple[FeatureChange, ...]:
-    """Compare each feature that both have; p-values are corrected for their number.
+def compare_features(before: Features, now: Features, *, rows: bool = False) -> tuple[FeatureChange, ...]:
+    """Compare each feature that both have, and with `rows` all of them together; p-values are corrected for the number.
 
     By the two-sample Kolmogorov-Smirnov test or Pearson's chi-squared test, and the procedure of Benjamini and Hochberg
     1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x: where no feature changed, the least of the p-values is
@@ -29,6 +29,8 @@ def compare_features(before: Features, now: Features) -> tuple[FeatureChange, ..
     tested = [compare_feature(name, before[name], now[name]) for name in sorted(before.keys() & now.keys())]
     if not tested:
         return ()
+    if rows:
+        tested.append(compare_together(before, now))
     corrected = false_discovery_control([one.p_value for one in tested])
     return tuple(
         one.model_copy(update={"p_value": float(p)}) for one, p in zip(tested, corrected, strict=True)
@@ -48,6 +50,41 @@ def compare_feature(name: str, before: NDArray[Any], now: NDArray[Any]) -> Featu
     found = ks_2samp(*lowest, method="asymp")
     return FeatureChange(
         name=name, test="kolmogorov-smirnov", statistic=float(found.statistic), p_value=float(found.pvalue)
+    )
+
+
+def compare_together(before: Features, now: Features) -> FeatureChange:
+    """Compare rows by a classifier that is trained on half of them to tell samples apart, and counted on the others.
+
+    The classifier two-sample test of Lopez-Paz and Oquab 2017, https://arxiv.org/abs/1610.06545: of samples that are
+    distributed equally it is right by chance, and the exact binomial test says whether it is right more often. As many
+    rows of each sample are taken, so that the smaller one gives the number.
+
+    Args:
+        before: values of an example have the same place in each feature.
+        now: likewise.
+    """
+    from scipy.stats import binomtest
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    names = sorted(before.keys() & now.keys())
+    rng = np.random.default_rng(0)
+    samples = [
+        np.column_stack([features[name].astype(np.float64) for name in names]) for features in (before, now)
+    ]
+    half = min(map(len, samples)) // 2
+    drawn = [rows[rng.permutation(len(rows))[: 2 * half]] for rows in samples]
+    train, test = (
+        np.concatenate([rows[part] for rows in drawn]) for part in (slice(half), slice(half, None))
+    )
+    is_new = np.repeat([False, True], half)
+    model = HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=0).fit(
+        train, is_new
+    )
+    right = int((model.predict(test) == is_new).sum())
+    p_value = float(binomtest(right, 2 * half, alternative="greater").pvalue)
+    return FeatureChange(
+        name="their combination", test="classifier", statistic=right / (2 * half), p_value=p_value
     )
 
 

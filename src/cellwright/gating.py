@@ -131,6 +131,16 @@ def check_look(gate: Gate, look: int) -> GateCheck:
     )
 
 
+def check_leak(gate: Gate, seen: int, num_examples: int) -> GateCheck:
+    """Check how many of the test examples a version's weights were trained on."""
+    share = seen / num_examples
+    return GateCheck(
+        passed=share <= gate.leaked,
+        sentence=f"at most {gate.leaked:.0%} of the test examples may be among those that its weights were trained on "
+        f"(gate.leaked), got {seen} of {num_examples}",
+    )
+
+
 def check_champion(
     gate: Gate,
     objective: str,

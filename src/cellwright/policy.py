@@ -3,7 +3,7 @@
 The `decide` task gathers the facts; `benchmarks/year.py` makes them up.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
@@ -20,8 +20,9 @@ class FeatureChange(Result):
 
     name: str
     """What was compared: a feature, or the targets."""
-    test: Literal["kolmogorov-smirnov", "chi-squared"]
+    test: Literal["kolmogorov-smirnov", "chi-squared", "classifier"]
     statistic: float
+    """Of a classifier, its accuracy on held-out examples."""
     p_value: float
     """Corrected for the number of features."""
 
@@ -70,6 +71,9 @@ class PolicyFacts(Result):
     """None where it was not measured."""
     unusable: str | None = None
     """Why the champion cannot predict for this data, if it cannot."""
+    seen: int | None = None
+    """How many of the new validation and test examples the champion's weights were trained on; None where it is not
+    known, or does not matter."""
     live: float | None = None
     hours_spent: float = 0.0
     """In this month."""
@@ -78,6 +82,8 @@ class PolicyFacts(Result):
 class Reason(Result):
     """One reason for work."""
 
+    name: str
+    """Its section in the policy, or `unusable`."""
     then: Work
     sentence: str
 
@@ -150,43 +156,53 @@ def _decision(action: Action, why: str, reasons: tuple[Reason, ...], facts: Poli
 
 def _reasons(policy: Policy, facts: PolicyFacts) -> Iterator[Reason]:
     if facts.unusable:
-        yield Reason(then="search", sentence=f"the champion cannot be used on this data: {facts.unusable}")
+        sentence = f"the champion cannot be used on this data: {facts.unusable}"
+        yield Reason(name="unusable", then="search", sentence=sentence)
     known = data_reference(policy, facts.champion, facts.versions)
     if (rule := policy.new_data) and known and known.num_examples and known.data != facts.data:
         change = facts.num_examples - known.num_examples
         if abs(change) >= rule.share * known.num_examples:
             grown = change / known.num_examples
             sentence = f"{facts.num_examples} examples, {grown:+.0%} beside those of version {known.version}"
-            yield Reason(then=rule.then, sentence=sentence)
+            yield Reason(name="new_data", then=rule.then, sentence=sentence)
     if (shift := policy.label_shift) and facts.targets and facts.targets.p_value < shift.level:
         sentence = f"the targets are distributed otherwise ({_spell(facts.targets)})"
-        yield Reason(then=shift.then, sentence=sentence)
+        yield Reason(name="label_shift", then=shift.then, sentence=sentence)
     if (drift := policy.drift) and facts.features:
         drifted = [one for one in facts.features if one.p_value < drift.level]
         if drifted:
-            most = min(drifted, key=lambda one: one.p_value)
-            share = f"{len(drifted)} of {len(facts.features)} features"
-            sentence = f"{share} drifted, the most {most.name} ({_spell(most)})"
-            yield Reason(then=drift.then, sentence=sentence)
+            yield Reason(name="drift", then=drift.then, sentence=_drift(drifted, facts.features))
     if (fall := policy.score) and facts.dropped and facts.dropped.p_value < fall.level:
         yield _low_score(fall, facts, facts.dropped)
     searched = [version.days for version in facts.versions if version.action == "search"]
     if (age := policy.age) and searched and min(searched) > age.days:
-        yield Reason(then=age.then, sentence=f"the last search was {min(searched):.0f} days ago")
+        yield Reason(name="age", then=age.then, sentence=f"the last search was {min(searched):.0f} days ago")
     if (live := policy.live) and facts.live is not None:
         words = f"the live metric {live.metric} must be"
         if live.at_least is not None and facts.live < live.at_least:
             sentence = f"{words} at least {live.at_least:g}, got {facts.live:.4g}"
-            yield Reason(then=live.then, sentence=sentence)
+            yield Reason(name="live", then=live.then, sentence=sentence)
         if live.at_most is not None and facts.live > live.at_most:
             sentence = f"{words} at most {live.at_most:g}, got {facts.live:.4g}"
-            yield Reason(then=live.then, sentence=sentence)
+            yield Reason(name="live", then=live.then, sentence=sentence)
+
+
+def _drift(drifted: Sequence[FeatureChange], tested: Sequence[FeatureChange]) -> str:
+    """Say which features drifted, and whether their combination did."""
+    alone = [one for one in drifted if one.test != "classifier"]
+    together = [f"{one.name} drifted ({_spell(one)})" for one in drifted if one.test == "classifier"]
+    if not alone:
+        return together[0]
+    most = min(alone, key=lambda one: one.p_value)
+    share = f"{len(alone)} of {sum(one.test != 'classifier' for one in tested)} features"
+    return ", and ".join([f"{share} drifted, the most {most.name} ({_spell(most)})", *together])
 
 
 def _low_score(rule: ScoreDrop, facts: PolicyFacts, dropped: DroppedScore) -> Reason:
     retrained = [version for version in _since_search(facts.versions) if version.action == "retrain"]
     mended = f", which version {retrained[-1].version}, a retrained one, did not mend" if retrained else ""
     return Reason(
+        name="score",
         then="search" if retrained else rule.then,
         sentence=f"the champion scores {dropped.score:.4g} on new labels, below {reference(facts.versions):.4g} by "
         f"more than {rule.drop:g}{mended}",

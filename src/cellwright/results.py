@@ -551,6 +551,49 @@ class GateDecision(Result):
         return f"{'passed' if self.passed else 'refused'}: {'; '.join(reasons)}"
 
 
+class PastModel(Result):
+    """One version of a registered model."""
+
+    version: int
+    when: str
+    """When it was registered, in UTC, as ISO 8601 has it."""
+    action: str
+    """How it was made: `search` or `retrain`."""
+    reasons: tuple[str, ...] = ()
+    """Which reasons of a policy asked for it."""
+    passed: bool | None = None
+    """Whether it passed the gate; None where there was none."""
+    score: float | None = None
+    """The task's objective on its test split, and the 95 % interval."""
+    low: float | None = None
+    high: float | None = None
+    hours: float | None = None
+    """What its run took."""
+
+
+class ChampionMove(Result):
+    """When which version became the champion."""
+
+    kind: str
+    version: int
+    when: str
+    who: str
+    why: str
+
+
+class ModelHistory(Result):
+    """`history.json`: the versions of a registered model, as of the registration of the last one."""
+
+    FILE = "history.json"
+
+    name: str
+    objective: str
+    versions: tuple[PastModel, ...]
+    """The oldest first."""
+    moves: tuple[ChampionMove, ...]
+    """Likewise."""
+
+
 class RegistrationResult(Result):
     """Where `register` stored the model."""
 

@@ -4,6 +4,7 @@ import torch
 
 from cellwright.data.split import Split
 from cellwright.data.summary import MOST_EXAMPLES, split_targets, summarise
+from cellwright.data.trained_on import example_hashes
 
 
 def of(*inputs: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -44,3 +45,18 @@ def test_of_many_examples_the_same_ones_are_drawn():
     many = torch.randn(MOST_EXAMPLES + 500, 2)
     assert len(of(many)["i0[0]"]) == MOST_EXAMPLES
     assert torch.equal(of(many)["i0[0]"], of(many)["i0[0]"])
+
+
+def test_rows_keep_the_values_of_an_example_together():
+    rows = torch.tensor([[3.0, 1.0], [1.0, 2.0], [2.0, 5.0]])
+    found = summarise(Split((rows,), torch.tensor([2, 0, 1])), ["i"], rows=True)
+    together = set(zip(*(values.tolist() for values in found.values()), strict=True))
+    assert together == {(3, 1, 2), (1, 2, 0), (2, 5, 1)}
+
+
+def test_examples_have_the_same_hashes_wherever_they_are_and_no_others():
+    x = torch.arange(12, dtype=torch.uint8).view(4, 3)
+    one, two = Split((x,), torch.zeros(4)), Split((x.flip(0),), torch.ones(4))
+    assert torch.equal(example_hashes(one), example_hashes(two, one))
+    assert example_hashes(one)[0].item() == -6358760249328578718
+    assert not torch.isin(example_hashes(Split((x + 1,), torch.zeros(4))), example_hashes(one)).any()

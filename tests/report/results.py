@@ -3,6 +3,7 @@
 from cellwright.genotype import Genotype
 from cellwright.results import (
     Alphas,
+    ChampionMove,
     Comparison,
     Confusion,
     Decidedness,
@@ -10,7 +11,9 @@ from cellwright.results import (
     EvaluationResult,
     Interval,
     LatencyResult,
+    ModelHistory,
     ModelScore,
+    PastModel,
     RegistrationResult,
     Score,
     ScoreTable,
@@ -81,4 +84,46 @@ REGISTRATION = RegistrationResult(
     uri="models:/digits@challenger",
     tracking_uri="sqlite:////runs/mlflow.db",
     mlflow_run_id="0123",
+)
+
+PAST = ModelHistory(
+    name="digits",
+    objective="accuracy",
+    versions=(
+        PastModel(
+            version=1,
+            when="2026-01-05T03:00:00+00:00",
+            action="search",
+            score=0.9,
+            low=0.88,
+            high=0.92,
+            hours=2.0,
+        ),
+        PastModel(
+            version=2,
+            when="2026-02-02T03:00:00+00:00",
+            action="retrain",
+            reasons=("drift", "new_data"),
+            passed=False,
+            score=0.85,
+            low=0.83,
+            high=0.87,
+            hours=0.5,
+        ),
+        PastModel(
+            version=3,
+            when="2026-02-09T03:00:00+00:00",
+            action="search",
+            reasons=("drift",),
+            passed=True,
+            score=0.93,
+            low=0.91,
+            high=0.95,
+            hours=2.1,
+        ),
+    ),
+    moves=(
+        ChampionMove(kind="first", version=1, when="2026-01-05T03:00:00+00:00", who="register", why=""),
+        ChampionMove(kind="promotion", version=3, when="2026-02-10T08:00:00+00:00", who="ann", why="better"),
+    ),
 )

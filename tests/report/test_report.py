@@ -12,7 +12,7 @@ from cellwright.report.html.page import render
 from cellwright.report.run_report import RunReport, answer
 from cellwright.results import EpochRecord, Interval, SearchResult, TrainingResult
 from cellwright.spaces.stages.members import resnet
-from tests.report.results import EVALUATION, FOUND, REGISTRATION, SEARCH
+from tests.report.results import EVALUATION, FOUND, PAST, REGISTRATION, SEARCH
 
 HISTORY = tuple(
     EpochRecord(epoch=epoch, metrics={"train_loss": 1 / epoch, "train_accuracy": 1 - 1 / epoch})
@@ -102,6 +102,18 @@ def test_numbers_of_the_results_are_on_the_page():
 def test_alphas_are_drawn_for_each_group():
     page = render(report())
     assert all(f"alphas of {group}: the probability of each choice" in page for group in ("normal", "reduce"))
+
+
+def test_a_model_of_several_versions_has_its_history_with_gates_promotions_drift_and_cost():
+    page = render(report(history=PAST))
+    assert _Parsed(page).ids[-3:] == ["history", "data", "reproduce"]
+    section = page.partition('<section id="history"')[2].partition("</section>")[0]
+    assert section.count("<svg") == 2
+    for word in ("champion", "promoted", "refused by the gate", "drift", "search", "retrain"):
+        assert f">{word}</text>" in section
+    assert "<td>drift, new_data</td>" in section and "promotion 2026-02-10" in section
+    alone = PAST.model_copy(update={"versions": PAST.versions[:1]})
+    assert "history" not in _Parsed(render(report(history=alone))).ids
 
 
 def test_markup_in_names_is_shown_and_not_obeyed():

@@ -1,5 +1,6 @@
 """Races between small networks, from the spec to the winner's trained network."""
 
+import json
 import math
 import os
 import signal
@@ -18,14 +19,15 @@ from cellwright.nn.cost import count_params
 from cellwright.progress import Silent
 from cellwright.results import ONNX, SearchResult, TrainingResult
 from cellwright.search.pricing import Prices
-from cellwright.search.racing import Plan, PlannedNetwork, race_search
+from cellwright.search.racing import STARTED, Plan, PlannedNetwork, race_search
 from cellwright.spaces import build_space
-from cellwright.spec import SearchSpec
+from cellwright.spec import SearchSpec, Start
 from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
-from cellwright.training.checkpoint import load_tensors
+from cellwright.training.checkpoint import load_tensors, unprefixed
 from cellwright.training.course import WINNER, Course
 from cellwright.training.networks import continue_network, genotype_network, load_network
+from cellwright.training.starting_weights import StartingWeights
 from cellwright.training.stopped_network import STOPPED
 
 SPEC = SearchSpec.model_validate(
@@ -200,3 +202,42 @@ def test_a_plan_keeps_constraints_and_the_budget(raced: Raced, tmp_path: Path) -
         assert count_params(built) <= 60_000
         assert network.steps == int(made.seconds / network.step_seconds)
         assert math.isclose(network.epochs * (300 // 32), network.steps, rel_tol=0.01)
+
+
+def from_weights(raced: Raced, monkeypatch: pytest.MonkeyPatch) -> tuple[SearchSpec, PlannedNetwork]:
+    """Return a spec that starts from a registered model, which the winner of the race is, and its network."""
+    tensors, _ = load_tensors(raced.folder / WINNER)
+    start = StartingWeights("small/1", unprefixed("average", tensors))
+    monkeypatch.setattr("cellwright.search.racing.registered_weights", lambda spec, address: start)
+    spec = SPEC.model_copy(update={"start": Start(model="models:/small/1", weights=True)})
+    network = plan(1).networks[0].model_copy(update={"name": STARTED, "genotype": raced.result.genotype})
+    return spec, network
+
+
+def test_the_model_that_a_race_starts_from_takes_part_with_its_weights(
+    raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, network = from_weights(raced, monkeypatch)
+    others = tuple(n for n in plan(2).networks if n.genotype != network.genotype)[:1]
+    plan(2).model_copy(update={"networks": (network, *others)}).save(tmp_path / Plan.FILE)
+    result = race_search(spec, raced.data, tmp_path, Silent())
+    assert result.race is not None and result.race.leaderboard[0].name == STARTED
+    assert result.events[1].startswith("models:/small/1 started with its weights and had loss ")
+    assert "none of the others reached it" in result.events[1]
+    first = next(line for line in (tmp_path / "evaluations.jsonl").read_text().splitlines())
+    assert json.loads(first)["metrics"]["loss"] < max(
+        network.loss or math.inf for network in raced.result.race.leaderboard
+    )
+
+
+def test_the_model_alone_is_trained_on_from_its_weights(
+    raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, network = from_weights(raced, monkeypatch)
+    plan(1).model_copy(update={"networks": (network,)}).save(tmp_path / Plan.FILE)
+    result = race_search(spec, raced.data, tmp_path, Silent())
+    assert result.race is not None and (result.race.done, result.race.steps) == (0, 400)
+    taken, winner = (load_tensors(folder / WINNER)[0] for folder in (tmp_path, raced.folder))
+    for name, tensor in unprefixed("network", taken).items():
+        if name.endswith("weight"):
+            assert torch.equal(tensor, winner[f"average/{name}"])

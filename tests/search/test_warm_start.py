@@ -160,5 +160,5 @@ def test_only_what_agrees_in_name_and_shape_is_taken():
 
 def test_weights_that_share_nothing_are_refused():
     other = StartingWeights("there", {"else": torch.zeros(3)})
-    with pytest.raises(CellwrightError, match="retrain.start must share a weight .*, got there"):
+    with pytest.raises(CellwrightError, match="weights to start from must share one .*, got there"):
         other.put_into(nn.Linear(2, 2))

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from cellwright.canonical import canonical_json
 from cellwright.data.prepared import PreparedData
 from cellwright.data.summary import summarise
+from cellwright.data.trained_on import example_hashes
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.policy import PolicyDecision
@@ -113,7 +114,8 @@ def test_more_data_is_trained_on_again_and_within_the_month_s_hours(world: World
     assert min(one.p_value for one in decision.facts.features) > 0.001
     spec = unpack_spec(pack_spec(decided_spec(more, decision)))
     assert (spec.start.model, spec.start.only, spec.policy) == ("models:/small/1", True, None)
-    assert spec.retrain.start is None and spec.tracking.tags == {"cellwright.policy": decision.sentence}
+    assert spec.retrain.start is None and spec.tracking.tags["cellwright.policy"] == decision.sentence
+    assert spec.tracking.tags["cellwright.reasons"] == "new_data"
     from_weights = spec_of(500, policy={"weights": "champion", "score": None})
     assert decided_spec(from_weights, decision).retrain.start == "models:/small/1"
     poor = world.decide(spec_of(500, policy={"hours_per_month": 2.2, "score": None}))
@@ -137,9 +139,26 @@ def test_a_champion_that_scores_less_on_new_labels_is_trained_again_and_a_search
     assert (start.model, start.only) == ("models:/small/1", False)
 
 
+def test_where_rows_were_kept_a_classifier_compares_them_too(world: World):
+    prepared, file = (
+        PreparedData.open(world.folder / "data-300"),
+        "model/extra_files/data_summary.safetensors",
+    )
+    rows = summarise(prepared.train, prepared.manifest.inputs, rows=True)
+    save_tensors(world.folder / file, rows, True)
+    MlflowClient(world.uri).set_model_version_tag(
+        "small", "1", "cellwright.files", canonical_json(digests(world.folder / "model"))
+    )
+    features = world.decide(spec_of(500)).facts.features
+    assert [(one.name, one.p_value > 0.01) for one in features if one.test == "classifier"] == [
+        ("their combination", True)
+    ]
+
+
 def test_drift_of_features_is_named(world: World, monkeypatch: pytest.MonkeyPatch):
-    def darker(split, names):
-        return {name: x / 2 if x.is_floating_point() else x for name, x in summarise(split, names).items()}
+    def darker(split, names, *, rows):
+        found = summarise(split, names, rows=rows)
+        return {name: x / 2 if x.is_floating_point() else x for name, x in found.items()}
 
     monkeypatch.setattr("cellwright.steps.decide.summarise", darker)
     decision = world.decide(spec_of(310))
@@ -173,6 +192,28 @@ def test_a_live_metric_is_read_from_mlflow_or_a_file(world: World, source: str, 
     )
     with pytest.raises(CellwrightError, match="must have the metric auc as a number, got None"):
         world.decide(spec_of(310, policy={"live": live | {"metric": "auc"}, "score": None}))
+
+
+def test_in_a_race_the_champion_has_its_weights_if_they_have_not_seen_what_judges_them(world: World):
+    race = {"strategy": {"kind": "race"}, "space": {"kind": "stages"}}
+    live = {"metric": "live", "at_least": 0.8}
+    spec = spec_of(310, **race, policy={"live": live, "weights": "champion", "score": None})
+
+    def start(seen: str | None):
+        if seen:
+            hashes = example_hashes(getattr(PreparedData.open(world.folder / "data-310"), seen))
+            save_tensors(world.folder / "model/extra_files/trained_on.safetensors", {"examples": hashes})
+            MlflowClient(world.uri).set_model_version_tag(
+                "small", "1", "cellwright.files", canonical_json(digests(world.folder / "model"))
+            )
+        decision = world.decide(spec)
+        assert decision.action == "search"
+        assert decision.facts.seen == {"validation": 78, "train": 0, None: None}[seen]
+        again = decided_spec(spec, decision.model_copy(update={"action": "retrain"}))
+        assert (again.start.only, again.start.weights, again.retrain.start) == (True, True, None)
+        return decided_spec(spec, decision).start
+
+    assert [start(seen).weights for seen in (None, "validation", "train")] == [False, False, True]
 
 
 def test_without_a_summary_of_its_data_drift_is_not_measured(world: World, tmp_path: Path):

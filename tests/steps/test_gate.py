@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from cellwright.canonical import canonical_json
 from cellwright.data.prepared import PreparedData
+from cellwright.data.trained_on import example_hashes
 from cellwright.files import write_text
 from cellwright.progress import Silent
 from cellwright.results import EvaluationResult, ModelScore
@@ -169,6 +170,16 @@ def test_a_version_is_compared_with_the_champion_on_the_same_examples(gated):
     assert gated("four", 0.95, Gate(looks=3)).decision.sentence.endswith(
         "look 4 of 3 (gate.looks) at this test set: the test set is worn out, and new examples are needed"
     )
+
+
+def test_weights_that_were_trained_on_test_examples_are_refused(gated, prepared: Path, tmp_path: Path):
+    (tmp_path / "leaked").mkdir()
+    data = PreparedData.open(prepared)
+    hashes = example_hashes(data.train, data.test[:40])
+    save_tensors(tmp_path / "leaked/trained_on.safetensors", {"examples": hashes})
+    leaked = gated("leaked", 0.99, Gate())
+    assert not leaked.passed
+    assert leaked.decision.sentence.endswith(f"(gate.leaked), got 40 of {len(data.test)}")
 
 
 def test_one_that_is_to_be_promoted_by_hand_waits_as_the_challenger(gated, uri: str):

@@ -90,6 +90,21 @@ def test_of_several_promotions_at_once_one_wins(shoes: Lifecycle):
     assert shoes.champion().version == int(outcomes[0])
 
 
+def test_the_history_has_versions_and_moves(client: MlflowClient, shoes: Lifecycle):
+    run = client.create_run(client.create_experiment("shoes"))
+    for name, value in {"found/test_accuracy": 0.9, "found/test_accuracy_low": 0.8, "cost/hours": 2}.items():
+        client.log_metric(run.info.run_id, name, value)
+    tags = {"cellwright.reasons": "drift, age", "cellwright.gate": DECISION.model_dump_json()}
+    client.create_model_version("shoes", source="/", run_id=run.info.run_id, tags=tags)
+    promote(shoes, 5, 1)
+    history = shoes.history("accuracy")
+    last = history.versions[-1]
+    assert [version.version for version in history.versions] == [1, 2, 3, 4, 5]
+    assert (last.score, last.low, last.high, last.hours) == (0.9, 0.8, None, 2)
+    assert (last.reasons, last.passed, last.action) == (("drift", "age"), True, "search")
+    assert [(move.kind, move.version) for move in history.moves] == [("first", 1), ("promotion", 5)]
+
+
 def test_rollbacks_go_back_one_champion_at_a_time(shoes: Lifecycle):
     promote(shoes, 2, 1)
     promote(shoes, 3, 2)

@@ -42,7 +42,7 @@ class PreparedData:
 
     @cached_property
     def test(self) -> Split:
-        """Return the test split, which only `evaluate` and the gate may open."""
+        """Return the test split, which only `evaluate` and the gate may open; `decide` hashes its inputs."""
         return self._open("test")
 
     @cached_property

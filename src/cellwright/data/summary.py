@@ -1,6 +1,6 @@
 """What is kept of a version's data, so that later data can be compared with it.
 
-No example can be put together from it, since the values of each feature are sorted by themselves.
+By default no example can be put together from it, since the values of each feature are sorted by themselves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +20,8 @@ PARTS = 4
 TARGETS = "targets"
 
 
-def summarise(split: Split, names: Iterable[str]) -> dict[str, Tensor]:
-    """Return sorted values (N,) of each feature of the inputs, and of the targets.
+def summarise(split: Split, names: Iterable[str], *, rows: bool = False) -> dict[str, Tensor]:
+    """Return the values (N,) of each feature of the inputs, and of the targets.
 
     Columns are features of their own. Of maps and series (C, …) these are mean and standard deviation of each channel
     and the means of parts, and of bytes, such as those of texts, their number and how often each occurs.
@@ -29,6 +29,7 @@ def summarise(split: Split, names: Iterable[str]) -> dict[str, Tensor]:
     Args:
         split: of which examples are drawn; the same ones at each call.
         names: of the inputs, in their order.
+        rows: whether the values of an example keep its place; else those of each feature are sorted.
     """
     drawn = split.sample(MOST_EXAMPLES, seed=0)
     features = {
@@ -37,6 +38,8 @@ def summarise(split: Split, names: Iterable[str]) -> dict[str, Tensor]:
         for name, values in _features(name, x)
     }
     features |= dict(_columns(TARGETS, drawn.targets))
+    if rows:
+        return {name: values.clone() for name, values in features.items()}
     return {name: values.sort().values.contiguous() for name, values in features.items()}
 
 

@@ -9,6 +9,7 @@ from cellwright.report.latest import LatestRun
 from cellwright.results import (
     Comparison,
     EvaluationResult,
+    ModelHistory,
     ModelScore,
     RaceResult,
     RegistrationResult,
@@ -46,6 +47,8 @@ class RunReport(Result):
     """Trainings of the found network and of its baselines."""
     evaluation: EvaluationResult | None = None
     registration: RegistrationResult | None = None
+    history: ModelHistory | None = None
+    """Of the registered model; None in what earlier versions registered."""
     seconds: dict[str, float] = {}
     """Duration of each step."""
     keys: dict[str, str] = {}
@@ -85,6 +88,7 @@ class RunReport(Result):
             ),
             evaluation=evaluation,
             registration=_load(RegistrationResult, folders.get("register")),
+            history=_load(ModelHistory, _with_history(folders.get("register"))),
             seconds={step: record.seconds for step, record in records.items()},
             keys={step: record.key for step, record in records.items()},
         )
@@ -136,6 +140,10 @@ def _compared(closest: Comparison) -> str:
         return f"was not shown to differ from its strongest baseline, {closest.baseline} ({difference})"
     verdict = "beats every baseline; the closest is" if closest.difference > 0 else "loses against"
     return f"{verdict} {closest.baseline} ({difference})"
+
+
+def _with_history(folder: Path | None) -> Path | None:
+    return folder if folder and (folder / ModelHistory.FILE).exists() else None
 
 
 def _load(kind: type[R], folder: Path | None) -> R | None:

@@ -13,7 +13,7 @@ from cellwright.report.html import balance, calibration, pictures
 from cellwright.report.html.page import render
 from cellwright.report.latest import REPORT, LatestRun
 from cellwright.report.run_report import RunReport
-from cellwright.results import OUTPUTS, StepRecord
+from cellwright.results import OUTPUTS, ModelHistory, StepRecord
 from cellwright.spec.section import Section
 from cellwright.spec.view import parse_view
 from cellwright.tasks.base import read_task
@@ -48,7 +48,11 @@ def write_report(workspace: Path, path: Path | None = None) -> Path:
 
 
 def report_html(
-    name: str, seed: int, folders: Mapping[str, Path], environment: Mapping[str, str] = MappingProxyType({})
+    name: str,
+    seed: int,
+    folders: Mapping[str, Path],
+    environment: Mapping[str, str] = MappingProxyType({}),
+    history: ModelHistory | None = None,
 ) -> str:
     """Return the HTML report of the finished steps.
 
@@ -57,12 +61,15 @@ def report_html(
         seed: the spec's seed.
         folders: the folder of each finished step, including `prepare`.
         environment: facts about the machine, and versions of packages, by name.
+        history: of the registered model, where the step that registers has not finished yet.
 
     Raises:
         CellwrightError: a result is missing or damaged.
     """
     shown = {name: environment[name] for name in SHOWN if name in environment}
     run = RunReport.gather(name, seed, folders).model_copy(update={"environment": shown})
+    if history is not None:
+        run = run.model_copy(update={"history": history})
     data = PreparedData.open(folders["prepare"])
     task = read_task(data.manifest.task)
     more = [*balance.sections(task, data), *pictures.samples(task, data, _augmentation(folders))]

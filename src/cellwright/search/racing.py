@@ -29,7 +29,7 @@ from cellwright.search.pricing import FORWARD, SHARE, Prices, Pricing, clock_of,
 from cellwright.search.screening import Screen
 from cellwright.search.slices import NUM_SELECTION, Slice
 from cellwright.search.trial import TrialRequest, setting_of, trials_of
-from cellwright.search.warm_start import start_model
+from cellwright.search.warm_start import registered_weights, start_model
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
@@ -89,6 +89,10 @@ class Plan(Result):
         """Return the network of a candidate."""
         return next(n for n in self.networks if n.genotype == candidate.genotype)
 
+    def course(self, network: PlannedNetwork) -> Course:
+        """Return the schedule of a network until the choice: it does not decay."""
+        return Course(steps=network.steps, cool_down=network.steps, precision=self.prices.precision)
+
     def steps(self, candidate: Candidate, share: float, checks: int) -> int:
         """Return the steps that a share of the budget is enough for, with so many checks."""
         network = self.network(candidate)
@@ -135,6 +139,8 @@ def race_search(
         progress=progress,
     )
     racing.plan = plan
+    if spec.start.model and spec.start.weights:
+        racing.take_weights(spec.start.model, setting)
     try:
         with on_sigterm(partial(racing.save_leader, setting)):
             racing.explore()
@@ -144,11 +150,9 @@ def race_search(
     if now.rounds and not any(e.state == "done" for e in racing.done):
         raise CellwrightError("race: no network could be trained")
     result = _result(plan, race, now, min(NUM_SELECTION, len(setting.validation)))
-    if result.done:
-        last = race.slice(now.leader, now.rounds)
-        assert last is not None
+    if (kept := racing.checkpoint_of(now.leader.candidate)).exists():
         with atomic_path(folder / WINNER) as temporary:
-            shutil.copyfile(racing.checkpoint_of(last.candidate), temporary)
+            shutil.copyfile(kept, temporary)
     for used in (KEPT, STOPPED):
         shutil.rmtree(folder / used, ignore_errors=True)
     return SearchResult(
@@ -156,7 +160,7 @@ def race_search(
         score=result.leaderboard[0].score,
         seconds=racing.seconds,
         history=history_of(racing.done, objectives[0]),
-        events=(result.sentence,),
+        events=(result.sentence, *_worth(spec, plan, race, now)),
         race=result,
     )
 
@@ -192,6 +196,26 @@ class _Racing(Exploration):
         """Return where the network's latest checkpoint is kept."""
         return self.folder / KEPT / f"{candidate.genotype.digest}.safetensors"
 
+    def take_weights(self, model: str, setting: Setting) -> None:
+        """Keep the weights of `start.model` as the checkpoint that its network's first slice resumes from."""
+        network = next((network for network in self.plan.networks if network.name == STARTED), None)
+        if network is None:
+            return
+        checkpoint = self.checkpoint_of(Candidate(genotype=network.genotype))
+        if checkpoint.exists():
+            return
+        start = registered_weights(self.spec, model)
+        training = start_course(
+            self.spec,
+            genotype_network(self.spec, PreparedData.open(self.data).manifest, network.genotype),
+            setting.train,
+            self.plan.course(network),
+            checkpoint,
+            start=start,
+        )
+        training.save()
+        self.progress.log(f"race: {STARTED} starts with the weights of {start.source}")
+
     def save_leader(self, setting: Setting) -> None:
         """Export the averaged weights of the network that leads, as of its last slice."""
         leader = self.strategy.standing().leader.candidate
@@ -200,7 +224,7 @@ class _Racing(Exploration):
         for checkpoint in (self.checkpoint_of(leader), *slices):
             if not checkpoint.exists():
                 continue
-            course = Course(steps=network.steps, cool_down=network.steps, precision="float32")
+            course = self.plan.course(network).model_copy(update={"precision": "float32"})
             data = PreparedData.open(self.data)
             config = genotype_network(self.spec, data.manifest, leader.genotype)
             with suppress(RuntimeError):  # of another network
@@ -217,7 +241,7 @@ class _Racing(Exploration):
             with atomic_path(folder / START) as temporary:
                 shutil.copyfile(kept, temporary)
         network = self.plan.network(candidate)
-        course = Course(steps=network.steps, cool_down=network.steps, precision=self.plan.prices.precision)
+        course = self.plan.course(network)
         steps = self.plan.steps(candidate, share, self.strategy.round_of(share))
         request = super().request(evaluation, (), folder)
         return request.model_copy(update={"slice": Slice(course=course, steps=steps)})
@@ -393,6 +417,38 @@ def _result(plan: Plan, race: Race, now: Standing, num_examples: int) -> RaceRes
         done=done,
         precision="bfloat16" if plan.prices.precision == "bfloat16" else "float32",
         leaderboard=tuple(board),
+    )
+
+
+def _worth(spec: SearchSpec, plan: Plan, race: Race, now: Standing) -> Iterator[str]:
+    """Say how long the others needed for the loss that the model of `start.model` had first."""
+    started = next((entrant for entrant in race.entrants if entrant.name == STARTED), None)
+    first = race.slice(started, 1) if started else None
+    if started is None or first is None or first.state != "done" or len(race.entrants) == 1:
+        return
+    loss, shares = fmean(first.losses), [race.share(number) for number in range(1, now.rounds + 1)]
+    reached = {
+        other.name: share
+        for number, share in reversed(list(enumerate(shares, start=1)))
+        for other in race.entrants
+        if other is not started
+        and (one := race.slice(other, number))
+        and one.state == "done"
+        and fmean(one.losses) <= loss
+    }
+    weights = "with its weights" if spec.start.weights else "without its weights"
+    begun = (
+        f"{spec.start.model} started {weights} and had loss {loss:.4g} after {shares[0]:.1%} of the budget"
+    )
+    if not reached:
+        longest = max(race.share(now.dropped.get(other.name, now.rounds)) for other in race.entrants[1:])
+        yield f"{begun}; none of the others reached it with up to {longest:.1%}"
+        return
+    name = min(reached, key=reached.__getitem__)
+    minutes = (reached[name] - shares[0]) * plan.seconds / 60
+    yield (
+        f"{begun}; {name} was the first of the others to reach it, after {reached[name]:.1%}, so starting there saved "
+        f"{minutes:.2g} minutes of training"
     )
 
 

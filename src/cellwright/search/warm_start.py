@@ -10,14 +10,16 @@ from cellwright.candidate import Candidate
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, Objective
 from cellwright.genotype import Genotype
-from cellwright.results import GENOTYPE, SearchResult
+from cellwright.results import GENOTYPE, WEIGHTS, SearchResult
 from cellwright.search.journal import EVALUATIONS, finished, read_evaluations
 from cellwright.spaces import CandidateSpace, Space
 from cellwright.spec import SearchSpec
-from cellwright.tracking.starting_models import download
+from cellwright.tracking.starting_models import download, version_of
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from cellwright.training.starting_weights import StartingWeights
 
 
 def start_candidates(spec: SearchSpec, space: CandidateSpace) -> list[Candidate]:
@@ -52,6 +54,16 @@ def start_model(spec: SearchSpec, space: Space) -> Genotype | None:
         CellwrightError: there is no such model, or its architecture is not in the space.
     """
     return _of_model(spec, spec.start.model, space) if spec.start.model else None
+
+
+def registered_weights(spec: SearchSpec, address: str) -> "StartingWeights":
+    """Return the weights of a registered model."""
+    from cellwright.training.checkpoint import load_tensors
+    from cellwright.training.starting_weights import StartingWeights
+
+    with TemporaryDirectory(prefix="cellwright-") as folder:
+        tensors, _ = load_tensors(download(spec, address, WEIGHTS, Path(folder)))
+    return StartingWeights(version_of(spec, address), tensors)
 
 
 def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation]) -> str | None:

@@ -34,6 +34,9 @@ class Gate(Section):
     looks: int = Field(default=20, ge=1)
     """How many versions may be compared on one test set. Each has a smaller part of `level`, and at the end the test
     set is worn out: no version passes until there are new examples."""
+    leaked: float = Field(default=0.01, ge=0, le=1)
+    """The highest share of the test examples that a version's weights may have been trained on: in this run, or in that
+    of the model whose weights they start from. Copies of an example count."""
     at_least: Bounds = {}
     """Lower bounds of what is measured on the test split, such as `accuracy` or `worst_class`."""
     at_most: Bounds = {}

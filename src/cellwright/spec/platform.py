@@ -74,6 +74,10 @@ class Register(Section):
     only_if_better_than: Literal["none", "classical", "hand-designed", "any"] = "none"
     """Refuse to register the found network if one of these baselines has a better score on the test split: those of
     another family, the hand-designed network, or any baseline. A tie is no refusal."""
+    data_summary: Literal["features", "rows"] = "features"
+    """What a version keeps of its training data for `policy.drift`: the values of each feature, sorted by themselves;
+    or with `rows` those of each of 2000 examples together, so that a change of how features go together is found. The
+    rows of tables are the examples themselves: ask yourself whether you may keep them."""
 
 
 class Tracking(Section):

@@ -34,7 +34,8 @@ class Drift(Section):
     """Features of the inputs are distributed otherwise.
 
     Numbers are compared by the Kolmogorov-Smirnov test, categories by the chi-squared test, each feature alone, and the
-    p-values are corrected for their number as in Benjamini and Hochberg 1995.
+    p-values are corrected for their number as in Benjamini and Hochberg 1995. Where the earlier version has
+    `register.data_summary: rows`, a classifier also tries to tell the examples of then and now apart.
     """
 
     level: Level = 0.001

@@ -130,6 +130,10 @@ class SearchSpec(Section):
     @model_validator(mode="after")
     def _race_is_whole(self) -> Self:
         if not self.strategy.continues:
+            if self.start.weights:
+                raise ValueError(
+                    f"start.weights is for strategy.kind race, got {self.strategy.kind}; retrain.start is for others"
+                )
             if self.budget.seconds is not None:
                 raise ValueError(
                     f"budget.minutes and budget.gpu_hours are for strategy.kind race, got {self.strategy.kind}; "

@@ -23,6 +23,9 @@ class Start(Section):
     model: ModelAddress | None = None
     """A registered model, whose architecture is tried before those of an earlier search. In a race, it is one more
     network."""
+    weights: bool = False
+    """In a race, whether the network of `model` starts from its weights too. They must not have been trained on the
+    validation or test examples, or it looks better than it is: a scheduled run sees to that."""
     only: bool = False
     """Whether nothing else is tried: the architecture of `model` is trained, without a search."""
     genotypes: tuple[str, ...] = ()
@@ -34,4 +37,6 @@ class Start(Section):
     def _only_a_model(self) -> Self:
         if self.only and (self.model is None or self.search or self.genotypes):
             raise ValueError("only needs model, and neither search nor genotypes")
+        if self.weights and self.model is None:
+            raise ValueError("weights needs model")
         return self

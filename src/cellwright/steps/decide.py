@@ -12,6 +12,7 @@ import torch
 
 from cellwright.data.prepared import PreparedData
 from cellwright.data.summary import split_targets, summarise
+from cellwright.data.trained_on import example_hashes
 from cellwright.drifting import Features, compare_feature, compare_features, count_drop, resample_drop
 from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
@@ -34,7 +35,9 @@ from cellwright.stores import S3Reader
 from cellwright.tasks.base import read_task
 from cellwright.tracking import (
     POLICY_TAG,
+    REASONS_TAG,
     SUMMARY,
+    TRAINED_ON,
     WAIT_SECONDS,
     Champion,
     Lifecycle,
@@ -91,26 +94,32 @@ def decide_run(spec: SearchSpec, data: Path, progress: Progress) -> PolicyDecisi
             raise
         except CellwrightError as error:
             update |= {"unusable": str(error)}
+    if spec.strategy.continues and "unusable" not in update:
+        update |= {"seen": _seen(prepared, lifecycle, champion, progress)}
     return decide(policy, facts.model_copy(update=update))
 
 
 def decided_spec(spec: SearchSpec, decision: PolicyDecision) -> SearchSpec:
     """Return the spec of the run that was decided on, with the sentence among its tags.
 
-    A search tries the champion's architecture first; retraining tries nothing else.
+    A search tries the champion's architecture first; retraining tries nothing else. In the race of a search it has its
+    weights, if these have seen no validation and no test example.
     """
-    tracking = spec.tracking.model_copy(
-        update={"tags": {**spec.tracking.tags, POLICY_TAG: decision.sentence}}
-    )
+    reasons = ", ".join(reason.name for reason in decision.reasons)
+    tags = {POLICY_TAG: decision.sentence, **({REASONS_TAG: reasons} if reasons else {})}
+    tracking = spec.tracking.model_copy(update={"tags": {**spec.tracking.tags, **tags}})
     update: dict[str, Any] = {"tracking": tracking, "policy": None}
     champion = decision.facts.champion
     address = f"models:/{spec.model_name}/{champion}"
+    races = spec.strategy.continues
     if decision.action == "retrain":
-        update["start"] = Start(model=address, only=True)
-        if spec.policy and spec.policy.weights == "champion" and not spec.strategy.continues:
+        has_weights = spec.policy is not None and spec.policy.weights == "champion"
+        update["start"] = Start(model=address, only=True, weights=races and has_weights)
+        if has_weights and not races:
             update["retrain"] = spec.retrain.model_copy(update={"start": address})
     elif champion is not None and spec.is_sampled and spec.start.model is None:
-        update["start"] = spec.start.model_copy(update={"model": address})
+        has_weights = races and decision.facts.seen == 0
+        update["start"] = spec.start.model_copy(update={"model": address, "weights": has_weights})
     return spec.model_copy(update=update)
 
 
@@ -121,18 +130,21 @@ def _changes(
     with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
         try:
             lifecycle.download(known.version, [SUMMARY], Path(folder))
-            tensors, _ = load_tensors(Path(folder) / SUMMARY)
+            tensors, has_rows = load_tensors(Path(folder) / SUMMARY)
         except MlflowUnavailable:
             raise
         except CellwrightError as error:
             progress.log(f"decide: drift is not measured: {error}")
             return None, None
-    both = [split_targets(tensors), split_targets(summarise(prepared.train, prepared.manifest.inputs))]
+    current = summarise(prepared.train, prepared.manifest.inputs, rows=bool(has_rows))
+    both = [split_targets(tensors), split_targets(current)]
     (before, targets_before), (now, targets) = (tuple(map(_as_arrays, pair)) for pair in both)
     shifts = [
         compare_feature(name, targets_before[name], targets[name]) for name in targets.keys() & targets_before
     ]
-    return compare_features(before, now), min(shifts, key=lambda one: one.p_value, default=None)
+    return compare_features(before, now, rows=bool(has_rows)), min(
+        shifts, key=lambda one: one.p_value, default=None
+    )
 
 
 def _as_arrays(tensors: dict[str, torch.Tensor]) -> Features:
@@ -175,6 +187,24 @@ def _dropped(
         return task.score(outputs[chosen], targets[chosen])
 
     return resample_drop(score, len(targets), least, rule.level)
+
+
+def _seen(prepared: PreparedData, lifecycle: Lifecycle, champion: Champion, progress: Progress) -> int | None:
+    """Return how many validation and test examples the champion was trained on; None where its version has no list."""
+    why = "decide: in a race the champion starts without its weights"
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
+        try:
+            lifecycle.download(champion.version, [TRAINED_ON], Path(folder))
+            tensors, _ = load_tensors(Path(folder) / TRAINED_ON)
+        except MlflowUnavailable:
+            raise
+        except CellwrightError as error:
+            progress.log(f"{why}: {error}")
+            return None
+    new = example_hashes(prepared.validation, prepared.test)
+    if seen := int(torch.isin(new, tensors["examples"]).sum()):
+        progress.log(f"{why}, which have seen {seen} of {len(new)} validation and test examples")
+    return seen
 
 
 def _live(live: Live, lifecycle: Lifecycle, champion: Champion) -> float:

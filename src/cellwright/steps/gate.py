@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from cellwright.data.prepared import PreparedData
+from cellwright.data.trained_on import example_hashes
 from cellwright.errors import CellwrightError
 from cellwright.gating import (
     LATENCY,
     check_bounds,
     check_champion,
     check_first,
+    check_leak,
     check_look,
     compare_correct,
     compare_resampled,
@@ -42,6 +44,7 @@ from cellwright.tasks.base import Task, read_task
 from cellwright.tensor_files import tensors_digest
 from cellwright.tracking import (
     CHAMPION,
+    TRAINED_ON,
     Champion,
     ChampionMoved,
     Lifecycle,
@@ -68,7 +71,7 @@ class Gatekeeper:
     gate: Gate
     inputs: Inputs
     folder: Path
-    """Of the step, where the champion's outputs go."""
+    """Of the step, where the champion's outputs go, and where it is written what the version was trained on."""
     lifecycle: Lifecycle
     key: str
     """Of the pipeline run."""
@@ -124,6 +127,12 @@ class Gatekeeper:
         values = measured(evaluation.found, _worst_class(evaluation.confusion))
         checks = [check_look(gate, look), *check_bounds(gate, values)]
         comparison, remarks = None, []
+        if (trained_on := self.folder / TRAINED_ON).exists():
+            hashes = example_hashes(test)
+            seen = torch.isin(hashes, load_tensors(trained_on)[0]["examples"]).sum()
+            checks.append(check_leak(gate, int(seen), len(hashes)))
+        else:
+            remarks.append("it is not known whether the weights that it started from have seen test examples")
         if champion is None:
             hand_designed = self.spec.evaluate.baseline.hand_designed
             found = next((c for c in evaluation.comparisons if c.baseline == hand_designed), None)

@@ -12,6 +12,7 @@ from cellwright.search.warm_start import start_candidates
 from cellwright.spec import SearchSpec
 from cellwright.steps.remote_source import remote_contents
 from cellwright.steps.starting_weights import started_from
+from cellwright.tracking.starting_models import version_of
 
 
 def of_data(spec: SearchSpec) -> dict[str, Any]:
@@ -23,6 +24,7 @@ def of_search(spec: SearchSpec) -> dict[str, Any]:
     """Return the content that the search starts from, independent of its location, and the limits of trials."""
     return {
         "start": _started_from(spec),
+        "weights": version_of(spec, spec.start.model) if spec.start.model and spec.start.weights else None,
         "trials": spec.runner.limits if spec.has_trials else None,
     }
 

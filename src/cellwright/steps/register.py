@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from cellwright.data.manifest import MANIFEST
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Inputs as Examples
 from cellwright.data.summary import summarise
+from cellwright.data.trained_on import example_hashes
 from cellwright.environment import ENVIRONMENT, environment, read_environment
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
@@ -28,6 +30,7 @@ from cellwright.results import (
     WEIGHTS,
     EvaluationResult,
     GateDecision,
+    ModelHistory,
     ModelInfo,
     ModelScore,
     RegistrationResult,
@@ -47,15 +50,18 @@ from cellwright.tracking import (
     HOURS,
     SEARCH_HOURS,
     SUMMARY,
+    TRAINED_ON,
     WAIT_SECONDS,
     Lifecycle,
     LoggedColumns,
     MlflowTracker,
+    MlflowUnavailable,
     RunRecord,
     mlflow_retry,
 )
+from cellwright.tracking.starting_models import download, with_tracking_uri
 from cellwright.tracking.uri import default_tracking_uri
-from cellwright.training.checkpoint import save_tensors
+from cellwright.training.checkpoint import load_tensors, save_tensors
 from cellwright.training.networks import load_network
 
 RETRAIN_TAG = "cellwright.retrain"
@@ -90,7 +96,9 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         lifecycle=Lifecycle(uri=uri, name=spec.model_name, retry=retry),
         key=record.key,
     )
-    save_tensors(folder / SUMMARY, summarise(data.train, data.manifest.inputs))
+    rows = spec.register_.data_summary == "rows"
+    save_tensors(folder / SUMMARY, summarise(data.train, data.manifest.inputs, rows=rows), rows)
+    known = _save_trained_on(with_tracking_uri(spec, folder.parent), data, folder / TRAINED_ON)
     card = _card(spec, inputs, uri)
     card.save(folder / ModelCard.FILE)
     made = {ModelCard.FILE: folder / ModelCard.FILE}
@@ -115,6 +123,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
                     for name in (GENOTYPE, WEIGHTS, NETWORK, ONNX, ModelInfo.FILE)
                 },
                 SUMMARY: folder / SUMMARY,
+                **({TRAINED_ON: folder / TRAINED_ON} if known else {}),
             },
             key=record.key,
             columns=_columns_model(
@@ -127,6 +136,11 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
             model, decision = gatekeeper.promote(model, decision, progress)
             decision.save(folder / GateDecision.FILE)
             made[GateDecision.FILE] = folder / GateDecision.FILE
+    history = Lifecycle(uri=uri, name=spec.model_name, retry=retry).history(spec.augment.objective)
+    history.save(folder / ModelHistory.FILE)
+    facts = read_environment((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+    write_text(folder / REPORT, report_html(spec.name, spec.seed, inputs, facts, history))
+    made |= {name: folder / name for name in (ModelHistory.FILE, REPORT)}
     tracker.log_run(replace(record, artifacts=made), status="FINISHED")
     progress.log(f"register: the model is {model.uri}, version {model.version}, at {uri}")
     if gatekeeper is None and not model.has_champion:
@@ -143,6 +157,25 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         mlflow_run_id=mlflow_run_id,
         gate=decision.sentence if decision else None,
     ).save(folder / RegistrationResult.FILE)
+
+
+def _save_trained_on(spec: SearchSpec, data: PreparedData, path: Path) -> bool:
+    """Write which examples the weights were trained on; return whether that is known."""
+    hashes = example_hashes(data.train, data.validation)
+    start = spec.retrain.start or (spec.start.model if spec.start.weights else None)
+    if isinstance(start, Path):
+        return False
+    if start is not None:
+        with TemporaryDirectory(prefix="cellwright-") as name:
+            try:
+                earlier, _ = load_tensors(download(spec, start, TRAINED_ON, Path(name)))
+            except MlflowUnavailable:
+                raise
+            except CellwrightError:
+                return False
+        hashes = torch.unique(torch.cat([hashes, earlier["examples"]]))
+    save_tensors(path, {"examples": hashes})
+    return True
 
 
 def require_better(evaluation: EvaluationResult, than: str) -> None:
@@ -206,9 +239,7 @@ def _columns_model(task: Task, network: nn.Module, examples: Examples, onnx: Pat
 
 def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
     write_text(folder / SPEC, spec.model_dump_json(by_alias=True, indent=2, exclude={"tracking": {"run_id"}}))
-    text = environment()
-    write_text(folder / ENVIRONMENT, text)
-    write_text(folder / REPORT, report_html(spec.name, spec.seed, inputs, read_environment(text)))
+    write_text(folder / ENVIRONMENT, environment())
     record = run_record(spec, run_key(spec, inputs["search"]), inputs)
     return replace(
         record,
@@ -221,7 +252,6 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
         artifacts={
             SPEC: folder / SPEC,
             ENVIRONMENT: folder / ENVIRONMENT,
-            REPORT: folder / REPORT,
             MANIFEST: inputs["prepare"] / MANIFEST,
             **{name: inputs["search"] / name for name in (SearchResult.FILE, GENOTYPE)},
             **{name: inputs["retrain"] / name for name in (ONNX, WEIGHTS, NETWORK, ModelInfo.FILE)},

@@ -24,9 +24,11 @@ def retrain(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) 
     spec = spec.tuned(found.tuned)
     config = genotype_network(spec, data.manifest, found.genotype)
     if found.race:
-        trained = inputs["search"] / WINNER if found.race.done else None
+        trained = inputs["search"] / WINNER
         course = Course(steps=found.race.steps, cool_down=found.race.done, precision=found.race.precision)
-        continue_network("found", config, data, spec, course, trained, folder, progress)
+        continue_network(
+            "found", config, data, spec, course, trained if trained.exists() else None, folder, progress
+        )
     else:
         train_network("found", config, data, spec, folder, progress, start=starting_weights(spec))
     if not parallel.is_first():

@@ -1,13 +1,13 @@
 """The pretrained weights of a spec's retraining, from an earlier one or from a registered model."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cellwright.files import file_digest
 from cellwright.results import WEIGHTS
+from cellwright.search.warm_start import registered_weights
 from cellwright.spec import SearchSpec
-from cellwright.tracking.starting_models import download, version_of
+from cellwright.tracking.starting_models import version_of
 
 if TYPE_CHECKING:
     from cellwright.training.starting_weights import StartingWeights
@@ -24,9 +24,7 @@ def starting_weights(spec: SearchSpec) -> "StartingWeights | None":
         case Path() as path:
             return StartingWeights(str(path), load_tensors(_file(path))[0])
         case address:
-            with TemporaryDirectory(prefix="cellwright-") as folder:
-                tensors, _ = load_tensors(download(spec, address, WEIGHTS, Path(folder)))
-            return StartingWeights(version_of(spec, address), tensors)
+            return registered_weights(spec, address)
 
 
 def started_from(spec: SearchSpec) -> str | None:

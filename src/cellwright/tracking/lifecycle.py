@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cellwright.canonical import digest
 from cellwright.policy import PastVersion
-from cellwright.results import GateDecision, Result
+from cellwright.results import ChampionMove, GateDecision, ModelHistory, PastModel, Result
 from cellwright.retrying import Retry
 from cellwright.tracking.moves import Move, utc_now
 from cellwright.tracking.record import EXTRA_FILES, KEY_TAG
@@ -28,10 +28,14 @@ EXAMPLES_TAG = "cellwright.examples"
 """The tag of a version that has the number of its examples, of all splits."""
 POLICY_TAG = "cellwright.policy"
 """The tag of a version, and of its run, that says why a scheduled run made it."""
+REASONS_TAG = "cellwright.reasons"
+"""The tag of such a version that has the names of all reasons."""
 HOURS, SEARCH_HOURS = "cost/hours", "cost/search_hours"
 """Metrics of a run: how long its steps took, and its search alone."""
 SUMMARY = "data_summary.safetensors"
 """The file of a version that has the summary of its data."""
+TRAINED_ON = "trained_on.safetensors"
+"""The file of a version that has the hashes of all examples that its weights were trained on."""
 PARENT_TAG = "mlflow.parentRunId"
 """The tag of a run of MLflow that is nested in another."""
 DAY = 86400.0
@@ -72,6 +76,23 @@ class VersionFacts(Result):
 def _decision(tags: Mapping[str, str]) -> GateDecision | None:
     text = tags.get(GATE_TAG)
     return None if text is None else GateDecision.model_validate_json(text)
+
+
+def _past_model(client: "MlflowClient", version: "ModelVersion", objective: str) -> PastModel:
+    metrics = client.get_run(version.run_id).data.metrics if version.run_id else {}
+    decision, reasons = _decision(version.tags), version.tags.get(REASONS_TAG)
+    score = f"{FOUND}test_{objective}"
+    return PastModel(
+        version=int(version.version),
+        when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
+        action=version.tags.get(ACTION_TAG, "search"),
+        reasons=tuple(reasons.split(", ")) if reasons else (),
+        passed=None if decision is None else decision.passed,
+        score=metrics.get(score),
+        low=metrics.get(f"{score}_low"),
+        high=metrics.get(f"{score}_high"),
+        hours=metrics.get(HOURS),
+    )
 
 
 def version_facts(uri: str, address: str) -> VersionFacts:
@@ -200,6 +221,26 @@ class Lifecycle:
                     )
                 )
             return tuple(found)
+
+        return self._ask(find)
+
+    def history(self, objective: str) -> ModelHistory:
+        """Return how the versions did and which were the champion, the oldest first."""
+
+        def find(client: "MlflowClient") -> ModelHistory:
+            from cellwright.tracking import champion
+
+            versions = sorted(self._versions(client), key=lambda version: int(version.version))
+            moves = champion.moves(client, self.name)
+            return ModelHistory(
+                name=self.name,
+                objective=objective,
+                versions=tuple(_past_model(client, version, objective) for version in versions),
+                moves=tuple(
+                    ChampionMove(kind=m.kind, version=m.to_version, when=m.when, who=m.who, why=m.why)
+                    for m in moves
+                ),
+            )
 
         return self._ask(find)
 

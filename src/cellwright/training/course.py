@@ -89,7 +89,7 @@ class CourseTraining(Retraining):
         try:
             self._train_to(steps, watch)
         except Stopped:
-            self._save()
+            self.save()
             raise
 
     def _train_to(self, steps: int, watch: Callable[[EpochRecord], None]) -> None:
@@ -107,7 +107,7 @@ class CourseTraining(Retraining):
             self.history.append(EpochRecord(epoch=len(self.history) + 1, metrics=metrics))
             late = time.monotonic() - saved > SAVE_SECONDS
             if parallel.is_first() and (late or self.steps >= steps):
-                self._save()
+                self.save()
                 saved = time.monotonic()
             watch(self.history[-1])
 

@@ -74,10 +74,18 @@ def train_network(
 
 
 def start_course(
-    spec: SearchSpec, config: NetworkConfig, split: Split, course: Course, checkpoint: Path
+    spec: SearchSpec,
+    config: NetworkConfig,
+    split: Split,
+    course: Course,
+    checkpoint: Path,
+    *,
+    start: StartingWeights | None = None,
 ) -> CourseTraining:
     """Return a training along a course, on the split's device. Resumes from the checkpoint if it exists."""
     network = config.build(seed=derive_seed(spec.seed, "initial weights"))
+    if start:
+        start.put_into(network)
     return CourseTraining(
         network.to(split.targets.device),
         split,

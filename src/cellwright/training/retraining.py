@@ -120,7 +120,7 @@ class Retraining:
             self.seconds += parallel.broadcast(time.monotonic() - began)
             self.history.append(EpochRecord(epoch=epoch, metrics=metrics))
             if parallel.is_first():
-                self._save()
+                self.save()
             yield self.history[-1]
 
     def report_within(self, progress: Progress, task: str) -> None:
@@ -224,7 +224,8 @@ class Retraining:
         names, tensors = zip(*_averaged(self.network), strict=True)
         torch._foreach_lerp_([self.average[name] for name in names], list(tensors), 1 - decay)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the checkpoint."""
         save_tensors(
             self.checkpoint,
             prefixed("network", self.network.state_dict())

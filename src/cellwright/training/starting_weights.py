@@ -39,7 +39,7 @@ class StartingWeights:
         ]
         if not learnt.intersection(taken):
             raise CellwrightError(
-                f"retrain.start must share a weight of one name and shape with the network, got {self.source}"
+                f"weights to start from must share one of the same name and shape with the network, got {self.source}"
             )
         for name in taken:
             own[name].copy_(self.tensors[name])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from cellwright.report.html import figures
-from cellwright.report.html.page import Figure, ReportPart, ReportSection
+from cellwright.report.html.parts import Figure, ReportPart, ReportSection
 from cellwright.tasks.base import Task
 
 

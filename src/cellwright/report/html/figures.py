@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -113,6 +114,58 @@ def bundles(bundles: Sequence[Sequence[Sequence[float]]], x: str, y: str, title:
         axes.locator_params(axis="x", integer=True)
         _label(axes, x, y, legend=False)
     return drawn[0]
+
+
+def timeline(
+    groups: Mapping[str, Sequence[tuple[datetime, float, float]]],
+    champion: Sequence[tuple[datetime, float]],
+    marks: Sequence[datetime],
+    y: str,
+    title: str,
+) -> Markup:
+    """Draw points (time, score, half of the interval) by group, the champion's score over time, and marks of drift."""
+    with _figure(title) as (axes, drawn):
+        if champion:
+            times, scores = zip(*champion, strict=True)
+            axes.step(times, scores, where="post", color=INK, alpha=0.6, label="champion")
+        for (name, points), colour, marker in zip(
+            groups.items(), _repeated(COLOURS), _repeated(MARKERS), strict=False
+        ):
+            times, scores, halves = zip(*points, strict=True)
+            axes.errorbar(
+                times, scores, yerr=halves, label=name, color=colour, marker=marker, linestyle="", capsize=2
+            )
+        for number, time in enumerate(marks):
+            axes.axvline(
+                time,  # type: ignore[arg-type]
+                color=COLOURS[-1],
+                linestyle=":",
+                linewidth=1,
+                label=None if number else "drift",
+            )
+        _dates(axes)
+        _label(axes, "", y, legend=True)
+    return drawn[0]
+
+
+def bars(groups: Mapping[str, Sequence[tuple[datetime, float]]], y: str, title: str) -> Markup:
+    """Draw a vertical line from 0 at each time, coloured by group."""
+    with _figure(title) as (axes, drawn):
+        for (name, points), colour in zip(groups.items(), _repeated(COLOURS), strict=False):
+            times, heights = zip(*points, strict=True)
+            axes.vlines(times, 0, heights, color=colour, linewidth=3, label=name)
+        axes.set_ylim(bottom=0)
+        _dates(axes)
+        _label(axes, "", y, legend=True)
+    return drawn[0]
+
+
+def _dates(axes: "Axes") -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -1,18 +1,17 @@
 """The HTML page: sections of texts, tables, figures and pictures, rendered by one template with autoescaping."""
 
-import base64
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
 from markupsafe import Markup
 
 from cellwright.genotype import Genotype
 from cellwright.report import stages
-from cellwright.report.html import blocks, cells, figures
+from cellwright.report.html import blocks, cells, figures, history
+from cellwright.report.html.parts import Figure, ReportPart, ReportSection
 from cellwright.report.run_report import RunReport
 from cellwright.report.summary import (
     LEADING_METRICS,
@@ -43,55 +42,6 @@ DUPLICATES = {
 }
 MOST_CLASSES = 40
 """Maximum number of classes of a confusion matrix that is shown in full."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A drawing and its caption."""
-
-    svg: Markup
-    caption: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A PNG in base64, and its caption."""
-
-    data: str
-    caption: str
-
-    @classmethod
-    def of(cls, png: bytes, caption: str) -> "Picture":
-        """Return the picture of a PNG file's content."""
-        return cls(data=base64.b64encode(png).decode(), caption=caption)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportPart:
-    """One element of a section."""
-
-    kind: Literal["text", "code", "command", "table", "figures", "pictures"]
-    text: str = ""
-    caption: str = ""
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    marked: int | None = None
-    """Index of the row to highlight."""
-    is_folded: bool = False
-    """Whether a table is shown only when its caption is clicked."""
-    shades: Sequence[Sequence[float]] = ()
-    """Intensity of each cell's colour, from 0 to 1, by row and column, without the first column."""
-    figures: Sequence[Figure] = ()
-    pictures: Sequence[Picture] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportSection:
-    """A section of the page, listed in the table of contents."""
-
-    id: str
-    title: str
-    parts: Sequence[ReportPart] = field(default_factory=tuple)
 
 
 def render(run: RunReport, more: Sequence[ReportSection] = ()) -> str:
@@ -127,6 +77,7 @@ def _sections(run: RunReport) -> Iterator[ReportSection]:
         yield ReportSection(
             id="details", title="Scores in detail", parts=tuple(_details(run, run.evaluation))
         )
+    yield from history.sections(run.history)
     if run.source:
         yield ReportSection(id="data", title="Data", parts=tuple(_data(run)))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Split
-from cellwright.report.html.page import Picture, ReportPart, ReportSection
+from cellwright.report.html.parts import Picture, ReportPart, ReportSection
 from cellwright.spec.section import Section
 from cellwright.tasks.base import Task
 
