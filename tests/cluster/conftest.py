@@ -11,6 +11,7 @@ from unittest import mock
 
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from cellwright.stores import open_store
 
@@ -24,6 +25,18 @@ PROGRAMS = Path(sys.executable).parent
 def kubectl(*words: str, stdin: str | None = None) -> str:
     done = subprocess.run(["kubectl", *words], input=stdin, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+def cellwright(environment: dict[str, str], *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "cellwright", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
@@ -102,3 +115,26 @@ def identity(namespace: str, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("identity") / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+@pytest.fixture(scope="session")
+def environment(store: dict[str, str], namespace: str, mlflow_uri: str) -> dict[str, str]:
+    """The addresses and keys of a user who is no pod."""
+    host = f"http://{cluster_ip('ml-pipeline', 'kubeflow')}:8888"
+    return {**os.environ, "CELLWRIGHT_HOST": host, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="session")
+def mlflow(mlflow_uri: str) -> MlflowClient:
+    return MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
+
+
+def forget(mlflow: MlflowClient, name: str) -> None:
+    """Delete what MLflow knows of a model, whose files were in the bucket."""
+    if mlflow.search_registered_models(f"name = '{name}'"):
+        mlflow.delete_registered_model(name)
+    if experiment := mlflow.get_experiment_by_name(name):
+        for run in mlflow.search_runs([experiment.experiment_id]):
+            mlflow.delete_run(run.info.run_id)
+        for logged in mlflow.search_logged_models([experiment.experiment_id]):
+            mlflow.delete_logged_model(logged.model_id)

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from mlflow import MlflowClient
 
 from cellwright import __version__
 from cellwright.pod_labels import STEP
-from tests.cluster.conftest import BUCKET, PROGRAMS, ROOT, SYSTEM, cluster_ip, kubectl
+from tests.cluster.conftest import BUCKET, PROGRAMS, ROOT, SYSTEM, cellwright, forget, kubectl
 from tests.cluster.proxy import Proxy
 
 EXAMPLE = ROOT / "examples" / "digits-katib.yaml"
@@ -75,32 +74,8 @@ class Submission:
         return cellwright(self.environment, *words)
 
 
-def cellwright(environment: dict[str, str], *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "cellwright", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def items(kind: str, namespace: str, selector: str) -> list[dict[str, Any]]:
     return json.loads(kubectl("get", kind, "-n", namespace, "-l", selector, "-o", "json"))["items"]
-
-
-@pytest.fixture(scope="module")
-def environment(store: dict[str, str], namespace: str, mlflow_uri: str) -> dict[str, str]:
-    """The addresses and keys of a user who is no pod."""
-    host = f"http://{cluster_ip('ml-pipeline', 'kubeflow')}:8888"
-    return {**os.environ, "CELLWRIGHT_HOST": host, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="module")
-def mlflow(mlflow_uri: str) -> MlflowClient:
-    return MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
 
 
 @pytest.fixture(scope="module")
@@ -122,17 +97,6 @@ def delete_bucket() -> None:
         for item in page.get("Contents", ()):
             client.delete_object(Bucket=BUCKET, Key=item["Key"])
     client.delete_bucket(Bucket=BUCKET)
-
-
-def forget(mlflow: MlflowClient, name: str) -> None:
-    """Delete what MLflow knows of a model, whose files were in the bucket."""
-    if mlflow.search_registered_models(f"name = '{name}'"):
-        mlflow.delete_registered_model(name)
-    if experiment := mlflow.get_experiment_by_name(name):
-        for run in mlflow.search_runs([experiment.experiment_id]):
-            mlflow.delete_run(run.info.run_id)
-        for logged in mlflow.search_logged_models([experiment.experiment_id]):
-            mlflow.delete_logged_model(logged.model_id)
 
 
 @pytest.fixture(scope="module")

@@ -4,53 +4,19 @@ import json
 import signal
 import subprocess
 import sys
-import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from cellwright.serving.server import VERSION
 from cellwright.tracking import Lifecycle
 from cellwright.tracking.models import assign_alias
+from tests.serving.asking import Client
 from tests.serving.toys import CLASSES, register
 
 SCALES = (1.0, -1.0)
 BODY = json.dumps({"instances": [[[[255, 255], [255, 255]]]]}).encode()
-PAUSE = 0.02
-
-
-class Client:
-    """Asks 50 times a second, until it is stopped, and counts who answered what."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.answers: list[tuple[str, str]] = []
-        self.errors: list[str] = []
-        self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self._ask)
-
-    def _ask(self) -> None:
-        due = time.monotonic()
-        while not self.stopped.is_set():
-            try:
-                with urllib.request.urlopen(self.address, BODY, timeout=60) as answer:
-                    [prediction] = json.load(answer)["predictions"]
-                    self.answers.append((answer.headers[VERSION], prediction["label"]))
-            except OSError as error:
-                self.errors.append(repr(error))
-            due = max(due + PAUSE, time.monotonic() - 1)
-            self.stopped.wait(max(0.0, due - time.monotonic()))
-
-    def wait_for(self, version: str) -> None:
-        for _ in range(6000):
-            if self.answers and self.answers[-1][0] == version:
-                return
-            time.sleep(0.02)
-        raise TimeoutError(f"{version} did not answer, but {self.answers[-1:]}, {self.errors[-1:]}")
 
 
 @pytest.fixture
@@ -78,7 +44,7 @@ def test_a_client_sees_no_error_through_a_promotion_and_a_rollback(
     process: subprocess.Popen[str], uri: str, tmp_path: Path
 ):
     toy = Lifecycle(uri=uri, name="toy")
-    client = Client(process.stdout.readline().split()[-1])
+    client = Client(process.stdout.readline().split()[-1], BODY)
     client.thread.start()
     client.wait_for("toy/1")
     toy.promote(2, expected=1, who="ann", why="", evidence=None, owner="promotion")
