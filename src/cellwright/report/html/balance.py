@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cellwright.data.prepared import PreparedData
-from cellwright.report.html.page import MOST_CLASSES, ReportPart, ReportSection
+from cellwright.report.html.page import MOST_CLASSES
+from cellwright.report.html.parts import ReportPart, ReportSection
 from cellwright.tasks.base import Task
 
 
