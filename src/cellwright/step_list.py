@@ -135,15 +135,6 @@ STEPS: Mapping[str, Step] = {
             metrics="cellwright.report.page:evaluate_metrics",
         ),
         Step(
-            name="steadiness",
-            help="""Score the found network on test examples that are changed as training examples are.""",
-            run="cellwright.steps.steadiness:steadiness",
-            artifact="steady",
-            inputs=("prepare", "retrain"),
-            reads=("seed", "augment"),
-            uses=("resources",),
-        ),
-        Step(
             name="register",
             help="""Register the model in MLflow.
 
