@@ -72,8 +72,8 @@ class PolicyFacts(Result):
     unusable: str | None = None
     """Why the champion cannot predict for this data, if it cannot."""
     seen: int | None = None
-    """How many of the new validation and test examples the champion's weights were trained on; None where it is not
-    known, or does not matter."""
+    """How many of the test examples the champion's weights were trained on; None where it is not known, or does not
+    matter."""
     live: float | None = None
     hours_spent: float = 0.0
     """In this month."""

@@ -15,16 +15,18 @@ import torch
 from onnxruntime import InferenceSession
 
 from cellwright.data.prepared import PreparedData
+from cellwright.data.trained_on import example_hashes
 from cellwright.nn.cost import count_params
 from cellwright.progress import Silent
 from cellwright.results import ONNX, SearchResult, TrainingResult
 from cellwright.search.pricing import Prices
-from cellwright.search.racing import STARTED, Plan, PlannedNetwork, race_search
+from cellwright.search.racing import STARTED, Plan, PlannedNetwork, _unseen, race_search
+from cellwright.search.trial import setting_of
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec, Start
 from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
-from cellwright.training.checkpoint import load_tensors, unprefixed
+from cellwright.training.checkpoint import load_tensors, save_tensors, unprefixed
 from cellwright.training.course import WINNER, Course
 from cellwright.training.networks import continue_network, genotype_network, load_network
 from cellwright.training.starting_weights import StartingWeights
@@ -219,21 +221,41 @@ def test_the_model_that_a_race_starts_from_takes_part_with_its_weights(
 ) -> None:
     spec, network = from_weights(raced, monkeypatch)
     others = tuple(n for n in plan(2).networks if n.genotype != network.genotype)[:1]
-    plan(2).model_copy(update={"networks": (network, *others)}).save(tmp_path / Plan.FILE)
+    update = {"networks": (network, *others), "rows": tuple(range(0, 75, 2))}
+    plan(2).model_copy(update=update).save(tmp_path / Plan.FILE)
     result = race_search(spec, raced.data, tmp_path, Silent())
     assert result.race is not None and result.race.leaderboard[0].name == STARTED
     assert result.events[1].startswith("models:/small/1 started with its weights and had loss ")
     assert "none of the others reached it" in result.events[1]
-    first = next(line for line in (tmp_path / "evaluations.jsonl").read_text().splitlines())
-    assert json.loads(first)["metrics"]["loss"] < max(
+    first = json.loads((tmp_path / "evaluations.jsonl").read_text().splitlines()[0])
+    assert len(first["losses"]) == 38
+    assert first["metrics"]["loss"] < max(
         network.loss or math.inf for network in raced.result.race.leaderboard
     )
+
+
+@pytest.mark.parametrize("seen", [10, 70])
+def test_networks_are_compared_on_what_the_weights_have_not_seen_if_there_is_enough(
+    raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: int
+) -> None:
+    validation = PreparedData.open(raced.data).validation
+
+    def download(spec: SearchSpec, address: str, name: str, folder: Path) -> Path:
+        save_tensors(folder / name, {"examples": example_hashes(validation[:seen])})
+        return folder / name
+
+    monkeypatch.setattr("cellwright.search.warm_start.download", download)
+    spec, _ = from_weights(raced, monkeypatch)
+    setting = setting_of(spec, PreparedData.open(raced.data), torch.device("cpu"))
+    rows = _unseen(spec, setting, Silent())
+    assert rows is None if seen == 70 else sorted(rows) == list(range(10, 75))
 
 
 def test_the_model_alone_is_trained_on_from_its_weights(
     raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, network = from_weights(raced, monkeypatch)
+    spec = spec.model_copy(update={"start": spec.start.model_copy(update={"only": True})})
     plan(1).model_copy(update={"networks": (network,)}).save(tmp_path / Plan.FILE)
     result = race_search(spec, raced.data, tmp_path, Silent())
     assert result.race is not None and (result.race.done, result.race.steps) == (0, 400)

@@ -208,12 +208,12 @@ def test_in_a_race_the_champion_has_its_weights_if_they_have_not_seen_what_judge
             )
         decision = world.decide(spec)
         assert decision.action == "search"
-        assert decision.facts.seen == {"validation": 78, "train": 0, None: None}[seen]
+        assert decision.facts.seen == {"test": 359, "train": 0, None: None}[seen]
         again = decided_spec(spec, decision.model_copy(update={"action": "retrain"}))
         assert (again.start.only, again.start.weights, again.retrain.start) == (True, True, None)
         return decided_spec(spec, decision).start
 
-    assert [start(seen).weights for seen in (None, "validation", "train")] == [False, False, True]
+    assert [start(seen).weights for seen in (None, "test", "train")] == [False, False, True]
 
 
 def test_without_a_summary_of_its_data_drift_is_not_measured(world: World, tmp_path: Path):

@@ -10,9 +10,12 @@ from cellwright.data.split import Split
 
 def example_hashes(*splits: Split) -> Tensor:
     """Return the sorted 64-bit hashes (N,) of the examples' inputs, each once; the same on every machine."""
-    hashes: set[bytes] = set()
-    for split in splits:
-        for parts in zip(*(array.numpy() for array in split.inputs), strict=True):
-            hashes.add(blake2b(b"".join(part.tobytes() for part in parts), digest_size=8).digest())
-    numbers = [int.from_bytes(one, "big", signed=True) for one in hashes]
-    return torch.tensor(numbers, dtype=torch.int64).sort().values
+    hashes: Tensor = torch.unique(torch.cat([hashes_in_order(split) for split in splits]))
+    return hashes
+
+
+def hashes_in_order(split: Split) -> Tensor:
+    """Return the 64-bit hash (N,) of each example's inputs."""
+    rows = zip(*(array.cpu().numpy() for array in split.inputs), strict=True)
+    digests = (blake2b(b"".join(part.tobytes() for part in parts), digest_size=8).digest() for parts in rows)
+    return torch.tensor([int.from_bytes(one, "big", signed=True) for one in digests], dtype=torch.int64)

@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
 
+import torch
+
 from cellwright.candidate import Candidate
 from cellwright.data.prepared import PreparedData
 from cellwright.errors import CellwrightError
@@ -27,9 +29,9 @@ from cellwright.search.in_this_process import InThisProcess
 from cellwright.search.journal import history_of
 from cellwright.search.pricing import FORWARD, SHARE, Prices, Pricing, clock_of, features_of
 from cellwright.search.screening import Screen
-from cellwright.search.slices import NUM_SELECTION, Slice
+from cellwright.search.slices import NUM_SELECTION, Slice, selected
 from cellwright.search.trial import TrialRequest, setting_of, trials_of
-from cellwright.search.warm_start import registered_weights, start_model
+from cellwright.search.warm_start import registered_weights, start_model, unseen_rows
 from cellwright.seeds import derive_seed
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec
@@ -55,6 +57,8 @@ MOST_ON_LOSERS = 0.1
 winner's curve is. With fewer networks it is less."""
 STARTED = "the model of start.model"
 """Names the network that the spec starts from; its width stays as it is."""
+FEWEST_UNSEEN = 50
+"""Validation examples that weights must not have seen for their network to be compared with others."""
 KEPT = "slices"
 """The folder, in that of the search, of the checkpoints that slices left."""
 
@@ -84,6 +88,9 @@ class Plan(Result):
     """Of the budget, that each network has had when it is first scored."""
     networks: tuple[PlannedNetwork, ...]
     """Those that start, the best known one first."""
+    rows: tuple[int, ...] | None = None
+    """The validation examples that networks are scored on, where one has weights that have seen others; None for a
+    sample of all."""
 
     def network(self, candidate: Candidate) -> PlannedNetwork:
         """Return the network of a candidate."""
@@ -139,7 +146,7 @@ def race_search(
         progress=progress,
     )
     racing.plan = plan
-    if spec.start.model and spec.start.weights:
+    if spec.start.model and _has_weights(spec, plan):
         racing.take_weights(spec.start.model, setting)
     try:
         with on_sigterm(partial(racing.save_leader, setting)):
@@ -149,7 +156,7 @@ def race_search(
     now = race.standing()
     if now.rounds and not any(e.state == "done" for e in racing.done):
         raise CellwrightError("race: no network could be trained")
-    result = _result(plan, race, now, min(NUM_SELECTION, len(setting.validation)))
+    result = _result(plan, race, now, len(selected(setting.validation, plan.rows)))
     if (kept := racing.checkpoint_of(now.leader.candidate)).exists():
         with atomic_path(folder / WINNER) as temporary:
             shutil.copyfile(kept, temporary)
@@ -244,7 +251,7 @@ class _Racing(Exploration):
         course = self.plan.course(network)
         steps = self.plan.steps(candidate, share, self.strategy.round_of(share))
         request = super().request(evaluation, (), folder)
-        return request.model_copy(update={"slice": Slice(course=course, steps=steps)})
+        return request.model_copy(update={"slice": Slice(course=course, steps=steps, rows=self.plan.rows)})
 
     def keep(self, evaluation: Evaluation, folder: Path) -> None:
         """Keep the checkpoint for the network's next slice."""
@@ -330,7 +337,34 @@ def make_plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) ->
         planned = planned[:1]
     while (share := _first_share(section, planned, available)) is None:
         planned.pop()
-    return Plan(seconds=available, prices=pricing.prices(), first_share=share, networks=tuple(planned))
+    return Plan(
+        seconds=available,
+        prices=pricing.prices(),
+        first_share=share,
+        networks=tuple(planned),
+        rows=_unseen(spec, setting, progress) if planned[0].name == STARTED else None,
+    )
+
+
+def _unseen(spec: SearchSpec, setting: Setting, progress: Progress) -> tuple[int, ...] | None:
+    """Return the validation examples to compare on if the started network has its weights; None where it has not."""
+    if spec.start.model is None or not spec.start.weights or spec.start.only:
+        return None
+    rows = unseen_rows(spec, spec.start.model, setting.validation)
+    if rows is None or len(rows) < FEWEST_UNSEEN:
+        known = "an unknown number" if rows is None else f"{len(setting.validation) - len(rows)}"
+        progress.log(
+            f"race: {STARTED} starts without its weights, which have seen {known} of {len(setting.validation)} "
+            f"validation examples: {FEWEST_UNSEEN} new ones are needed to compare"
+        )
+        return None
+    drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:NUM_SELECTION]
+    return tuple(rows[drawn].tolist())
+
+
+def _has_weights(spec: SearchSpec, plan: Plan) -> bool:
+    """Return whether the network of `start.model` has its weights."""
+    return spec.start.weights and (spec.start.only or plan.rows is not None)
 
 
 def _first_share(section: RaceSection, networks: Sequence[PlannedNetwork], seconds: float) -> float | None:
@@ -436,7 +470,7 @@ def _worth(spec: SearchSpec, plan: Plan, race: Race, now: Standing) -> Iterator[
         and one.state == "done"
         and fmean(one.losses) <= loss
     }
-    weights = "with its weights" if spec.start.weights else "without its weights"
+    weights = "with its weights" if _has_weights(spec, plan) else "without its weights"
     begun = (
         f"{spec.start.model} started {weights} and had loss {loss:.4g} after {shares[0]:.1%} of the budget"
     )

@@ -4,7 +4,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from cellwright.data.prepared import PreparedData
+from cellwright.data.split import Split
 from cellwright.errors import DivergedError
 from cellwright.evaluation import Evaluation
 from cellwright.files import atomic_path
@@ -29,6 +32,13 @@ class Slice(Result):
     """The learning rate schedule, without the decay."""
     steps: int
     """Total number of steps, including earlier slices."""
+    rows: tuple[int, ...] | None = None
+    """The validation examples that it is scored on; None for a sample of all."""
+
+
+def selected(validation: Split, rows: tuple[int, ...] | None) -> Split:
+    """Return the validation examples that networks are scored on."""
+    return validation.sample(NUM_SELECTION, seed=0) if rows is None else validation[torch.tensor(rows)]
 
 
 def train_slice(
@@ -62,7 +72,7 @@ def train_slice(
             request.steps,
             lambda record: progress.advance("train", training.steps, request.steps, record.metrics),
         )
-        selection = data.validation.sample(NUM_SELECTION, seed=0).to(device)
+        selection = selected(data.validation, request.rows).to(device)
         outputs, targets = training.outputs(selection).float(), selection.targets
     except DivergedError as error:
         return replace(evaluation, state="pruned", seconds=training.seconds, reason=str(error))

@@ -14,11 +14,13 @@ from cellwright.results import GENOTYPE, WEIGHTS, SearchResult
 from cellwright.search.journal import EVALUATIONS, finished, read_evaluations
 from cellwright.spaces import CandidateSpace, Space
 from cellwright.spec import SearchSpec
+from cellwright.tracking import TRAINED_ON, MlflowUnavailable
 from cellwright.tracking.starting_models import download, version_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cellwright.data.split import Split
     from cellwright.training.starting_weights import StartingWeights
 
 
@@ -64,6 +66,23 @@ def registered_weights(spec: SearchSpec, address: str) -> "StartingWeights":
     with TemporaryDirectory(prefix="cellwright-") as folder:
         tensors, _ = load_tensors(download(spec, address, WEIGHTS, Path(folder)))
     return StartingWeights(version_of(spec, address), tensors)
+
+
+def unseen_rows(spec: SearchSpec, address: str, split: "Split") -> "Tensor | None":
+    """Return the rows of a split that a registered model was not trained on; None where its version has no list."""
+    import torch
+
+    from cellwright.data.trained_on import hashes_in_order
+    from cellwright.training.checkpoint import load_tensors
+
+    with TemporaryDirectory(prefix="cellwright-") as folder:
+        try:
+            tensors, _ = load_tensors(download(spec, address, TRAINED_ON, Path(folder)))
+        except MlflowUnavailable:
+            raise
+        except CellwrightError:
+            return None
+    return torch.isin(hashes_in_order(split), tensors["examples"]).logical_not().nonzero().flatten()
 
 
 def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation]) -> str | None:

@@ -24,8 +24,9 @@ class Start(Section):
     """A registered model, whose architecture is tried before those of an earlier search. In a race, it is one more
     network."""
     weights: bool = False
-    """In a race, whether the network of `model` starts from its weights too. They must not have been trained on the
-    validation or test examples, or it looks better than it is: a scheduled run sees to that."""
+    """In a race, whether the network of `model` starts from its weights too. Networks are then compared on validation
+    examples that these have not seen. A gate refuses weights that have seen test examples; a scheduled run, which sets
+    this, looks first."""
     only: bool = False
     """Whether nothing else is tried: the architecture of `model` is trained, without a search."""
     genotypes: tuple[str, ...] = ()

@@ -103,7 +103,7 @@ def decided_spec(spec: SearchSpec, decision: PolicyDecision) -> SearchSpec:
     """Return the spec of the run that was decided on, with the sentence among its tags.
 
     A search tries the champion's architecture first; retraining tries nothing else. In the race of a search it has its
-    weights, if these have seen no validation and no test example.
+    weights, if these have seen no test example.
     """
     reasons = ", ".join(reason.name for reason in decision.reasons)
     tags = {POLICY_TAG: decision.sentence, **({REASONS_TAG: reasons} if reasons else {})}
@@ -190,7 +190,7 @@ def _dropped(
 
 
 def _seen(prepared: PreparedData, lifecycle: Lifecycle, champion: Champion, progress: Progress) -> int | None:
-    """Return how many validation and test examples the champion was trained on; None where its version has no list."""
+    """Return how many test examples the champion was trained on; None where its version has no list."""
     why = "decide: in a race the champion starts without its weights"
     with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
         try:
@@ -201,9 +201,9 @@ def _seen(prepared: PreparedData, lifecycle: Lifecycle, champion: Champion, prog
         except CellwrightError as error:
             progress.log(f"{why}: {error}")
             return None
-    new = example_hashes(prepared.validation, prepared.test)
+    new = example_hashes(prepared.test)
     if seen := int(torch.isin(new, tensors["examples"]).sum()):
-        progress.log(f"{why}, which have seen {seen} of {len(new)} validation and test examples")
+        progress.log(f"{why}, which have seen {seen} of {len(new)} test examples")
     return seen
 
 
