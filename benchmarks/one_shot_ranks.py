@@ -45,7 +45,7 @@ from cellwright.step_list import STEPS
 from cellwright.steps import search
 from cellwright.steps.running import run_step
 
-SECONDS, SEEDS = 600.0, 3
+SECONDS, SEEDS = 300.0, 3
 """CPU time of one thread for each search, and searches of each contender."""
 IMAGES, SIDE = 10_000, 16
 RANDOM = "random search"

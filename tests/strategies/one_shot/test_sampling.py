@@ -1,6 +1,7 @@
 """What Gumbel and Dirichlet draws, edge normalisation, evolution and the controller compute."""
 
 import itertools
+import math
 import random
 from collections import Counter
 from types import SimpleNamespace
@@ -75,10 +76,26 @@ def test_dirichlet_draws_have_the_mean_that_is_derived_and_gradients(tiny_space:
     torch.testing.assert_close(ours, exact, rtol=0.2, atol=0.01)
 
 
-def test_dirichlet_means_look_back_on_a_fifth_of_the_search(tiny_space: Darts):
-    drnas = made(Drnas, DrnasSection(kind="drnas"), tiny_space)
+def without_gradients(space: Darts, *, anchor: float) -> Any:
+    """Return a search of 30 steps that learns nothing."""
+    drnas = made(Drnas, DrnasSection(kind="drnas", anchor=anchor), space)
     drnas.alpha_optimizer = SimpleNamespace(step=lambda: None)
     drnas.data, drnas.batch_size = SimpleNamespace(train=range(100)), 10  # 30 steps in 3 epochs
+    return drnas
+
+
+def test_an_anchor_makes_alphas_forget_that_many_times_in_a_search(tiny_space: Darts):
+    drnas = without_gradients(tiny_space, anchor=0.5)
+    for alpha in drnas.alphas.values():
+        alpha.data.fill_(1)
+    for _ in range(30):
+        drnas.follow_alpha_gradients()
+    for alpha in drnas.alphas.values():
+        torch.testing.assert_close(alpha.detach(), torch.full((5, 4), math.exp(-0.5)), rtol=1e-4, atol=0)
+
+
+def test_dirichlet_means_look_back_on_a_fifth_of_the_search(tiny_space: Darts):
+    drnas = without_gradients(tiny_space, anchor=0.0)
     drnas.averages = {group: torch.zeros_like(alpha) for group, alpha in drnas.alphas.items()}
     for alpha in drnas.alphas.values():
         alpha.data.fill_(1)

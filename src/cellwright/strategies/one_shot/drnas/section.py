@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cellwright.spec.strategy import AlphaSection, NonNegativeFloat
+from cellwright.spec.strategy import AlphaSection, NonNegativeFloat, PositiveFloat
 
 
 class DrnasSection(AlphaSection):
@@ -20,9 +20,9 @@ class DrnasSection(AlphaSection):
     """Decay of the architecture parameters."""
     warmup: float = Field(default=0.4, ge=0, lt=1)
     """Fraction of the epochs, at the start, that train only the weights. Drawn mixtures need more of them."""
-    anchor: NonNegativeFloat = 0.1
-    """Weight of the distance between the learnt Dirichlet distributions and the uniform one.
-
-    The paper's 0.001 suits searches of 40,000 steps. In a search of a thousand, the preferences of the first epochs
-    would never change.
-    """
+    alpha_learning_rate: PositiveFloat = 0.05
+    """Learning rate of the architecture parameters, with Adam. The paper's 0.0003 is for 40,000 steps; in a search of
+    two thousand, nothing would be decided."""
+    anchor: NonNegativeFloat = 5.0
+    """How strongly the learnt Dirichlet distributions are drawn to the uniform one: without gradients, the alphas decay
+    by a factor of e this many times in a search. So early preferences, which are for skip connections, do not last."""

@@ -1,10 +1,10 @@
 """DrNAS: Chen et al. 2021, https://arxiv.org/abs/2006.10355, without progressive shrinking."""
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.distributions import Dirichlet, kl_divergence
 from torch.nn import functional
 
 from cellwright.spaces.supernet import Active, Mixture
@@ -31,11 +31,17 @@ class Drnas(Differentiable):
         self.averages = {group: self.alphas[group].detach().clone() for group in self.space.decisions}
 
     def follow_alpha_gradients(self) -> None:
-        """Update the averages after the step."""
+        """After the step, draw the alphas to 0, where all mixtures are equally likely, and update the averages.
+
+        Like the weight decay of AdamW, https://arxiv.org/abs/1711.05101, the anchor is not part of the loss. In a loss
+        it would be weighed against gradients whose size depends on the supernet; where they are small, the alphas would
+        stay uniform.
+        """
         super().follow_alpha_gradients()
         num_steps = self.budget.epochs * (len(self.data.train) // self.batch_size)
         with torch.no_grad():
             for group, average in self.averages.items():
+                self.alphas[group].mul_(math.exp(-self.settings.anchor / num_steps))
                 average.lerp_(self.alphas[group], min(1.0, 1 / (AVERAGED * num_steps)))
 
     def concentrations(self, alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -54,14 +60,6 @@ class Drnas(Differentiable):
             gammas = torch._standard_gamma(rows.cpu(), generator=self.rng).clamp_min(1e-20)
             mixture[group] = (gammas / gammas.sum(dim=1, keepdim=True)).to(self.device)
         return mixture, None
-
-    def regularisation(self) -> Tensor:
-        """Return the distance from the uniform distribution, which bounds the concentrations."""
-        distances = [
-            kl_divergence(Dirichlet(rows), Dirichlet(torch.ones_like(rows))).sum()
-            for rows in self.concentrations(self.alphas).values()
-        ]
-        return self.settings.anchor * torch.stack(distances).sum()
 
     def state(self) -> dict[str, Tensor]:
         """Return the averages too."""
