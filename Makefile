@@ -12,7 +12,7 @@ IMAGE_PLATFORM = --python-platform x86_64-manylinux_2_28
 VERSION = $(shell sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed bench-oneshot compile proto docs images test-cluster clean
+.PHONY: help run test chaos fuzz lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed bench-oneshot compile proto docs images test-cluster clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ release-images: ## Build, push and sign the images with SBOM and provenance (PYT
 
 chaos: .venv/ready ## Kill, freeze and damage 30 runs of a small pipeline on S3; needs versitygw on PATH
 	$(BIN)/python -m tests.steps.chaos 30
+
+fuzz: .venv/ready ## Mutate commands, files and environments for an hour; nothing may end in a traceback
+	$(BIN)/python -m tests.fuzz --minutes 60 --seed $(shell date +%s)
 
 test-cluster: .venv/ready ## Run tests/cluster against the cluster that KUBECONFIG names
 	$(BIN)/pytest -o addopts="-q --strict-markers" --timeout=900 tests/cluster

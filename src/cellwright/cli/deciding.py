@@ -39,7 +39,7 @@ def decide(
     loaded = load(spec, overrides).completed(os.environ)
     loaded = loaded.model_copy(update={"policy": loaded.policy or Policy()})
     shown = nullcontext(Silent()) if as_json else progress_display()
-    with opened(loaded, runs) as workspace, shown as progress, naming(workspace):
+    with opened(loaded, runs, registers=True) as workspace, shown as progress, naming(workspace):
         from cellwright.steps.decide import decide_run
         from cellwright.steps.running import run_until
         from cellwright.tracking.starting_models import with_tracking_uri

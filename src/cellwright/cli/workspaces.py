@@ -24,7 +24,7 @@ def opened(spec: "SearchSpec", runs: Path, *, fresh: bool = False, registers: bo
         spec: whose folder it is.
         runs: the folder of all specs.
         fresh: whether to delete first what earlier commands made there.
-        registers: whether the command will write models for MLflow.
+        registers: whether the command reads or writes what MLflow has registered.
 
     Raises:
         CellwrightError: the folder is not ours, in use, or cannot be written.
