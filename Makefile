@@ -12,7 +12,7 @@ IMAGE_PLATFORM = --python-platform x86_64-manylinux_2_28
 VERSION = $(shell sed -n 's/__version__ = "\(.*\)"/\1/p' src/cellwright/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos fuzz lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed bench-oneshot compile proto docs images test-cluster clean
+.PHONY: help run test chaos fuzz undone lint format types bench bench-nb201 bench-collapse bench-fashion bench-hand-designed bench-oneshot compile proto docs images test-cluster clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,30 +79,34 @@ notice: .venv/ready ## Write NOTICE, the licences of all packages in the images
 	PYTHONPATH=build/notice $(BIN)/python requirements/notice.py > NOTICE
 
 audit: .venv/ready ## Ask the package index for known vulnerabilities of the locked packages
-	for each in dev mlflow; do \
-		$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes --requirement requirements/$$each.txt || exit; \
-	done
+	$(BIN)/python requirements/audit.py
 
 images: ## Build the container images, all that images/ has
 	for image in $(notdir $(wildcard images/*)); do \
 		DOCKER_BUILDKIT=1 docker build $(BUILD_ARGS) -f images/$$image/Dockerfile -t $(REGISTRY)/$$image:$(VERSION) . || exit; \
 	done
 
-release-images: ## Build, push and sign the images with SBOM and provenance (PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…)
+release-images: ## Build, push and sign the images with SBOM and provenance, and print their digests (PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…)
 	case '$(PYTHON_IMAGE)' in *@sha256:*) ;; *) echo 'PYTHON_IMAGE must name a digest' >&2; exit 1;; esac
 	mkdir -p build
+	echo 'images:  # of the overlays' > build/digests.yaml
 	for image in $(notdir $(wildcard images/*)); do \
 		docker buildx build --sbom=true --provenance=mode=max --push --metadata-file build/$$image.json $(BUILD_ARGS) \
 			-f images/$$image/Dockerfile -t $(REGISTRY)/$$image:$(VERSION) . \
-		&& cosign sign --yes $(REGISTRY)/$$image@$$(sed -n 's/.*"containerimage.digest": "\(.*\)".*/\1/p' build/$$image.json) \
-		|| exit; \
+		&& digest=$$(sed -n 's/.*"containerimage.digest": "\(.*\)".*/\1/p' build/$$image.json) \
+		&& cosign sign --yes $(REGISTRY)/$$image@$$digest \
+		&& echo "  - {name: $(REGISTRY)/$$image, digest: $$digest}" >> build/digests.yaml || exit; \
 	done
+	cat build/digests.yaml
 
 chaos: .venv/ready ## Kill, freeze and damage 30 runs of a small pipeline on S3; needs versitygw on PATH
 	$(BIN)/python -m tests.steps.chaos 30
 
 fuzz: .venv/ready ## Mutate commands, files and environments for an hour; nothing may end in a traceback
 	$(BIN)/python -m tests.fuzz --minutes 60 --seed $(shell date +%s)
+
+undone: .venv/ready ## Take each protection away in a copy, and see that a test fails
+	$(BIN)/python -m tests.undone
 
 test-cluster: .venv/ready ## Run tests/cluster against the cluster that KUBECONFIG names
 	$(BIN)/pytest -o addopts="-q --strict-markers" --timeout=900 tests/cluster

@@ -223,3 +223,48 @@ def test_without_its_lists_the_policy_takes_nothing(job):
 def test_only_administrators_create_anything_beside_mlflow(who: str, job):
     for what in (job, *owners(job).values()):
         assert "is forbidden: User" in created(what, who, SYSTEM).stderr
+
+
+BEYOND = {
+    "limits.cpu": ("maximum cpu usage per Container is 128, but limit is 129", {"cpu": "129"}),
+    "limits.disk": ("maximum ephemeral-storage usage per Container is 1Ti", {"ephemeral-storage": "2Ti"}),
+}
+"""Of a container: how it is refused, and its limits."""
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_a_container_takes_no_more_than_the_limits_of_the_namespace(name: str, job):
+    rule, limits = BEYOND[name]
+    container = pod_of(job)["containers"][0]
+    resources = {what: {**amounts, **limits} for what, amounts in container["resources"].items()}
+    pod = owners(changed(job, {"containers": [{**container, "resources": resources}]}))["Pod"]
+    done = created(pod, ADMINISTRATOR)
+    assert done.returncode == 1 and rule in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "resource"),
+    [
+        ("Service", {"type": "LoadBalancer", "ports": [{"port": 80}]}, "services.loadbalancers"),
+        (
+            "PersistentVolumeClaim",
+            {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "3Ti"}}},
+            "requests.storage",
+        ),
+    ],
+)
+def test_what_a_search_takes_is_bounded_by_the_quota(kind: str, spec: dict[str, Any], resource: str):
+    what = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "beyond"}, "spec": spec}
+    done = created(what, ADMINISTRATOR)
+    assert done.returncode == 1 and f"exceeded quota: cellwright, requested: {resource}=" in done.stderr
+
+
+def test_a_pod_that_says_nothing_gets_bounds(job):
+    container = {name: value for name, value in pod_of(job)["containers"][0].items() if name != "resources"}
+    pod = owners(changed(job, {"containers": [container]}))["Pod"]
+    command = ["create", "--dry-run=server", "-o", "json", "-n", NAMESPACE, "-f", "-"]
+    made = json.loads(kubectl(*command, stdin=json.dumps(pod)))
+    given = made["spec"]["containers"][0]["resources"]
+    assert {what: set(amounts) for what, amounts in given.items()} == {
+        what: {"cpu", "memory", "ephemeral-storage"} for what in ("limits", "requests")
+    }

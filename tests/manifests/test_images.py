@@ -1,6 +1,7 @@
 """The Dockerfiles below images/, read; tests/cluster builds and runs them."""
 
 import re
+import runpy
 import subprocess
 import tomllib
 from pathlib import Path
@@ -86,6 +87,34 @@ def test_the_notice_names_every_package_of_the_images():
         for name in pinned(REQUIREMENTS / f"{image}.txt")
     }
     assert [name for name in sorted(names) if f"\n{name} " not in notice] == []
+
+
+KNOWN = {"name": "a", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]}
+CLEAN = {"name": "b", "version": "1", "vulns": []}
+SKIPPED = {"name": "c", "skip_reason": "Dependency not found on PyPI and could not be audited: c (1)"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "code", "said"),
+    [
+        ([CLEAN], 0, "audit: dev.txt: no known vulnerability in 1 packages"),
+        ([CLEAN, KNOWN], 1, "audit: dev.txt: a 1 has PYSEC-1, which is fixed in 2"),
+        (
+            [CLEAN, SKIPPED],
+            2,
+            "audit: dev.txt: NOT AUDITED: 1 of 2 packages could not be looked up: Dependency not found on PyPI and "
+            "could not be audited: c (1)",
+        ),
+    ],
+)
+def test_an_audit_says_what_it_could_not_look_up(packages, code, said):
+    assert runpy.run_path(str(REQUIREMENTS / "audit.py"))["verdict"]("dev", packages) == (code, [said])
+
+
+def test_an_audit_looks_at_every_package():
+    locks = runpy.run_path(str(REQUIREMENTS / "audit.py"))["LOCKS"]
+    seen = {pin for lock in locks for pin in pinned(REQUIREMENTS / f"{lock}.txt").items()}
+    assert {pin for lock in LOCKS for pin in pinned(lock).items()} == seen
 
 
 def test_make_builds_all():

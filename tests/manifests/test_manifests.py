@@ -5,8 +5,13 @@ import re
 import pytest
 
 from cellwright import __version__
+from cellwright.container_images import SUGGESTION
 from cellwright.pod_labels import TRIAL
-from cellwright.spec import load_spec
+from cellwright.runners.kubernetes.pods import TrialPods
+from cellwright.runners.kubernetes.registration import entry
+from cellwright.spec import count_bytes, load_spec
+from cellwright.spec.loading import load_profiles
+from cellwright.spec.platform import count_cpus
 from tests.manifests.objects import (
     MANIFESTS,
     OVERLAYS,
@@ -75,6 +80,35 @@ def test_what_searches_take_together_is_bounded():
     [container] = limits["spec"]["limits"]
     for what in ("defaultRequest", "default", "max"):
         assert container[what].keys() == set(amounts)
+
+
+AMOUNTS = {"cpu": count_cpus, "memory": count_bytes, "ephemeral-storage": count_bytes}
+
+
+@pytest.mark.parametrize("profile", [None, *load_profiles()])
+def test_a_search_fits_the_quota_with_any_profile(profile: str | None):
+    """Its trials, its suggestion service, and the steps of a pipeline that runs in the same namespace."""
+    objects = from_files(MANIFESTS / "base")
+    ((quota,), (limits,)) = (list(of_kind(objects, kind)) for kind in ("ResourceQuota", "LimitRange"))
+    hard, (container,) = quota["spec"]["hard"], limits["spec"]["limits"]
+    override = [f"runner.resources={{profile: {profile}}}", f"resources={{profile: {profile}}}"]
+    spec = load_spec(EXAMPLE, override if profile else ())
+    trial = TrialPods.of(spec).job("0-0")["spec"]["template"]["spec"]["containers"][0]["resources"]
+    step = {"limits": {"cpu": spec.resources.cpu, "memory": spec.resources.memory}}
+    pods = [entry("cellwright-random", SUGGESTION)["resources"], step, *[trial] * spec.runner.parallel]
+    sums: dict[str, float] = {}
+    for pod in pods:
+        bounds = container["default"] | pod["limits"]
+        requested = container["defaultRequest"] | pod.get("requests", pod["limits"])
+        for name, count in AMOUNTS.items():
+            assert count(requested[name]) <= count(bounds[name]) <= count(container["max"][name])
+            for what, amounts in (("requests", requested), ("limits", bounds)):
+                sums[f"{what}.{name}"] = sums.get(f"{what}.{name}", 0) + count(amounts[name])
+    for what, total in sums.items():
+        assert total <= AMOUNTS[what.partition(".")[2]](hard[what]), what
+    assert trial["limits"].keys() >= AMOUNTS.keys()
+    gpus = spec.runner.parallel * int(trial["limits"].get("nvidia.com/gpu", 0))
+    assert gpus <= int(hard["requests.nvidia.com/gpu"])
 
 
 def test_only_who_talks_to_kubernetes_has_a_token_for_it(objects):

@@ -132,7 +132,6 @@ class Cluster:
                 "GET",
                 header_params={"Accept": METADATA},
                 auth_settings=["BearerToken"],
-                _preload_content=False,
                 **how,
             )
 
