@@ -1,13 +1,13 @@
 """Safetensors files with digests of their content in the header, which are checked whenever a file is read."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -41,9 +41,18 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: str | None =
 
 
 def _holds(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bool:
-    with safe_open(path, framework="pt") as file:
-        equal = all(np.array_equal(_bytes(file.get_tensor(name)), _bytes(x)) for name, x in tensors.items())
-        return equal and file.metadata() == metadata
+    """Return whether a file has these tensors, by its bytes: a reader of tensors takes three times as long."""
+    content = np.asarray(np.memmap(path, np.uint8, "r"))
+    start = 8 + int.from_bytes(content[:8].tobytes(), "little")
+    try:
+        header = json.loads(content[8:start].tobytes())
+        places = {name: slice(*header.pop(name)["data_offsets"]) for name in tensors}
+    except (ValueError, KeyError, TypeError):  # the header is damaged
+        return False
+    data = content[start:]
+    return header == {"__metadata__": metadata} and all(
+        np.array_equal(data[place], _bytes(tensors[name])) for name, place in places.items()
+    )
 
 
 def digests(tensors: Mapping[str, Tensor], facts: str | None = None) -> dict[str, str]:
