@@ -99,6 +99,9 @@ release-images: ## Build, push and sign the images with SBOM and provenance, and
 	done
 	cat build/digests.yaml
 
+release: .venv/ready ## Say what the release RELEASE=0.2.0 would do; DO=1 does it, PYTHON_IMAGE=… builds images too
+	$(BIN)/python release.py $(RELEASE) $(if $(PYTHON_IMAGE),--python-image $(PYTHON_IMAGE)) $(if $(DO),--do)
+
 chaos: .venv/ready ## Kill, freeze and damage 30 runs of a small pipeline on S3; needs versitygw on PATH
 	$(BIN)/python -m tests.steps.chaos 30
 

@@ -42,17 +42,7 @@ class Run:
         """Return the test scores, size and latency of each network, the best first."""
         import pandas as pd
 
-        rows = []
-        for score in self.info.leaderboard:
-            row: dict[str, Any] = {"network": score.name}
-            for name, metric in score.metrics.items():
-                row[name] = metric.value
-                if metric.interval:
-                    row |= {f"{name}_low": metric.interval.low, f"{name}_high": metric.interval.high}
-            row |= {"params": score.params, "macs": score.macs}
-            row |= {f"ms_batch_{latency.batch_size}": latency.median_ms for latency in score.latency}
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return pd.DataFrame(self.info.rows())
 
     @cached_property
     def model(self) -> "nn.Module":

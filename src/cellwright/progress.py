@@ -9,6 +9,10 @@ SECONDS_BETWEEN = 10.0
 """Minimum time between two reports within an epoch."""
 
 
+PLANNED, RUNNING = "planned", "running"
+"""States in which nothing is known yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """The state of a step of the run, or of a trial of a search."""

@@ -8,7 +8,7 @@ from markupsafe import escape
 
 from cellwright.genotype import Genotype
 from cellwright.report.html import blocks, cells
-from cellwright.report.html.page import render
+from cellwright.report.html.page import render, sections
 from cellwright.report.run_report import RunReport, answer
 from cellwright.results import EpochRecord, Interval, SearchResult, TrainingResult
 from cellwright.spaces.stages.members import resnet
@@ -42,6 +42,10 @@ def report(**changes) -> RunReport:
         "keys": {"prepare": "0" * 16, "search": "1" * 16},
     }
     return RunReport(**values | changes)
+
+
+def page_of(run: RunReport) -> str:
+    return render(run, sections(run))
 
 
 class _Parsed(HTMLParser):
@@ -78,7 +82,7 @@ class _Parsed(HTMLParser):
 
 
 def test_the_page_is_well_formed_needs_nothing_else_and_its_contents_lead_to_each_section():
-    page = render(report())
+    page = page_of(report())
     parsed = _Parsed(page)
     assert parsed.open == []
     assert parsed.outside == []
@@ -88,11 +92,11 @@ def test_the_page_is_well_formed_needs_nothing_else_and_its_contents_lead_to_eac
 
 
 def test_equal_results_give_equal_pages():
-    assert render(report()) == render(report())
+    assert page_of(report()) == page_of(report())
 
 
 def test_numbers_of_the_results_are_on_the_page():
-    page = render(report())
+    page = page_of(report())
     for score in (EVALUATION.found, *EVALUATION.baselines):
         assert f"{score.metrics['accuracy'].value:.4f}" in page
     assert FOUND.to_line() in page
@@ -100,12 +104,12 @@ def test_numbers_of_the_results_are_on_the_page():
 
 
 def test_alphas_are_drawn_for_each_group():
-    page = render(report())
+    page = page_of(report())
     assert all(f"alphas of {group}: the probability of each choice" in page for group in ("normal", "reduce"))
 
 
 def test_a_model_of_several_versions_has_its_history_with_gates_promotions_drift_and_cost():
-    page = render(report(history=PAST))
+    page = page_of(report(history=PAST))
     assert _Parsed(page).ids[-3:] == ["history", "data", "reproduce"]
     section = page.partition('<section id="history"')[2].partition("</section>")[0]
     assert section.count("<svg") == 2
@@ -113,18 +117,18 @@ def test_a_model_of_several_versions_has_its_history_with_gates_promotions_drift
         assert f">{word}</text>" in section
     assert "<td>drift, new_data</td>" in section and "promotion 2026-02-10" in section
     alone = PAST.model_copy(update={"versions": PAST.versions[:1]})
-    assert "history" not in _Parsed(render(report(history=alone))).ids
+    assert "history" not in _Parsed(page_of(report(history=alone))).ids
 
 
 def test_markup_in_names_is_shown_and_not_obeyed():
     hostile = "<img src=x onerror=alert(1)>"
-    page = render(report(name=hostile, source=hostile, task=hostile))
+    page = page_of(report(name=hostile, source=hostile, task=hostile))
     assert hostile not in page
     assert page.count("&lt;img src=x") >= 3
 
 
 def test_a_run_that_got_no_further_than_its_data_has_a_page():
-    page = render(report(search=None, trainings=(), evaluation=None, registration=None, answer=answer(None)))
+    page = page_of(report(search=None, trainings=(), evaluation=None, registration=None, answer=answer(None)))
     assert _Parsed(page).ids == ["data", "reproduce"]
 
 
@@ -155,4 +159,4 @@ def test_a_network_of_stages_has_a_block_for_each_of_its_depth():
     assert drawn.count("<rect") == 1 + 2 + 3 + 1
     assert "3 × basic" in drawn and "sides 1/4" in drawn and "&lt;network&gt;" in drawn
     network = SearchResult(genotype=design.genotype, score=0.9, seconds=9.0, history=())
-    assert drawn.split("aria-label")[0] in render(report(search=network))
+    assert drawn.split("aria-label")[0] in page_of(report(search=network))

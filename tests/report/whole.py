@@ -7,7 +7,7 @@ import torch
 
 from cellwright.data.prepared import PreparedData
 from cellwright.report.html import balance, calibration, pictures
-from cellwright.report.html.page import render
+from cellwright.report.html.page import render, sections
 from cellwright.report.run_report import RunReport
 from cellwright.results import EpochRecord, SearchResult, TrialSummary
 from cellwright.tasks.base import read_task
@@ -55,4 +55,5 @@ def whole_page(run: RunReport, folder: Path) -> str:
         for n in range(NUM_TRIALS)
     )
     search = SearchResult(genotype=FOUND, score=0.9, seconds=9.0, history=history, trials=trials)
-    return render(run.model_copy(update={"search": search}), more)
+    run = run.model_copy(update={"search": search})
+    return render(run, sections(run, more))

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cellwright.progress import TimeLeft, Update
+from cellwright.progress import RUNNING, TimeLeft, Update
 from cellwright.report.lines import Advance
 
 MOST_TRIALS, MOST_METRICS = 8, 4
@@ -73,7 +73,7 @@ class Board:
 
     def _table(self) -> Table:
         ranked = self._ranked()
-        running = [trial for trial in ranked if trial.state == "running"][: MOST_TRIALS // 2]
+        running = [trial for trial in ranked if trial.state == RUNNING][: MOST_TRIALS // 2]
         others = [trial for trial in ranked if trial not in running][: MOST_TRIALS - len(running)]
         names = list(dict.fromkeys(name for trial in ranked for name in trial.metrics))[:MOST_METRICS]
         left_out = len(ranked) - len(running) - len(others)

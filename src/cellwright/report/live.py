@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
-from cellwright.progress import Update
+from cellwright.progress import PLANNED, RUNNING, Update
 from cellwright.report.board import Board, spell_metrics, spell_time, state_of
 from cellwright.report.terminal import visible
 
@@ -121,11 +121,11 @@ class PlainProgress:
         self._write(f"{task} {done}/{total}{words and ': '}{words}")
 
     def update(self, update: Update) -> None:
-        """Write the state of a step or a trial, unless the trial has only begun."""
+        """Write the state of a step or a trial, unless nothing is known of the trial yet."""
         known = self._board.update(update)
         if update.part == "step":
             self._write(f"{update.name}: {state_of(update)}")
-        elif update.state != "running":
+        elif update.state not in (PLANNED, RUNNING):
             words = spell_metrics(known.metrics)
             self._write(f"trial {update.name}: {update.state}{words and ', '}{words}")
 

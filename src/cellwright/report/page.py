@@ -5,7 +5,7 @@ from typing import Any
 
 from cellwright import __version__
 from cellwright.data import DataManifest
-from cellwright.report.html.page import render
+from cellwright.report.html.page import render, sections
 from cellwright.report.latest import REPORT
 from cellwright.report.run_report import RunReport, answer, data_facts
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult, TrainingResult
@@ -40,7 +40,8 @@ def register_page(folder: Path, seed: int) -> str:
 
 def _page(folder: Path, seed: int, sentence: str, **results: Any) -> str:
     step = folder.name.partition("-")[0]
-    return render(RunReport(name=step, seed=seed, version=__version__, answer=sentence, **results))
+    run = RunReport(name=step, seed=seed, version=__version__, answer=sentence, **results)
+    return render(run, sections(run))
 
 
 def search_metrics(folder: Path) -> dict[str, float]:

@@ -105,6 +105,20 @@ class RunReport(Result):
             reverse=True,
         )
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the test scores, size and latency of each network, the best first, for tables."""
+        rows = []
+        for score in self.leaderboard:
+            row: dict[str, Any] = {"network": score.name}
+            for name, metric in score.metrics.items():
+                row[name] = metric.value
+                if metric.interval:
+                    row |= {f"{name}_low": metric.interval.low, f"{name}_high": metric.interval.high}
+            row |= {"params": score.params, "macs": score.macs}
+            row |= {f"ms_batch_{latency.batch_size}": latency.median_ms for latency in score.latency}
+            rows.append(row)
+        return rows
+
 
 def data_facts(manifest: DataManifest) -> dict[str, Any]:
     """Return what a report says of prepared data."""

@@ -1,16 +1,18 @@
 """Writes the HTML report of a run from its steps' folders."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 from cellwright.data.prepared import PreparedData
 from cellwright.environment import ENVIRONMENT, read_environment
-from cellwright.files import write_text
+from cellwright.files import write_json, write_text
 from cellwright.folders import claim
 from cellwright.report.html import balance, calibration, pictures
-from cellwright.report.html.page import render
+from cellwright.report.html.figures import standalone
+from cellwright.report.html.page import render, sections
+from cellwright.report.html.parts import ReportSection
 from cellwright.report.latest import REPORT, LatestRun
 from cellwright.report.run_report import RunReport
 from cellwright.results import OUTPUTS, ModelHistory, StepRecord
@@ -43,18 +45,12 @@ def write_report(workspace: Path, path: Path | None = None) -> Path:
         claim(path)
     made = folders.get("register", workspace) / ENVIRONMENT
     environment = read_environment(made.read_text(encoding="utf-8")) if made.exists() else {}
-    write_text(path, report_html(latest.name, latest.seed, folders, environment))
+    write_text(path, Report(latest.name, latest.seed, folders, environment).html())
     return path
 
 
-def report_html(
-    name: str,
-    seed: int,
-    folders: Mapping[str, Path],
-    environment: Mapping[str, str] = MappingProxyType({}),
-    history: ModelHistory | None = None,
-) -> str:
-    """Return the HTML report of the finished steps.
+class Report:
+    """The report of finished steps.
 
     Args:
         name: the spec's name.
@@ -66,24 +62,50 @@ def report_html(
     Raises:
         CellwrightError: a result is missing or damaged.
     """
-    shown = {name: environment[name] for name in SHOWN if name in environment}
-    run = RunReport.gather(name, seed, folders).model_copy(update={"environment": shown})
-    if history is not None:
-        run = run.model_copy(update={"history": history})
+
+    def __init__(
+        self,
+        name: str,
+        seed: int,
+        folders: Mapping[str, Path],
+        environment: Mapping[str, str],
+        history: ModelHistory | None = None,
+    ) -> None:
+        facts: dict[str, Any] = {"environment": {n: environment[n] for n in SHOWN if n in environment}}
+        if history is not None:
+            facts["history"] = history
+        self.run = RunReport.gather(name, seed, folders).model_copy(update=facts)
+        self.sections = sections(self.run, _more(self.run, folders))
+
+    def html(self) -> str:
+        """Return the page."""
+        return render(self.run, self.sections)
+
+    def save_pictures(self, folder: Path) -> None:
+        """Write each figure as an SVG file."""
+        folder.mkdir(exist_ok=True)
+        for section in self.sections:
+            drawn = [figure for part in section.parts for figure in part.figures]
+            for number, figure in enumerate(drawn, start=1):
+                write_text(folder / f"{section.id}-{number}.svg", standalone(figure.svg))
+
+    def save_leaderboard(self, path: Path) -> None:
+        """Write the scores of all networks as a table, in the form of MLflow's `log_table`."""
+        rows = self.run.rows()
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        write_json(path, {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]})
+
+
+def _more(run: RunReport, folders: Mapping[str, Path]) -> Iterator[ReportSection]:
+    """Yield the sections that need more than the run's results."""
     data = PreparedData.open(folders["prepare"])
     task = read_task(data.manifest.task)
-    more = [*balance.sections(task, data), *pictures.samples(task, data, _augmentation(folders))]
-    if run.evaluation is None:
-        return render(run, more)
-    outputs = load_tensors(folders["evaluate"] / OUTPUTS)[0][run.evaluation.found.name]
-    return render(
-        run,
-        [
-            *calibration.sections(task, outputs, data.test.targets),
-            *pictures.mistakes(task, data, outputs),
-            *more,
-        ],
-    )
+    if run.evaluation is not None:
+        outputs = load_tensors(folders["evaluate"] / OUTPUTS)[0][run.evaluation.found.name]
+        yield from calibration.sections(task, outputs, data.test.targets)
+        yield from pictures.mistakes(task, data, outputs)
+    yield from balance.sections(task, data)
+    yield from pictures.samples(task, data, _augmentation(folders))
 
 
 def _augmentation(folders: Mapping[str, Path]) -> Section | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cellwright.candidate import Candidate
 from cellwright.evaluation import FULL, Evaluation, Suggestion, load_evaluation, without_incomparable
-from cellwright.progress import Progress, Update
+from cellwright.progress import RUNNING, Progress, Update
 from cellwright.runners import REQUEST, RESULT, Key, Runner
 from cellwright.search.journal import EVALUATIONS, EvaluationJournal, evaluation_name, finished
 from cellwright.search.screening import Screen
@@ -176,7 +176,7 @@ class Exploration:
         folder.mkdir(exist_ok=True)
         with_curves = tuple(e for e in earlier if e.curve)
         self.request(evaluation, with_curves, folder).save(folder / REQUEST)
-        self.progress.update(Update("trial", self.name(evaluation), "running"))
+        self.progress.update(Update("trial", self.name(evaluation), RUNNING))
         runner.start((evaluation.number, evaluation.repeat), folder, evaluation)
 
     def request(self, evaluation: Evaluation, earlier: tuple[Evaluation, ...], folder: Path) -> TrialRequest:

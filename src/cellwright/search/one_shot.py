@@ -6,7 +6,7 @@ from pathlib import Path
 from cellwright.errors import CellwrightError, DivergedError
 from cellwright.evaluation import load_evaluation
 from cellwright.katib.settings import SearchSettings
-from cellwright.progress import Progress, Update
+from cellwright.progress import RUNNING, Progress, Update
 from cellwright.results import SearchResult
 from cellwright.runners import FOUND, REQUEST, RESULT, runner_class
 from cellwright.search.supernet_training import train_supernet
@@ -47,7 +47,7 @@ def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Sea
     found: dict[int, SearchResult] = {}
     failures: list[CellwrightError] = []
     for number, place in enumerate(folders):
-        _show(spec, number, "running", progress)
+        _show(spec, number, RUNNING, progress)
         try:
             found[number] = train_supernet(of_seed(spec, number), data, place, progress)
             _show(spec, number, "done", progress, found[number].score)
@@ -100,7 +100,7 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
             place.mkdir(exist_ok=True)
             TrialRequest.of(of_seed(spec, number), data).save(place / REQUEST)
             trials.start((number, 0))
-            _show(spec, number, "running", progress)
+            _show(spec, number, RUNNING, progress)
             runner.start((number, 0), place)
         for _ in trials.drain():
             pass

@@ -21,7 +21,7 @@ from cellwright.estimators.base import Setting, build_estimator
 from cellwright.evaluation import Evaluation, Suggestion, build_objectives
 from cellwright.files import atomic_path
 from cellwright.genotype import Genotype, GenotypeLine
-from cellwright.progress import Progress, Update
+from cellwright.progress import PLANNED, Progress, Update
 from cellwright.results import RacedNetwork, RaceResult, Result, SearchResult
 from cellwright.runners import SLICE, START, Key, Runner, runner_class
 from cellwright.search.exploring import Exploration
@@ -134,6 +134,9 @@ def race_search(
     race = Race(spec.strategy, entrants, objectives, first=plan.first_share)
     for line in _announce(plan, race):
         progress.log(line)
+    for network in plan.networks:
+        facts = {"ms_per_step": 1e3 * network.step_seconds, "epochs_of_whole_budget": network.epochs}
+        progress.update(Update("trial", network.name, PLANNED, facts))
     (folder / KEPT).mkdir(exist_ok=True)
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
     racing = _Racing(
@@ -270,10 +273,13 @@ class _Racing(Exploration):
 
     def _learn(self, ended: Iterable[tuple[Key, Evaluation]]) -> None:
         super()._learn(ended)
-        dropped = self.strategy.standing().dropped
+        standing = self.strategy.standing()
+        dropped = standing.dropped
         for name in dropped.keys() - self._dropped.keys():
             self.progress.update(Update("trial", name, "dropped"))
         self._dropped = dropped
+        if standing.is_over:
+            self.progress.update(Update("trial", standing.leader.name, "won"))
 
 
 def make_plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Plan:

@@ -11,9 +11,18 @@ from cellwright.canonical import digest
 from cellwright.data import DataManifest
 from cellwright.errors import CellwrightError
 from cellwright.evaluation import Evaluation, build_objectives
+from cellwright.genotype import Genotype
 from cellwright.results import EpochRecord, History, SearchResult, StepRecord, TrainingResult
-from cellwright.search.journal import EVALUATIONS, TUNING, finished, history_of, read_evaluations
+from cellwright.search.journal import (
+    EVALUATIONS,
+    TUNING,
+    evaluation_name,
+    finished,
+    history_of,
+    read_evaluations,
+)
 from cellwright.search.one_shot import of_seed, seed_result
+from cellwright.search.racing import Plan
 from cellwright.spec import SearchSpec
 from cellwright.steps.starting_weights import started_from
 from cellwright.tracking import RunRecord, Status, TrialRecord
@@ -132,11 +141,14 @@ def _checkpoint_history(folder: Path) -> tuple[EpochRecord, ...]:
 def _trials(spec: SearchSpec, folder: Path, name: str) -> Iterator[TrialRecord]:
     """Yield the trials of a search, including those on fresh seeds."""
     curve = f"curve/{spec.objectives[0].metric}"
+    networks = _raced(folder)
     for (number, repeat), evaluation in sorted(read_evaluations(folder / EVALUATIONS).items()):
         if evaluation.state == "failed" or evaluation.seconds > 0:
             yield TrialRecord(
                 key=f"{name}-{number}-{repeat}",
-                name=f"{name} {number}, fresh seed {repeat}" if repeat else f"{name} {number}",
+                name=f"{networks[evaluation.candidate.genotype]} at {evaluation.fidelity.epochs:.1%} of the budget"
+                if networks
+                else f"{name} {evaluation_name(number, repeat)}",
                 params=_trial_params(evaluation),
                 tags={REASON_TAG: evaluation.reason} if evaluation.reason else {},
                 curves={curve: list(enumerate(evaluation.curve, start=1))} if evaluation.curve else {},
@@ -144,6 +156,13 @@ def _trials(spec: SearchSpec, folder: Path, name: str) -> Iterator[TrialRecord]:
                 status=STATUS[evaluation.state],
                 seconds=evaluation.seconds,
             )
+
+
+def _raced(folder: Path) -> dict[Genotype, str]:
+    """Return the names of the networks of a race; empty for other searches."""
+    if not (folder / Plan.FILE).exists():
+        return {}
+    return {network.genotype: network.name for network in Plan.load(folder / Plan.FILE).networks}
 
 
 def _trial_params(evaluation: Evaluation) -> dict[str, str]:

@@ -21,7 +21,7 @@ from cellwright.progress import Progress
 from cellwright.report.card import ModelCard, markdown
 from cellwright.report.latest import REPORT
 from cellwright.report.run_report import RunReport
-from cellwright.report.writing import report_html
+from cellwright.report.writing import Report
 from cellwright.results import (
     GENOTYPE,
     NETWORK,
@@ -67,6 +67,8 @@ from cellwright.training.networks import load_network
 RETRAIN_TAG = "cellwright.retrain"
 """The tag of a registered version that has the seal of the record of the retraining that its weights are from."""
 SPEC = "spec.json"
+PICTURES, LEADERBOARD = "pictures", "leaderboard.json"
+"""Among the artifacts of the run: the report's figures, and the scores of all networks as a table."""
 EXAMPLES = 2
 
 
@@ -139,9 +141,16 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     history = Lifecycle(uri=uri, name=spec.model_name, retry=retry).history(spec.augment.objective)
     history.save(folder / ModelHistory.FILE)
     facts = read_environment((folder / ENVIRONMENT).read_text(encoding="utf-8"))
-    write_text(folder / REPORT, report_html(spec.name, spec.seed, inputs, facts, history))
-    made |= {name: folder / name for name in (ModelHistory.FILE, REPORT)}
-    tracker.log_run(replace(record, artifacts=made), status="FINISHED")
+    report = Report(spec.name, spec.seed, inputs, facts, history)
+    write_text(folder / REPORT, report.html())
+    report.save_pictures(folder / PICTURES)
+    report.save_leaderboard(folder / LEADERBOARD)
+    made |= {name: folder / name for name in (ModelHistory.FILE, REPORT, PICTURES, LEADERBOARD)}
+    note = f"{report.run.answer}\n\n`{REPORT}`, among the artifacts, has all of it."
+    tracker.log_run(
+        replace(record, artifacts=made, note=note, tables=(LEADERBOARD,)),
+        status="FINISHED",
+    )
     progress.log(f"register: the model is {model.uri}, version {model.version}, at {uri}")
     if gatekeeper is None and not model.has_champion:
         progress.log(

@@ -16,7 +16,7 @@ import cellwright
 from cellwright.errors import CellwrightError
 from cellwright.folders import claimed
 from cellwright.importing import load_object
-from cellwright.progress import Progress, Update
+from cellwright.progress import RUNNING, Progress, Update
 from cellwright.results import InputRecord, StepRecord, new_attempt
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS, Step
@@ -65,7 +65,7 @@ def run_step(
             progress.log(f"{step.name}: reusing what is there")
             return folder
         began = time.monotonic()
-        progress.update(Update("step", step.name, "running"))
+        progress.update(Update("step", step.name, RUNNING))
         if parallel.is_first():
             _check_inputs(records, inputs)
         if parallel.is_first() or step.is_shared:

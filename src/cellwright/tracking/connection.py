@@ -47,6 +47,12 @@ from cellwright.retrying import is_transient_status  # noqa: E402
 from cellwright.tracking.retrying import MlflowUnavailable, NotAllowed  # noqa: E402
 from cellwright.tracking.uri import artifacts_beside, check_database, follow_move, is_server, sqlite_path  # noqa: E402
 
+MLFLOW_EXPERIMENT_NOTE = "mlflow.note.content"
+ABOUT_EXPERIMENT = (
+    "Each run is a pipeline run of [cellwright](https://pypi.org/project/cellwright/), with the trials of its search "
+    "nested in it. Among a run's artifacts, `report.html` has all of it, and `leaderboard.json` its scores."
+)
+
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
@@ -160,7 +166,7 @@ def experiment_id(client: MlflowClient, name: str, artifact_location: str | None
     """Return the id of the experiment, made if it is new."""
     while (found := client.get_experiment_by_name(name)) is None:
         with unless_exists():
-            client.create_experiment(name, artifact_location)
+            client.create_experiment(name, artifact_location, tags={MLFLOW_EXPERIMENT_NOTE: ABOUT_EXPERIMENT})
     identifier: str = found.experiment_id
     return identifier
 

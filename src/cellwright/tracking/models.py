@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
+ABOUT_MODEL = (
+    "Networks that cellwright found. The version with the alias `champion` is the one to use, and `challenger` the "
+    "newest other one. Each version's page has its model card: how to load it, what it was compared with, and its "
+    "limits."
+)
+
 
 def find_version(client: MlflowClient, name: str, key: str) -> ModelVersion | None:
     """Return the version of the model `name` that the pipeline run `key` registered before."""
@@ -82,7 +88,7 @@ def create_version(
     """Register the LoggedModel."""
     logged = client.get_logged_model(model_id)
     with unless_exists():
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=ABOUT_MODEL)
     return client.create_model_version(
         name,
         # not models:/ID: on a database MLflow would look that up at its global tracking URI

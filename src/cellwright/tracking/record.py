@@ -59,6 +59,11 @@ class RunRecord(Record):
     artifacts: Mapping[str, Path]
     """Path inside the MLflow run to the local file or folder that goes there."""
     trials: Sequence[TrialRecord] = ()
+    """In the order in which they ended."""
+    note: str = ""
+    """Description of the run, as Markdown."""
+    tables: Sequence[str] = ()
+    """Names of artifacts that MLflow shows as tables, as it logs them itself."""
 
     def __post_init__(self) -> None:
         Record.__post_init__(self)

@@ -1,5 +1,6 @@
 """Pipeline runs as MLflow runs; imported late, because MLflow takes seconds."""
 
+import json
 import math
 import sys
 import time
@@ -8,7 +9,7 @@ from typing import TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from mlflow.utils.validation import (
     MAX_METRICS_PER_BATCH,
     MAX_PARAM_VAL_LENGTH,
@@ -69,7 +70,8 @@ class LoggedRun:
         params = _new(record.params, self._params, MAX_PARAM_VAL_LENGTH)
         for some in _batches([*params.items()], MAX_PARAMS_TAGS_PER_BATCH):
             self._client.log_batch(self._run_id, params=[Param(key, value) for key, value in some])
-        tags = _new({**record.tags, KEY_TAG: record.key}, self._tags, MAX_TAG_VAL_LENGTH)
+        wanted = {**record.tags, **_descriptions(record), KEY_TAG: record.key}
+        tags = _new(wanted, self._tags, MAX_TAG_VAL_LENGTH)
         for some in _batches([*tags.items()], MAX_PARAMS_TAGS_PER_BATCH):
             self._client.log_batch(self._run_id, tags=[RunTag(key, value) for key, value in some])
         for points in _batches([*self._new_points(record)], MAX_METRICS_PER_BATCH):
@@ -110,22 +112,29 @@ class LoggedRun:
             return
         if self._trials is None:
             self._trials = _nested(self._client, self._experiment_id, self._run_id)
-        for trial in trials:
-            run = self._trials.get(trial.key)
-            if trial.key not in self._ended and (run is None or run.info.status == "RUNNING"):
-                self._complete_trial(trial, run)
+        new = {
+            trial.key: trial
+            for trial in trials
+            if trial.key not in self._ended
+            and ((run := self._trials.get(trial.key)) is None or run.info.status == "RUNNING")
+        }
+        start = _milliseconds() - sum(_milliseconds_of(trial) for trial in new.values())
+        for trial in trials:  # one after the other, since MLflow sorts runs by their start
+            if trial.key in new:
+                self._complete_trial(trial, self._trials.get(trial.key), start)
+                start += _milliseconds_of(trial)
             self._ended.add(trial.key)
 
-    def _complete_trial(self, trial: TrialRecord, run: Run | None) -> None:
+    def _complete_trial(self, trial: TrialRecord, run: Run | None, start: int) -> None:
         if run is None:
             tags = {**trial.tags, TRIAL_TAG: trial.key, MLFLOW_PARENT_RUN_ID: self._run_id}
             run = self._client.create_run(
                 self._experiment_id,
-                start_time=_milliseconds() - round(1000 * trial.seconds),
+                start_time=start,
                 tags={key: _shown(value, MAX_TAG_VAL_LENGTH) for key, value in tags.items()},
                 run_name=trial.name,
             )
-        end = run.info.start_time + round(1000 * trial.seconds)
+        end = run.info.start_time + _milliseconds_of(trial)
         points = [
             Metric(name, value, end, step) for name, step, value in _points(trial.curves, trial.metrics)
         ]
@@ -134,6 +143,15 @@ class LoggedRun:
         for some in _batches(points[MAX_METRICS_PER_BATCH:], MAX_METRICS_PER_BATCH):
             self._client.log_batch(run.info.run_id, metrics=some)
         self._client.set_terminated(run.info.run_id, trial.status, end_time=end)
+
+
+def _descriptions(record: RunRecord) -> dict[str, str]:
+    """Return the tags from which MLflow's page takes a run's description and its tables."""
+    tables = json.dumps([{"path": name, "type": "table"} for name in record.tables])
+    return {
+        **({MLFLOW_RUN_NOTE: record.note} if record.note else {}),
+        **({MLFLOW_LOGGED_ARTIFACTS: tables} if record.tables else {}),
+    }
 
 
 def _nested(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str, Run]:
@@ -170,6 +188,10 @@ def _shown(text: str, longest: int) -> str:
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _milliseconds_of(trial: TrialRecord) -> int:
+    return max(1, round(1000 * trial.seconds))
 
 
 def _milliseconds() -> int:

@@ -35,8 +35,22 @@ SETTINGS: Any = {
     "axes.facecolor": "none",
 }
 
+CELLS = """<style>
+rect { fill: #f3f6f9; stroke: #1b1f24; } path { fill: none; stroke: #2f7ed8; stroke-width: 1.5; }
+path.head { fill: #2f7ed8; stroke: none; } text { fill: #1b1f24; font: 12px sans-serif; text-anchor: middle; }
+</style>"""
+"""For drawings that take their style from the page's."""
+
 Points = Mapping[str, Sequence[tuple[float, float]]]
 """Points (x, y) of each named series."""
+
+
+def standalone(svg: str) -> str:
+    """Return a figure of a page as a file of its own."""
+    opening, rest = svg.split(">", 1)
+    if "xmlns=" not in opening:
+        opening, rest = opening.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1), CELLS + rest
+    return f"{opening}>{rest}"
 
 
 def lines(series: Points, x: str, y: str, title: str, *, integer: bool = True) -> Markup:

@@ -1,7 +1,7 @@
 """The HTML page: sections of texts, tables, figures and pictures, rendered by one template with autoescaping."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from itertools import accumulate
 from typing import Any
@@ -44,21 +44,25 @@ MOST_CLASSES = 40
 """Maximum number of classes of a confusion matrix that is shown in full."""
 
 
-def render(run: RunReport, more: Sequence[ReportSection] = ()) -> str:
-    """Return the HTML of the page.
+def sections(run: RunReport, more: Iterable[ReportSection] = ()) -> list[ReportSection]:
+    """Return the sections of a report, without empty ones.
 
     Args:
         run: the results to show.
         more: sections that need more than the run's results, such as pictures of the data.
     """
+    last = ReportSection(id="reproduce", title="Time, and how to repeat it", parts=tuple(_reproducing(run)))
+    return [section for section in (*_sections(run), *more, last) if section.parts]
+
+
+def render(run: RunReport, sections: Sequence[ReportSection]) -> str:
+    """Return the HTML of the page."""
     from jinja2 import Environment
 
     here = files(__package__)
     template = Environment(autoescape=True, trim_blocks=True).from_string(
         here.joinpath("page.html.jinja").read_text(encoding="utf-8")
     )
-    last = ReportSection(id="reproduce", title="Time, and how to repeat it", parts=tuple(_reproducing(run)))
-    sections = [section for section in (*_sections(run), *more, last) if section.parts]
     style = Markup(here.joinpath("page.css").read_text(encoding="utf-8"))
     return template.render(run=run, sections=sections, style=style)
 
