@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/troubleshooting.md"
 TOPS = ("src", "components", "pipelines", "images/mlflow")
 MODULES = [path for top in TOPS for path in sorted((ROOT / top).rglob("*.py"))]
-NARRATIVES = {"_announce", "_limits", "_lines", "sentences"}
+NARRATIVES = {"_announce", "_limits", "_lines", "_worth", "sentences"}
 """Functions that yield lines of a report, not messages."""
 OF_OTHERS = (
     "Expected … fields in line …",
@@ -37,10 +37,11 @@ def template(node: ast.AST) -> str:
 
 
 def nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    for node in ast.iter_child_nodes(tree):
+    left = [tree]
+    while left:
+        yield (node := left.pop())
         if not (isinstance(node, ast.FunctionDef) and node.name in NARRATIVES):
-            yield node
-            yield from nodes(node)
+            left.extend(ast.iter_child_nodes(node))
 
 
 @cache

@@ -1,3 +1,5 @@
+import shutil
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -6,8 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
+from cellwright.data.prepared import PreparedData
+from cellwright.errors import DataError
+from cellwright.genotype import Genotype
+from cellwright.spec import SOURCES, DataSection
+from cellwright.tasks.base import read_task
+from cellwright.tasks.preparing import prepare
 from cellwright.testing import SourceContract, TaskContract
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -103,6 +112,80 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
             }
         case _:
             return {"source": "my_package.spectra_section:SpectraSection", "path": EXAMPLES / "spectra.csv"}
+
+
+def prepared(section: DataSection, folder: Path) -> PreparedData:
+    prepare(section, folder, lambda fact: None)
+    return PreparedData.open(folder)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("digits", "spectra")])
+def test_the_training_set_is_refused_as_the_test_set(kind: str, tmp_path: Path):
+    """Also a copy of it, for any source that can have a test set of its own."""
+    (tmp_path / "data").mkdir()
+    section = small(kind, tmp_path / "data")
+    type_of = SOURCES.section_type(section["source"])
+    keys = [key for key in type_of.TEST_KEYS if key.removeprefix("test_") in section]
+    copies = {}
+    for key in keys:
+        place = section[key.removeprefix("test_")]
+        copies[key] = tmp_path / f"{key}{place.suffix}"
+        shutil.copytree(place, copies[key]) if place.is_dir() else shutil.copyfile(place, copies[key])
+    if kind == "csv":
+        section["folder"] = tmp_path / "data"
+    with pytest.raises(DataError, match="the test set must not be the training set"):
+        prepared(SOURCES.validate({**section, **copies}), tmp_path / "prepared")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("digits", "parquet", "spectra")])
+def test_files_to_predict_are_read_as_in_training(kind: str, tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    section = SOURCES.validate(small(kind, tmp_path / "data"))
+    data = prepared(section, tmp_path / "prepared")
+    task = read_task(data.manifest.task)
+    info = task.model_info(data.manifest.inputs, Genotype(space="none", cells={}))
+    place = section.places.get("path") or section.places["images"]
+    files = sorted(file for file in (place.rglob("*") if place.is_dir() else [place]) if file.is_file())
+    found = {as_bytes(inputs) for file in files for _, inputs in task.examples_in(file, info)}
+    rows = [zip(*part.inputs, strict=True) for part in (data.train, data.validation, data.test)]
+    assert {as_bytes(row) for part in rows for row in part} <= found
+
+
+def as_bytes(inputs: Sequence[torch.Tensor]) -> tuple[bytes, ...]:
+    return tuple(tensor.numpy().tobytes() for tensor in inputs)
+
+
+CLASSES = ("class1", "class2", "class10")
+
+
+@pytest.mark.parametrize("kind", ["npz", "images", "csv", "table", "series", "text"])
+def test_classes_have_their_natural_order(kind: str, tmp_path: Path):
+    """Wherever names come from: 2 before 10."""
+    rng = np.random.default_rng(0)
+    names = [CLASSES[i % 3] for i in range(30)]
+    pixels, path = rng.integers(0, 256, (30, 9, 8), dtype=np.uint8), tmp_path / "a"
+    section: dict[str, Any] = {"source": kind}
+    match kind:
+        case "npz" | "series":
+            x = pixels if kind == "npz" else pixels[:, :2].astype(np.float32)
+            np.savez(path := tmp_path / "a.npz", x=x, y=np.array(names))
+            section |= {"images_key": "x", "labels_key": "y"} if kind == "npz" else {}
+        case "images" | "csv":
+            for index, name in enumerate(names):
+                (path / name).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels[index]).save(path / name / f"{index}.png")
+            rows = [f"{name}/{index}.png,{name}" for index, name in enumerate(names)]
+            if kind == "csv":
+                path = path / "labels.csv"
+                path.write_text("\n".join(["file,label", *rows]))
+        case _:
+            rows = [f"{index} words,{index * 7 % 11},{name}" for index, name in enumerate(names)]
+            path = tmp_path / "a.csv"
+            path.write_text("\n".join(["t,n,y", *rows]))
+            section |= {"target": "y"} | ({"text": "t"} if kind == "text" else {})
+    data = prepared(SOURCES.validate({**section, "path": path}), tmp_path / "prepared")
+    info = read_task(data.manifest.task).model_info(data.manifest.inputs, Genotype(space="none", cells={}))
+    assert tuple(info.class_names) == CLASSES
 
 
 class TestSources(SourceContract):

@@ -2,7 +2,7 @@
 
 import csv
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +21,24 @@ def array_examples(file: Path, infos: Sequence[InputInfo]) -> Iterator[tuple[str
     """Yield the examples of an .npz or .npy file with their names, `FILE[NUMBER]`.
 
     Args:
-        file: an archive with one array per input, by name (for a single input, any name); or a single array.
+        file: an archive with one array per input, by name (for a single input, the only one that fits); or an array.
         infos: the inputs of the model.
 
     Raises:
         DataError: the file cannot be read, or an array does not fit the model.
     """
-    arrays = _read(file)
-    found = []
-    for info in infos:
-        array = arrays.get(info.name, next(iter(arrays.values())) if len(infos) == len(arrays) == 1 else None)
-        if array is None:
-            raise DataError(
-                f"{file}: must hold an array {info.name!r}, and holds {', '.join(map(repr, arrays)) or 'none'}"
-            )
-        found.append(_fitted(array, info, f"{file}: {info.name}"))
+    yield from fitted_examples(file, _read(file), infos)
+
+
+def fitted_examples(
+    file: Path, arrays: Mapping[str, Array], infos: Sequence[InputInfo]
+) -> Iterator[tuple[str, Inputs]]:
+    """Yield the examples of a file's arrays, by name, with their names.
+
+    Raises:
+        DataError: an array does not fit the model.
+    """
+    found = [_fitted(_chosen(file, arrays, info, len(infos)), info, f"{file}: {info.name}") for info in infos]
     counts = {len(array) for array in found}
     if len(counts) > 1:
         raise DataError(f"{file}: all inputs must have as many examples, got {sorted(counts)}")
@@ -43,19 +46,41 @@ def array_examples(file: Path, infos: Sequence[InputInfo]) -> Iterator[tuple[str
         yield f"{file}[{index}]", tuple(torch.from_numpy(np.ascontiguousarray(row)[None]) for row in rows)
 
 
+def _chosen(file: Path, arrays: Mapping[str, Array], info: InputInfo, num_inputs: int) -> Array:
+    """Return the array of an input: the one with its name, or for a single input the only one with its shape."""
+    if info.name in arrays:
+        return arrays[info.name]
+    if num_inputs == 1:
+        named = dict(arrays) if len(arrays) == 1 else {}
+        fitting = named or {name: x for name, x in arrays.items() if _reshaped(x, info.shape) is not None}
+        if len(fitting) == 1:
+            return next(iter(fitting.values()))
+        if fitting:
+            raise DataError(
+                f"{file}: must hold one array of the model's shape, or one that is called {info.name!r}, and holds "
+                f"{', '.join(map(repr, fitting))}"
+            )
+    raise DataError(
+        f"{file}: must hold an array {info.name!r}, and holds {', '.join(map(repr, arrays)) or 'none'}"
+    )
+
+
 def listed_files(file: Path) -> Iterator[Path]:
     """Yield the files in the first column of a .csv file; their paths are absolute, or relative to its folder.
+
+    The first line is skipped if it names no file and the second one does, since it then names the columns.
 
     Raises:
         DataError: the file cannot be read.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            for row in csv.reader(lines):
-                if row and row[0].strip():
-                    yield file.parent / row[0].strip()
+            names = [row[0].strip() for row in csv.reader(lines) if row and row[0].strip()]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{file}: cannot be read: {error}") from error
+    listed = [file.parent / name for name in names]
+    has_header = len(listed) > 1 and not listed[0].exists() and listed[1].exists()
+    yield from listed[has_header:]
 
 
 def _read(file: Path) -> dict[str, Array]:
@@ -71,18 +96,28 @@ def _read(file: Path) -> dict[str, Array]:
 
 
 def _fitted(array: Array, info: InputInfo, what: str) -> Array:
-    """Return examples (N, …) in the model's shape. The array may have channels last, or omit a single channel."""
-    shape = info.shape
-    if array.shape == shape:
-        array = array[np.newaxis]
-    if len(shape) == 3:
-        channels, height, width = shape
-        has_no_channels = channels == 1 and array.shape[1:] == (height, width)
-        if has_no_channels or array.shape[1:] == (height, width, channels):
-            array = array.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
-    if array.shape[1:] != shape:
-        wanted, got = ("×".join(map(str, sides)) for sides in (shape, array.shape))
+    """Return examples (N, …) in the model's shape and type. Floats of all sizes are converted, as in training."""
+    reshaped = _reshaped(array, info.shape)
+    if reshaped is None:
+        wanted, got = ("×".join(map(str, sides)) for sides in (info.shape, array.shape))
         raise DataError(f"{what}: each example must be {wanted}, got an array of {got}")
+    if info.dtype == "float32" and array.dtype.kind == "f":
+        return reshaped.astype(np.float32, copy=False)
     if array.dtype != info.dtype:
         raise DataError(f"{what}: must be {info.dtype}, as in training, got {array.dtype}")
-    return array
+    return reshaped
+
+
+def _reshaped(array: Array, shape: Sequence[int]) -> Array | None:
+    """Return examples (N, …) of the shape, or None. One example needs no N; an array may omit a single channel.
+
+    Images may have channels last.
+    """
+    shape = tuple(shape)
+    if array.shape == shape:
+        return array[np.newaxis]
+    if len(shape) == 3 and array.shape[1:] == (*shape[1:], shape[0]):
+        return array.transpose(0, 3, 1, 2)
+    if len(shape) > 1 and shape[0] == 1 and array.shape[1:] == shape[1:]:
+        return array[:, np.newaxis]
+    return array if array.shape[1:] == shape else None

@@ -181,7 +181,7 @@ BAD: Mapping[str, tuple[str, str, Mapping[str, Any], str]] = {
     ),
     "text target": ("t.ts", "@data\n" + "1,2,3,4:a\n" * 9, {"predict": "number"}, "targets must be numbers"),
     "not text": ("t.ts", "\udcff", {}, "must be text in UTF-8, got the byte 0xff"),
-    "other file": ("t.xls", "x", {}, "must be one of .ts, .npz, .csv"),
+    "other file": ("t.xls", "x", {}, "must be one of .ts, .tsv, .txt, .npz, .csv"),
     "broken archive": ("t.npz", "PK", {}, "cannot be read as a .npz archive"),
     "empty csv": ("t.csv", "", {}, "t.csv: is empty"),
     "no id": ("t.csv", "a,y\n1,2\n", {}, "data.id_key must be one of its columns, a, y, got 'series'"),

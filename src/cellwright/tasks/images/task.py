@@ -19,10 +19,11 @@ from cellwright.genotype import Genotype
 from cellwright.results import ModelInfo
 from cellwright.tasks.base import Resize
 from cellwright.tasks.classification import Classification
-from cellwright.tasks.example_files import ARRAYS, array_examples, listed_files
+from cellwright.tasks.example_files import ARRAYS, array_examples, fitted_examples, listed_files
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.files import ImageFiles
 from cellwright.tasks.images.section import ImagesSection
+from cellwright.tasks.images.sources.idx import is_idx, read_idx
 
 IMAGES = "images"
 FILES = "files"
@@ -74,7 +75,7 @@ class ImageClassification(Classification):
         return super().model_info(inputs, genotype).model_copy(update={"from_file": from_file})
 
     def examples_in(self, file: Path, info: ModelInfo) -> Iterator[tuple[str, Inputs | str]]:
-        """Yield a single image, the images of an array, or those that the first column of a .csv file lists."""
+        """Yield a single image, those of an array or an IDX file, or those that the first column of a .csv lists."""
         match file.suffix.lower():
             case suffix if suffix in ARRAYS:
                 yield from array_examples(file, info.inputs)
@@ -84,6 +85,8 @@ class ImageClassification(Classification):
                         yield str(listed), self._decoded(listed, info)
                     except DataError as error:
                         yield str(listed), str(error).removeprefix(f"{listed}: ")
+            case _ if is_idx(file):
+                yield from fitted_examples(file, {"": read_idx(file)}, info.inputs)
             case _:
                 yield str(file), self._decoded(file, info)
 

@@ -2,6 +2,7 @@
 
 from abc import ABC
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,13 +14,14 @@ from torch.nn import functional
 from cellwright.data import Source, SplitName
 from cellwright.data.split import Inputs
 from cellwright.data.splitting import Part
+from cellwright.results import ModelInfo
 from cellwright.tasks.base import Resize, Task
 from cellwright.tasks.classification import Classification
 from cellwright.tasks.regression import Regression
 from cellwright.tasks.series.hydra import Hydra, build_ridge
 from cellwright.tasks.series.resnet import ResNet1d, resnet_channels
 from cellwright.tasks.series.section import SeriesAugment
-from cellwright.tasks.series.sources.series import SERIES
+from cellwright.tasks.series.sources.series import SELF_DESCRIBING, SERIES
 
 FEW = 200
 """Test examples below which a remark says how little scores tell."""
@@ -73,6 +75,25 @@ class Series(Task, ABC):
             "values (channels, times); NaN where one is missing, and after the end of a shorter series; of a longer "
             f"one the first {self.map_shape[2]} times"
         )
+
+    def examples_in(self, file: Path, info: ModelInfo) -> Iterator[tuple[str, Inputs | str]]:
+        """Yield the series of a .ts file, of UCR's .tsv or .txt, or of an array; their targets are not read."""
+        read = SELF_DESCRIBING.get(file.suffix.lower())
+        if read is None:
+            yield from super().examples_in(file, info)
+            return
+        channels, longest = info.inputs[0].shape
+        for number, values in enumerate(read(file).series):
+            if values.shape[0] != channels or values.shape[1] > longest:
+                got = "×".join(map(str, values.shape))
+                yield (
+                    f"{file}[{number}]",
+                    f"must be {channels} channels of at most {longest} times, got {got}",
+                )
+                continue
+            padded = np.full((1, channels, longest), np.nan, np.float32)
+            padded[0, :, : values.shape[1]] = values
+            yield f"{file}[{number}]", (torch.from_numpy(padded),)
 
     def adapter(self) -> nn.Module:
         """Return what standardises series and makes maps of them."""

@@ -91,14 +91,25 @@ class IdxReader(Reader):
 def _read_pair(
     images_path: Path, labels_path: Path, layout: Layout | None, log: Callable[[str], None]
 ) -> tuple[Pixels, Labels]:
-    image_array, label_array = _read_array(images_path), _read_array(labels_path)
+    image_array, label_array = read_idx(images_path), read_idx(labels_path)
     if image_array.ndim == 1 and label_array.ndim > 1:
         raise DataError(f"{images_path}: holds labels, and {labels_path} images: exchange them in the spec")
     images = as_images(image_array, layout, str(images_path))
     return images, read_labels(label_array, len(images), str(labels_path), log)
 
 
-def _read_array(path: Path) -> NDArray[np.uint8]:
+def is_idx(path: Path) -> bool:
+    """Return whether a file is in the IDX format of bytes, by its content; gzip is taken for it."""
+    with open_file(path) as file:
+        return file.read(3).startswith((GZIP_MAGIC, bytes((0, 0, UNSIGNED_BYTE))))
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """Return the array in an IDX file, which may be compressed.
+
+    Raises:
+        DataError: the file cannot be read, or is damaged.
+    """
     with open_file(path) as file:
         stored = path.stat().st_size
         zipped = file.read(2) == GZIP_MAGIC

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from cellwright.spec.data import StoredData
 from cellwright.spec.place import Place
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
+from cellwright.tasks.folder_names import natural_order
 from cellwright.tasks.labels import read_labels
 from cellwright.tasks.tables.columns import numbers_of, require_column, text_of
 from cellwright.tasks.tables.sources.table import MISSING, Delimiter, moments, read_table
@@ -84,9 +85,7 @@ class SeriesReader(Reader):
         if test != path and test.is_file():
             keys["test_path"] = test
         num_targets = len(set(read.targets.tolist()))
-        predicts_number = num_targets > len(read.targets) // 3 and np.inf not in {
-            _natural(t)[0] for t in read.targets
-        }
+        predicts_number = num_targets > len(read.targets) // 3 and all(map(_is_number, read.targets))
         if predicts_number:
             keys["predict"] = "number"
         channels, longest = read.series[0].shape[0], max(one.shape[1] for one in read.series)
@@ -157,16 +156,13 @@ class SeriesReader(Reader):
 
     def _file(self, path: Path, log: Callable[[str], None]) -> _Read:
         """Return the series of a file that have a target."""
-        readers: dict[str, Callable[[Path, Callable[[str], None]], _Read]] = {
-            ".ts": lambda path, log: _read_ts(path),
-            ".npz": self._read_npz,
-            ".csv": self._read_csv,
-            ".tsv": lambda path, log: _read_ucr(path),
-            ".txt": lambda path, log: _read_ucr(path),
-        }
-        require_suffix(path, readers)
+        with_keys = {".npz": self._read_npz, ".csv": self._read_csv}
+        require_suffix(path, (*SELF_DESCRIBING, *with_keys))
         with open_file(path):
-            read = readers[path.suffix.lower()](path, log)
+            suffix = path.suffix.lower()
+            read = (
+                SELF_DESCRIBING[suffix](path) if suffix in SELF_DESCRIBING else with_keys[suffix](path, log)
+            )
         if not read.series:
             raise DataError(f"{path}: must have series, and has none")
         known = ~np.isin(read.targets, MISSING)
@@ -316,6 +312,14 @@ def _read_ucr(path: Path) -> _Read:
     return _Read(series, np.array(targets, str))
 
 
+SELF_DESCRIBING: Mapping[str, Callable[[Path], _Read]] = {
+    ".ts": _read_ts,
+    ".tsv": _read_ucr,
+    ".txt": _read_ucr,
+}
+"""Readers of the formats that need no key of the spec, by suffix."""
+
+
 def _lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
@@ -356,7 +360,7 @@ def _channels(texts: Sequence[str], where: str) -> Floats:
 
 
 def _class_names(targets: NDArray[Any], origin: str) -> tuple[str, ...]:
-    names = sorted(set(targets.tolist()), key=_natural)
+    names = _sorted_names(set(targets.tolist()))
     if not are_classes(len(names), len(targets)):
         raise DataError(
             f"{origin}: {len(names)} different targets of {len(targets)} series are too many for classes: set "
@@ -365,11 +369,18 @@ def _class_names(targets: NDArray[Any], origin: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _natural(name: str) -> tuple[float, str]:
+def _sorted_names(names: set[str]) -> list[str]:
+    if all(map(_is_number, names)):
+        return sorted(names, key=lambda name: (float(name), name))
+    return natural_order(names)
+
+
+def _is_number(text: str) -> bool:
     try:
-        return float(name), name
+        float(text)
     except ValueError:
-        return np.inf, name
+        return False
+    return True
 
 
 def _numbers(targets: NDArray[Any], path: Path) -> NDArray[np.float32]:
