@@ -65,7 +65,7 @@ MISTAKES = {
     "a blank experiment": ("tracking.experiment=' '", "tracking.experiment"),
     "an experiment that is too long": (f"tracking.experiment={'e' * 600}", "tracking.experiment"),
     "no MLflow server": ("tracking.uri=null", "tracking.uri must be the http(s) address"),
-    "a file in its place": ("tracking.uri=./mlruns", "tracking.uri must be the http(s) address"),
+    "a file in its place": ("tracking.uri=./mlruns", "tracking.uri: must be the http(s) address"),
     "each pod's own machine": (
         "tracking.uri=http://localhost:5000",
         "tracking.uri must be an address that pods reach",
@@ -130,6 +130,15 @@ def test_submit_creates_the_bucket_or_names_the_command(cellwright, spec, server
         assert "may not create it (AccessDenied): `aws s3 mb s3://denied --endpoint-url" in result.stderr
         spec.write_text(text % "new")
         assert "aws s3 mb" not in cellwright("submit", spec, "--host", host).stderr
+
+
+def test_an_address_that_mlflow_cannot_use_is_reported_before_the_work(cellwright, spec, monkeypatch):
+    result = cellwright("validate", spec, "--set", "tracking.uri=localhost:5000")
+    assert "got 'localhost:5000'; did you mean 'http://localhost:5000'?" in result.stderr
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "./mlruns")
+    result = cellwright("run", spec)
+    assert "tracking.uri or MLFLOW_TRACKING_URI must be the http(s) address" in result.stderr
+    assert (result.exit_code, result.stdout) == (1, "")
 
 
 @pytest.mark.parametrize("name", ["what?", "a%20b"])

@@ -78,8 +78,7 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
             raise CellwrightError(f"--fresh must not delete {key}, got {place}: omit --fresh, or move it")
     if registers:
         uri = spec.completed(os.environ).tracking.uri or default_tracking_uri(workspace)
-        if spec.tracking.uri is None:
-            check_uri(uri)
+        check_uri(uri)
         check_database(uri)
         if is_server(uri):
             mlflow_retry(seconds=SERVER_SECONDS)(check_server, uri)

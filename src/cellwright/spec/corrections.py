@@ -59,6 +59,8 @@ def _from_text(key: str, text: str, choices: Sequence[str]) -> Iterator[Any]:
     if found := re.fullmatch(MEMORY, lower):
         yield _memory(*found.groups())
     yield from _numbers(text)
+    if re.fullmatch(r"[\w.-]+:[0-9]+(/\S*)?", text):
+        yield f"http://{text}"
     if key.endswith("seconds") and re.fullmatch(DURATION, lower):
         parts = re.findall(r"([0-9.]+)\s*([smhdw])", lower)
         yield sum(round(float(number) * UNITS[unit]) for number, unit in parts if number.count(".") < 2)

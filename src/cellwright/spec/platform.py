@@ -80,10 +80,17 @@ class Register(Section):
     rows of tables are the examples themselves: ask yourself whether you may keep them."""
 
 
+TRACKING_ADDRESS = Form(
+    r"^(sqlite:.+|(https?|postgresql|mysql|mssql)(\+\w+)?://\S+|(databricks|databricks-uc|uc)(:\S+)?)$",
+    "the http(s) address of an MLflow server, or that of a database such as sqlite:////PATH/mlflow.db",
+)
+"""Where MLflow can keep both runs and registered models."""
+
+
 class Tracking(Section):
     """The MLflow server."""
 
-    uri: Annotated[str, Form(r"^(sqlite:.*|\S*)$", "an address without spaces")] | None = None
+    uri: Annotated[str, TRACKING_ADDRESS] | None = None
     """Tracking URI; by default a SQLite database in the folder of runs."""
     experiment: Annotated[str, AfterValidator(_is_mlflow_name)] | None = None
     """Name of the MLflow experiment; the spec's name by default."""

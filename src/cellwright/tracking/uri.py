@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from cellwright.credentials import MLFLOW_URI, split_login, without_credentials
 from cellwright.errors import CellwrightError
 from cellwright.folders import ARTIFACTS
+from cellwright.spec.platform import TRACKING_ADDRESS
 
 REGISTRY = "models:/"
 """Begins the address of a registered model."""
@@ -31,11 +32,17 @@ def registry_uri(runs: Path, environ: MutableMapping[str, str], given: str | Non
 
 
 def check_uri(uri: str) -> None:
-    """Refuse a SQLite database in a folder whose name an address cannot spell: MLflow would open another.
+    """Refuse an address that MLflow cannot use, and a SQLite database in a folder that no address can spell.
+
+    MLflow would open another database there.
 
     Raises:
-        CellwrightError: names the folder.
+        CellwrightError: names the address.
     """
+    if not re.fullmatch(TRACKING_ADDRESS.pattern, uri):
+        raise CellwrightError(
+            f"tracking.uri or {MLFLOW_URI} must be {TRACKING_ADDRESS.words}, got {without_credentials(uri)!r}"
+        )
     if uri.startswith("sqlite:///") and re.search(r"[?]|%[0-9A-Fa-f]{2}", uri):
         raise CellwrightError(
             f"MLflow's database must be in a folder without ? and %XX in its path, got {uri}: choose one with --runs"
