@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -165,6 +166,33 @@ def test_from_python_it_has_a_leaderboard_a_model_predictions_and_a_report(undis
     assert evaluation.found.name in finished._repr_html_()
     assert f"Report: {folder / 'runs/small/report.html'}" in output
     assert evaluation.found.genotype.to_line() in (folder / "runs/small/report.html").read_text()
+
+
+def test_mlflows_pages_have_what_people_look_for(undisturbed: tuple[Path, str]):
+    """A description, the report, pictures, a table, curves with steps, and the model with its card."""
+    folder, _ = undisturbed
+    registered = RegistrationResult.load(steps(folder)["register"] / "registered.json")
+    client = _connection.connect(registered.tracking_uri)
+    run_id = registered.mlflow_run_id
+    evaluation = EvaluationResult.load(steps(folder)["evaluate"] / "evaluation.json")
+    tags = client.get_run(run_id).data.tags
+    assert f"{evaluation.found.metrics['accuracy'].value:.4f} on" in tags["mlflow.note.content"]
+    files = {file.path for file in client.list_artifacts(run_id)}
+    assert {"report.html", "leaderboard.json", "pictures", "card.json"} <= files
+    pictures = client.list_artifacts(run_id, "pictures")
+    names = {Path(picture.path).name for picture in pictures}
+    assert {"leaderboard-1.svg", "architecture-1.svg", "training-1.svg", "calibration-1.svg"} <= names
+    for name in names:
+        content = Path(client.download_artifacts(run_id, f"pictures/{name}")).read_text()
+        assert ElementTree.fromstring(content).tag == "{http://www.w3.org/2000/svg}svg"
+    table = json.loads(Path(client.download_artifacts(run_id, "leaderboard.json")).read_text())
+    assert {row[0] for row in table["data"]} == {"found", "random-0", "resnet"}
+    assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "leaderboard.json", "type": "table"}]
+    loss = client.get_metric_history(run_id, "retrain/train_loss")
+    assert [point.step for point in loss] == [1, 2, 3, 4]
+    version = client.get_model_version(registered.name, str(registered.version))
+    assert "## Limits" in version.description and "mlflow.pytorch.load_model" in version.description
+    assert "`champion`" in client.get_registered_model(registered.name).description
 
 
 def test_given_again_it_reuses_everything_without_torch_and_kfp(undisturbed: tuple[Path, str]):

@@ -49,6 +49,13 @@ def test_arrays_of_any_name_are_found(cellwright, tmp_path: Path):
     assert (spec.data.images_key, spec.data.labels_key) == ("pics", "which")
 
 
+def test_a_table_beside_images_is_named(cellwright, tmp_path: Path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("file,label\na.png,red\n")
+    done = cellwright("init", tmp_path)
+    assert done.exit_code == 1 and "or name the table of labels, labels.csv, if it is one" in done.stderr
+
+
 def test_a_table_of_images_is_recognised(cellwright, tmp_path: Path):
     photos(tmp_path / "x")
     rows = [

@@ -1,5 +1,6 @@
 """Trials as MLflow runs nested in that of the pipeline run."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -43,6 +44,25 @@ def require_complete(client: MlflowClient, run_id: str, trials: Sequence[TrialRe
 
 def test_each_trial_is_a_nested_run(uri: str, tracker: MlflowTracker, record: RunRecord):
     require_complete(MlflowClient(uri), tracker.log_run(record, status="RUNNING"), record.trials)
+
+
+def test_trials_are_shown_in_the_order_in_which_they_ran(uri: str, tracker: MlflowTracker, record: RunRecord):
+    """By the start of runs, which MLflow's page sorts them by."""
+    runs = nested(MlflowClient(uri), "cells", tracker.log_run(record, status="RUNNING"))
+    times = [(run.info.start_time, run.info.end_time) for run in runs]
+    assert times == sorted(times) and all(
+        end == start for (_, end), (start, _) in zip(times, times[1:], strict=False)
+    )
+
+
+def test_a_run_has_a_description_and_tables(uri: str, tracker: MlflowTracker, record: RunRecord):
+    described = replace(record, note="It *reaches* 0.9.", tables=("leaderboard.json",))
+    run = MlflowClient(uri).get_run(tracker.log_run(described, status="RUNNING"))
+    assert run.data.tags["mlflow.note.content"] == "It *reaches* 0.9."
+    tables = json.loads(run.data.tags["mlflow.loggedArtifacts"])
+    assert tables == [{"path": "leaderboard.json", "type": "table"}]
+    experiment = MlflowClient(uri).get_experiment(run.info.experiment_id)
+    assert "report.html" in experiment.tags["mlflow.note.content"]
 
 
 def test_trials_that_come_later_join_the_others(uri: str, tracker: MlflowTracker, record: RunRecord):

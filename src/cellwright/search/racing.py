@@ -267,7 +267,10 @@ class _Racing(Exploration):
 
     def show(self, evaluation: Evaluation) -> None:
         """Show the share of the budget that is spent, and the time that is left with the final training."""
-        spent = self.strategy.spent(self.strategy.standing())
+        shares: dict[Candidate, float] = {}
+        for slice in (*self.done, evaluation):
+            shares[slice.candidate] = max(shares.get(slice.candidate, 0.0), slice.fidelity.epochs)
+        spent = sum(shares.values())
         left = (1 - spent) * self.plan.seconds / 60
         self.progress.advance("race", round(100 * spent), 100, {"minutes_left": left})
 

@@ -284,9 +284,11 @@ def class_files(folder: Path, log: Callable[[str], None] = lambda fact: None) ->
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
     strays = [path for path in beside if not is_other(path.name, in_class=False)]
     if strays and not found:
+        tables = [path.name for path in beside if path.suffix.lower() == ".csv"]
+        hint = f", or name the table of labels, {escaped(tables[0])}, if it is one" if tables else ""
         raise DataError(
             f"{folder}: must hold a folder per class with its images, but holds {len(strays)} images and no folder: "
-            "move the images of each class into a folder with its name"
+            f"move the images of each class into a folder with its name{hint}"
         )
     members = [path for files in found.values() for path in files]
     images = {
