@@ -165,21 +165,24 @@ def test_of_two_first_registrations_at_once_one_is_the_champion(
     assert {model.alias for model in found} == {"champion", "challenger"}
 
 
-def test_an_alias_that_another_process_took_meanwhile_is_not_reported(uri: str, register: Register):
+@pytest.mark.parametrize(("version", "free"), [(1, ("champion", "challenger")), (2, ("challenger",))])
+def test_an_alias_that_another_process_took_meanwhile_is_not_reported(
+    uri: str, register: Register, version: int, free: tuple[str, ...]
+):
     """As on a server, which nothing locks."""
-    for key in ("one", "two"):
+    for key in ("one", "two", "three"):
         register(key)
     client = MlflowClient(uri)
-    for alias in ("champion", "challenger"):
+    for alias in free:
         client.delete_registered_model_alias("net", alias)
     set_alias = client.set_registered_model_alias
 
     def taken(name: str, alias: str, version: str) -> None:
         set_alias(name, alias, version)
-        set_alias(name, alias, "2")
+        set_alias(name, alias, "3")
 
     client.set_registered_model_alias = taken
-    assert assign_alias(client, "net", 1) is None
+    assert assign_alias(client, "net", version) is None
 
 
 class FromTwoInputs(torch.nn.Module):
