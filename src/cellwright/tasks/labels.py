@@ -15,6 +15,10 @@ LARGEST_FLOAT = 2**53
 """Floats are exact up to this value."""
 
 
+USUAL_LABELS = ("label", "labels", "fine_label", "class", "target")
+"""Names of columns that most likely hold the labels, the likeliest first."""
+
+
 def read_labels(array: NDArray[Any], num_examples: int, origin: str, log: Callable[[str], None]) -> Labels:
     """Return a label for each example: a whole number or a text.
 

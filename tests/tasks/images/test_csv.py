@@ -55,6 +55,7 @@ def labels_of(section: CsvSection, folder: Path) -> dict[int, str]:
         ("labels.tsv", "image\tlabel", "photos/{number}.png\t{label}", {}),
         ("labels.csv", "image;label", "photos/{number}.png; {label}", {"delimiter": ";"}),
         ("labels.csv", "image,label", "{number}.png,{label}", {}),
+        ("labels.csv", ",file,Label,split", "0,photos/{number}.png,{label},train", {}),
         ("labels.csv", "id,breed", "{number},{label}", {"folder": "photos", "suffix": ".png"}),
         (
             "labels.csv",
@@ -121,6 +122,11 @@ def test_rows_that_cannot_be_used_are_named(tmp_path: Path, photos: Path, row: s
         ("", {}, "must begin with the names of columns"),
         ("file;label\n0;1\n", {}, r"separated by ',' \(data.delimiter\), got 'file;label'"),
         ("file,label\n", {}, "must have rows"),
+        (
+            "file,healthy,rust,scab\na.png,1,0,0\n",
+            {},
+            "data.label_column must name .* one of healthy, rust, scab",
+        ),
         ("photos/0.png,dog\nphotos/1.png,cat\n", {}, "begins with 'photos/0.png'"),
         (
             "file,label\n",

@@ -1,5 +1,6 @@
 """Validates arrays of images and labels, and converts them to a common form."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -47,7 +48,9 @@ def as_images(array: NDArray[Any], layout: Layout | None, origin: str) -> Pixels
         origin: name of the images in messages.
     """
     if array.ndim not in (3, 4):
-        raise DataError(f"{origin}: images must have 3 or 4 axes, got the shape {array.shape}")
+        is_flat = array.ndim == 2 and (side := math.isqrt(array.shape[1])) ** 2 == array.shape[1]
+        remedy = f"; if they are flat, use .reshape(-1, {side}, {side})" if is_flat else ""
+        raise DataError(f"{origin}: images must have 3 or 4 axes, got the shape {array.shape}{remedy}")
     order = layout or "NHWC"
     given = array if array.ndim == 4 else np.expand_dims(array, order.index("C"))
     array = given.transpose(AXES[order])

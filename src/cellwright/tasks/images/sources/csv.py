@@ -19,6 +19,7 @@ from cellwright.tasks.images.sources.folder import (
     ImageFilesSection,
     refuse,
 )
+from cellwright.tasks.labels import USUAL_LABELS
 
 
 class CsvSection(ImageFilesSection):
@@ -37,9 +38,9 @@ class CsvSection(ImageFilesSection):
     """The folder that all tables' file names are relative to. By default, each table's own folder, or the only
     subfolder beside the table that has its first file."""
     file_column: str | None = None
-    """The column with file names; the first one by default."""
+    """The column with file names; by default, the first one with a name."""
     label_column: str | None = None
-    """The column with labels; by default, the first one that is not `file_column`."""
+    """The column with labels; by default, the only other one, or the one with a usual name, such as `label`."""
     suffix: str = ""
     """Suffix to append to file names, such as `.jpg`."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -174,8 +175,15 @@ def _columns(table: Path, names: list[str], section: CsvSection) -> tuple[int, i
             f"{section.delimiter!r} (data.delimiter), got {escaped(' '.join(names))!r}"
         )
     first = names[0] + section.suffix
-    if section.file_column is None and isfile(_folder_of(table, first, section) / first):
+    if names[0] and section.file_column is None and isfile(_folder_of(table, first, section) / first):
         raise DataError(f"{table}: must begin with the names of its columns, and begins with {names[0]!r}")
-    file_column = names.index(section.file_column) if section.file_column else 0
-    others = [index for index in range(len(names)) if index != file_column]
-    return file_column, names.index(section.label_column) if section.label_column else others[0]
+    named = [name for name in names if name]  # pandas writes its index as a column without a name
+    file_column = section.file_column or named[0]
+    others = [name for name in named if name != file_column]
+    usual = [name for name in others if name.lower() in USUAL_LABELS]
+    label = section.label_column or next(iter(usual if len(others) > 1 else others), None)
+    if label is None:
+        raise DataError(
+            f"{table}: data.label_column must name the column of labels, one of {escaped(', '.join(others))}"
+        )
+    return names.index(file_column), names.index(label)

@@ -38,6 +38,7 @@ USUAL_KEYS = (
 )
 """Common names of images and labels in archives: ours, Keras's, MedMNIST's, and others."""
 NPY_MAGIC = b"\x93NUMPY"
+REMEDY = "make one with numpy.savez('all.npz', images=..., labels=...)"
 
 
 class NpzSection(ArraySection):
@@ -174,11 +175,10 @@ def _opened(path: Path) -> Iterator["_Archive"]:
     with open_file(path) as file:
         if file.read(len(NPY_MAGIC)) == NPY_MAGIC:
             raise DataError(
-                f"{path}: is one .npy array, and must be an archive of images and labels: make one with "
-                "numpy.savez('all.npz', images=..., labels=...)"
+                f"{path}: is one .npy array, and must be an archive of images and labels: {REMEDY}"
             )
         if not zipfile.is_zipfile(file):
-            raise DataError(f"{path}: is not an .npz archive, or is truncated")
+            raise DataError(f"{path}: is not an .npz archive, or is truncated; from other formats, {REMEDY}")
         file.seek(0)
         with _explained(path), np.load(file, allow_pickle=False) as arrays:
             yield _Archive(path, arrays)

@@ -26,13 +26,12 @@ from cellwright.tasks.images.sources.folder import (
     ImageFilesSection,
     SetKey,
 )
-from cellwright.tasks.labels import number_classes, read_labels
+from cellwright.tasks.labels import USUAL_LABELS, number_classes, read_labels
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIX = ".parquet"
-USUAL_LABELS = ("label", "labels", "fine_label", "class", "target")
 SETS: dict[SetKey, str] = {"path": "train", "validation_path": "validation", "test_path": "test"}
 
 
