@@ -70,7 +70,7 @@ def test_a_search_survives_any_killed_process(undisturbed, store, identity, tmp_
     )
     kubectl("scale", "deployment/katib-controller", "-n", "kubeflow", "--replicas=0")
     search.begin()
-    time.sleep(60)
+    time.sleep(20)
     kubectl("scale", "deployment/katib-controller", "-n", "kubeflow", "--replicas=1")
 
     folder = search.finish()
