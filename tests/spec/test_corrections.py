@@ -38,6 +38,7 @@ def problem(folder: Path, content: str | bytes, *overrides: str) -> str:
         (IMAGES + "resize: 64x32}", "got '64x32'; did you mean [64, 32], height and then width?"),
         (IMAGES + "resize: [32]}", "data.resize: must have more members, got [32]"),
         (IMAGES + "resize: [32, 32, 3]}", "data.resize: must have at most 2 members, got [32, 32, 3]"),
+        (GOOD + "space: {kind: DARTS}", "got 'DARTS'; did you mean 'darts'?"),
         (IMAGES + "channels: gray}", "must be 'grey' or 'rgb', got 'gray'; did you mean 'grey'?"),
         (IMAGES + "channels: RGB}", "got 'RGB'; did you mean 'rgb'?"),
         (IMAGES + "channels: 1}", "must be 'grey' or 'rgb', got 1"),

@@ -38,6 +38,34 @@ def open_file(path: Path) -> BufferedReader:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def open_data(path: Path) -> BufferedReader:
+    """Open a regular file for reading bytes, unless it is plainly something else than its name says.
+
+    Raises:
+        DataError: there is no such file, or what it is instead.
+    """
+    file = open_file(path)
+    if (other := something_else(file.peek(64)[:64])) is None and path.suffix.lower() != ".npz":
+        other = (
+            "is an archive (zip or xlsx): unpack it, or export it as csv"
+            if file.peek(2)[:2] == b"PK"
+            else None
+        )
+    if other is not None:
+        file.close()
+        raise DataError(f"{path}: {other}")
+    return file
+
+
+def something_else(start: bytes) -> str | None:
+    """Return what a file with this start is that people have in the place of data, or None."""
+    if start.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the data: git lfs pull downloads it"
+    if start.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "is a web page, not the data: download the file itself"
+    return None
+
+
 REMEDIES = {
     **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip"), "unpack it"),
     **dict.fromkeys((".xls", ".xlsx", ".ods"), "export it as csv"),

@@ -54,7 +54,8 @@ def _describe(details: ErrorDetails, values: Any, root: type[BaseModel]) -> str:
         case "union_tag_invalid":
             tag = details["ctx"]["discriminator"].strip("'")
             value, choices = details["ctx"]["tag"], details["ctx"]["expected_tags"]
-            near = difflib.get_close_matches(value, [c.strip("' ") for c in choices.split(",")], n=1)
+            known = [choice.strip("' ") for choice in choices.split(",")]
+            near = difflib.get_close_matches(value.lower(), known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             return f"{path}.{tag}: must be one of {choices}, got {value!r}{hint}"
         case "credentials":

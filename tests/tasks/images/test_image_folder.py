@@ -119,6 +119,7 @@ def bomb(side: int = 10_000) -> bytes:
             b"\0\0\0\x18ftypheic" + bytes(99),
             "is HEIC or AVIF, which is not read: convert it, as magick mogrify",
         ),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS, not the data"),
         (b"some text", "is not a readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
         (encoded(NOISE, "ppm"), "is not a readable PNG, JPEG, BMP, GIF, WEBP, TIFF"),
         (bomb(), "has 10000×10000 pixels, and must have at most 25000000"),

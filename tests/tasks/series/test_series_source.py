@@ -77,6 +77,16 @@ def test_labels_of_archives_are_as_people_have_them(kind: str, tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize("keys", [("X", "y"), ("x_train", "y_train"), ("data", "target")])
+def test_usual_names_of_arrays_are_found(keys: tuple[str, str], tmp_path: Path):
+    values = np.random.default_rng(0).normal(size=(24, 2, 9))
+    np.savez(tmp_path / "t.npz", **dict(zip(keys, (values, np.arange(24) % 2), strict=True)))
+    told: list[str] = []
+    source = build_reader(section(tmp_path / "t.npz")).read(told.append)
+    np.testing.assert_array_equal(source.examples.inputs["series"], values.astype(np.float32))
+    assert f"series are {keys[0]} and targets {keys[1]} (data.values_key, data.target_key)" in told[0]
+
+
 def test_series_without_a_target_are_left_out(tmp_path: Path):
     said: list[str] = []
     path = written(tmp_path, "\ufeff" + TS + "\n".join([*ROWS, "1,2,3,4,5:5,4,3,2,1:?"]))

@@ -230,6 +230,13 @@ BAD: Mapping[str, tuple[Any, Mapping[str, Any], str]] = {
     "ragged": ("a,y\n1,yes\n1,2,3,4,no\n", {}, "cannot be read as a table"),
     "not utf-8": (b"a,y\n\xff\xfe,yes\n", {}, "must be text in UTF-8, got the byte 0xff"),
     "utf-16": ("a,y\n1,yes\n".encode("utf-16"), {}, "it is UTF-16: save it as UTF-8"),
+    "Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid x\n",
+        {},
+        "is a pointer of Git LFS, not the data",
+    ),
+    "a web page": ("\n<!DOCTYPE html>\n<html>404</html>", {}, "is a web page, not the data"),
+    "xlsx": (b"PK\x03\x04rest", {}, "is an archive (zip or xlsx)"),
     "compressed": (gzip.compress(b"a,y\n1,yes\n"), {}, "it is compressed: unpack it"),
     "no names": ("1,2,0\n3,4,0\n", {"target": "0"}, "must begin with the names of its columns"),
     "a name twice": ("a,y,y\n1,0,0\n", {}, "all different, but 'y' is there twice"),

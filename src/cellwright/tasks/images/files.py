@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.data.opening import something_else
 from cellwright.errors import DataError
 from cellwright.results import ModelInfo, Result
 from cellwright.tasks.folder_names import escaped
@@ -79,7 +80,7 @@ class ImageFiles(Result):
                 if all(np.array_equal(first, other) for other in others):
                     return first
             if isinstance(error, UnidentifiedImageError):
-                raise DataError(_unreadable(content[:12])) from error
+                raise DataError(_unreadable(content[:64])) from error
             raise DataError(escaped(str(error) or type(error).__name__)) from error
 
     def _decoded(self, content: bytes) -> NDArray[np.uint8]:
@@ -140,7 +141,9 @@ def _of_any_size() -> Iterator[None]:
 
 
 def _unreadable(start: bytes) -> str:
-    """Return a message for a file in no supported format, from its first 12 bytes."""
+    """Return a message for a file in no supported format, from its first 64 bytes."""
+    if (other := something_else(start)) is not None:
+        return other
     if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
         return "is HEIC or AVIF, which is not read: convert it, as magick mogrify -format jpg does"
     return f"is not a readable {', '.join(FORMATS)}" + ("" if start else ": it is empty")

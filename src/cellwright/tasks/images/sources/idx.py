@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from cellwright.data import Reader, Source
-from cellwright.data.opening import open_file
+from cellwright.data.opening import open_data, open_file
 from cellwright.errors import DataError
 from cellwright.spec.place import Place
 from cellwright.tasks.images.arrays import (
@@ -110,7 +110,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: the file cannot be read, or is damaged.
     """
-    with open_file(path) as file:
+    with open_data(path) as file:
         stored = path.stat().st_size
         zipped = file.read(2) == GZIP_MAGIC
         file.seek(0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cellwright.data import Reader, Source
 from cellwright.data.memory import require_memory
-from cellwright.data.opening import open_file
+from cellwright.data.opening import open_data
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import CellwrightError, DataError
 from cellwright.spec.place import Place
@@ -172,7 +172,7 @@ def _key_of(key: str, part: Literal["validation", "test"], archive: "_Archive") 
 
 @contextmanager
 def _opened(path: Path) -> Iterator["_Archive"]:
-    with open_file(path) as file:
+    with open_data(path) as file:
         if file.read(len(NPY_MAGIC)) == NPY_MAGIC:
             raise DataError(
                 f"{path}: is one .npy array, and must be an archive of images and labels: {REMEDY}"

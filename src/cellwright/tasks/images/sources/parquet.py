@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cellwright.data.memory import require_memory
-from cellwright.data.opening import open_file
+from cellwright.data.opening import open_data
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.place import Place
@@ -144,7 +144,7 @@ def _table(file: Path, section: ParquetSection) -> tuple["pa.Table", Sequence[st
 
     image_column, label_column = _columns(file, section)
     require_memory(str(file), file.stat().st_size)
-    with open_file(file) as opened, _explained(file):
+    with open_data(file) as opened, _explained(file):
         table = pq.read_table(opened, columns=[image_column, label_column]).select(
             [image_column, label_column]
         )
@@ -184,7 +184,7 @@ def _columns(file: Path, section: ParquetSection) -> tuple[str, str]:
 def _schema(file: Path) -> "pa.Schema":
     import pyarrow.parquet as pq
 
-    with open_file(file) as opened, _explained(file):
+    with open_data(file) as opened, _explained(file):
         return pq.read_schema(opened)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.duplicates import shared_groups
 from cellwright.data.memory import require_memory
-from cellwright.data.opening import not_utf8, open_file, require_suffix
+from cellwright.data.opening import not_utf8, open_data, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
@@ -28,6 +28,8 @@ from cellwright.tasks.tables.sources.table import MISSING, Delimiter, moments, r
 SERIES = "series"
 Floats = NDArray[np.float32]
 SHORTEST = 4
+USUAL_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"), ("data", "target"))
+"""Common names of series and targets in archives, the defaults first."""
 
 
 class SeriesSection(StoredData, ClassOrNumberData):
@@ -158,7 +160,7 @@ class SeriesReader(Reader):
         """Return the series of a file that have a target."""
         with_keys = {".npz": self._read_npz, ".csv": self._read_csv}
         require_suffix(path, (*SELF_DESCRIBING, *with_keys))
-        with open_file(path):
+        with open_data(path):
             suffix = path.suffix.lower()
             read = (
                 SELF_DESCRIBING[suffix](path) if suffix in SELF_DESCRIBING else with_keys[suffix](path, log)
@@ -179,9 +181,16 @@ class SeriesReader(Reader):
 
     def _read_npz(self, path: Path, log: Callable[[str], None]) -> _Read:
         section = self.section
-        keys = [section.values_key, section.target_key, *([section.group_key] if section.group_key else [])]
         try:
             with np.load(path, allow_pickle=False) as archive:
+                pair = section.values_key, section.target_key
+                if pair == USUAL_KEYS[0]:
+                    pair = next((usual for usual in USUAL_KEYS if set(usual) <= set(archive.files)), pair)
+                    if pair != USUAL_KEYS[0]:
+                        log(
+                            f"{path}: series are {pair[0]} and targets {pair[1]} (data.values_key, data.target_key)"
+                        )
+                keys = [*pair, *([section.group_key] if section.group_key else [])]
                 for key in keys:
                     if key not in archive.files:
                         raise DataError(f"{path}: must have an array {key!r}, got {', '.join(archive.files)}")
@@ -192,7 +201,7 @@ class SeriesReader(Reader):
             values = values[:, np.newaxis]
         if values.ndim != 3 or values.dtype.kind not in "iuf":
             raise DataError(
-                f"{path}: {section.values_key!r} must be numbers (N, L) or (N, channels, L), got {values.dtype} "
+                f"{path}: {pair[0]!r} must be numbers (N, L) or (N, channels, L), got {values.dtype} "
                 f"{values.shape}"
             )
         values = self._in_order(values, path)
@@ -204,8 +213,8 @@ class SeriesReader(Reader):
         with np.errstate(over="ignore"):
             series = values.astype(np.float32)
         if np.isinf(series).any():
-            raise DataError(f"{path}: {section.values_key!r} must be finite in float32, or NaN where missing")
-        labels = self._labels(targets, len(series), f"{path}: {section.target_key!r}", log)
+            raise DataError(f"{path}: {pair[0]!r} must be finite in float32, or NaN where missing")
+        labels = self._labels(targets, len(series), f"{path}: {pair[1]!r}", log)
         return _Read(list(series), labels, groups[0] if groups else None)
 
     def _in_order(self, values: NDArray[Any], path: Path) -> NDArray[Any]:

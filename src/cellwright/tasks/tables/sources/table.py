@@ -11,7 +11,7 @@ from cellwright.data import Examples, Reader, Source
 from cellwright.data.duplicates import shared_groups
 from cellwright.data.examples import Array
 from cellwright.data.memory import MIB, require_memory
-from cellwright.data.opening import not_utf8, open_file, require_suffix
+from cellwright.data.opening import not_utf8, open_data, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
@@ -277,7 +277,7 @@ def delimiter_of(path: Path) -> str:
     """Return the most frequent separator of the first line of a csv file."""
     if path.suffix.lower() != ".csv":
         return ","
-    with open_file(path) as file:
+    with open_data(path) as file:
         first = file.readline(MIB)
     return max(DELIMITERS, key=lambda one: first.count(one.encode()))
 
@@ -306,7 +306,7 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
 
     suffix = path.suffix.lower()
     require_suffix(path, SUFFIXES)
-    with open_file(path) as file:
+    with open_data(path) as file:
         require_memory(str(path), 4 * path.stat().st_size)
         try:
             if suffix == ".parquet":

@@ -12,7 +12,7 @@ from pydantic import Field
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.duplicates import shared_groups
 from cellwright.data.memory import require_memory
-from cellwright.data.opening import not_utf8, open_file, require_file, require_suffix
+from cellwright.data.opening import not_utf8, open_data, require_file, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.results import ModelInfo
@@ -219,7 +219,7 @@ def read_texts(file: Path, column: str) -> list[str]:
 
 def read_file(file: Path) -> str:
     """Return what a file in UTF-8 holds; raises DataError."""
-    with open_file(file) as opened:
+    with open_data(file) as opened:
         require_memory(str(file), 4 * file.stat().st_size)
         try:
             return opened.read().decode("utf-8-sig")
