@@ -43,6 +43,13 @@ def test_a_run_holds_its_record(uri: str, tracker: MlflowTracker, record: RunRec
     assert run.data.metrics["test/accuracy"] == 0.5
 
 
+def test_an_experiment_that_was_deleted_is_named(uri: str, tracker: MlflowTracker, record: RunRecord):
+    client = MlflowClient(uri)
+    client.delete_experiment(client.get_experiment_by_name("cells").experiment_id)
+    with pytest.raises(CellwrightError, match="'cells' was deleted in MLflow: `mlflow experiments restore"):
+        MlflowTracker(uri=uri, experiment="cells").log_run(record, status="FINISHED")
+
+
 def test_logging_twice_leaves_one_run_and_no_doubled_point(
     uri: str, tracker: MlflowTracker, record: RunRecord
 ):

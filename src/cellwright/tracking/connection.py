@@ -31,7 +31,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 import requests  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Run  # noqa: E402
+from mlflow.entities import LifecycleStage, Run  # noqa: E402
 from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException, RestException  # noqa: E402
 from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine  # noqa: E402
 from mlflow.utils.credentials import get_default_host_creds  # noqa: E402
@@ -163,10 +163,19 @@ def _probe(uri: str) -> None:
 
 
 def experiment_id(client: MlflowClient, name: str, artifact_location: str | None) -> str:
-    """Return the id of the experiment, made if it is new."""
+    """Return the id of the experiment, made if it is new.
+
+    Raises:
+        CellwrightError: it was deleted, which MLflow keeps as its state.
+    """
     while (found := client.get_experiment_by_name(name)) is None:
         with unless_exists():
             client.create_experiment(name, artifact_location, tags={MLFLOW_EXPERIMENT_NOTE: ABOUT_EXPERIMENT})
+    if found.lifecycle_stage != LifecycleStage.ACTIVE:
+        raise CellwrightError(
+            f"tracking.experiment: {name!r} was deleted in MLflow: `mlflow experiments restore -x "
+            f"{found.experiment_id}` brings it back, or choose another name"
+        )
     identifier: str = found.experiment_id
     return identifier
 
