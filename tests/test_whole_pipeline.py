@@ -18,8 +18,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 import cellwright
+from cellwright.cli.app import app
 from cellwright.finding import download_version
 from cellwright.reproducing import compare, fetch
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
@@ -200,7 +202,7 @@ def test_given_again_it_reuses_everything_without_torch_and_kfp(undisturbed: tup
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs/small").glob("*-*/*")}
     report = (folder / "runs/small/report.html").stat().st_mtime_ns
     for _ in range(2):
-        script = f"{without('torch', 'kfp')}\nfrom cellwright.cli import main\nmain()"
+        script = f"{without('torch', 'kfp', 'sklearn')}\nfrom cellwright.cli import main\nmain()"
         done = subprocess.run(
             [sys.executable, "-c", script, *command(folder)[1:]], capture_output=True, text=True, timeout=250
         )
@@ -211,6 +213,23 @@ def test_given_again_it_reuses_everything_without_torch_and_kfp(undisturbed: tup
     assert (folder / "runs/small/report.html").stat().st_mtime_ns == report
     (folder / "runs/small/report.html").unlink()
     assert "report.html" in run(folder) and (folder / "runs/small/report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["validate", "watch", "show", "report", "predict", "verify"])
+def test_commands_of_the_readme_work_on_a_finished_run(undisturbed: tuple[Path, str], monkeypatch, name: str):
+    folder, _ = undisturbed
+    monkeypatch.chdir(folder)
+    (line,) = re.findall(
+        rf"^    cellwright ({name} .*?)(?: +#.*)?$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    images = load_file(steps(folder)["prepare"] / "test.safetensors")["inputs/images"]
+    np.save(folder / "images.npy", images[:2].numpy())
+    for theirs, ours in {"search.yaml": "small.yaml", "shoes": "small", "new/*.jpg": "images.npy"}.items():
+        line = line.replace(theirs, ours)
+    done = CliRunner().invoke(app, line.split())
+    assert done.exit_code == 0, done.output
+    said = {"watch": "register: done", "show": "found", "report": "report.html", "predict": "images.npy"}
+    assert said.get(name, "") in done.output
 
 
 def test_verify_finds_each_changed_byte_of_a_finished_run(undisturbed: tuple[Path, str]):

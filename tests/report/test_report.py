@@ -2,12 +2,13 @@
 
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 from markupsafe import escape
 
 from cellwright.genotype import Genotype
-from cellwright.report.html import blocks, cells
+from cellwright.report.html import blocks, cells, figures
 from cellwright.report.html.page import render, sections
 from cellwright.report.run_report import RunReport, answer
 from cellwright.results import EpochRecord, Interval, SearchResult, TrainingResult
@@ -160,3 +161,14 @@ def test_a_network_of_stages_has_a_block_for_each_of_its_depth():
     assert "3 × basic" in drawn and "sides 1/4" in drawn and "&lt;network&gt;" in drawn
     network = SearchResult(genotype=design.genotype, score=0.9, seconds=9.0, history=())
     assert drawn.split("aria-label")[0] in page_of(report(search=network))
+
+
+@pytest.mark.parametrize("kind", ["cells", "lines"])
+def test_a_figure_is_a_picture_of_its_own(kind: str):
+    (cell, *_) = Genotype.from_line(FOUND.to_line()).cells.values()
+    drawn = (
+        cells.draw(cell, "cell") if kind == "cells" else figures.lines({"a": [(1, 2), (2, 3)]}, "x", "y", "a")
+    )
+    svg = ElementTree.fromstring(figures.standalone(drawn))
+    assert svg.tag == "{http://www.w3.org/2000/svg}svg"
+    assert svg.find(".//{http://www.w3.org/2000/svg}style") is not None

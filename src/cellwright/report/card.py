@@ -170,7 +170,8 @@ def _budget(spec: SearchSpec) -> dict[str, Any]:
 
 def _tried(search: SearchResult) -> str:
     if search.race:
-        return f"{len(search.race.leaderboard)} networks raced"
+        number = len(search.race.leaderboard)
+        return f"{number} networks raced" if number > 1 else "1 network, for which the budget was enough"
     if search.epoch is None:
         return f"{len(search.history)} architectures evaluated"
     return f"{len(search.history)} epochs of a supernet"

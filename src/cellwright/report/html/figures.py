@@ -45,9 +45,9 @@ Points = Mapping[str, Sequence[tuple[float, float]]]
 """Points (x, y) of each named series."""
 
 
-def standalone(svg: str) -> str:
+def standalone(svg: Markup) -> str:
     """Return a figure of a page as a file of its own."""
-    opening, rest = svg.split(">", 1)
+    opening, rest = str(svg).split(">", 1)  # a Markup would escape what is added
     if "xmlns=" not in opening:
         opening, rest = opening.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1), CELLS + rest
     return f"{opening}>{rest}"

@@ -183,7 +183,8 @@ def _search(search: SearchResult) -> Iterator[ReportPart]:
     sampled = search.epoch is None
     what = "evaluation" if sampled else "epoch"
     number = len(search.history)
-    yield ReportPart(kind="text", text=f"{number} {what}{'s' * (number != 1)} in {search.seconds:.0f} s.")
+    if number:
+        yield ReportPart(kind="text", text=f"{number} {what}{'s' * (number != 1)} in {search.seconds:.0f} s.")
     yield from (ReportPart(kind="text", text=remark) for remark in search.remarks)
     drawn: list[Figure] = []
     if search.race:

@@ -30,6 +30,8 @@ FILES = "files"
 """Name of the fact about the conversion of image files."""
 CONSTANT = 1e-7
 """Relative standard deviation below which a float32 channel is constant except for rounding errors."""
+ALMOST_BLACK = 32
+"""Bytes of an image are below this if nobody would see anything in it, as in scikit-learn's digits, of 0 to 16."""
 
 
 class ImageClassification(Classification):
@@ -138,10 +140,12 @@ class ImageClassification(Classification):
         return self.model_copy(update={"map_shape": (channels, height, width)}), resize
 
     def picture(self, inputs: Inputs) -> bytes | None:
-        """Return a PNG of the image; other pixel types are scaled to the range of bytes."""
+        """Return a PNG of the image; other pixel types, and almost black images, are scaled to the range of bytes."""
         from PIL import Image
 
         pixels = inputs[0].permute(1, 2, 0)
+        if pixels.dtype == torch.uint8 and 0 < pixels.max() < ALMOST_BLACK:
+            pixels = (pixels.float() * (255 / pixels.max())).to(torch.uint8)
         if pixels.dtype != torch.uint8:
             low, high = pixels.min(), pixels.max()
             pixels = ((pixels - low) / (high - low).clamp(min=CONSTANT) * 255).to(torch.uint8)
