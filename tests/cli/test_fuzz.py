@@ -2,7 +2,7 @@
 
 from tests.fuzz import impatient, problem_with
 
-CASES = 120
+CASES = 60
 
 
 def test_nothing_ends_in_a_traceback(tmp_path):
