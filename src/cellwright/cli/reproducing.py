@@ -38,11 +38,13 @@ def reproduce(
     the first run: data, versions, machine. Then the exit code is 1.
     """
     import tempfile
+    from contextlib import nullcontext
     from pathlib import Path
 
     from cellwright.cli.display import progress_display
     from cellwright.cli.workspaces import opened
     from cellwright.errors import CellwrightError
+    from cellwright.progress import Silent
     from cellwright.report.terminal import visible
     from cellwright.report.user_errors import naming
     from cellwright.reproducing import Reproduction, compare, fetch
@@ -54,7 +56,8 @@ def reproduce(
         )
     place = runs / "reproduced" / registered.address.replace("/", "-")
     with opened(spec, place) as workspace:
-        with progress_display() as progress, naming(workspace):
+        shown = nullcontext(Silent()) if as_json else progress_display()
+        with shown as progress, naming(workspace):
             from cellwright.steps.running import run_until
 
             folders = run_until("evaluate", spec, workspace, progress)
