@@ -405,9 +405,12 @@ def test_no_more_is_suggested_than_anyone_needs(client, strategy: str, count: in
 
 
 def test_a_request_is_no_larger_than_memory_suffices_for(client):
+    large = experiment({"strategy": "random", "space": "darts"})
+    large.name = "x" * (9 << 20)
     with pytest.raises(grpc.RpcError) as caught:
-        client.suggest(experiment({"strategy": "random", "space": "x" * (9 << 20)}), [], 1)
+        client.suggest(large, [], 1)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in caught.value.details()
 
 
 @pytest.mark.parametrize(
