@@ -138,7 +138,7 @@ CASES = (
         "steps set no alias but challenger",
         "images/mlflow/apps/logins.py",
         """values["alias"] == "challenger\"""",
-        """values["alias"] != \"""",
+        """values["alias"] is not None""",
         "tests/tracking/test_logins.py::test_steps_register_and_promotion_alone_moves_the_champion",
     ),
     Undone(
