@@ -216,7 +216,7 @@ def _table(data: str, outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigne
     raced = [
         [o.test_accuracy for o in outcomes if (o.data, o.seconds) == (data, seconds)] for seconds in budgets
     ]
-    rows.append(["**race**", *map(_spell, raced)])
+    rows.append(["**race**", *map(_format, raced)])
     for shape in dict.fromkeys(run.shape for run in by_hand if run.data == data):
         cells = []
         for seconds in budgets:
@@ -224,12 +224,12 @@ def _table(data: str, outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigne
             formats = {
                 r.precision: [s.test_accuracy for s in runs if s.precision == r.precision] for r in runs
             }
-            cells.append(_spell(max(formats.values(), key=statistics.mean, default=[])))
+            cells.append(_format(max(formats.values(), key=statistics.mean, default=[])))
         rows.append([shape, *cells])
     return markdown(rows)
 
 
-def _spell(scores: Sequence[float]) -> str:
+def _format(scores: Sequence[float]) -> str:
     percents = [100 * score for score in scores]
     if not percents:
         return ""

@@ -17,7 +17,7 @@ from cellwright.account import complete_account
 from cellwright.exit_with_parent import exit_with_peer
 from cellwright.files import link_tree, write_text
 from cellwright.report.lines import LineProgress
-from cellwright.report.user_errors import exit_on_user_error, naming
+from cellwright.report.user_errors import exit_on_user_error, explain_full_disk
 from cellwright.results import EvaluationResult
 from cellwright.spec import unpack_spec
 from cellwright.step_list import STEPS
@@ -57,23 +57,23 @@ def run(
     """
     with _process() as (progress, scratch):
         from cellwright.importing import load_object
-        from cellwright.runners import step_place
+        from cellwright.runners import step_location
         from cellwright.steps.running import run_step
         from cellwright.steps.stored import copy_light, owned, run_stored_step
 
         declared = STEPS[step]
-        place = Path(workspace) if workspace else scratch
+        location = Path(workspace) if workspace else scratch
         completed = unpack_spec(spec).completed(os.environ, kfp_run_id=None if workspace else run_id)
         loaded = owned(completed, run_id)
         folders = {name: Path(artifact.path) for name, artifact in inputs.items()}
-        with naming(place):
+        with explain_full_disk(location):
             if loaded.store is None or workspace:
-                folder = run_step(declared, loaded, folders, place, progress)
+                folder = run_step(declared, loaded, folders, location, progress)
                 link_tree(folder, Path(output.path))
             else:
-                folder = run_stored_step(declared, loaded, folders, place, progress, owner=run_id)
+                folder = run_stored_step(declared, loaded, folders, location, progress, owner=run_id)
                 copy_light(folder, Path(output.path))
-                output.metadata["place"] = f"{loaded.store.uri}/{step_place(folder.name)}"
+                output.metadata["place"] = f"{loaded.store.uri}/{step_location(folder.name)}"
             if page is not None and declared.page and not workspace:  # no one sees that of a local run
                 write_text(Path(page.path), load_object(declared.page)(folder, loaded.seed))
             if metrics is not None and declared.metrics:

@@ -55,7 +55,7 @@ def cluster_problems(spec: SearchSpec) -> Iterator[str]:
     for key, address in addresses.items():
         if address and urlsplit(address).hostname in OWN:
             yield f"{key} must be an address that pods reach: {address} is each pod's own"
-    for path in (place for place in spec.data.places.values() if isinstance(place, Path)):
+    for path in (location for location in spec.data.locations.values() if isinstance(location, Path)):
         on_volume = spec.store and spec.store.claim is not None and path.is_relative_to(spec.store.uri)
         if path.exists() and not on_volume:
             yield (

@@ -116,7 +116,7 @@ def _next_time(parts: list[str], cron: str, now: datetime) -> datetime:
     fields = []
     for text, values in zip(parts, _expand(parts, cron).values(), strict=True):
         stars = [term.replace("?", "*") for term in text.split(",") if term[0] in "*?"]
-        fields.append(",".join([*stars, _spell(set(values))]))
+        fields.append(",".join([*stars, _format(set(values))]))
     try:
         first = next(CronSim(" ".join(fields), now.astimezone(UTC)))
     except (CronSimError, StopIteration):
@@ -141,7 +141,7 @@ def _shift(
             moment = datetime(2000, 1, 2, hour, minute) - offset
             shifted.add((moment.hour, moment.minute))
             days.add(moment.day - 2)
-    hours, minutes = ({pair[place] for pair in shifted} for place in (0, 1))
+    hours, minutes = ({pair[index] for pair in shifted} for index in (0, 1))
     any_day = all(texts[name] in ("*", "?") for name in ("day of month", "month", "day of week"))
     other_day = days != {0} and not any_day
     if len(shifted) < len(hours) * len(minutes) or (
@@ -153,15 +153,15 @@ def _shift(
         )
     every_hour = len(hours) == 24
     new = dict(texts)
-    new["hour"] = "*" if every_hour else _spell(hours)
+    new["hour"] = "*" if every_hour else _format(hours)
     if minutes != set(values["minute"]):
-        new["minute"] = _spell(minutes)
+        new["minute"] = _format(minutes)
     if other_day:
-        new["day of week"] = _spell({(value + min(days)) % 7 for value in values["day of week"]})
+        new["day of week"] = _format({(value + min(days)) % 7 for value in values["day of week"]})
     return list(new.values())
 
 
-def _spell(values: set[int]) -> str:
+def _format(values: set[int]) -> str:
     return ",".join(map(str, sorted(values)))
 
 

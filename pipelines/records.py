@@ -125,11 +125,11 @@ def last_attempt(run: PipelineRun, step: str) -> str | None:
     """Return Argo's id of a step's last pod: the workflow's name and a hash of the node's path."""
     prefix = next((node.rpartition("-")[0] for node in run.nodes), "")
     handled = f"{prefix}.root.exit-handler-1"
-    places = [f"{prefix}.root"] if step == "finish" else [handled, f"{handled}.{POLICY_BRANCH}"]
+    locations = [f"{prefix}.root"] if step == "finish" else [handled, f"{handled}.{POLICY_BRANCH}"]
     attempts = [
-        f"{prefix}-{_fnv1a(f'{place}.{step}.executor({attempt})')}"
+        f"{prefix}-{_fnv1a(f'{location}.{step}.executor({attempt})')}"
         for attempt in range(100)
-        for place in places
+        for location in locations
     ]
     return next((node for node in reversed(attempts) if node in run.nodes), None)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from cellwright.folders import locked
 from cellwright.progress import Progress
 from cellwright.report.lines import RUN_LOG
-from cellwright.report.user_errors import naming
+from cellwright.report.user_errors import explain_full_disk
 from cellwright.spec import SearchSpec
 from cellwright.step_list import STEPS
 from cellwright.steps.keys import finished_folders
@@ -22,7 +22,7 @@ def run_locally(spec: SearchSpec, workspace: Path, progress: Progress) -> dict[s
         RuntimeError: a step failed because of a bug; the message has its traceback.
     """
     workspace = workspace.resolve()
-    with naming(workspace), locked(workspace):
+    with explain_full_disk(workspace), locked(workspace):
         finished = None if spec.policy else finished_folders(spec.completed(os.environ), workspace)
         if finished is not None:
             for step, folder in finished.items():

@@ -41,7 +41,7 @@ class Even(Result):
     number: int
 
     @field_serializer("number")
-    def spell(self, number: int) -> str:
+    def format_target(self, number: int) -> str:
         return f"number {number}"
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from cellwright.data import Examples, Reader, Source
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.spec.task import TaskSection
 
 SPECTRA = "spectra"
@@ -32,9 +32,9 @@ class SpectraSection(StoredData):
 
     reader = "my_package.spectra_section:SpectraReader"
     task = "my_package.spectra_section:SpectraAugment"
-    PLACES = ("path",)
+    LOCATIONS = ("path",)
 
-    path: Place
+    path: Location
     """The file."""
 
 

@@ -27,15 +27,15 @@ class Run:
     """A finished run.
 
     Args:
-        place: the run's folder, or its spec.
+        location: the run's folder, or its spec.
         runs: the folder of all runs.
 
     Raises:
         CellwrightError: there is no finished run.
     """
 
-    def __init__(self, place: str | Path, runs: str | Path = RUNS) -> None:
-        self.folder = named(str(place), Path(runs))
+    def __init__(self, location: str | Path, runs: str | Path = RUNS) -> None:
+        self.folder = named(str(location), Path(runs))
         self.info = RunReport.of(self.folder)
 
     def leaderboard(self) -> "pd.DataFrame":

@@ -34,27 +34,29 @@ class Candidate:
             if not _NAME.fullmatch(name):
                 raise GenotypeError(f"names of hyperparameters must match {_NAME.pattern}, got {name!r}")
         object.__setattr__(self, "values", dict(sorted(self.values.items())))
-        spelt = ":".join(f"{name},{_spell(name, value)}" for name, value in self.values.items())
+        formatted = ":".join(f"{name},{_format(name, value)}" for name, value in self.values.items())
         line = self.genotype.to_line()
-        object.__setattr__(self, "line", f"{line}::{spelt}" if spelt else line)
+        object.__setattr__(self, "line", f"{line}::{formatted}" if formatted else line)
 
     @classmethod
     def from_line(cls, line: str) -> "Candidate":
         """Parse a line; raises GenotypeError."""
-        genotype, has_values, spelt = line.strip().partition("::")
+        genotype, has_values, formatted = line.strip().partition("::")
         try:
-            pairs = [pair.split(",") for pair in spelt.split(":")] if has_values else []
+            pairs = [pair.split(",") for pair in formatted.split(":")] if has_values else []
             values = {name: json.loads(unquote(value.replace("~", "%"))) for name, value in pairs}
         except ValueError as error:
-            raise GenotypeError(f"values must be NAME,VALUE:… with each value JSON, got {spelt!r}") from error
+            raise GenotypeError(
+                f"values must be NAME,VALUE:… with each value JSON, got {formatted!r}"
+            ) from error
         candidate = cls(genotype=Genotype.from_line(genotype), values=values)
         canonical = candidate.line.partition("::")[2]
-        if canonical != spelt:
-            raise GenotypeError(f"values must be spelt {canonical!r}, got {spelt!r}")
+        if canonical != formatted:
+            raise GenotypeError(f"values must be written {canonical!r}, got {formatted!r}")
         return candidate
 
 
-def _spell(name: str, value: Any) -> str:
+def _format(name: str, value: Any) -> str:
     try:
         text = canonical_json(value)
     except (TypeError, ValueError) as error:

@@ -117,7 +117,7 @@ def reason_of(error: Exception) -> str:
     """Return a one-line reason why something could not be read."""
     if isinstance(error, ValidationError):
         found = ((".".join(map(str, details["loc"])), details["msg"]) for details in error.errors())
-        return "; ".join(f"{place}: {message}" if place else message for place, message in found)
+        return "; ".join(f"{location}: {message}" if location else message for location, message in found)
     return " ".join(str(error).split())
 
 

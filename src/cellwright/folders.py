@@ -57,31 +57,31 @@ def check_ours(folder: Path, kind: Kind = "workspace") -> None:
         )
 
 
-def check_apart(folder: Path, places: Mapping[str, Path]) -> None:
-    """Check that a folder neither is, contains, nor lies in one of the given places.
+def check_apart(folder: Path, locations: Mapping[str, Path]) -> None:
+    """Check that a folder neither is, contains, nor lies in one of the given locations.
 
     Args:
         folder: the folder to check.
-        places: the user's files and folders, by their keys in the spec.
+        locations: the user's files and folders, by their keys in the spec.
 
     Raises:
-        CellwrightError: the folder overlaps with a place; the message names both.
+        CellwrightError: the folder overlaps with a location; the message names both.
     """
     ours = folder.resolve()
-    for key, place in places.items():
-        theirs = place.resolve()
+    for key, location in locations.items():
+        theirs = location.resolve()
         if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
             raise CellwrightError(
-                f"{folder} must be apart from {key}, got {place}: choose another folder with --runs"
+                f"{folder} must be apart from {key}, got {location}: choose another folder with --runs"
             )
 
 
-def check_workspace(workspace: Path, places: Mapping[str, Path]) -> None:
+def check_workspace(workspace: Path, locations: Mapping[str, Path]) -> None:
     """Check that a workspace does not overlap with the data, MLflow's files or anything else that is the user's.
 
     Args:
         workspace: the folder, which need not exist.
-        places: the user's files and folders, by their keys in the spec.
+        locations: the user's files and folders, by their keys in the spec.
 
     Raises:
         CellwrightError: the workspace overlaps with something; the message names both.
@@ -90,7 +90,7 @@ def check_workspace(workspace: Path, places: Mapping[str, Path]) -> None:
         raise CellwrightError(
             f"name must not be {ARTIFACTS}: MLflow keeps the files of all models in {workspace}; choose another name"
         )
-    check_apart(workspace, places)
+    check_apart(workspace, locations)
     check_ours(workspace)
 
 
@@ -209,8 +209,8 @@ def _clear(workspace: Path, users: int) -> None:
                     (workspace / name).rename(Path(tempfile.mkdtemp(dir=trash)) / name)
             shutil.rmtree(trash)
         except OSError as error:
-            place = error.filename or workspace
-            raise CellwrightError(f"cannot delete {place}: {error.strerror or error}") from error
+            location = error.filename or workspace
+            raise CellwrightError(f"cannot delete {location}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -173,8 +173,8 @@ def check_champion(
             passed=False, sentence=f"{bounded}, which must be above {-gate.margin:g} (gate.margin)"
         )
     saved = [name for name, (new, old) in costs.items() if new <= (1 - gate.gain) * old]
-    spelt = ", ".join(f"{name} {new:.4g} for {old:.4g}" for name, (new, old) in costs.items())
+    formatted = ", ".join(f"{name} {new:.4g} for {old:.4g}" for name, (new, old) in costs.items())
     return GateCheck(
         passed=bool(saved),
-        sentence=f"{bounded}; {spelt}: one must be at least {gate.gain:.0%} less (gate.gain)",
+        sentence=f"{bounded}; {formatted}: one must be at least {gate.gain:.0%} less (gate.gain)",
     )

@@ -92,7 +92,7 @@ class Cell:
                 for members in classes
             )
         )
-        return min(_spell(self, tuple(itertools.chain(*order))) for order in orders)
+        return min(_format(self, tuple(itertools.chain(*order))) for order in orders)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,14 +234,14 @@ def _format_node(node: Node, width: int | None) -> str:
     return ",".join(edges if width is None else (str(width), *edges))
 
 
-def _spell(cell: Cell, order: tuple[int, ...]) -> str:
+def _format(cell: Cell, order: tuple[int, ...]) -> str:
     """Return the cell as text with its nodes in the given order and the sources renumbered."""
     inputs, widths = cell.num_inputs, _widths(cell)
-    place = {node: inputs + position for position, node in enumerate(order)}
+    index = {node: inputs + position for position, node in enumerate(order)}
     renumbered = (
         _format_node(
             tuple(
-                sorted(Edge(place.get(e.source - inputs, e.source), e.primitive) for e in cell.nodes[node])
+                sorted(Edge(index.get(e.source - inputs, e.source), e.primitive) for e in cell.nodes[node])
             ),
             widths[node],
         )

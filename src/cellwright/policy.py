@@ -166,7 +166,7 @@ def _reasons(policy: Policy, facts: PolicyFacts) -> Iterator[Reason]:
             sentence = f"{facts.num_examples} examples, {grown:+.0%} beside those of version {known.version}"
             yield Reason(name="new_data", then=rule.then, sentence=sentence)
     if (shift := policy.label_shift) and facts.targets and facts.targets.p_value < shift.level:
-        sentence = f"the targets are distributed otherwise ({_spell(facts.targets)})"
+        sentence = f"the targets are distributed otherwise ({_format(facts.targets)})"
         yield Reason(name="label_shift", then=shift.then, sentence=sentence)
     if (drift := policy.drift) and facts.features:
         drifted = [one for one in facts.features if one.p_value < drift.level]
@@ -190,12 +190,12 @@ def _reasons(policy: Policy, facts: PolicyFacts) -> Iterator[Reason]:
 def _drift(drifted: Sequence[FeatureChange], tested: Sequence[FeatureChange]) -> str:
     """Say which features drifted, and whether their combination did."""
     alone = [one for one in drifted if one.test != "classifier"]
-    together = [f"{one.name} drifted ({_spell(one)})" for one in drifted if one.test == "classifier"]
+    together = [f"{one.name} drifted ({_format(one)})" for one in drifted if one.test == "classifier"]
     if not alone:
         return together[0]
     most = min(alone, key=lambda one: one.p_value)
     share = f"{len(alone)} of {sum(one.test != 'classifier' for one in tested)} features"
-    return ", and ".join([f"{share} drifted, the most {most.name} ({_spell(most)})", *together])
+    return ", and ".join([f"{share} drifted, the most {most.name} ({_format(most)})", *together])
 
 
 def _low_score(rule: ScoreDrop, facts: PolicyFacts, dropped: DroppedScore) -> Reason:
@@ -211,7 +211,7 @@ def _low_score(rule: ScoreDrop, facts: PolicyFacts, dropped: DroppedScore) -> Re
 
 def _since_search(versions: tuple[PastVersion, ...]) -> tuple[PastVersion, ...]:
     """Return the versions from the last search on; all, where none was searched."""
-    last = max((place for place, version in enumerate(versions) if version.action == "search"), default=0)
+    last = max((index for index, version in enumerate(versions) if version.action == "search"), default=0)
     return versions[last:]
 
 
@@ -238,5 +238,5 @@ def _too_dear(action: Work, policy: Policy, facts: PolicyFacts) -> str | None:
     return f"a {action} takes {needed:.2g} hours, and {budget}"
 
 
-def _spell(tested: FeatureChange) -> str:
+def _format(tested: FeatureChange) -> str:
     return f"{tested.test} {tested.statistic:.2g}, p = {tested.p_value:.1g}"

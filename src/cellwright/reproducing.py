@@ -168,8 +168,8 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
     for name in (*before, *(name for name in after if name not in before)):
         then, now = before.get(name, "none"), after.get(name, "none")
         if then != now:
-            yield Difference(what=name, registered=_spell(then), reproduced=_spell(now))
+            yield Difference(what=name, registered=_format(then), reproduced=_format(now))
 
 
-def _spell(value: Any) -> str:
+def _format(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)

@@ -154,16 +154,16 @@ class FolderRecord(Result):
             raise CellwrightError(f"{path} must hold a {cls.__name__}: {reason_of(error)}") from error
 
     @classmethod
-    def parse(cls, content: bytes, place: str) -> Self:
-        """Parse the content of the JSON file; raises CellwrightError naming `place`."""
+    def parse(cls, content: bytes, location: str) -> Self:
+        """Parse the content of the JSON file; raises CellwrightError naming `location`."""
         try:
             record = cls.model_validate_json(content)
         except ValueError as error:
-            raise CellwrightError(f"{place} must hold a {cls.__name__}: {reason_of(error)}") from error
+            raise CellwrightError(f"{location} must hold a {cls.__name__}: {reason_of(error)}") from error
         seal = record.seal.encode()
         if hashlib.sha256(content.replace(seal, UNSEALED.encode(), 1)).hexdigest() != record.seal:
             raise CellwrightError(
-                f"{place} must hold a {cls.__name__}: its text must have the SHA-256 that is its seal, and has "
+                f"{location} must hold a {cls.__name__}: its text must have the SHA-256 that is its seal, and has "
                 "another: the file is damaged"
             )
         return record
@@ -184,10 +184,10 @@ class FolderRecord(Result):
                 yield f"{path} must have {file.size} bytes, as its record says, and {has}"
 
 
-def different(place: str, recorded: FileRecord, found: FileRecord) -> str:
+def different(location: str, recorded: FileRecord, found: FileRecord) -> str:
     """Return the message for a file that differs from its record."""
     return (
-        f"{place} must have {recorded.size} bytes with the SHA-256 {recorded.sha256}, as its record says, and has "
+        f"{location} must have {recorded.size} bytes with the SHA-256 {recorded.sha256}, as its record says, and has "
         f"{found.size} with {found.sha256}: the file is damaged"
     )
 

@@ -46,12 +46,12 @@ def _holds(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str
     start = 8 + int.from_bytes(content[:8].tobytes(), "little")
     try:
         header = json.loads(content[8:start].tobytes())
-        places = {name: slice(*header.pop(name)["data_offsets"]) for name in tensors}
+        ranges = {name: slice(*header.pop(name)["data_offsets"]) for name in tensors}
     except (ValueError, KeyError, TypeError):  # the header is damaged
         return False
     data = content[start:]
     return header == {"__metadata__": metadata} and all(
-        np.array_equal(data[place], _bytes(tensors[name])) for name, place in places.items()
+        np.array_equal(data[place], _bytes(tensors[name])) for name, place in ranges.items()
     )
 
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from cellwright.progress import Silent
 from cellwright.results import FolderRecord
-from cellwright.runners import search_place, step_place, trial_place
+from cellwright.runners import search_location, step_location, trial_location
 from cellwright.search.remote_trial import RemoteTrial
 from cellwright.spaces import build_space
 from cellwright.stores import S3Store, leased
@@ -27,11 +27,11 @@ from tests.servers import ADMINISTRATOR, S3Gateway
 
 BUCKET, PREFIX = "models", "nas"
 PREPARED, FINISHED = (
-    f"{PREFIX}/{step_place('prepare-1')}/step.json",
-    f"{PREFIX}/{step_place('retrain-1')}/step.json",
+    f"{PREFIX}/{step_location('prepare-1')}/step.json",
+    f"{PREFIX}/{step_location('retrain-1')}/step.json",
 )
-REQUEST, LEASE = f"{PREFIX}/{search_place('a')}/trial.json", f"{PREFIX}/leases/search-1"
-RESULT, MODEL = f"{PREFIX}/{trial_place('a', '0-0')}/result.json", "mlflow/1/models/m/artifacts/MLmodel"
+REQUEST, LEASE = f"{PREFIX}/{search_location('a')}/trial.json", f"{PREFIX}/leases/search-1"
+RESULT, MODEL = f"{PREFIX}/{trial_location('a', '0-0')}/result.json", "mlflow/1/models/m/artifacts/MLmodel"
 MAY_READ = {
     "trials": {PREPARED, REQUEST, RESULT},
     "steps": {PREPARED, FINISHED, REQUEST, LEASE, RESULT},
@@ -103,11 +103,11 @@ def test_a_search_and_its_trial_need_no_more(as_identity, tmp_path: Path):
     with leased(store, "leases/prepare-1", "run", lambda text: None):
         put_prepared(store, tmp_path / "prepare-1")
     spec = spec_of()
-    ask(store, trial_place("b", "4-0"), spec, tmp_path, build_space(spec.space).sample(random.Random(0)))
+    ask(store, trial_location("b", "4-0"), spec, tmp_path, build_space(spec.space).sample(random.Random(0)))
     trial = RemoteTrial(as_identity("trials"), "b", "4-0", tmp_path / "pod", parameters={})
     assert trial.run(Silent()).state == "done"
     store = as_identity("steps")
-    record = finished(store, trial_place("b", "4-0"), FolderRecord)
+    record = finished(store, trial_location("b", "4-0"), FolderRecord)
     assert record is not None
-    pull(store, trial_place("b", "4-0"), record, tmp_path / "back", wanted="result.json".__eq__)
+    pull(store, trial_location("b", "4-0"), record, tmp_path / "back", wanted="result.json".__eq__)
     assert (tmp_path / "back" / "result.json").exists()

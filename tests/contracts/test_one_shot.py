@@ -43,19 +43,19 @@ OTHER_SPACES: list[SpaceSection] = [
 ]
 
 
-def spell(section: Mapping[str, Any]) -> str:
+def named(section: Mapping[str, Any]) -> str:
     return "-".join(str(value) for value in section.values() if isinstance(value, str))
 
 
 class TestDifferentiable(DifferentiableContract):
-    @pytest.fixture(params=DIFFERENTIABLE, ids=spell, scope="class")
+    @pytest.fixture(params=DIFFERENTIABLE, ids=named, scope="class")
     @classmethod
     def section(cls, request: pytest.FixtureRequest) -> Mapping[str, Any]:
         return request.param
 
 
 class TestSinglePath(OneShotContract):
-    @pytest.fixture(params=SINGLE_PATH, ids=spell, scope="class")
+    @pytest.fixture(params=SINGLE_PATH, ids=named, scope="class")
     @classmethod
     def section(cls, request: pytest.FixtureRequest) -> Mapping[str, Any]:
         return request.param
@@ -75,7 +75,7 @@ class InOtherSpaces:
 
 
 class TestDifferentiableInOtherSpaces(InOtherSpaces, DifferentiableContract):
-    @pytest.fixture(params=ALL_KINDS_BUT_PC_DARTS, ids=spell, scope="class")
+    @pytest.fixture(params=ALL_KINDS_BUT_PC_DARTS, ids=named, scope="class")
     @classmethod
     def section(cls, request: pytest.FixtureRequest) -> Mapping[str, Any]:
         return request.param
@@ -87,7 +87,7 @@ class TestPartialChannelsOfNasBench201(DifferentiableContract):
     def space(cls) -> SpaceSection:
         return OTHER_SPACES[0]
 
-    @pytest.fixture(params=PC_DARTS, ids=spell, scope="class")
+    @pytest.fixture(params=PC_DARTS, ids=named, scope="class")
     @classmethod
     def section(cls, request: pytest.FixtureRequest) -> Mapping[str, Any]:
         return request.param

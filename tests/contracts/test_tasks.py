@@ -144,7 +144,7 @@ def test_files_to_predict_are_read_as_in_training(kind: str, tmp_path: Path):
     data = prepared(section, tmp_path / "prepared")
     task = read_task(data.manifest.task)
     info = task.model_info(data.manifest.inputs, Genotype(space="none", cells={}))
-    place = section.places.get("path") or section.places["images"]
+    place = section.locations.get("path") or section.locations["images"]
     files = sorted(file for file in (place.rglob("*") if place.is_dir() else [place]) if file.is_file())
     found = {as_bytes(inputs) for file in files for _, inputs in task.examples_in(file, info)}
     rows = [zip(*part.inputs, strict=True) for part in (data.train, data.validation, data.test)]

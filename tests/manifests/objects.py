@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from cellwright.runners import search_place, step_place, trial_place
+from cellwright.runners import search_location, step_location, trial_location
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
@@ -67,10 +67,10 @@ def created_by_hand(folder: Path) -> set[tuple[str, str]]:
 
 BUCKET = "arn:aws:s3:::BUCKET"
 PLACES = {
-    "trial": f"PREFIX/{trial_place('a', '0-0')}/result.json",
-    "request": f"PREFIX/{search_place('a')}/trial.json",
-    "prepared": f"PREFIX/{step_place('prepare-1')}/step.json",
-    "finished": f"PREFIX/{step_place('retrain-1')}/step.json",
+    "trial": f"PREFIX/{trial_location('a', '0-0')}/result.json",
+    "request": f"PREFIX/{search_location('a')}/trial.json",
+    "prepared": f"PREFIX/{step_location('prepare-1')}/step.json",
+    "finished": f"PREFIX/{step_location('retrain-1')}/step.json",
     "lease": "PREFIX/leases/search-1",
     "model": "mlflow/1/models/m/artifacts/MLmodel",
 }

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cellwright.progress import Progress, Update
 from cellwright.report import live
-from cellwright.report.board import Board, spell_time
+from cellwright.report.board import Board, format_time
 from cellwright.report.live import LiveProgress, NotebookProgress, PlainProgress
 
 
@@ -98,7 +98,7 @@ def test_lines_of_a_log_begin_with_the_time_since_the_start():
     ("seconds", "words"), [(0.2, "0 s"), (99, "99 s"), (100, "2 min"), (5900, "98 min"), (9000, "2.5 h")]
 )
 def test_times_have_the_unit_that_suits_them(seconds: float, words: str):
-    assert spell_time(seconds) == words
+    assert format_time(seconds) == words
 
 
 class Cell:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cellwright.errors import CellwrightError, DataError
-from cellwright.report.user_errors import explain, naming
+from cellwright.report.user_errors import explain, explain_full_disk
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def library_error() -> Exception:
     ],
 )
 def test_a_full_disk_is_named_with_its_path_whatever_raises_it(error):
-    with pytest.raises(OSError) as raised, naming(Path("runs/digits")):
+    with pytest.raises(OSError) as raised, explain_full_disk(Path("runs/digits")):
         raise error
     assert explain(raised.value) == "cannot write runs/digits: No space left on device"
 
@@ -56,6 +56,6 @@ def test_a_full_disk_is_named_with_its_path_whatever_raises_it(error):
     ],
 )
 def test_other_errors_pass_unchanged(error):
-    with pytest.raises(type(error)) as raised, naming(Path("runs/digits")):
+    with pytest.raises(type(error)) as raised, explain_full_disk(Path("runs/digits")):
         raise error
     assert raised.value is error

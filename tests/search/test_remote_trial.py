@@ -12,7 +12,7 @@ from cellwright.evaluation import Evaluation
 from cellwright.genotype import Genotype
 from cellwright.progress import Silent
 from cellwright.results import StepRecord
-from cellwright.runners import FOUND, request_place, step_place, trial_place
+from cellwright.runners import FOUND, request_location, step_location, trial_location
 from cellwright.search.remote_trial import RemoteTrial
 from cellwright.search.trial import TrialRequest
 from cellwright.spaces import build_space
@@ -57,7 +57,7 @@ def put_prepared(store: Store, folder: Path) -> None:
         seconds=1.0,
     )
     record.save(folder / StepRecord.FILE)
-    push(store, folder, step_place("prepare-1"), StepRecord)
+    push(store, folder, step_location("prepare-1"), StepRecord)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def ask(store: Store, place: str, spec: SearchSpec, folder: Path, genotype: Geno
 
 
 def files_of(store: FolderStore, search: str) -> set[str]:
-    return {name.partition("/")[2] for name in store.sizes(trial_place(search, "4-0"))}
+    return {name.partition("/")[2] for name in store.sizes(trial_location(search, "4-0"))}
 
 
 class Evicted(Silent):
@@ -98,7 +98,7 @@ def trial(store: FolderStore, search: str, scratch: Path, **parameters: str) -> 
 
 
 def test_it_does_what_the_search_asks(store, genotype, tmp_path: Path):
-    ask(store, trial_place("asked", "4-0"), spec_of(), tmp_path, genotype)
+    ask(store, trial_location("asked", "4-0"), spec_of(), tmp_path, genotype)
     evaluation = trial(store, "asked", tmp_path / "pod").run(Silent())
     assert evaluation.state == "done"
     assert evaluation.metrics.keys() == {"params", "accuracy"}
@@ -107,7 +107,7 @@ def test_it_does_what_the_search_asks(store, genotype, tmp_path: Path):
 
 def test_restarted_elsewhere_it_resumes_to_the_same_result(store, genotype, tmp_path: Path):
     for name in ("whole", "evicted"):
-        ask(store, trial_place(name, "4-0"), spec_of(), tmp_path, genotype)
+        ask(store, trial_location(name, "4-0"), spec_of(), tmp_path, genotype)
     whole = trial(store, "whole", tmp_path / "one").run(Silent())
 
     with pytest.raises(SystemExit):
@@ -118,14 +118,14 @@ def test_restarted_elsewhere_it_resumes_to_the_same_result(store, genotype, tmp_
 
 
 def test_what_is_done_is_not_done_again(store, genotype, tmp_path: Path):
-    ask(store, trial_place("done", "4-0"), spec_of(), tmp_path, genotype)
+    ask(store, trial_location("done", "4-0"), spec_of(), tmp_path, genotype)
     first = trial(store, "done", tmp_path / "one").run(Silent())
-    ask(store, trial_place("done", "4-0"), spec_of(retrain={"batch_size": 8}), tmp_path, genotype)
+    ask(store, trial_location("done", "4-0"), spec_of(retrain={"batch_size": 8}), tmp_path, genotype)
     assert trial(store, "done", tmp_path / "two").run(Silent()) == first
 
 
 def test_katibs_parameters_are_a_request_too(store, genotype, tmp_path: Path):
-    ask(store, request_place("alone"), spec_of(), tmp_path)
+    ask(store, request_location("alone"), spec_of(), tmp_path)
     parameters = {"genotype": genotype.to_line(), "fidelity": "epochs:0.5"}
     evaluation = trial(store, "alone", tmp_path / "pod", **parameters).run(Silent())
     assert (evaluation.number, evaluation.candidate.genotype, evaluation.state) == (4, genotype, "done")
@@ -134,7 +134,7 @@ def test_katibs_parameters_are_a_request_too(store, genotype, tmp_path: Path):
 
 
 def test_what_breaks_a_constraint_is_not_trained(store, genotype, tmp_path: Path):
-    ask(store, request_place("bound"), spec_of(constraints={"params": 10}), tmp_path)
+    ask(store, request_location("bound"), spec_of(constraints={"params": 10}), tmp_path)
     parameters = {"genotype": genotype.to_line(), "fidelity": "full"}
     evaluation = trial(store, "bound", tmp_path / "pod", **parameters).run(Silent())
     assert evaluation.state == "infeasible"
@@ -142,7 +142,7 @@ def test_what_breaks_a_constraint_is_not_trained(store, genotype, tmp_path: Path
 
 
 def test_a_proposal_that_the_search_did_not_ask_for_is_refused(store, genotype, tmp_path: Path):
-    ask(store, trial_place("other", "4-0"), spec_of(), tmp_path, genotype)
+    ask(store, trial_location("other", "4-0"), spec_of(), tmp_path, genotype)
     proposed = build_space(spec_of().space).sample(random.Random(1)).to_line()
     with pytest.raises(CellwrightError, match="trial 4-0 must evaluate .*, as its search asks"):
         trial(store, "other", tmp_path / "pod", genotype=proposed, fidelity="full").run(Silent())
@@ -155,7 +155,7 @@ def test_a_whole_one_shot_search_is_a_trial(store, tmp_path: Path):
         budget={"epochs": 1},
         estimators=[{"kind": "short-training"}],
     )
-    ask(store, trial_place("one-shot", "4-0"), spec, tmp_path)
+    ask(store, trial_location("one-shot", "4-0"), spec, tmp_path)
     evaluation = trial(store, "one-shot", tmp_path / "pod").run(Silent())
     assert evaluation.metrics.keys() == {"accuracy"}
     assert FOUND in files_of(store, "one-shot")

@@ -118,13 +118,13 @@ def test_paths_count_from_where_the_spec_was_named(tmp_path: Path, monkeypatch: 
     (tmp_path / "conf/s.yaml").symlink_to("..2026/s.yaml")
     monkeypatch.chdir(tmp_path)
     spec = load_spec(Path("conf/s.yaml"))
-    assert spec.data.places["path"] == tmp_path / "conf/../x.npz"
+    assert spec.data.locations["path"] == tmp_path / "conf/../x.npz"
     assert spec.resources.cpu == "7"
 
 
 def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/home/me")
-    assert load(tmp_path, "name: a\ndata: {source: npz, path: ~/x.npz}").data.places == {
+    assert load(tmp_path, "name: a\ndata: {source: npz, path: ~/x.npz}").data.locations == {
         "path": Path("/home/me/x.npz")
     }
 

@@ -184,7 +184,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
 def test_relative_paths_count_from_the_spec(tmp_path: Path):
     spec = load(tmp_path, "name: a\ndata: {source: idx, images: x/i.gz, labels: /l.gz}")
     assert isinstance(spec.data, IdxSection)
-    assert spec.data.places == {"images": tmp_path / "x/i.gz", "labels": Path("/l.gz")}
+    assert spec.data.locations == {"images": tmp_path / "x/i.gz", "labels": Path("/l.gz")}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_place_in_s3_is_no_path(tmp_path: Path):
         tmp_path,
         "name: a\ndata: {source: npz, path: 's3://b/k//x y.npz', test_path: t.npz, endpoint: http://e}",
     )
-    assert spec.data.places == {"path": "s3://b/k//x y.npz", "test_path": tmp_path / "t.npz"}
+    assert spec.data.locations == {"path": "s3://b/k//x y.npz", "test_path": tmp_path / "t.npz"}
     assert parse_spec(spec.model_dump_json(by_alias=True)) == spec
 
 

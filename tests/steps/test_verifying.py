@@ -8,7 +8,7 @@ import pytest
 from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.results import FolderRecord, StepRecord
-from cellwright.runners import step_place, trial_place
+from cellwright.runners import step_location, trial_location
 from cellwright.spec import SearchSpec
 from cellwright.steps.verifying import verify_store, verify_workspace
 from cellwright.stores import FolderStore, attempting, push
@@ -31,9 +31,9 @@ def store(workspace: Path, tmp_path: Path) -> FolderStore:
     """Return a store with two steps and a trial."""
     store = FolderStore(str(tmp_path / "volume"))
     for step in workspace.glob("*/step.json"):
-        push(store, step.parent, step_place(step.parent.name), StepRecord)
+        push(store, step.parent, step_location(step.parent.name), StepRecord)
     path = tmp_path / "trial"
-    with attempting(path, store, trial_place("a", "0-0"), FolderRecord) as attempt:
+    with attempting(path, store, trial_location("a", "0-0"), FolderRecord) as attempt:
         write_text(path / "result.json", '{"accuracy": 0.5}')
         record = FolderRecord(attempt=attempt.name, files=FolderRecord.files_of(path))
         record.save(path / FolderRecord.FILE)

@@ -31,7 +31,7 @@ NUM_EXAMPLES, NUM_PLACES, LENGTH = 200, 4, 3
 class StationsSection(DataSection):
     """An archive with a signal, a place and a target for each example."""
 
-    PLACES = ("path",)
+    LOCATIONS = ("path",)
     reader = f"{__name__}:StationsReader"
     task = f"{__name__}:StationsAugment"
 

@@ -190,10 +190,10 @@ class FromTwoInputs(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.places = torch.nn.Embedding(4, 3)
+        self.locations = torch.nn.Embedding(4, 3)
 
     def forward(self, signal: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        return self.places(place) * signal.mean(dim=1, keepdim=True)
+        return self.locations(place) * signal.mean(dim=1, keepdim=True)
 
 
 def test_a_model_with_several_inputs_takes_them_by_name(register: Register, uri: str, tracking_at_uri: None):

@@ -33,13 +33,13 @@ def decide(
     """
     from cellwright.cli.display import progress_display
     from cellwright.progress import Silent
-    from cellwright.report.user_errors import naming
+    from cellwright.report.user_errors import explain_full_disk
     from cellwright.spec.policy import Policy
 
     loaded = load(spec, overrides).completed(os.environ)
     loaded = loaded.model_copy(update={"policy": loaded.policy or Policy()})
     shown = nullcontext(Silent()) if as_json else progress_display()
-    with opened(loaded, runs, registers=True) as workspace, shown as progress, naming(workspace):
+    with opened(loaded, runs, registers=True) as workspace, shown as progress, explain_full_disk(workspace):
         from cellwright.steps.decide import decide_run
         from cellwright.steps.running import run_until
         from cellwright.tracking.starting_models import with_tracking_uri

@@ -65,8 +65,8 @@ def promote(
             )
         if decision.champion != now:
             raise CellwrightError(
-                f"{name} version {number} passed the gate against {_spell(decision.champion)}, and the champion is "
-                f"{_spell(now)} now; --force promotes it"
+                f"{name} version {number} passed the gate against {_format(decision.champion)}, and the champion is "
+                f"{_format(now)} now; --force promotes it"
             )
     move = model.promote(
         number, expected=now, who=_who(), why=why, evidence=decision, owner=_owner(), force=force
@@ -206,5 +206,5 @@ def _owner() -> str:
     return secrets.token_hex(8)
 
 
-def _spell(version: int | None) -> str:
+def _format(version: int | None) -> str:
     return "no champion" if version is None else f"version {version}"

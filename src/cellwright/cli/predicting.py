@@ -98,7 +98,11 @@ def _expand(named: str, temporary: Path, endpoint: str | None) -> list[Path]:
     )
     if not found:
         raise CellwrightError(f"{named}: there is no such file, and the pattern fits none")
-    return [file for place in found for file in ([place] if not place.is_dir() else _files_below(place))]
+    return [
+        file
+        for location in found
+        for file in ([location] if not location.is_dir() else _files_below(location))
+    ]
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -46,7 +46,7 @@ def reproduce(
     from cellwright.errors import CellwrightError
     from cellwright.progress import Silent
     from cellwright.report.terminal import visible
-    from cellwright.report.user_errors import naming
+    from cellwright.report.user_errors import explain_full_disk
     from cellwright.reproducing import Reproduction, compare, fetch
     from cellwright.tracking.uri import registry_uri
 
@@ -54,10 +54,10 @@ def reproduce(
         spec, registered = fetch(
             registry_uri(runs, os.environ, tracking_uri), model, Path(folder), overrides or ()
         )
-    place = runs / "reproduced" / registered.address.replace("/", "-")
-    with opened(spec, place) as workspace:
+    location = runs / "reproduced" / registered.address.replace("/", "-")
+    with opened(spec, location) as workspace:
         shown = nullcontext(Silent()) if as_json else progress_display()
-        with shown as progress, naming(workspace):
+        with shown as progress, explain_full_disk(workspace):
             from cellwright.steps.running import run_until
 
             folders = run_until("evaluate", spec, workspace, progress)

@@ -47,9 +47,9 @@ def run(
             f"run must be started once, since it starts its steps itself, got {processes.count()} processes; "
             "torchrun can start a single step, such as search"
         )
-    place, spec = spec, spec_of(spec)
-    if spec != place:
-        print(f"{place}: running {spec}", flush=True)
+    location, spec = spec, spec_of(spec)
+    if spec != location:
+        print(f"{location}: running {spec}", flush=True)
     loaded = load(spec, overrides)
     with opened(loaded, runs, fresh=fresh, registers=True) as workspace:
         with progress_display() as progress:
@@ -75,11 +75,11 @@ def _command(step: Step) -> Callable[..., None]:
         fresh: options.Fresh = False,
     ) -> None:
         from cellwright.cli.display import progress_display
-        from cellwright.report.user_errors import naming
+        from cellwright.report.user_errors import explain_full_disk
 
         loaded = load(spec, overrides)
         with opened(loaded, runs, fresh=fresh, registers=step.name == "register") as workspace:
-            with progress_display() as progress, naming(workspace):
+            with progress_display() as progress, explain_full_disk(workspace):
                 from cellwright.steps.running import run_until
 
                 folders = run_until(step.name, loaded.completed(os.environ), workspace, progress)
@@ -105,11 +105,11 @@ def _conclude(spec: "SearchSpec", workspace: Path, folders: dict[str, Path]) -> 
     """Remember which folders belong to this run, and print what it found."""
     from cellwright.cli.display import print_run
     from cellwright.report.latest import LatestRun
-    from cellwright.report.user_errors import naming
+    from cellwright.report.user_errors import explain_full_disk
 
     if not processes.is_first():
         return
     latest = LatestRun.of(spec, folders)
-    with naming(workspace):
+    with explain_full_disk(workspace):
         latest.write(workspace)
     print_run(latest, workspace)

@@ -69,16 +69,16 @@ def _valid(spec: Path, overrides: list[str] | None) -> "SearchSpec":
 
 
 def _missing(section: "DataSection") -> Iterator[str]:
-    """Yield what is wrong with each of the section's places, as far as can be seen from here."""
+    """Yield what is wrong with each of the section's locations, as far as can be seen from here."""
     from cellwright.data.reading import build_reader
     from cellwright.errors import CellwrightError
     from cellwright.spec import StoredData
     from cellwright.stores import NoCredentials, S3Reader
 
-    for key, place in section.places.items():
-        if isinstance(place, Path):
+    for key, location in section.locations.items():
+        if isinstance(location, Path):
             try:
-                build_reader(section).check(key, place)
+                build_reader(section).check(key, location)
             except CellwrightError as error:
                 yield f"{key}: {error}"
     if not isinstance(section, StoredData) or not section.uris:
@@ -105,17 +105,17 @@ def compile_spec(
     The spec's resources are on every task. The file can be uploaded on KFP's page or with its client. Only a new
     file is written, or one that compile wrote and nobody has edited since.
     """
-    from cellwright.report.user_errors import naming
+    from cellwright.report.user_errors import explain_full_disk
     from cellwright_pipelines.pipeline import compile_pipeline
 
     loaded = load(spec, overrides)
-    for key, place in loaded.data.places.items():
-        if isinstance(place, Path) and place.exists():
+    for key, location in loaded.data.locations.items():
+        if isinstance(location, Path) and location.exists():
             typer.echo(
-                f"warning: data.{key}: {place} is on this machine, and steps on a cluster run on others",
+                f"warning: data.{key}: {location} is on this machine, and steps on a cluster run on others",
                 err=True,
             )
-    with naming(output):
+    with explain_full_disk(output):
         compile_pipeline(loaded, output)
     typer.echo(f"wrote the pipeline {loaded.name} to {output}")
 

@@ -62,15 +62,15 @@ def spec_file(data: Path) -> Path:
     return Path(f"{name or 'search'}.yaml")
 
 
-def spec_of(place: Path) -> Path:
-    """Return the spec of a place: itself, or for data, the one that `init` writes; it is written if it is not there."""
-    if place.suffix in ("", *SPEC_SUFFIXES) and not place.is_dir():
-        return place
-    if not (place.is_dir() or place.suffix in _data_suffixes()):
-        return place
-    spec = spec_file(place)
+def spec_of(location: Path) -> Path:
+    """Return the spec itself, or for data, the spec that `init` writes, after writing it if it is missing."""
+    if location.suffix in ("", *SPEC_SUFFIXES) and not location.is_dir():
+        return location
+    if not (location.is_dir() or location.suffix in _data_suffixes()):
+        return location
+    spec = spec_file(location)
     if not spec.exists():
-        write_spec(place, spec)
+        write_spec(location, spec)
     return spec
 
 

@@ -12,13 +12,13 @@ _FRAMES = range(0x2500, 0x2580)
 
 
 def prepare() -> None:
-    """Give the process three open streams that can spell every text.
+    """Give the process three open streams that can write every text.
 
-    A character that the encoding lacks is spelled with others. An error of standard output names it. Errors of
+    A character that the encoding lacks is written with others. An error of standard output names it. Errors of
     standard error are ignored, since nobody could be told.
     """
     _open_closed()
-    codecs.register_error("cellwright.spelled", _spell)
+    codecs.register_error("cellwright.escaped", _format)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - until the process ends
     sys.stdout = _stream(1, sys.stdout, OUTPUT)
     sys.stderr = _stream(2, sys.stderr, None)
@@ -61,7 +61,7 @@ def _stream(descriptor: int, stream: TextIO | None, name: str | None) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=stream.encoding if stream else "utf-8",
-        errors="cellwright.spelled",
+        errors="cellwright.escaped",
         line_buffering=name is None or raw.isatty(),
         write_through=isinstance(stream, io.TextIOWrapper) and stream.write_through,
     )
@@ -74,15 +74,15 @@ def _open_closed() -> None:
     os.close(descriptor)
 
 
-def _spell(error: UnicodeError) -> tuple[str, int]:
+def _format(error: UnicodeError) -> tuple[str, int]:
     """Replace what an encoding lacks: frames and signs by ASCII, letters by their escape."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     characters = error.object[error.start : error.end]
-    return "".join(map(_spelled, characters)), error.end
+    return "".join(map(_escaped, characters)), error.end
 
 
-def _spelled(character: str) -> str:
+def _escaped(character: str) -> str:
     if (known := _SPELLED.get(character)) is not None:
         return known
     if ord(character) in _FRAMES:

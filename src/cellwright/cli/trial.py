@@ -48,8 +48,8 @@ def trial(
 
         parameters = {} if genotype is None else {"genotype": genotype, "fidelity": fidelity}
         with tempfile.TemporaryDirectory() as scratch:
-            place = open_store(store, kind=store_kind, log=progress.log)
-            remote = RemoteTrial(place, search, trial, Path(scratch), parameters=parameters)
+            location = open_store(store, kind=store_kind, log=progress.log)
+            remote = RemoteTrial(location, search, trial, Path(scratch), parameters=parameters)
             evaluation = remote.run(progress)
             if report_to is not None:
                 remote.report(evaluation, report_to, katib_trial)

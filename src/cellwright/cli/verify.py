@@ -58,8 +58,8 @@ def verify(
     if "://" in thing or (path / "steps").is_dir():
         from cellwright.stores import open_store
 
-        place = thing if "://" in thing else str(path.resolve())
-        _report(verify_store(open_store(place, endpoint, kind=store_kind)))
+        location = thing if "://" in thing else str(path.resolve())
+        _report(verify_store(open_store(location, endpoint, kind=store_kind)))
     elif path.suffix in (".yaml", ".yml"):
         from cellwright.spec import load_spec
 
@@ -74,9 +74,9 @@ def _report(found: Iterable[tuple[str, int, tuple[str, ...]]]) -> None:
     from cellwright.report.terminal import visible
 
     count = 0
-    for place, num_files, problems in found:
+    for location, num_files, problems in found:
         if not problems:
-            typer.echo(visible(f"ok       {place}: {num_files} files"))
+            typer.echo(visible(f"ok       {location}: {num_files} files"))
         for problem in problems:
             count += 1
             typer.echo(visible(f"damaged  {problem}"))

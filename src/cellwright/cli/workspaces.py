@@ -70,12 +70,14 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
     from cellwright.tracking import artifacts_beside, check_database, check_server, is_server, mlflow_retry
     from cellwright.tracking.uri import check_uri, default_tracking_uri
 
-    data = {f"data.{key}": place for key, place in spec.data.places.items() if isinstance(place, Path)}
+    data = {
+        f"data.{key}": location for key, location in spec.data.locations.items() if isinstance(location, Path)
+    }
     check_workspace(workspace, data)
     starts = {"start.search": spec.start.search, "retrain.start": spec.retrain.start}
-    for key, place in starts.items():
-        if fresh and isinstance(place, Path) and place.resolve().is_relative_to(workspace.resolve()):
-            raise CellwrightError(f"--fresh must not delete {key}, got {place}: omit --fresh, or move it")
+    for key, location in starts.items():
+        if fresh and isinstance(location, Path) and location.resolve().is_relative_to(workspace.resolve()):
+            raise CellwrightError(f"--fresh must not delete {key}, got {location}: omit --fresh, or move it")
     if registers:
         uri = spec.completed(os.environ).tracking.uri or default_tracking_uri(workspace)
         check_uri(uri)

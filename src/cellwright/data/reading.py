@@ -75,7 +75,9 @@ class Reader(ABC):
         (require_folder if key in self.section.FOLDERS else require_file)(path)
 
     def _paths(self) -> dict[str, Path]:
-        return {key: place for key, place in self.section.places.items() if isinstance(place, Path)}
+        return {
+            key: location for key, location in self.section.locations.items() if isinstance(location, Path)
+        }
 
     def _digests(self, path: Path) -> dict[str, str]:
         if path.is_dir():
@@ -99,7 +101,7 @@ def suggest_data(path: Path, sections: Mapping[str, type[DataSection]]) -> tuple
 
 def describe_source(section: DataSection) -> str:
     """Return a one-line description of a data source, without the folders in its paths."""
-    return " ".join([section.source, *(Path(place).name for place in section.places.values())])
+    return " ".join([section.source, *(Path(location).name for location in section.locations.values())])
 
 
 def source_digest(section: DataSection, elsewhere: Contents | None = None) -> str:
@@ -112,7 +114,7 @@ def source_digest(section: DataSection, elsewhere: Contents | None = None) -> st
     Raises:
         DataError: a file or folder is missing or cannot be read.
     """
-    settings = section.model_dump(mode="json", exclude={*section.places, "endpoint"})
+    settings = section.model_dump(mode="json", exclude={*section.locations, "endpoint"})
     contents = build_reader(section).contents()
     return digest({"settings": settings, "contents": {**contents, **(elsewhere or {})}})
 

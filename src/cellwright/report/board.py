@@ -64,12 +64,12 @@ class Board:
         if self.trials:
             yield self._table()
         if self.best:
-            yield Text(f"best so far: {self.best.name}, {spell_metrics(self.best.metrics)}", style="bold")
+            yield Text(f"best so far: {self.best.name}, {format_metrics(self.best.metrics)}", style="bold")
         for task in list(self.tasks.values())[-MOST_TASKS:]:
             yield _bar(task)
             others = {name: value for name, value in task.metrics.items() if name != "minutes_left"}
             if others:
-                yield Padding(Text(spell_metrics(others), style="dim"), (0, 0, 0, 2))
+                yield Padding(Text(format_metrics(others), style="dim"), (0, 0, 0, 2))
 
     def _table(self) -> Table:
         ranked = self._ranked()
@@ -92,20 +92,20 @@ class Board:
 def state_of(update: Update) -> str:
     """Return the state, with the time that it took."""
     seconds = update.metrics.get("seconds")
-    return update.state if seconds is None else f"{update.state} after {spell_time(seconds)}"
+    return update.state if seconds is None else f"{update.state} after {format_time(seconds)}"
 
 
-def spell_metrics(metrics: Mapping[str, float]) -> str:
+def format_metrics(metrics: Mapping[str, float]) -> str:
     """Return metrics in words, with four digits; the time left is last."""
     words = [
         f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items() if name != "minutes_left"
     ]
     if "minutes_left" in metrics:
-        words.append(f"{spell_time(60 * metrics['minutes_left'])} left")
+        words.append(f"{format_time(60 * metrics['minutes_left'])} left")
     return ", ".join(words)
 
 
-def spell_time(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return a time with the unit that suits it."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
@@ -120,6 +120,6 @@ def _bar(task: Advance) -> Table:
         Text(task.task),
         ProgressBar(total=max(task.total, 1), completed=task.done, width=24),
         f"{task.done}/{task.total}",
-        "" if left is None else f"{spell_time(60 * left)} left",
+        "" if left is None else f"{format_time(60 * left)} left",
     )
     return grid

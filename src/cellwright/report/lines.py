@@ -67,10 +67,10 @@ def write_line(event: Event) -> str:
         case ErrorMessage(text):
             return f"error={_quote(text)}"
         case Advance(task, done, total, metrics):
-            return f"task={_quote(task)} done={done} total={total}{_spell(metrics)}"
+            return f"task={_quote(task)} done={done} total={total}{_format(metrics)}"
         case Update(part, name, state, metrics, score):
             number = "none" if score is None else repr(float(score))
-            return f"{part}={_quote(name)} state={_quote(state)} score={number}{_spell(metrics)}"
+            return f"{part}={_quote(name)} state={_quote(state)} score={number}{_format(metrics)}"
 
 
 def read_line(line: str) -> Event | None:
@@ -149,7 +149,7 @@ class LineProgress:
         self._stream.flush()
 
 
-def _spell(metrics: Mapping[str, float]) -> str:
+def _format(metrics: Mapping[str, float]) -> str:
     for name in metrics:
         if not re.fullmatch(_NAME, name):
             raise ValueError(f"a metric's name must match {_NAME}, got {name!r}")

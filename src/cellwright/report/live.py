@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from cellwright.progress import PLANNED, RUNNING, Update
-from cellwright.report.board import Board, spell_metrics, spell_time, state_of
+from cellwright.report.board import Board, format_metrics, format_time, state_of
 from cellwright.report.terminal import visible
 
 NOTEBOOK_SECONDS = 0.3
@@ -117,7 +117,7 @@ class PlainProgress:
 
     def advance(self, task: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Write the progress of a task."""
-        words = spell_metrics(self._board.advance(task, done, total, metrics).metrics)
+        words = format_metrics(self._board.advance(task, done, total, metrics).metrics)
         self._write(f"{task} {done}/{total}{words and ': '}{words}")
 
     def update(self, update: Update) -> None:
@@ -126,10 +126,10 @@ class PlainProgress:
         if update.part == "step":
             self._write(f"{update.name}: {state_of(update)}")
         elif update.state not in (PLANNED, RUNNING):
-            words = spell_metrics(known.metrics)
+            words = format_metrics(known.metrics)
             self._write(f"trial {update.name}: {update.state}{words and ', '}{words}")
 
     def _write(self, line: str) -> None:
-        clock = "" if self._began is None else f"{spell_time(time.monotonic() - self._began):>6}  "
+        clock = "" if self._began is None else f"{format_time(time.monotonic() - self._began):>6}  "
         self._stream.write(clock + visible(line).replace("\n", " ") + "\n")
         self._stream.flush()

@@ -48,7 +48,7 @@ def exit_on_user_error(progress: LineProgress) -> Iterator[None]:
 
 
 @contextmanager
-def naming(place: Path) -> Iterator[None]:
+def explain_full_disk(location: Path) -> Iterator[None]:
     """Add a path to errors of a full disk, whose file neither the system nor libraries report."""
     try:
         yield
@@ -59,7 +59,7 @@ def naming(place: Path) -> Iterator[None]:
             raise
         if not any(sign in str(cause) for cause in _causes(error) for sign in _FULL):
             raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place)) from error
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(location)) from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

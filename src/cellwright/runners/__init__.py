@@ -13,11 +13,11 @@ from cellwright.runners.base import (
     Outcome,
     Runner,
     Trials,
-    request_place,
+    request_location,
     run_id,
-    search_place,
-    step_place,
-    trial_place,
+    search_location,
+    step_location,
+    trial_location,
 )
 from cellwright.spec import RunnerSection
 
@@ -33,12 +33,12 @@ __all__ = [
     "Outcome",
     "Runner",
     "Trials",
-    "request_place",
+    "request_location",
     "run_id",
     "runner_class",
-    "search_place",
-    "step_place",
-    "trial_place",
+    "search_location",
+    "step_location",
+    "trial_location",
 ]
 
 

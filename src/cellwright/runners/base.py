@@ -133,21 +133,21 @@ def _no_cluster(spec: SearchSpec) -> CellwrightError:
     )
 
 
-def search_place(search: str) -> str:
+def search_location(search: str) -> str:
     """Return a search's folder in a store."""
     return f"searches/{search}"
 
 
-def request_place(search: str) -> str:
+def request_location(search: str) -> str:
     """Return the folder of the common request of a search's trials in a store."""
-    return f"{search_place(search)}/request"
+    return f"{search_location(search)}/request"
 
 
-def trial_place(search: str, trial: str) -> str:
+def trial_location(search: str, trial: str) -> str:
     """Return a trial's folder in a store."""
-    return f"{search_place(search)}/trials/{trial}"
+    return f"{search_location(search)}/trials/{trial}"
 
 
-def step_place(folder: str) -> str:
+def step_location(folder: str) -> str:
     """Return the location of a step's folder in a store, by its name, which includes the key."""
     return f"steps/{Path(folder).name}"

@@ -46,10 +46,10 @@ def _here(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Sea
     folders = [folder, *(folder / f"seed-{number}" for number in range(1, spec.budget.seeds))]
     found: dict[int, SearchResult] = {}
     failures: list[CellwrightError] = []
-    for number, place in enumerate(folders):
+    for number, location in enumerate(folders):
         _show(spec, number, RUNNING, progress)
         try:
-            found[number] = train_supernet(of_seed(spec, number), data, place, progress)
+            found[number] = train_supernet(of_seed(spec, number), data, location, progress)
             _show(spec, number, "done", progress, found[number].score)
         except DivergedError as error:
             _show(spec, number, "diverged", progress)
@@ -76,13 +76,13 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
     def wait() -> None:
         outcome = runner.wait()
         number, _ = outcome.key
-        place = trial_folder(folder, number, 0)
+        location = trial_folder(folder, number, 0)
         if outcome.failure is not None:
             failures.append(CellwrightError(f"{_named(spec, number)}: {outcome.failure}"))
-        elif (evaluation := load_evaluation(place / RESULT)).state == "pruned":
+        elif (evaluation := load_evaluation(location / RESULT)).state == "pruned":
             failures.append(DivergedError(f"{_named(spec, number)}: {evaluation.reason}"))
         else:
-            found[number] = SearchResult.load(place / FOUND)
+            found[number] = SearchResult.load(location / FOUND)
             found[number].save(seed_result(folder, number))
             _show(spec, number, "done", progress, found[number].score)
             progress.advance("search", len(found), spec.budget.seeds, {})
@@ -96,12 +96,12 @@ def _in_trials(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -
         for number in range(spec.budget.seeds):
             for _ in trials.make_room():
                 pass
-            place = trial_folder(folder, number, 0)
-            place.mkdir(exist_ok=True)
-            TrialRequest.of(of_seed(spec, number), data).save(place / REQUEST)
+            location = trial_folder(folder, number, 0)
+            location.mkdir(exist_ok=True)
+            TrialRequest.of(of_seed(spec, number), data).save(location / REQUEST)
             trials.start((number, 0))
             _show(spec, number, RUNNING, progress)
-            runner.start((number, 0), place)
+            runner.start((number, 0), location)
         for _ in trials.drain():
             pass
     finally:

@@ -10,7 +10,7 @@ from cellwright.katib.assignments import observation, read_suggestion
 from cellwright.katib.reporting import report
 from cellwright.progress import Progress
 from cellwright.results import FolderRecord, StepRecord
-from cellwright.runners import REQUEST, RESULT, request_place, step_place, trial_place
+from cellwright.runners import REQUEST, RESULT, request_location, step_location, trial_location
 from cellwright.search.screening import Screen
 from cellwright.search.trial import TrialRequest, run_trial, setting_of, trial_seed
 from cellwright.spec.view import parse_view
@@ -41,12 +41,12 @@ class RemoteTrial:
 
     def run(self, progress: Progress) -> Evaluation:
         """Run the trial, resuming from an earlier attempt, and return its evaluation."""
-        place = trial_place(self.search, self.trial)
-        record = finished(self.store, place, FolderRecord)
+        location = trial_location(self.search, self.trial)
+        record = finished(self.store, location, FolderRecord)
         if record is not None:
-            pull(self.store, place, record, self.folder, wanted=(RESULT, REQUEST).__contains__)
+            pull(self.store, location, record, self.folder, wanted=(RESULT, REQUEST).__contains__)
             return load_evaluation(self.folder / RESULT)
-        with attempting(self.folder, self.store, place, FolderRecord, log=progress.log) as attempt:
+        with attempting(self.folder, self.store, location, FolderRecord, log=progress.log) as attempt:
             if not (self.folder / RESULT).exists():
                 request = self._request()
                 self._pull_data(request)
@@ -57,11 +57,11 @@ class RemoteTrial:
         return load_evaluation(self.folder / RESULT)
 
     def _pull_data(self, request: TrialRequest) -> None:
-        place = step_place(request.data)
-        record = finished(self.store, place, StepRecord)
+        location = step_location(request.data)
+        record = finished(self.store, location, StepRecord)
         if record is None:
-            raise CellwrightError(f"{place} must be in the store, where the search puts it, and is not")
-        pull(self.store, place, record, self.data)
+            raise CellwrightError(f"{location} must be in the store, where the search puts it, and is not")
+        pull(self.store, location, record, self.data)
 
     def report(self, evaluation: Evaluation, db_manager: str, katib_trial: str) -> None:
         """Report the evaluation to Katib."""
@@ -72,8 +72,8 @@ class RemoteTrial:
         """Return the request of the search, or one made from Katib's parameters."""
         if not (self.folder / REQUEST).exists():
             asked_for = self.folder.parent / "request"
-            if not download_initial(self.store, request_place(self.search), asked_for):
-                raise CellwrightError(f"{request_place(self.search)} must be in the store, and is not")
+            if not download_initial(self.store, request_location(self.search), asked_for):
+                raise CellwrightError(f"{request_location(self.search)} must be in the store, and is not")
             common = TrialRequest.load(asked_for / REQUEST)
             evaluation = None
             if "genotype" in self.parameters:

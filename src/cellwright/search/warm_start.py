@@ -97,7 +97,7 @@ def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation])
     best = max(before, key=lambda e: objective.score(e.metrics))
     target = objective.score(best.metrics)
     needed = next(
-        (place for place, e in enumerate(found, start=1) if objective.score(e.metrics) >= target), None
+        (index for index, e in enumerate(found, start=1) if objective.score(e.metrics) >= target), None
     )
     reached = f"reached after {needed} evaluations" if needed else f"not reached in {len(found)} evaluations"
     return (
@@ -111,7 +111,7 @@ def _model_worth(model: str, objective: Objective, found: list[Evaluation]) -> s
     first, *others = found
     target = objective.score(first.metrics)
     scores = [objective.score(e.metrics) for e in others if objective.metric in e.metrics]
-    needed = next((place for place, score in enumerate(scores, start=1) if score >= target), None)
+    needed = next((index for index, score in enumerate(scores, start=1) if score >= target), None)
     rest = (
         f"the {needed}. other one reached it, so starting there saved {needed - 1}"
         if needed

@@ -38,7 +38,7 @@ class Answers:
     def labels(self) -> list[str]:
         """Return the most probable class of each example."""
         assert self.class_names is not None
-        return [self.class_names[place] for place in self.outputs.argmax(axis=1).tolist()]
+        return [self.class_names[index] for index in self.outputs.argmax(axis=1).tolist()]
 
 
 class ServedModel:

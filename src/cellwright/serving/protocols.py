@@ -46,10 +46,10 @@ def read_instances(body: Mapping[str, Any], model: ServedModel, most: int) -> Ar
     names = [x.name for x in model.inputs]
     if len(names) == 1 and not (isinstance(instances[0], dict) and names[0] in instances[0]):
         return {names[0]: _array(model, model.inputs[0], instances)}
-    for place, instance in enumerate(instances):
+    for index, instance in enumerate(instances):
         if not isinstance(instance, dict) or instance.keys() != set(names):
             got = ", ".join(map(str, instance)) if isinstance(instance, dict) else type(instance).__name__
-            raise DataError(f"instances[{place}] must have {', '.join(names)}, got {got:.200}")
+            raise DataError(f"instances[{index}] must have {', '.join(names)}, got {got:.200}")
     return {x.name: _array(model, x, [instance[x.name] for instance in instances]) for x in model.inputs}
 
 
@@ -79,9 +79,9 @@ def takes_text(taken: InputInfo) -> bool:
 
 
 def _texts(taken: InputInfo, values: Sequence[Any]) -> Array:
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         if not isinstance(value, str):
-            raise DataError(f"{taken.name} must be texts, got {type(value).__name__} in example {place}")
+            raise DataError(f"{taken.name} must be texts, got {type(value).__name__} in example {index}")
     return np.array(values, object)
 
 
@@ -94,14 +94,14 @@ def _decoded(model: ServedModel, taken: InputInfo, contents: Sequence[bytes]) ->
     if (decode := model.decoder) is None:
         raise DataError(f"{taken.name} must be arrays of {taken.dtype} {list(taken.shape)}, and no files")
     examples = []
-    for place, content in enumerate(contents):
+    for index, content in enumerate(contents):
         try:
             example = decode(content)
         except DataError as error:
-            raise DataError(f"{taken.name} of example {place}: {error}") from error
+            raise DataError(f"{taken.name} of example {index}: {error}") from error
         if example.shape != taken.shape:
             raise DataError(
-                f"{taken.name} must be {list(taken.shape)}, got {list(example.shape)} in example {place}"
+                f"{taken.name} must be {list(taken.shape)}, got {list(example.shape)} in example {index}"
             )
         examples.append(example)
     return np.stack(examples)
@@ -110,15 +110,15 @@ def _decoded(model: ServedModel, taken: InputInfo, contents: Sequence[bytes]) ->
 def _contents(taken: InputInfo, values: Sequence[Any]) -> list[bytes]:
     """Return the contents of files, which values have in base64."""
     contents = []
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         if not isinstance(value, dict) or value.keys() != {"b64"} or not isinstance(value["b64"], str):
             raise DataError(
-                f'{taken.name} must be {{"b64": …}} in each example or in none, see example {place}'
+                f'{taken.name} must be {{"b64": …}} in each example or in none, see example {index}'
             )
         try:
             contents.append(base64.b64decode(value["b64"], validate=True))
         except ValueError as error:
-            raise DataError(f"{taken.name} must be base64 in example {place}: {error}") from error
+            raise DataError(f"{taken.name} must be base64 in example {index}: {error}") from error
     return contents
 
 

@@ -26,8 +26,8 @@ class CandidateSpace:
     ) -> None:
         self.architectures = architectures
         self.hyperparameters = dict(hyperparameters or {})
-        self._places = {
-            name: {canonical_json(value): place for place, value in enumerate(values)}
+        self._indices = {
+            name: {canonical_json(value): index for index, value in enumerate(values)}
             for name, values in self.hyperparameters.items()
         }
 
@@ -56,7 +56,7 @@ class CandidateSpace:
         """Return the choices of the candidate."""
         return {
             **self.architectures.choices(candidate.genotype),
-            **{name: [self._place(name, value)] for name, value in self._own_values(candidate).items()},
+            **{name: [self._index(name, value)] for name, value in self._own_values(candidate).items()},
         }
 
     def sample(self, rng: random.Random) -> Candidate:
@@ -68,7 +68,7 @@ class CandidateSpace:
         """Raise GenotypeError, naming the rule, if the candidate is not in the space."""
         self.architectures.check(candidate.genotype)
         for name, value in self._own_values(candidate).items():
-            self._place(name, value)
+            self._index(name, value)
 
     def contains(self, candidate: Candidate) -> bool:
         """Return whether the candidate is in the space."""
@@ -83,9 +83,9 @@ class CandidateSpace:
         for genotype in self.architectures.neighbours(candidate.genotype):
             yield Candidate(genotype=genotype, values=candidate.values)
         for name, values in self.hyperparameters.items():
-            current = self._place(name, candidate.values[name])
-            for place, value in enumerate(values):
-                if place != current:
+            current = self._index(name, candidate.values[name])
+            for index, value in enumerate(values):
+                if index != current:
                     yield Candidate(genotype=candidate.genotype, values={**candidate.values, name: value})
 
     def mutate(self, candidate: Candidate, rng: random.Random) -> Candidate:
@@ -96,11 +96,11 @@ class CandidateSpace:
         """Return a vector for each hyperparameter: the relative index for ordered numbers, otherwise one-hot."""
         vectors: list[tuple[float, ...]] = []
         for name, values in self.hyperparameters.items():
-            place = self._place(name, candidate.values[name])
+            index = self._index(name, candidate.values[name])
             if _are_in_order(values):
-                vectors.append((place / (len(values) - 1),))
+                vectors.append((index / (len(values) - 1),))
             else:
-                vectors.append(tuple(float(place == other) for other in range(len(values))))
+                vectors.append(tuple(float(index == other) for other in range(len(values))))
         return vectors
 
     def encode(self, candidate: Candidate) -> tuple[float, ...]:
@@ -126,13 +126,13 @@ class CandidateSpace:
             )
         return {name: candidate.values[name] for name in self.hyperparameters}
 
-    def _place(self, name: str, value: Any) -> int:
+    def _index(self, name: str, value: Any) -> int:
         """Return the index of a value among the choices."""
-        places = self._places[name]
+        indices = self._indices[name]
         text = canonical_json(value)
-        if text not in places:
-            raise GenotypeError(f"{name} must be one of {', '.join(places)}, got {text}")
-        return places[text]
+        if text not in indices:
+            raise GenotypeError(f"{name} must be one of {', '.join(indices)}, got {text}")
+        return indices[text]
 
 
 def _are_in_order(values: Sequence[Any]) -> bool:

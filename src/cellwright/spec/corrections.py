@@ -91,7 +91,7 @@ def _numbers(text: str) -> Iterator[float]:
         yield int(found[1]) * 1000 ** (1 + (found[2] in "mM"))
 
 
-def spell(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value in the notation of a spec."""
     match value:
         case None:
@@ -99,5 +99,5 @@ def spell(value: Any) -> str:
         case bool():
             return str(value).lower()
         case list():
-            return f"[{', '.join(map(spell, value))}]"
+            return f"[{', '.join(map(format_value, value))}]"
     return repr(value)

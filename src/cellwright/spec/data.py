@@ -19,7 +19,7 @@ class DataSection(Section):
     """Import path of the reader, a subclass of `cellwright.data.Reader`."""
     task: ClassVar[str]
     """The task of the data: its kind, or the import path of its section."""
-    PLACES: ClassVar[tuple[str, ...]] = ()
+    LOCATIONS: ClassVar[tuple[str, ...]] = ()
     """The keys that name files and folders."""
     FOLDERS: ClassVar[tuple[str, ...]] = ()
     """Those of them that name folders."""
@@ -43,15 +43,15 @@ class DataSection(Section):
         return self.task
 
     @property
-    def places(self) -> dict[str, str | Path]:
+    def locations(self) -> dict[str, str | Path]:
         """Return the files and folders of the source, by key."""
-        return {key: place for key in self.PLACES if (place := getattr(self, key)) is not None}
+        return {key: location for key in self.LOCATIONS if (location := getattr(self, key)) is not None}
 
 
 class StoredData(DataSection):
     """Common keys of data sources whose files are local or in S3."""
 
-    PLACES: ClassVar[tuple[str, ...]] = ("path", "test_path")
+    LOCATIONS: ClassVar[tuple[str, ...]] = ("path", "test_path")
     TEST_KEYS: ClassVar[tuple[str, ...]] = ("test_path",)
     """The keys that name the user's own test set."""
 
@@ -61,4 +61,4 @@ class StoredData(DataSection):
     @property
     def uris(self) -> dict[str, str]:
         """Return the locations in S3, by key."""
-        return {key: place for key, place in self.places.items() if isinstance(place, str)}
+        return {key: location for key, location in self.locations.items() if isinstance(location, str)}

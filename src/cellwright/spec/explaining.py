@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from cellwright.credentials import WAYS
 from cellwright.errors import CellwrightError
-from cellwright.spec.corrections import correction, spell
+from cellwright.spec.corrections import correction, format_value
 from cellwright.spec.family import Family
 from cellwright.spec.section import Section
 
@@ -76,16 +76,16 @@ def _right_key(location: Location, values: Any, root: type[BaseModel]) -> str:
     """Suggest a key: one with a similar name, or the same name elsewhere in the spec."""
     key, known = str(location[-1]), _fields_at(location[:-1], values, root)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    places = [_dotted(place) for place in _places(key, values, root)]
+    paths = [_dotted(path) for path in _paths_to(key, values, root)]
     if key in _all_keys(values, root):
         first, _, rest = key.rpartition(".")
         return f"did you mean {rest} in {first}?"
-    if places and not difflib.get_close_matches(key, known, n=1, cutoff=SURE):
-        return f"did you mean {' or '.join(places)}?"
+    if paths and not difflib.get_close_matches(key, known, n=1, cutoff=SURE):
+        return f"did you mean {' or '.join(paths)}?"
     return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
 
 
-def _places(key: str, values: Any, root: type[BaseModel]) -> list[list[str]]:
+def _paths_to(key: str, values: Any, root: type[BaseModel]) -> list[list[str]]:
     """Return the paths of all keys with this name."""
     return [path for path in _paths(values, root) if path[-1] == key]
 
@@ -127,7 +127,7 @@ def _meant(location: Location, details: ErrorDetails, values: Any, root: type[Ba
         remark = ", in quotes" if isinstance(found, str) and not isinstance(wrong, str) else ""
         if location[-1] == "resize" and found != found[::-1]:  # 64x32 may be either
             remark = ", height and then width"
-        return f"; did you mean {spell(found)}{remark}?"
+        return f"; did you mean {format_value(found)}{remark}?"
     return ""
 
 

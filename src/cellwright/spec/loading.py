@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cellwright.errors import SpecError
 from cellwright.spec.explaining import describe_errors
-from cellwright.spec.place import absolute
+from cellwright.spec.location import absolute
 from cellwright.spec.platform import Resources
 from cellwright.spec.search_spec import SearchSpec
 from cellwright.spec.section import Section
@@ -153,13 +153,13 @@ def _put_profiles_in(values: dict[str, Any], path: Path) -> None:
         holders.append(("runner.resources", runner, "resources"))
     if isinstance(pipeline, dict) and isinstance(steps := pipeline.get("resources"), dict):
         holders += [(f"pipeline.resources.{step}", steps, step) for step in steps]
-    for place, holder, key in holders:
+    for location, holder, key in holders:
         section = holder.get(key)
         if not isinstance(section, dict) or (name := section.get("profile")) is None:
             continue
         if not isinstance(name, str) or name not in known:
             raise SpecError(
-                f"{path}: {place}.profile: must be one of {', '.join(sorted(known))}, got {name!r}"
+                f"{path}: {location}.profile: must be one of {', '.join(sorted(known))}, got {name!r}"
             )
         holder[key] = {**known[name], **section}
 

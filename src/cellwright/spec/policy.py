@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.spec.section import Section
 
 Work = Literal["retrain", "search"]
@@ -69,7 +69,7 @@ class Live(Section):
 
     metric: str
     """Its name where it is read from."""
-    read_from: Literal["mlflow"] | Place = "mlflow"
+    read_from: Literal["mlflow"] | Location = "mlflow"
     """Where it is: `mlflow`, its last value in the champion's run; or a JSON object of metrics by name, as a file or
     `s3://BUCKET/KEY`."""
     at_least: float | None = None

@@ -279,10 +279,10 @@ class SearchSpec(Section):
             "objectives": objectives,
             "constraints": self.constraints.model_dump(exclude_none=True).keys(),
         }
-        for place, names in asked.items():
+        for location, names in asked.items():
             for name in sorted(names - measured):
                 raise ValueError(
-                    f"{place}: {name} must be measured by one of the estimators, which give "
+                    f"{location}: {name} must be measured by one of the estimators, which give "
                     f"{', '.join(sorted(measured))}"
                 )
         limits = getattr(self.pick, "limits", getattr(self.pick, "weights", {}))

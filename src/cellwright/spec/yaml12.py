@@ -163,9 +163,9 @@ def load_yaml(text: str, origin: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        location = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         what = "" if isinstance(error, _UnclearError) else "not valid YAML: "
-        raise SpecError(f"{origin}{place}: {what}{_problem(error)}") from error
+        raise SpecError(f"{origin}{location}: {what}{_problem(error)}") from error
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         column = len(before.rpartition("\n")[2]) + 1

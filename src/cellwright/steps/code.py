@@ -47,8 +47,8 @@ def _file(module: str, root: Path) -> Path | None:
     """Return the source file of a module; None if it is a name in a module, or a folder without a source."""
     if root.is_file():
         return root if "." not in module else None
-    place = root.joinpath(*module.split(".")[1:])
-    files = (place / "__init__.py", place.with_suffix(".py"))
+    location = root.joinpath(*module.split(".")[1:])
+    files = (location / "__init__.py", location.with_suffix(".py"))
     return next((file for file in files if file.is_file()), None)
 
 

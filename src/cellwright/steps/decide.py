@@ -215,13 +215,13 @@ def _live(live: Live, lifecycle: Lifecycle, champion: Champion) -> float:
     """
     if live.read_from == "mlflow":
         value = lifecycle.metric(champion.version, live.metric)
-        place = f"the run of version {champion.version}"
+        location = f"the run of version {champion.version}"
     else:
-        found, place = _read_metrics(live.read_from), str(live.read_from)
+        found, location = _read_metrics(live.read_from), str(live.read_from)
         value = found.get(live.metric)
     if not isinstance(value, int | float):
         raise CellwrightError(
-            f"policy.live: {place} must have the metric {live.metric} as a number, got {value!r}"
+            f"policy.live: {location} must have the metric {live.metric} as a number, got {value!r}"
         )
     return float(value)
 

@@ -51,7 +51,7 @@ def what_matters(spec: SearchSpec) -> dict[str, Any]:
     Local paths change when a project is moved. The content of what they refer to is part of the search's key, and of
     `started_from`.
     """
-    places = {key for key, place in spec.data.places.items() if isinstance(place, Path)}
+    locations = {key for key, location in spec.data.locations.items() if isinstance(location, Path)}
     start = {"start"} if isinstance(spec.retrain.start, Path) else set()
     return spec.model_dump(
         mode="json",
@@ -63,7 +63,7 @@ def what_matters(spec: SearchSpec) -> dict[str, Any]:
             "profiles": True,
             "policy": True,
             "runner": {"labels"},
-            "data": places,
+            "data": locations,
             "start": {"search"},
             "retrain": start,
         },

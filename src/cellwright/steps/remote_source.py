@@ -47,19 +47,21 @@ def on_this_machine(
     reader = S3Reader(section.endpoint, log=progress.log)
     listing = _list(section, reader)
     root = folder / SOURCE / digest(_contents(listing))
-    places = {key: root / key / Path(uri).name for key, uri in section.uris.items()}
-    objects = {places[key] / name: found for key, files in listing.items() for name, found in files.items()}
+    locations = {key: root / key / Path(uri).name for key, uri in section.uris.items()}
+    objects = {
+        locations[key] / name: found for key, files in listing.items() for name, found in files.items()
+    }
     size = sum(found.size for found in objects.values()) / MIB
     progress.log(f"downloading {', '.join(section.uris.values())}: {len(objects)} objects, {size:.1f} MiB")
     reader.download(objects, root / "parts", progress)
 
     def of_objects(message: str) -> str:
-        for key, place in places.items():
-            message = message.replace(str(place), section.uris[key])
+        for key, location in locations.items():
+            message = message.replace(str(location), section.uris[key])
         return message
 
     try:
-        yield section.model_copy(update=places), lambda fact: progress.log(of_objects(fact))
+        yield section.model_copy(update=locations), lambda fact: progress.log(of_objects(fact))
     except DataError as error:
         shutil.rmtree(folder / SOURCE)
         raise DataError(of_objects(str(error))) from error

@@ -14,7 +14,7 @@ from cellwright.files import write_text
 from cellwright.katib.settings import SearchSettings
 from cellwright.progress import Progress
 from cellwright.results import Result, StepRecord
-from cellwright.runners import run_id, runner_class, step_place
+from cellwright.runners import run_id, runner_class, step_location
 from cellwright.search.candidates import candidate_space
 from cellwright.search.trial import trials_of
 from cellwright.search.warm_start import start_candidates
@@ -60,9 +60,9 @@ def run_stored_step(
         progress.log(f"{step.name}: {text}")
 
     def was_finished(folder: Path) -> bool:
-        record = finished(store, step_place(folder.name), StepRecord)
+        record = finished(store, step_location(folder.name), StepRecord)
         if record is not None:
-            pull(store, step_place(folder.name), record, folder, wanted=is_light)
+            pull(store, step_location(folder.name), record, folder, wanted=is_light)
         return record is not None
 
     @contextmanager
@@ -74,7 +74,7 @@ def run_stored_step(
             if was_finished(folder):  # finished by the process that this one waited for
                 yield None
                 return
-            with attempting(folder, store, step_place(folder.name), StepRecord, log=log) as attempt:
+            with attempting(folder, store, step_location(folder.name), StepRecord, log=log) as attempt:
                 run_id(folder)
                 with _failing_once(folder, owner):
                     attempt.store_now()  # before anything is created that refers to it
@@ -161,18 +161,20 @@ def _fetch(store: Store, step: str, record_folder: Path, workspace: Path, progre
     if record.step != step:
         raise CellwrightError(f"{record_folder / StepRecord.FILE}: step must be {step}, got {record.step}")
     folder = workspace / f"{step}-{record.key}"
-    place = step_place(folder.name)
+    location = step_location(folder.name)
     progress.log(f"reading {folder.name} from the store")
-    stored = finished(store, place, StepRecord)
+    stored = finished(store, location, StepRecord)
     if stored is None:
         raise CellwrightError(
-            f"{place} must be in the store, and is not: run the pipeline without KFP's cache"
+            f"{location} must be in the store, and is not: run the pipeline without KFP's cache"
         )
     if stored.seal != record.seal:
         raise CellwrightError(
-            f"{place}/{StepRecord.FILE} must have the seal {record.seal}, as the earlier step gave it on, and has "
+            f"{location}/{StepRecord.FILE} must have the seal {record.seal}, as the earlier step gave it on, and has "
             f"{stored.seal}: it was replaced"
         )
     files = STEPS[step].files
-    pull(store, place, stored, folder, wanted=lambda name: files is None or name in files or is_light(name))
+    pull(
+        store, location, stored, folder, wanted=lambda name: files is None or name in files or is_light(name)
+    )
     return folder

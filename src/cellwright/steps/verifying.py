@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cellwright.errors import CellwrightError
 from cellwright.files import files_below
 from cellwright.results import FileRecord, FolderRecord, RegistrationResult, StepRecord, different
-from cellwright.runners import step_place
+from cellwright.runners import step_location
 from cellwright.steps.register import RETRAIN_TAG
 from cellwright.stores import Store, finished
 from cellwright.tensor_files import TENSORS
@@ -20,7 +20,7 @@ from cellwright.training.checkpoint import load_tensors
 class Verified(NamedTuple):
     """The result of verifying one finished folder or model."""
 
-    place: str
+    location: str
     num_files: int
     problems: tuple[str, ...]
 
@@ -37,7 +37,7 @@ def verify_workspace(workspace: Path) -> Iterator[Verified]:
     )
     for name, record in records.items():
         if isinstance(record, str):
-            yield Verified(place=name, num_files=0, problems=(record,))
+            yield Verified(location=name, num_files=0, problems=(record,))
             continue
         folder = workspace / name
         problems = [
@@ -51,7 +51,7 @@ def verify_workspace(workspace: Path) -> Iterator[Verified]:
         ]  # fmt: skip
         if (folder / RegistrationResult.FILE).exists() and not problems:
             problems += _registration(folder, record)
-        yield Verified(place=name, num_files=len(record.files), problems=tuple(problems))
+        yield Verified(location=name, num_files=len(record.files), problems=tuple(problems))
 
 
 def verify_store(store: Store) -> Iterator[Verified]:
@@ -60,14 +60,16 @@ def verify_store(store: Store) -> Iterator[Verified]:
     Raises:
         CellwrightError: nothing in the store is finished.
     """
-    steps = {name.partition("/")[0] for name in store.sizes(step_place("")[:-1])}
-    records = _records({name: partial(finished, store, step_place(name), StepRecord) for name in steps}, "")
+    steps = {name.partition("/")[0] for name in store.sizes(step_location("")[:-1])}
+    records = _records(
+        {name: partial(finished, store, step_location(name), StepRecord) for name in steps}, ""
+    )
     for name, record in records.items():
         if isinstance(record, str):
-            yield Verified(place=step_place(name), num_files=0, problems=(record,))
+            yield Verified(location=step_location(name), num_files=0, problems=(record,))
         else:
-            problems = (*_stored(store, step_place(name), record), *_chain(name, record, records))
-            yield Verified(place=step_place(name), num_files=len(record.files), problems=problems)
+            problems = (*_stored(store, step_location(name), record), *_chain(name, record, records))
+            yield Verified(location=step_location(name), num_files=len(record.files), problems=problems)
     suffix = f"/{FolderRecord.FILE}"
     for name in store.sizes("searches"):
         if not name.endswith(suffix):
@@ -76,11 +78,11 @@ def verify_store(store: Store) -> Iterator[Verified]:
         try:
             trial = finished(store, folder, FolderRecord)
         except CellwrightError as error:
-            yield Verified(place=folder, num_files=0, problems=(str(error),))
+            yield Verified(location=folder, num_files=0, problems=(str(error),))
             continue
         if trial is not None:
             yield Verified(
-                place=folder, num_files=len(trial.files), problems=tuple(_stored(store, folder, trial))
+                location=folder, num_files=len(trial.files), problems=tuple(_stored(store, folder, trial))
             )
 
 
@@ -88,7 +90,7 @@ Record = StepRecord | str
 """A record, or a message if it is damaged."""
 
 
-def _records(loaders: Mapping[str, Callable[[], StepRecord | None]], place: str) -> dict[str, Record]:
+def _records(loaders: Mapping[str, Callable[[], StepRecord | None]], location: str) -> dict[str, Record]:
     records: dict[str, Record] = {}
     for name, load in sorted(loaders.items()):
         try:
@@ -100,7 +102,7 @@ def _records(loaders: Mapping[str, Callable[[], StepRecord | None]], place: str)
             is_its = f"{record.step}-{record.key}" == name
             records[name] = record if is_its else f"{name}: its record is of {record.step}-{record.key}"
     if not records:
-        raise CellwrightError(f"{place or 'the store'} must hold finished steps, and holds none")
+        raise CellwrightError(f"{location or 'the store'} must hold finished steps, and holds none")
     return records
 
 
@@ -118,24 +120,24 @@ def _stored(store: Store, folder: str, record: FolderRecord) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
         copy = Path(scratch) / "copy"
         for name, file in record.files.items():
-            place = f"{folder}/{record.attempt}/{name}"
+            location = f"{folder}/{record.attempt}/{name}"
             try:
-                store.get(place, copy)
+                store.get(location, copy)
             except CellwrightError as error:
                 yield str(error)
                 continue
-            yield from _wrong(copy, place, file)
+            yield from _wrong(copy, location, file)
 
 
-def _wrong(path: Path, place: str, recorded: FileRecord) -> Iterator[str]:
+def _wrong(path: Path, location: str, recorded: FileRecord) -> Iterator[str]:
     """Yield a message if a file differs from its record, or its tensors from the digest in the file."""
     if (found := FileRecord.of(path)) != recorded:
-        yield different(place, recorded, found)
-    elif place.endswith(TENSORS):
+        yield different(location, recorded, found)
+    elif location.endswith(TENSORS):
         try:
             load_tensors(path)
         except CellwrightError as error:
-            yield str(error).replace(f"{path}", place)
+            yield str(error).replace(f"{path}", location)
 
 
 def _registration(folder: Path, record: StepRecord) -> Iterator[str]:

@@ -43,9 +43,9 @@ def finished(store: Store, folder: str, kind: type[R]) -> R | None:
     Raises:
         CellwrightError: the record is damaged.
     """
-    place = f"{folder}/{kind.FILE}"
-    found = store.read_text(place)
-    return None if found is None else kind.parse(found[0].encode(), place)
+    location = f"{folder}/{kind.FILE}"
+    found = store.read_text(location)
+    return None if found is None else kind.parse(found[0].encode(), location)
 
 
 def pull(
@@ -74,11 +74,11 @@ def push(store: Store, path: Path, folder: str, kind: type[R]) -> None:
     local = kind.load(path / kind.FILE)
     there = finished(store, folder, kind)
     if there is None:
-        place = f"{folder}/{local.attempt}"
-        sizes = store.sizes(place)
+        location = f"{folder}/{local.attempt}"
+        sizes = store.sizes(location)
         for name, file in local.files.items():
-            if sizes.get(name) != file.size or not store.holds(path / name, f"{place}/{name}"):
-                store.put(path / name, f"{place}/{name}")
+            if sizes.get(name) != file.size or not store.holds(path / name, f"{location}/{name}"):
+                store.put(path / name, f"{location}/{name}")
         there = _commit(store, folder, local, path)
     if there.files != local.files:
         names = sorted({name for name, _ in local.files.items() ^ there.files.items()})
@@ -197,13 +197,13 @@ class _Listing(BaseModel):
         return f'{text[:-66]}{hashlib.sha256(text.encode()).hexdigest()}"}}'
 
     @classmethod
-    def parse(cls, text: str, place: str) -> "_Listing":
+    def parse(cls, text: str, location: str) -> "_Listing":
         try:
             listing = cls.model_validate_json(text)
         except ValueError as error:
-            raise CellwrightError(f"{place} must list an attempt's files: {reason_of(error)}") from error
+            raise CellwrightError(f"{location} must list an attempt's files: {reason_of(error)}") from error
         if listing.text() != text:
-            raise CellwrightError(f"{place} must have the SHA-256 that is its seal: the file is damaged")
+            raise CellwrightError(f"{location} must have the SHA-256 that is its seal: the file is damaged")
         return listing
 
 
@@ -287,11 +287,11 @@ def _resume(store: Store, folder: str, attempt: str, path: Path) -> bool:
     Raises:
         CellwrightError: a file is missing or damaged; the message names it.
     """
-    place = f"{folder}/{attempt}.json"
-    found = store.read_text(place)
+    location = f"{folder}/{attempt}.json"
+    found = store.read_text(location)
     if found is None:
         return False
-    listing = _Listing.parse(found[0], place)
+    listing = _Listing.parse(found[0], location)
     stored = store.sizes(f"{folder}/{attempt}")
     for name, possible in listing.files.items():
         if name not in stored and None in possible:
@@ -312,7 +312,7 @@ def _commit(store: Store, folder: str, record: R, path: Path) -> R:
     Raises:
         CellwrightError: a file in the store differs from the record.
     """
-    place = f"{folder}/{record.FILE}"
+    location = f"{folder}/{record.FILE}"
     if (there := finished(store, folder, type(record))) is not None:
         return there
     for name in record.files:
@@ -323,10 +323,10 @@ def _commit(store: Store, folder: str, record: R, path: Path) -> R:
             )
     with tempfile.TemporaryDirectory(prefix="cellwright-") as scratch:
         record.save(Path(scratch) / record.FILE)
-        store.swap(place, (Path(scratch) / record.FILE).read_text(encoding="utf-8"), None)
+        store.swap(location, (Path(scratch) / record.FILE).read_text(encoding="utf-8"), None)
     there = finished(store, folder, type(record))
     if there is None:
-        raise CellwrightError(f"{place} must be in the store after it was written, and is not")
+        raise CellwrightError(f"{location} must be in the store after it was written, and is not")
     return there
 
 

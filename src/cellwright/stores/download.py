@@ -51,7 +51,7 @@ class Download:
     ) -> None:
         self.uri = f"s3://{bucket}/{key}"
         self._client = client
-        self._place = {"Bucket": bucket, "Key": key}
+        self._target = {"Bucket": bucket, "Key": key}
         self._part = part
         self._size = size
         self._etag = etag
@@ -101,7 +101,7 @@ class Download:
         held = self._held
         begin = {"Range": f"bytes={held}-"} if held else {}
         same = {"IfMatch": self._etag} if self._etag else {}
-        answer = self._client.get_object(**self._place, **begin, **same)
+        answer = self._client.get_object(**self._target, **begin, **same)
         if held and "ContentRange" not in answer:  # the server does not support ranges
             self._forget()
             held = 0
@@ -135,7 +135,7 @@ class Download:
         return is_right(self._part, self._etag, is_encrypted(facts), partial(self._ask, IfMatch=self._etag))
 
     def _ask(self, **details: Any) -> Any:
-        return self._client.head_object(**self._place, **details)
+        return self._client.head_object(**self._target, **details)
 
 
 def is_encrypted(facts: Mapping[str, Any]) -> bool:

@@ -8,12 +8,12 @@ _PART = r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f]+"
 _NAME = re.compile(f"{_PART}(/{_PART})*")
 
 
-def checked(name: str, place: str) -> str:
+def checked(name: str, location: str) -> str:
     """Return the name unchanged if it is a safe path below any folder.
 
     Args:
         name: name of a file or folder.
-        place: where the name was found, for messages.
+        location: where the name was found, for messages.
 
     Raises:
         CellwrightError: the name is absolute, or has a backslash, a control character, or a part that is empty or
@@ -21,7 +21,7 @@ def checked(name: str, place: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise CellwrightError(
-            f"{place}: the name of a file in a store must be a relative path without backslashes, control characters, "
-            f"and empty or hidden parts, got {name!r}"
+            f"{location}: the name of a file in a store must be a relative path without backslashes, control "
+            f"characters, and empty or hidden parts, got {name!r}"
         )
     return name

@@ -104,13 +104,14 @@ class S3Reader:
         """
         parts.mkdir(parents=True, exist_ok=True)
         left = {path: o for path, o in objects.items() if not path.exists() or path.stat().st_size != o.size}
-        places = {path: parts / digest([str(path), o.etag]) for path, o in left.items()}
+        part_files = {path: parts / digest([str(path), o.etag]) for path, o in left.items()}
         tally = _Tally(sum(o.size for o in objects.values()), len(objects), progress)
         tally.add(sum(o.size for path, o in objects.items() if path not in left), len(objects) - len(left))
-        tally.add(sum(part.stat().st_size for part in places.values() if part.exists()))
+        tally.add(sum(part.stat().st_size for part in part_files.values() if part.exists()))
         with ThreadPoolExecutor(THREADS) as pool:
             pending = {
-                pool.submit(self._fetch, found, places[path], path, tally.add) for path, found in left.items()
+                pool.submit(self._fetch, found, part_files[path], path, tally.add)
+                for path, found in left.items()
             }
             try:
                 while pending:

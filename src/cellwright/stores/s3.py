@@ -77,9 +77,11 @@ class S3Store(Store):
     def _create_bucket(self) -> str | None:
         """Create the bucket; return S3's reason if that is refused, otherwise None."""
         region = self.client.meta.region_name
-        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        options = (
+            {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        )
         try:
-            self.retry(partial(self.client.create_bucket, Bucket=self.bucket, **place))
+            self.retry(partial(self.client.create_bucket, Bucket=self.bucket, **options))
         except ClientError as error:
             code = error.response["Error"].get("Code")
             if code != "BucketAlreadyOwnedByYou":  # another process created it first
@@ -141,11 +143,11 @@ class S3Store(Store):
 
     def swap(self, name: str, text: str, tag: str | None) -> str | None:
         """Write a small object by a conditional request if its current version still has the given ETag."""
-        place = {"Bucket": self.bucket, "Key": self._key(name)}
+        target = {"Bucket": self.bucket, "Key": self._key(name)}
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         with self._translate_errors(name):
             try:
-                put = self.retry(partial(self.client.put_object, **place, Body=text.encode(), **condition))
+                put = self.retry(partial(self.client.put_object, **target, Body=text.encode(), **condition))
                 return str(put["ETag"])
             except ClientError as error:
                 if status_of(error) in (
@@ -182,10 +184,10 @@ class S3Store(Store):
 
     def _abort_leftovers(self, key: str) -> None:
         """Abort unfinished uploads of killed processes, and those that S3 refused to abort earlier."""
-        place = {"Bucket": self.bucket, "Key": key}
+        target = {"Bucket": self.bucket, "Key": key}
         for upload in self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key).get("Uploads", ()):
             if upload["Key"] == key:
-                self.client.abort_multipart_upload(**place, UploadId=upload["UploadId"])
+                self.client.abort_multipart_upload(**target, UploadId=upload["UploadId"])
 
     def _key(self, name: str) -> str:
         return self.prefix + checked(name, self._uri(""))

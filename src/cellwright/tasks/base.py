@@ -255,7 +255,7 @@ class Task(Result, ABC):
         """Return tables with more details about a network's outputs."""
         return ()
 
-    def spell(self, target: Tensor) -> str:
+    def format_target(self, target: Tensor) -> str:
         """Return one example's target as text."""
         return str(target.tolist())
 

@@ -227,7 +227,7 @@ class Classification(Task, ABC):
         """Return mean confidence, accuracy and number of examples of each bin of confidence."""
         return reliability_bins(outputs.float().softmax(dim=1), targets)
 
-    def spell(self, target: Tensor) -> str:
+    def format_target(self, target: Tensor) -> str:
         """Return the class's name."""
         return self.class_names[int(target)]
 

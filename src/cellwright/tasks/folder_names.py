@@ -104,12 +104,12 @@ def require_classes(origin: str, names: Collection[str]) -> None:
     are_all = all(map(part_of_split, names))
     if ("train" in roles and len(roles) > 1) or (are_all and (len(roles) > 1 or len(names) == 1)):
         has_all = len(roles) == len(SPLITS)
-        places = {
+        locations = {
             "path": roles.get("train"),
             "validation_path": roles.get("validation") if has_all else None,
             "test_path": roles.get("test"),
         }
-        lines = _listed(f"data.{key}: {origin}/{name}" for key, name in places.items() if name)
+        lines = _listed(f"data.{key}: {origin}/{name}" for key, name in locations.items() if name)
         own = "validation" in roles and not has_all
         rest = "; data.validation_fraction of data.path is for validation" if own else ""
         raise DataError(

@@ -56,16 +56,16 @@ class RunnerContract:
 
         def start(runner: Runner, key: Key) -> Path:
             number, repeat = key
-            place = folder / f"trial-{number}-{repeat}"
-            place.mkdir(exist_ok=True)
+            index = folder / f"trial-{number}-{repeat}"
+            index.mkdir(exist_ok=True)
             candidate = candidate_space(spec).sample(random.Random(number))
             evaluation = Suggestion(number=number, candidate=candidate).running
             request = TrialRequest.of(spec, data, evaluation)
             if number == 9:
                 request = request.model_copy(update={"spec": '{"seed": -1}'})
-            request.save(place / REQUEST)
-            runner.start(key, place, evaluation)
-            return place
+            request.save(index / REQUEST)
+            runner.start(key, index, evaluation)
+            return index
 
         return start
 
@@ -75,17 +75,17 @@ class RunnerContract:
         """A failing trial does not affect others."""
         runner = build()
         try:
-            places = {key: start(runner, key) for key in ((0, 0), (9, 0), (1, 0))}
-            outcomes = {outcome.key: outcome for outcome in (runner.wait() for _ in places)}
+            indices = {key: start(runner, key) for key in ((0, 0), (9, 0), (1, 0))}
+            outcomes = {outcome.key: outcome for outcome in (runner.wait() for _ in indices)}
         finally:
             runner.stop()
-        assert outcomes.keys() == places.keys()
+        assert outcomes.keys() == indices.keys()
         failure = outcomes[9, 0].failure
         assert failure is not None and "seed" in failure
         for key in ((0, 0), (1, 0)):
             assert outcomes[key].failure is None
             assert outcomes[key].seconds > 0
-            evaluation = load_evaluation(places[key] / RESULT)
+            evaluation = load_evaluation(indices[key] / RESULT)
             assert (evaluation.number, evaluation.state) == (key[0], "done")
             assert "accuracy" in evaluation.metrics
 
@@ -99,8 +99,8 @@ class RunnerContract:
         stopped.stop()
         again = build()
         try:
-            place = start(again, (0, 0))
+            index = start(again, (0, 0))
             assert again.wait().failure is None
         finally:
             again.stop()
-        assert (place / RESULT).exists()
+        assert (index / RESULT).exists()

@@ -156,11 +156,11 @@ class SampledContract:
         strategy = build(space, 0)
         states: Sequence[State] = ("failed", "infeasible", "pruned", "done")
         suggestions: list[Suggestion] = []
-        for place in range(self.NUM_SUGGESTIONS):
+        for index in range(self.NUM_SUGGESTIONS):
             (suggestion,) = strategy.suggest(1)
-            strategy.observe([measure(suggestion, states[place % 4])])
+            strategy.observe([measure(suggestion, states[index % 4])])
             suggestions.append(suggestion)
-        failed = [s for place, s in enumerate(suggestions) if place % 4 != 3]
+        failed = [s for index, s in enumerate(suggestions) if index % 4 != 3]
         for suggestion in failed:
             again = [
                 s
@@ -168,7 +168,7 @@ class SampledContract:
                 if s.candidate == suggestion.candidate and s.fidelity == suggestion.fidelity
             ]
             assert again == [suggestion]
-        done = {s.candidate for place, s in enumerate(suggestions) if place % 4 == 3}
+        done = {s.candidate for index, s in enumerate(suggestions) if index % 4 == 3}
         assert set(strategy.finalists(self.NUM_SUGGESTIONS)) <= done
 
     def test_a_search_continues_if_all_evaluations_fail(self, build: Build, space: CandidateSpace) -> None:

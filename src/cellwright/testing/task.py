@@ -63,10 +63,10 @@ class SourceContract(_DataContract):
 
     def test_places_exist_and_can_be_checked(self, data: DataSection) -> None:
         """The locations that `validate` checks exist."""
-        for key, place in data.places.items():
-            if isinstance(place, Path):
-                assert place.exists()
-                build_reader(data).check(key, place)
+        for key, location in data.locations.items():
+            if isinstance(location, Path):
+                assert location.exists()
+                build_reader(data).check(key, location)
 
 
 class TaskContract(_DataContract):

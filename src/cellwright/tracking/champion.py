@@ -72,7 +72,7 @@ def promote(client: MlflowClient, name: str, *, expected: int | None, move: Move
             return known[-1] if known else move
         if now != expected:
             raise ChampionMoved(
-                f"the champion of {name} must be {_spell(expected)}, as when this was decided, got {_spell(now)}"
+                f"the champion of {name} must be {_format(expected)}, as when this was decided, got {_format(now)}"
             )
         if rolled_back(known, version) and not force:
             raise NotPromoted(f"{name} version {version} was rolled back: --force promotes it again")
@@ -107,7 +107,7 @@ def _moved(client: MlflowClient, name: str, move: Move, known: tuple[Move, ...],
         client.delete_registered_model_alias(name, CHALLENGER)
     if (found := holders.get(CHAMPION)) != move.to_version:
         raise ChampionMoved(
-            f"the champion of {name} must be version {move.to_version} now, got {_spell(found)}"
+            f"the champion of {name} must be version {move.to_version} now, got {_format(found)}"
         )
     return move
 
@@ -144,5 +144,5 @@ def _alone(client: MlflowClient, name: str, owner: str) -> Iterator[None]:
         client.delete_registered_model_tag(name, claim)
 
 
-def _spell(version: int | None) -> str:
+def _format(version: int | None) -> str:
     return "none" if version is None else f"version {version}"

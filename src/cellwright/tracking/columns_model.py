@@ -32,8 +32,8 @@ class ColumnsModel(PythonModel):
             return pd.DataFrame({"prediction": outputs.astype(np.float64)})
         shares = np.exp(outputs - outputs.max(axis=1, keepdims=True)).astype(np.float64)
         shares /= shares.sum(axis=1, keepdims=True)
-        predicted = [self.class_names[place] for place in shares.argmax(axis=1)]
-        columns = {f"probability of {name}": shares[:, place] for place, name in enumerate(self.class_names)}
+        predicted = [self.class_names[index] for index in shares.argmax(axis=1)]
+        columns = {f"probability of {name}": shares[:, index] for index, name in enumerate(self.class_names)}
         return pd.DataFrame({"prediction": predicted, **columns})
 
 

@@ -29,8 +29,8 @@ class NetworkModel(PythonModel):
         if class_names is None:
             return outputs.numpy()
         shares = outputs.double().softmax(dim=1).numpy()
-        predicted = [class_names[place] for place in shares.argmax(axis=1)]
-        columns = {f"probability of {name}": shares[:, place] for place, name in enumerate(class_names)}
+        predicted = [class_names[index] for index in shares.argmax(axis=1)]
+        columns = {f"probability of {name}": shares[:, index] for index, name in enumerate(class_names)}
         return pd.DataFrame({"prediction": predicted, **columns})
 
 

@@ -198,8 +198,8 @@ def _answers(outputs: npt.NDArray[np.float32], class_names: Sequence[str] | None
     if class_names is None:
         return outputs
     shares = torch.from_numpy(outputs).double().softmax(dim=1).numpy()
-    columns = {f"probability of {name}": shares[:, place] for place, name in enumerate(class_names)}
-    return pd.DataFrame({"prediction": [class_names[place] for place in shares.argmax(axis=1)], **columns})
+    columns = {f"probability of {name}": shares[:, index] for index, name in enumerate(class_names)}
+    return pd.DataFrame({"prediction": [class_names[index] for index in shares.argmax(axis=1)], **columns})
 
 
 def _compare(folder: Path, network: RawInputs, inputs: Arrays, class_names: Sequence[str] | None) -> None:

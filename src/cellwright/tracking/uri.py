@@ -94,8 +94,12 @@ def follow_move(uri: str) -> None:
         return
     here = artifacts.as_uri()
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as database:
-        known = [place for (place,) in database.execute("SELECT artifact_location FROM experiments") if place]
-        for there in {place for place in known if place.endswith(f"/{ARTIFACTS}")} - {here}:
+        known = [
+            location
+            for (location,) in database.execute("SELECT artifact_location FROM experiments")
+            if location
+        ]
+        for there in {location for location in known if location.endswith(f"/{ARTIFACTS}")} - {here}:
             below = f"{there}/"
             runs = database.execute(
                 "SELECT artifact_uri FROM runs WHERE substr(artifact_uri, 1, ?) = ?", (len(below), below)

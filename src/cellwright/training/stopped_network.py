@@ -21,14 +21,14 @@ def save_stopped_network(
     network: nn.Module, config: NetworkConfig, data: PreparedData, folder: Path, progress: Progress
 ) -> None:
     """Write a network, which is in eval mode on any device, to the subfolder `stopped` of a step's folder."""
-    place = folder / STOPPED
-    place.mkdir(exist_ok=True)
+    location = folder / STOPPED
+    location.mkdir(exist_ok=True)
     assert isinstance(config.network, GenotypeNetworkConfig)
     network = network.cpu()
     info = config.network.task.model_info(data.manifest.inputs, config.network.genotype)
-    info.save(place / ModelInfo.FILE)
-    config.save(place / NETWORK)
-    write_text(place / GENOTYPE, config.network.genotype.to_json())
-    save_tensors(place / WEIGHTS, network.state_dict())
-    export_onnx(network, data.train[:EXAMPLES].inputs, place / ONNX, info)
-    progress.log(f"stopped: the network so far is {place / ONNX}; the same command resumes")
+    info.save(location / ModelInfo.FILE)
+    config.save(location / NETWORK)
+    write_text(location / GENOTYPE, config.network.genotype.to_json())
+    save_tensors(location / WEIGHTS, network.state_dict())
+    export_onnx(network, data.train[:EXAMPLES].inputs, location / ONNX, info)
+    progress.log(f"stopped: the network so far is {location / ONNX}; the same command resumes")

@@ -85,11 +85,11 @@ def with_validation(build: Build, folder: Path, train: list[int], validation: li
     section, other = (
         build(make(folder / name), chosen, test) for name, chosen in (("own", train), ("other", validation))
     )
-    places = {
-        f"validation_{key}": section.places.get(key) and other.places[key]
+    locations = {
+        f"validation_{key}": section.locations.get(key) and other.locations[key]
         for key in ("path", "images", "labels")
     }
-    return section.model_copy(update={key: place for key, place in places.items() if place})
+    return section.model_copy(update={key: place for key, place in locations.items() if place})
 
 
 def make(folder: Path) -> Path:
@@ -125,7 +125,7 @@ def test_the_training_set_is_refused_by_any_path(build: Build, tmp_path: Path, k
     section = build(tmp_path, list(range(20)), list(range(20, 30)))
     changed = {}
     for key in ("path", "images", "labels"):
-        if (place := section.places.get(key)) is None:
+        if (place := section.locations.get(key)) is None:
             continue
         link = tmp_path / f"link-{key}"
         if kind == "symbolic link":

@@ -109,10 +109,10 @@ def parts_of(space: Space, genotype: Genotype) -> Iterator[str]:
     The fit attributes to the part without a position what does not depend on the position.
     """
     for group, taken in space.choices(genotype).items():
-        for place, choice in enumerate(taken):
+        for index, choice in enumerate(taken):
             if choice is not None:
                 yield f"{group}:{choice}"
-                yield f"{group}:{choice}@{place}"
+                yield f"{group}:{choice}@{index}"
 
 
 def measure_in_turns(

@@ -27,12 +27,12 @@ def rank_among(score: float, reference: Sequence[float]) -> float:
     size = len(reference)
     low, high = bisect_left(reference, score), bisect_right(reference, score)
     if low < high:
-        place = (low + high + 1) / 2
+        rank = (low + high + 1) / 2
     elif 0 < low < size:
         before, after = reference[low - 1], reference[low]
-        place = low + (score - before) / (after - before)
+        rank = low + (score - before) / (after - before)
     else:
         spread = reference[-1] - reference[0] or 1.0
         distance = (reference[0] - score if low == 0 else score - reference[-1]) / spread
-        place = 1 / (1 + distance) if low == 0 else size + distance / (1 + distance)
-    return place / (size + 1)
+        rank = 1 / (1 + distance) if low == 0 else size + distance / (1 + distance)
+    return rank / (size + 1)

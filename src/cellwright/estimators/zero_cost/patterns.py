@@ -32,8 +32,8 @@ def swap(network: nn.Module, probe: Probe) -> float:
 def _distinct_columns(codes_BU: torch.Tensor) -> int:
     words = []
     for part_BU in codes_BU.split(62):  # type: ignore[no-untyped-call]
-        places = 2 ** torch.arange(len(part_BU), device=codes_BU.device)
-        words.append((part_BU.long() * places[:, None]).sum(dim=0))
+        indices = 2 ** torch.arange(len(part_BU), device=codes_BU.device)
+        words.append((part_BU.long() * indices[:, None]).sum(dim=0))
     if len(words) == 1:
         return len(torch.unique(words[0]))
     return len(torch.unique(torch.stack(words), dim=1).T)

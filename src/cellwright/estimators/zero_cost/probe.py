@@ -39,8 +39,8 @@ class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket is torch.ops.aten.convolution:
-            for place, output in enumerate(self.outputs):
-                self.readers[place] += args[0] is output
+            for index, output in enumerate(self.outputs):
+                self.readers[index] += args[0] is output
         if func.overloadpacket not in _ACTIVATIONS:
             return func(*args, **(kwargs or {}))
         self.codes.append((args[0] > 0).flatten(1))

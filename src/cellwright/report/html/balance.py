@@ -29,7 +29,7 @@ def sections(task: Task, data: PreparedData) -> Iterator[ReportSection]:
                 columns=["class", *splits],
                 rows=[
                     [
-                        task.spell(data.train.targets.new_tensor(one)),
+                        task.format_target(data.train.targets.new_tensor(one)),
                         *(str(counts[name][one]) for name in splits),
                     ]
                     for one in classes

@@ -81,12 +81,12 @@ def _drawn(group: _Group, left: int, base: int) -> Markup:
     start = centre - group.count * (group.block_width + GAP) / 2
     blocks = [
         Markup('<rect x="{x:.1f}" y="{y}" width="{w}" height="{h}" rx="4"/>').format(
-            x=start + place * (group.block_width + GAP),
+            x=start + index * (group.block_width + GAP),
             y=base - group.height,
             w=group.block_width,
             h=group.height,
         )
-        for place in range(group.count)
+        for index in range(group.count)
     ]
     texts = [
         Markup('<text x="{x:.1f}" y="{y}">{line}</text>').format(

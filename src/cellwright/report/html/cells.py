@@ -21,21 +21,21 @@ def draw(cell: Cell, title: str) -> Markup:
     base = RISE * highest + 40
     width, height = 2 * MARGIN + STEP * (len(names) - 1) + BOX[0], base + BOX[1] + 10
     parts = [_arc(start, end, primitive, base) for start, end, primitive in edges]
-    parts += [_box(place, name, base) for place, name in enumerate(names)]
+    parts += [_box(index, name, base) for index, name in enumerate(names)]
     return Markup(
         '<svg class="cell" role="img" aria-label="{title}" viewBox="0 0 {width} {height}" width="{width}">{parts}</svg>'
     ).format(title=title, width=width, height=height, parts=Markup("").join(parts))
 
 
-def _centre(place: int) -> int:
-    return MARGIN + BOX[0] // 2 + STEP * place
+def _centre(index: int) -> int:
+    return MARGIN + BOX[0] // 2 + STEP * index
 
 
-def _box(place: int, name: str, base: int) -> Markup:
+def _box(index: int, name: str, base: int) -> Markup:
     return Markup(
         '<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6"/><text x="{cx}" y="{cy}">{name}</text>'
     ).format(
-        x=_centre(place) - BOX[0] // 2, y=base, w=BOX[0], h=BOX[1], cx=_centre(place), cy=base + 19, name=name
+        x=_centre(index) - BOX[0] // 2, y=base, w=BOX[0], h=BOX[1], cx=_centre(index), cy=base + 19, name=name
     )
 
 

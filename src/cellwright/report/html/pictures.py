@@ -29,7 +29,9 @@ def samples(task: Task, data: PreparedData, augmentation: Section | None) -> Ite
     if not _can_be_shown(task, data):
         return
     rows = list(range(0, len(data.train), max(1, len(data.train) // SHOWN)))[:SHOWN]
-    shown = [_picture(task, data.train.inputs, row, task.spell(data.train.targets[row])) for row in rows]
+    shown = [
+        _picture(task, data.train.inputs, row, task.format_target(data.train.targets[row])) for row in rows
+    ]
     parts = [ReportPart(kind="pictures", pictures=shown)]
     if augmentation is not None:
         few = rows[:: max(1, len(rows) // AUGMENTED)][:AUGMENTED]
@@ -50,7 +52,7 @@ def _augmented(task: Task, split: Split, rows: list[int], augmentation: Section)
         for version in versions
     ]
     for number, row in enumerate(rows):
-        name = task.spell(split.targets[row])
+        name = task.format_target(split.targets[row])
         yield _picture(task, raw, number, name)
         yield from (_picture(task, version, number, f"{name}, augmented") for version in restored)
 

@@ -39,9 +39,9 @@ def load_kubeconfig() -> None:
         with contextlib.redirect_stdout(io.StringIO()):
             kubernetes.config.load_config()
     except Exception as error:  # the client raises almost anything if the file is invalid
-        place = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        location = os.environ.get("KUBECONFIG") or "~/.kube/config"
         raise CellwrightError(
-            f"a cluster is needed: KUBECONFIG must name its file, or this must be a pod; {place} cannot be used: "
+            f"a cluster is needed: KUBECONFIG must name its file, or this must be a pod; {location} cannot be used: "
             f"{' '.join(str(error).split()) or type(error).__name__}"
         ) from error
     finally:

@@ -25,10 +25,10 @@ from cellwright.runners.base import (
     Outcome,
     Runner,
     Trials,
-    request_place,
+    request_location,
     run_id,
-    step_place,
-    trial_place,
+    step_location,
+    trial_location,
 )
 from cellwright.runners.kubernetes.api import COMMAND_SECONDS, Cluster
 from cellwright.runners.kubernetes.cleaning import delete_unfinished
@@ -110,7 +110,7 @@ class KubernetesRunner(Runner):
 
     def start(self, key: Key, folder: Path, evaluation: Evaluation | None = None) -> None:
         """Store the request and start the trial, or find it if it was started earlier."""
-        upload_initial(self.store, folder, self.place(key))
+        upload_initial(self.store, folder, self.location(key))
         self.running[key] = _Running(folder=folder)
         self._last_change = time.monotonic()
         self.begin(key, evaluation)
@@ -140,9 +140,9 @@ class KubernetesRunner(Runner):
         """Describe why nothing happens, as far as the cluster says."""
         return "; ".join(self._events()) or "no pod of theirs runs"
 
-    def place(self, key: Key) -> str:
+    def location(self, key: Key) -> str:
         """Return the trial's folder in the store."""
-        return trial_place(self.pods.search, label_of(key))
+        return trial_location(self.pods.search, label_of(key))
 
     def jobs(self) -> Mapping[str, Any]:
         """Return the Job of each trial, by its label."""
@@ -171,13 +171,13 @@ class KubernetesRunner(Runner):
         running = self.running.pop(key)
         self._last_change = time.monotonic()
         if outcome.failure is None:
-            record = finished(self.store, self.place(key), FolderRecord)
+            record = finished(self.store, self.location(key), FolderRecord)
             if record is None:
-                failure = f"ended well, and left no {FolderRecord.FILE} in {self.place(key)} of the store"
+                failure = f"ended well, and left no {FolderRecord.FILE} in {self.location(key)} of the store"
                 return Outcome(key=key, seconds=outcome.seconds, failure=failure)
             pull(
                 self.store,
-                self.place(key),
+                self.location(key),
                 record,
                 running.folder,
                 wanted=(RESULT, FOUND, SLICE).__contains__,
@@ -244,10 +244,10 @@ def _share(pods: TrialPods, trials: Trials) -> None:
     log = trials.progress.log
     store = store_of(pods.store, log=log)
     log(f"search: storing {trials.data.name} in {pods.store.uri}")
-    push(store, trials.data, step_place(trials.data.name), StepRecord)
+    push(store, trials.data, step_location(trials.data.name), StepRecord)
     with TemporaryDirectory(prefix="cellwright-") as folder:
         write_text(Path(folder) / REQUEST, trials.request)
-        upload_initial(store, Path(folder), request_place(pods.search))
+        upload_initial(store, Path(folder), request_location(pods.search))
 
 
 def label_of(key: Key) -> str:

@@ -82,7 +82,7 @@ class KatibRunner(KubernetesRunner):
         """Let Katib run a trial that finds its evaluation already finished."""
         with TemporaryDirectory() as folder:
             save_evaluation(evaluation, Path(folder) / RESULT)
-            upload_initial(self.store, Path(folder), self.place((evaluation.number, 0)))
+            upload_initial(self.store, Path(folder), self.location((evaluation.number, 0)))
         self._make_room(evaluation.number)
 
     def ended(self) -> Mapping[Key, Outcome]:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable
-from cellwright.nn.places import cell_places
+from cellwright.nn.positions import cell_positions
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory, load_primitives
 from cellwright.nn.slimming import Slimmable, leading
 from cellwright.spaces import CELL
@@ -154,12 +154,12 @@ class ChainSkeleton(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(task.map_shape[0], channels, 3, padding=1, bias=False), Norm(channels, affine=True)
         )
-        self.places = cell_places(len(options), channels)
+        self.positions = cell_positions(len(options), channels)
         self.layers = nn.ModuleList()
         self.widths: list[list[int]] = []
         channels_before = [channels]
-        for place, layer_options in zip(self.places, options, strict=True):
-            layer = ChainLayer(layer_options, place.channels, channels_before, primitives, affine)
+        for position, layer_options in zip(self.positions, options, strict=True):
+            layer = ChainLayer(layer_options, position.channels, channels_before, primitives, affine)
             self.layers.append(layer)
             self.widths.append(layer.widths)
             channels_before.append(max(layer.widths))
@@ -168,8 +168,8 @@ class ChainSkeleton(nn.Module):
     def _outputs(self, inputs: Inputs, choices: Iterable[Choices]) -> Tensor:
         maps = FeatureMaps()
         maps.append(self.stem(self.adapter(*inputs)))
-        for place, layer, chosen in zip(self.places, self.layers, choices, strict=True):
-            maps.halvings += place.reduces
+        for position, layer, chosen in zip(self.positions, self.layers, choices, strict=True):
+            maps.halvings += position.reduces
             maps.append(layer(maps, chosen))
         outputs: Tensor = self.head(maps[len(self.layers)].mean(dim=(2, 3)))
         return outputs

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cellwright.genotype import Cell, Genotype
 from cellwright.nn.dropping import Droppable, times_kept
-from cellwright.nn.places import CellPlace
+from cellwright.nn.positions import CellPosition
 from cellwright.nn.primitives import PRIMITIVES, Identity, PrimitiveFactory
 from cellwright.spaces.darts.feature import Feature
 from cellwright.spaces.darts.skeleton import DartsSkeleton
@@ -21,7 +21,7 @@ class GenotypeCell(nn.Module):
     def __init__(
         self,
         cell: Cell,
-        place: CellPlace,
+        position: CellPosition,
         affine: bool,
         primitives: Mapping[str, PrimitiveFactory],
     ) -> None:
@@ -29,7 +29,7 @@ class GenotypeCell(nn.Module):
         self.cell = cell
         self.primitives = nn.ModuleList(
             primitives[edge.primitive](
-                place.channels, 2 if place.reduces and edge.source < cell.num_inputs else 1, affine
+                position.channels, 2 if position.reduces and edge.source < cell.num_inputs else 1, affine
             )
             for node in cell.nodes
             for edge in node
@@ -66,7 +66,8 @@ class Network(DartsSkeleton, Droppable):
         num_nodes = len(next(iter(genotype.cells.values())).nodes)
         super().__init__(task, num_cells=num_cells, channels=channels, num_nodes=num_nodes, affine=affine)
         self.cells = nn.ModuleList(
-            GenotypeCell(genotype.cells[place.kind], place, affine, primitives) for place in self.places
+            GenotypeCell(genotype.cells[position.kind], position, affine, primitives)
+            for position in self.positions
         )
         self.edge_counts = [len(cell.primitives) for cell in self.cells]  # type: ignore[arg-type]
 

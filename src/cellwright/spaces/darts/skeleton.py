@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from torch import Tensor, nn
 
 from cellwright.data.split import Inputs
-from cellwright.nn.places import cell_places
+from cellwright.nn.positions import cell_positions
 from cellwright.nn.primitives import FactorizedReduce, Norm, conv_norm
 from cellwright.spaces.darts.feature import Feature, concatenated, rectified
 from cellwright.tasks.base import Task
@@ -37,7 +37,7 @@ class DartsSkeleton(nn.Module):
     def __init__(self, task: Task, *, num_cells: int, channels: int, num_nodes: int, affine: bool) -> None:
         super().__init__()
         self.task = task
-        self.places = cell_places(num_cells, channels)
+        self.positions = cell_positions(num_cells, channels)
         stem_channels = STEM_MULTIPLIER * channels
         self.adapter = task.adapter()
         self.stem = nn.Sequential(
@@ -45,9 +45,9 @@ class DartsSkeleton(nn.Module):
         )
         self.cell_inputs = nn.ModuleList()
         before, halved = (stem_channels, stem_channels), False
-        for place in self.places:
-            self.cell_inputs.append(CellInputs(before, place.channels, halved, affine))
-            before, halved = (before[1], num_nodes * place.channels), place.reduces
+        for position in self.positions:
+            self.cell_inputs.append(CellInputs(before, position.channels, halved, affine))
+            before, halved = (before[1], num_nodes * position.channels), position.reduces
         self.head = task.head(before[1])
 
     def _outputs(self, inputs: Inputs, cells: Iterable[Callable[[list[Tensor]], list[Feature]]]) -> Tensor:

@@ -139,15 +139,15 @@ class Darts(Space):
             for node in range(self.num_nodes)
         )
 
-    def _check_node(self, node: Node, place: str) -> None:
+    def _check_node(self, node: Node, position: str) -> None:
         if len({edge.source for edge in node}) != EDGES_PER_NODE or len(node) != EDGES_PER_NODE:
             raise GenotypeError(
-                f"{place} must read {EDGES_PER_NODE} different sources, got {[e.source for e in node]}"
+                f"{position} must read {EDGES_PER_NODE} different sources, got {[e.source for e in node]}"
             )
         for edge in node:
             if edge.primitive not in self.primitives:
                 raise GenotypeError(
-                    f"{place}: primitive must be among {', '.join(self.primitives)}, got {edge.primitive!r}"
+                    f"{position}: primitive must be among {', '.join(self.primitives)}, got {edge.primitive!r}"
                 )
 
     def _node_neighbours(self, node: Node, index: int) -> Iterator[Node]:

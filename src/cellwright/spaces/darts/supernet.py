@@ -17,7 +17,7 @@ from cellwright.spaces.darts.space import Darts
 from cellwright.spaces.supernet import Active, Mixture, Supernet, mixed_channels
 from cellwright.tasks.base import Task
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """An edge and the index of one of its primitives."""
 
 
@@ -35,25 +35,25 @@ class EdgeWeights:
     def __init__(self, mixture_EP: Tensor, active: Sequence[Sequence[int]] | None = None) -> None:
         self.active = [range(mixture_EP.shape[1])] * len(mixture_EP) if active is None else active
         self._mixture_EP = mixture_EP
-        places = [(edge, index) for edge, indices in enumerate(self.active) for index in indices]
+        positions = [(edge, index) for edge, indices in enumerate(self.active) for index in indices]
         # Indexing would copy the indices to the GPU, which cannot be captured in a CUDA graph.
-        everything = len(places) == mixture_EP.numel()
-        weights_A = mixture_EP.flatten() if everything else mixture_EP[tuple(zip(*places, strict=True))]
+        everything = len(positions) == mixture_EP.numel()
+        weights_A = mixture_EP.flatten() if everything else mixture_EP[tuple(zip(*positions, strict=True))]
         if not weights_A.requires_grad and weights_A.device.type == "cpu" and bool((weights_A == 1).all()):
-            places, weights_A = [], weights_A[:0]
-        self._places, self._weights_A = places, weights_A
-        self._of_channels: dict[int, Mapping[Place, Tensor]] = {}
+            positions, weights_A = [], weights_A[:0]
+        self._positions, self._weights_A = positions, weights_A
+        self._of_channels: dict[int, Mapping[Position, Tensor]] = {}
 
     @cached_property
-    def of_map(self) -> Mapping[Place, Tensor]:
+    def of_map(self) -> Mapping[Position, Tensor]:
         """Return the weights as scalars, except for omitted ones."""
-        return dict(zip(self._places, self._weights_A.unbind(), strict=True))
+        return dict(zip(self._positions, self._weights_A.unbind(), strict=True))
 
-    def of_channels(self, channels: int) -> Mapping[Place, Tensor]:
+    def of_channels(self, channels: int) -> Mapping[Position, Tensor]:
         """Return the weights as vectors with one factor for each channel, except for omitted ones."""
         if channels not in self._of_channels:
             factors_AC = self._weights_A[:, None].repeat(1, channels)
-            self._of_channels[channels] = dict(zip(self._places, factors_AC.unbind(), strict=True))
+            self._of_channels[channels] = dict(zip(self._positions, factors_AC.unbind(), strict=True))
         return self._of_channels[channels]
 
     @cached_property
@@ -119,7 +119,7 @@ class MixedCell(nn.Module):
 
     def _spread(self, source: int, feature: Feature, weights: EdgeWeights, sums: list[Tensor | None]) -> None:
         """Add the outputs of all edges from the source to their nodes."""
-        places = [
+        positions = [
             (edge, index)
             for edge, (start, _) in enumerate(self.edges)
             if start == source
@@ -129,11 +129,11 @@ class MixedCell(nn.Module):
         if is_worthwhile(feature.x_BCHW):
             learning = {
                 self.on_edges[edge][name]: of_channels.get((edge, index))  # type: ignore[index]
-                for edge, index in places
+                for edge, index in positions
                 if (name := self.primitives[index]) in self.on_edges[edge]  # type: ignore[operator]
             }
             feature.wide = wide_outputs(learning, feature.rectified)
-        for edge, index in places:
+        for edge, index in positions:
             end = self.edges[edge][1]
             name = self.primitives[index]
             if (key := f"{source}-{name}") in self.on_sources:
@@ -220,10 +220,10 @@ class DartsSupernet(DartsSkeleton, Supernet):
         self.channels = channels
         self.primitives = primitives
         self.cells = nn.ModuleList(
-            MixedCell(space, place.channels, place.reduces, primitives)
+            MixedCell(space, position.channels, position.reduces, primitives)
             if channel_fraction == 1
-            else PartialCell(space, place.channels, place.reduces, channel_fraction, primitives)
-            for place in self.places
+            else PartialCell(space, position.channels, position.reduces, channel_fraction, primitives)
+            for position in self.positions
         )
 
     def forward(self, inputs: Inputs, mixture: Mixture, active: Active | None = None) -> Tensor:
@@ -232,8 +232,8 @@ class DartsSupernet(DartsSkeleton, Supernet):
             kind: EdgeWeights(rows, active[kind] if active else None) for kind, rows in mixture.items()
         }
         cells = (
-            partial(cell, weights=weights[place.kind])
-            for place, cell in zip(self.places, self.cells, strict=True)
+            partial(cell, weights=weights[position.kind])
+            for position, cell in zip(self.positions, self.cells, strict=True)
         )
         return self._outputs(inputs, cells)
 
@@ -242,7 +242,7 @@ class DartsSupernet(DartsSkeleton, Supernet):
         return Network(
             self.task,
             genotype,
-            num_cells=len(self.places),
+            num_cells=len(self.positions),
             channels=self.channels,
             primitives=self.primitives,
         )
@@ -250,11 +250,11 @@ class DartsSupernet(DartsSkeleton, Supernet):
     def origins(self, genotype: Genotype) -> Mapping[str, str]:
         """Map the name of each edge's primitive in the network to its name in the supernet."""
         return {
-            f"cells.{index}.primitives.{position}.": f"cells.{index}.{cell.origin(*edge)}."  # type: ignore[operator]
-            for index, (place, cell) in enumerate(zip(self.places, self.cells, strict=True))
-            for position, edge in enumerate(
+            f"cells.{index}.primitives.{number}.": f"cells.{index}.{cell.origin(*edge)}."  # type: ignore[operator]
+            for index, (position, cell) in enumerate(zip(self.positions, self.cells, strict=True))
+            for number, edge in enumerate(
                 (edge.source, node, edge.primitive)
-                for node, edges in enumerate(genotype.cells[place.kind].nodes)
+                for node, edges in enumerate(genotype.cells[position.kind].nodes)
                 for edge in edges
             )
         }

@@ -135,7 +135,7 @@ class KernelSupernet(KernelSkeleton, Supernet):
 
     def __init__(self, task: Task, section: KernelsSection) -> None:
         space = Kernels.of(section)
-        shapes = {str(place): shape for place, shape in enumerate(space.shapes)}
+        shapes = {str(index): shape for index, shape in enumerate(space.shapes)}
         super().__init__(task, section, [shapes] * space.num_layers)
         self.task, self.section = task, section
         self.space: Kernels = space
@@ -162,8 +162,8 @@ class KernelSupernet(KernelSkeleton, Supernet):
         """Map prefixes of names in the network's state dict to the supernet's, where they differ."""
         origins = {}
         for layer, choice in enumerate(self.space.taken(genotype)[Kernels.KERNEL]):
-            block, place = divmod(layer, LAYERS_PER_BLOCK)
-            convs = f"blocks.{block}.layers.{place}.convs."
+            block, index = divmod(layer, LAYERS_PER_BLOCK)
+            convs = f"blocks.{block}.layers.{index}.convs."
             origins[f"{convs}chosen."] = f"{convs}{choice}."
         return origins
 

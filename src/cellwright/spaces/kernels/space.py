@@ -57,11 +57,11 @@ class Kernels(ProductSpace):
     def taken(self, genotype: Genotype) -> Taken:
         """Return the index of each layer's kernel."""
         cell = self.only_cell(genotype, num_nodes=self.num_layers)
-        places = {_name(*shape): place for place, shape in enumerate(self.shapes)}
+        indices = {_name(*shape): index for index, shape in enumerate(self.shapes)}
         names = [node[0].primitive if node else "" for node in cell.nodes]
-        if unknown := sorted(set(names) - places.keys()):
-            raise GenotypeError(f"kernels must be among {', '.join(places)}, got {unknown[0]!r}")
-        taken = {self.KERNEL: [places[name] for name in names]}
+        if unknown := sorted(set(names) - indices.keys()):
+            raise GenotypeError(f"kernels must be among {', '.join(indices)}, got {unknown[0]!r}")
+        taken = {self.KERNEL: [indices[name] for name in names]}
         if self.genotype(taken) != genotype:
             raise GenotypeError(f"each layer must read the one before, got {genotype.to_line()}")
         return taken

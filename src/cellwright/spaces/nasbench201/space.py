@@ -75,13 +75,15 @@ class NasBench201(ProductSpace):
         definition keeps zeros as terms: x + 0 and x are different, and so are 0 + 0 and 0.
         """
         self.check(genotype)
-        spelled = ["0"]
+        formatted = ["0"]
         for node in genotype.cells[CELL].nodes:
-            spelled.append("+".join(sorted(_spell(edge.primitive, spelled[edge.source]) for edge in node)))
-        return spelled[-1]
+            formatted.append(
+                "+".join(sorted(_format(edge.primitive, formatted[edge.source]) for edge in node))
+            )
+        return formatted[-1]
 
 
-def _spell(primitive: str, source: str) -> str:
+def _format(primitive: str, source: str) -> str:
     if primitive == NONE or source == "#":
         return "#"
     return source if primitive == SKIP else f"({source})@{primitive}"

@@ -26,7 +26,7 @@ ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Position:
     """The context of a block, apart from its stage."""
 
     before: int
@@ -199,177 +199,182 @@ def named(**modules: nn.Module | None) -> nn.Sequential:
     )
 
 
-def conv(before: int, after: int, kernel: int, place: Place, *, stride: int = 1, group: int = 0) -> nn.Module:
+def conv(
+    before: int, after: int, kernel: int, position: Position, *, stride: int = 1, group: int = 0
+) -> nn.Module:
     """Return a convolution. With stride 2, it halves the size by the network's method.
 
     Args:
         before: channels of the input.
         after: channels of the output.
         kernel: size of the kernel.
-        place: determines the method of halving.
+        position: determines the method of halving.
         stride: 1 or 2.
         group: channels of each group, 0 for a single group.
     """
     groups = before // group if group else 1
-    pools = stride == 2 and place.halving != "stride"
+    pools = stride == 2 and position.halving != "stride"
     convolution = nn.Conv2d(
         before, after, kernel, 1 if pools else stride, kernel // 2, groups=groups, bias=False
     )
-    return nn.Sequential(convolution, Pool(place.halving)) if pools else convolution
+    return nn.Sequential(convolution, Pool(position.halving)) if pools else convolution
 
 
-def shortcut(before: int, after: int, place: Place, *, norm: bool = True) -> nn.Module:
+def shortcut(before: int, after: int, position: Position, *, norm: bool = True) -> nn.Module:
     """Return the shortcut that maps a block's input to the shape of its output."""
-    if place.stride == 1 and before == after:
+    if position.stride == 1 and before == after:
         return nn.Identity()
-    pools = place.stride == 2 and place.halving != "stride"
+    pools = position.stride == 2 and position.halving != "stride"
     return named(
         pool=Pool("average") if pools else None,
-        conv=nn.Conv2d(before, after, 1, 1 if pools else place.stride, bias=False),
+        conv=nn.Conv2d(before, after, 1, 1 if pools else position.stride, bias=False),
         norm=nn.BatchNorm2d(after) if norm else None,
     )
 
 
-def squeeze(stage: Stage, channels: int, place: Place) -> nn.Module | None:
+def squeeze(stage: Stage, channels: int, position: Position) -> nn.Module | None:
     """Return squeeze-and-excitation for the channels, or None if the stage has none.
 
     The number of hidden units is a fraction of the block's input channels, or in MobileNetV3, of `channels`.
     """
     if not stage.squeeze:
         return None
-    if place.hard:
+    if position.hard:
         return Squeeze(channels, in_eights(stage.squeeze * channels), nn.ReLU(), nn.Hardsigmoid())
-    return Squeeze(channels, max(1, round(stage.squeeze * place.before)), place.act(), nn.Sigmoid())
+    return Squeeze(channels, max(1, round(stage.squeeze * position.before)), position.act(), nn.Sigmoid())
 
 
-def plain(stage: Stage, place: Place) -> Block:
+def plain(stage: Stage, position: Position) -> Block:
     """Return two convolutions. In https://arxiv.org/abs/2404.00498, pooling follows the first."""
     return Block(
         named(
-            conv1=conv(place.before, stage.width, stage.kernel, place, stride=place.stride),
+            conv1=conv(position.before, stage.width, stage.kernel, position, stride=position.stride),
             norm1=nn.BatchNorm2d(stage.width),
-            act1=place.act(),
-            conv2=conv(stage.width, stage.width, stage.kernel, place),
+            act1=position.act(),
+            conv2=conv(stage.width, stage.width, stage.kernel, position),
             norm2=nn.BatchNorm2d(stage.width),
-            act2=place.act(),
+            act2=position.act(),
         )
     )
 
 
-def pooled(stage: Stage, place: Place) -> Block:
+def pooled(stage: Stage, position: Position) -> Block:
     """Return a convolution with pooling if the size is halved, or two with a shortcut if the shape does not change.
 
     From ResNet-9, https://myrtle.ai/learn/how-to-train-your-resnet/.
     """
-    changes = place.stride == 2 or place.before != stage.width
+    changes = position.stride == 2 or position.before != stage.width
     branch = named(
-        conv1=nn.Conv2d(place.before, stage.width, stage.kernel, padding=stage.kernel // 2, bias=False),
+        conv1=nn.Conv2d(position.before, stage.width, stage.kernel, padding=stage.kernel // 2, bias=False),
         norm1=nn.BatchNorm2d(stage.width),
-        act1=place.act(),
-        pool=Pool("max") if place.stride == 2 else None,
-        conv2=None if changes else conv(stage.width, stage.width, stage.kernel, place),
+        act1=position.act(),
+        pool=Pool("max") if position.stride == 2 else None,
+        conv2=None if changes else conv(stage.width, stage.width, stage.kernel, position),
         norm2=None if changes else nn.BatchNorm2d(stage.width),
-        act2=None if changes else place.act(),
+        act2=None if changes else position.act(),
     )
     return Block(branch, None if changes else nn.Identity())
 
 
-def basic(stage: Stage, place: Place) -> Block:
+def basic(stage: Stage, position: Position) -> Block:
     """Return two convolutions with a shortcut: He et al. 2016, https://arxiv.org/abs/1512.03385."""
     branch = named(
-        conv1=conv(place.before, stage.width, stage.kernel, place, stride=place.stride),
+        conv1=conv(position.before, stage.width, stage.kernel, position, stride=position.stride),
         norm1=nn.BatchNorm2d(stage.width),
-        act1=place.act(),
-        conv2=conv(stage.width, stage.width, stage.kernel, place),
+        act1=position.act(),
+        conv2=conv(stage.width, stage.width, stage.kernel, position),
         norm2=nn.BatchNorm2d(stage.width),
-        squeeze=squeeze(stage, stage.width, place),
+        squeeze=squeeze(stage, stage.width, position),
     )
-    return Block(branch, shortcut(place.before, stage.width, place), place.act())
+    return Block(branch, shortcut(position.before, stage.width, position), position.act())
 
 
-def pre_activation(stage: Stage, place: Place) -> Block:
+def pre_activation(stage: Stage, position: Position) -> Block:
     """Return a basic block with norms and activations before the convolutions."""
-    norm = named(norm=nn.BatchNorm2d(place.before), act=place.act())
+    norm = named(norm=nn.BatchNorm2d(position.before), act=position.act())
     branch = named(
-        conv1=conv(place.before, stage.width, stage.kernel, place, stride=place.stride),
+        conv1=conv(position.before, stage.width, stage.kernel, position, stride=position.stride),
         norm1=nn.BatchNorm2d(stage.width),
-        act1=place.act(),
-        conv2=conv(stage.width, stage.width, stage.kernel, place),
+        act1=position.act(),
+        conv2=conv(stage.width, stage.width, stage.kernel, position),
     )
-    return PreActivation(norm, branch, shortcut(place.before, stage.width, place, norm=False))
+    return PreActivation(norm, branch, shortcut(position.before, stage.width, position, norm=False))
 
 
-def bottleneck(stage: Stage, place: Place) -> Block:
+def bottleneck(stage: Stage, position: Position) -> Block:
     """Return a convolution between two 1×1 convolutions, with a shortcut: for ResNets and, with groups, RegNets.
 
     RegNets: Radosavovic et al. 2020, https://arxiv.org/abs/2003.13678.
     """
-    inner = inner_width(stage, place.before)
+    inner = inner_width(stage, position.before)
     branch = named(
-        conv1=conv(place.before, inner, 1, place),
+        conv1=conv(position.before, inner, 1, position),
         norm1=nn.BatchNorm2d(inner),
-        act1=place.act(),
+        act1=position.act(),
         conv2=conv(
             inner,
             inner,
             stage.kernel,
-            place,
-            stride=place.stride,
+            position,
+            stride=position.stride,
             group=gcd(inner, stage.group) if stage.group else 0,
         ),
         norm2=nn.BatchNorm2d(inner),
-        act2=place.act(),
-        squeeze=squeeze(stage, inner, place),
-        conv3=conv(inner, stage.width, 1, place),
+        act2=position.act(),
+        squeeze=squeeze(stage, inner, position),
+        conv3=conv(inner, stage.width, 1, position),
         norm3=nn.BatchNorm2d(stage.width),
     )
-    return Block(branch, shortcut(place.before, stage.width, place), place.act())
+    return Block(branch, shortcut(position.before, stage.width, position), position.act())
 
 
-def mbconv(stage: Stage, place: Place) -> Block:
+def mbconv(stage: Stage, position: Position) -> Block:
     """Return an inverted bottleneck: Sandler et al. 2018, https://arxiv.org/abs/1801.04381."""
     expands = stage.expansion > 1
-    inner = inner_width(stage, place.before)
+    inner = inner_width(stage, position.before)
     branch = named(
-        conv1=conv(place.before, inner, 1, place) if expands else None,
+        conv1=conv(position.before, inner, 1, position) if expands else None,
         norm1=nn.BatchNorm2d(inner) if expands else None,
-        act1=place.act() if expands else None,
-        conv2=conv(inner, inner, stage.kernel, place, stride=place.stride, group=1),
+        act1=position.act() if expands else None,
+        conv2=conv(inner, inner, stage.kernel, position, stride=position.stride, group=1),
         norm2=nn.BatchNorm2d(inner),
-        act2=place.act(),
-        squeeze=squeeze(stage, inner, place),
-        conv3=conv(inner, stage.width, 1, place),
+        act2=position.act(),
+        squeeze=squeeze(stage, inner, position),
+        conv3=conv(inner, stage.width, 1, position),
         norm3=nn.BatchNorm2d(stage.width),
     )
-    return Block(branch, _same_shape(stage, place))
+    return Block(branch, _same_shape(stage, position))
 
 
-def fused_mbconv(stage: Stage, place: Place) -> Block:
+def fused_mbconv(stage: Stage, position: Position) -> Block:
     """Return an inverted bottleneck that fuses its first two convolutions.
 
     EfficientNetV2: Tan & Le 2021, https://arxiv.org/abs/2104.00298.
     """
     expands = stage.expansion > 1
-    inner = inner_width(stage, place.before)
+    inner = inner_width(stage, position.before)
     branch = named(
-        conv1=conv(place.before, inner, stage.kernel, place, stride=place.stride),
+        conv1=conv(position.before, inner, stage.kernel, position, stride=position.stride),
         norm1=nn.BatchNorm2d(inner),
-        act1=place.act(),
-        squeeze=squeeze(stage, inner, place),
-        conv2=conv(inner, stage.width, 1, place) if expands else None,
+        act1=position.act(),
+        squeeze=squeeze(stage, inner, position),
+        conv2=conv(inner, stage.width, 1, position) if expands else None,
         norm2=nn.BatchNorm2d(stage.width) if expands else None,
     )
-    return Block(branch, _same_shape(stage, place))
+    return Block(branch, _same_shape(stage, position))
 
 
-def convnext(stage: Stage, place: Place) -> Block:
+def convnext(stage: Stage, position: Position) -> Block:
     """Return a ConvNeXt block, after a layer that changes the shape if needed."""
-    inner = inner_width(stage, place.before)
-    block = Block(ConvNeXtBranch(stage.width, inner, stage.kernel, place.act(), place.scale), nn.Identity())
-    if place.stride == 1 and place.before == stage.width:
+    inner = inner_width(stage, position.before)
+    block = Block(
+        ConvNeXtBranch(stage.width, inner, stage.kernel, position.act(), position.scale), nn.Identity()
+    )
+    if position.stride == 1 and position.before == stage.width:
         return block
     return After(
-        named(norm=ChannelNorm(place.before), conv=Patches(place.before, stage.width, place.stride)), block
+        named(norm=ChannelNorm(position.before), conv=Patches(position.before, stage.width, position.stride)),
+        block,
     )
 
 
@@ -385,11 +390,11 @@ class After(Block):
         return super().forward(self.before(x_BCHW), kept_B)
 
 
-def _same_shape(stage: Stage, place: Place) -> nn.Module | None:
-    return nn.Identity() if place.stride == 1 and place.before == stage.width else None
+def _same_shape(stage: Stage, position: Position) -> nn.Module | None:
+    return nn.Identity() if position.stride == 1 and position.before == stage.width else None
 
 
-BLOCKS: dict[str, Callable[[Stage, Place], Block]] = {
+BLOCKS: dict[str, Callable[[Stage, Position], Block]] = {
     "plain": plain,
     "pooled": pooled,
     "basic": basic,

@@ -90,7 +90,7 @@ class Design:
     def genotype(self) -> Genotype:
         """Return the genotype, with a cell for each stage and a node for each decision."""
         stages = dict(zip(stage_names(len(self.stages)), map(_values, self.stages), strict=True))
-        return spell_values({NETWORK: _values(self), **stages})
+        return format_values({NETWORK: _values(self), **stages})
 
     @property
     def canonical(self) -> Self:
@@ -119,14 +119,14 @@ def stage_names(count: int) -> list[str]:
     return [f"stage-{index:02}" for index in range(1, count + 1)]
 
 
-def spell_values(values: Values) -> Genotype:
+def format_values(values: Values) -> Genotype:
     """Return the genotype of the values; each node of a cell represents one decision."""
     return Genotype(
         space=SPACE,
         cells={
             name: Cell(
                 num_inputs=1,
-                nodes=tuple((Edge(0, _spell(decision, value)),) for decision, value in decided.items()),
+                nodes=tuple((Edge(0, _format(decision, value)),) for decision, value in decided.items()),
             )
             for name, decided in values.items()
         },
@@ -134,11 +134,11 @@ def spell_values(values: Values) -> Genotype:
 
 
 def read_values(genotype: Genotype) -> Values:
-    """Read the output of `spell_values`; raises GenotypeError."""
+    """Read the output of `format_values`; raises GenotypeError."""
     if genotype.space != SPACE:
         raise GenotypeError(f"space must be {SPACE!r}, got {genotype.space!r}")
     values = {name: dict(_read_cell(cell)) for name, cell in genotype.cells.items()}
-    if spell_values(values) != genotype:
+    if format_values(values) != genotype:
         raise GenotypeError(f"not a network of stages: {genotype.to_line()}")
     return values
 
@@ -158,7 +158,7 @@ def _number(primitive: str, text: str) -> int | float:
     return int(number) if number == math.floor(number) else number
 
 
-def _spell(decision: str, value: Value) -> str:
+def _format(decision: str, value: Value) -> str:
     text = value if isinstance(value, str) else f"{value:g}".replace(".", "_")
     return f"{decision}-{text}"
 

@@ -101,7 +101,7 @@ def check_growth(small: Design, large: Design) -> None:
     _require(len(small.stages) == len(large.stages), "stages", "stay", len(small.stages), len(large.stages))
     widths = [(design.stem_width, *(stage.width for stage in design.stages)) for design in (small, large)]
     steps = zip(small.stages, large.stages, *map(pairwise, widths), strict=True)
-    for index, (stage, grown, place, place_grown) in enumerate(steps):
+    for index, (stage, grown, position, place_grown) in enumerate(steps):
         where = f"stage {index + 1}: "
         for name in ("block", "stride", "group"):
             before, after = getattr(stage, name), getattr(grown, name)
@@ -109,10 +109,10 @@ def check_growth(small: Design, large: Design) -> None:
         for name in ("depth", "width", "kernel"):
             before, after = getattr(stage, name), getattr(grown, name)
             _require(after >= before, where + name, "not shrink", before, after)
-        _check_branch(where, stage, grown, place[0], place_grown[0], small.activation)
-        was_same, is_same = (before == after for before, after in (place, place_grown))
+        _check_branch(where, stage, grown, position[0], place_grown[0], small.activation)
+        was_same, is_same = (before == after for before, after in (position, place_grown))
         rule = "equal the one before it as it did" if was_same else "differ from the one before it as it did"
-        _require(stage.stride == 2 or was_same == is_same, where + "width", rule, place, place_grown)
+        _require(stage.stride == 2 or was_same == is_same, where + "width", rule, position, place_grown)
     normed = [small.stem.startswith("patch"), *(stage.block == "convnext" for stage in small.stages)]
     for index, (before, after) in enumerate(zip(*widths, strict=True)):
         _require(
@@ -177,20 +177,20 @@ def _require(holds: bool, name: str, rule: str, before: object, after: object) -
 
 def _origins(small: Design, large: Design) -> Iterator[tuple[int, int]]:
     """Yield the index of each old block in the large design, and its index in the small one."""
-    place = place_before = 0
+    position = place_before = 0
     for stage, grown in zip(small.stages, large.stages, strict=True):
-        yield from ((place + number, place_before + number) for number in range(stage.depth))
-        place += grown.depth
+        yield from ((position + number, place_before + number) for number in range(stage.depth))
+        position += grown.depth
         place_before += stage.depth
 
 
 def _changes(small: Design, large: Design) -> Iterator[tuple[int, Stage, bool, bool]]:
     """Yield each block's index, its stage, whether it is new, and whether it gains gates."""
-    place = 0
+    position = 0
     for stage, grown in zip(small.stages, large.stages, strict=True):
         for number in range(grown.depth):
-            yield place, grown, number >= stage.depth, grown.squeeze > 0 == stage.squeeze
-            place += 1
+            yield position, grown, number >= stage.depth, grown.squeeze > 0 == stage.squeeze
+            position += 1
 
 
 def _split(name: str) -> tuple[int | None, str, str]:
@@ -198,8 +198,8 @@ def _split(name: str) -> tuple[int | None, str, str]:
     head, dot, rest = name.partition(".")
     if head != "blocks":
         return None, "", name
-    place, dot, rest = rest.partition(".")
-    return int(place), dot, rest
+    position, dot, rest = rest.partition(".")
+    return int(position), dot, rest
 
 
 def _enlarged(tensor: Tensor, shape: torch.Size) -> Tensor:

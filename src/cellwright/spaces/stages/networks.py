@@ -17,7 +17,7 @@ from cellwright.spaces.stages.blocks import (
     ChannelNorm,
     Corners,
     Patches,
-    Place,
+    Position,
     named,
 )
 from cellwright.spaces.stages.design import Design
@@ -111,7 +111,7 @@ def _blocks(design: Design) -> Iterator[Block]:
         for number in range(stage.depth):
             yield BLOCKS[stage.block](
                 stage,
-                Place(
+                Position(
                     before=before,
                     stride=1 if number else stage.stride,
                     halving=design.halving,
@@ -124,7 +124,7 @@ def _blocks(design: Design) -> Iterator[Block]:
 
 
 DEEP = (18, 24)
-"""Maximum depths for an initial scale of 0.1 and 1e-5 in ConvNeXt branches; see `Place.scale`."""
+"""Maximum depths for an initial scale of 0.1 and 1e-5 in ConvNeXt branches; see `Position.scale`."""
 
 
 class StagesNetworks(Networks):

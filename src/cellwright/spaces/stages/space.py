@@ -15,8 +15,8 @@ from cellwright.spaces.stages.design import (
     Design,
     Stage,
     Value,
+    format_values,
     read_values,
-    spell_values,
     stage_names,
 )
 from cellwright.spaces.stages.members import RACED, small
@@ -52,7 +52,7 @@ class Stages(ProductSpace):
 
     def genotype(self, taken: Taken) -> Genotype:
         """Return the genotype."""
-        return spell_values(
+        return format_values(
             {
                 cell: {name: values[taken[f"{cell}.{name}"][0]] for name, values in decided.items()}
                 for cell, decided in self.values.items()
@@ -112,7 +112,7 @@ class Stages(ProductSpace):
             }
             if cell not in given and near[cell]["depth"] != 0:
                 raise GenotypeError(f"{cell}: depth must be in {list(decided['depth'])}, got 0")
-        return spell_values(near)
+        return format_values(near)
 
     @property
     def _groups(self) -> Mapping[str, Sequence[Value]]:
@@ -139,12 +139,12 @@ def _scale(value: Value) -> float:
     return math.log2(1 + float(value))
 
 
-def _encode(group: str, values: Sequence[Value], place: int) -> tuple[float, ...]:
+def _encode(group: str, values: Sequence[Value], index: int) -> tuple[float, ...]:
     if group.rpartition(".")[2] in NOMINAL:
-        return tuple(float(place == other) for other in range(len(values)))
+        return tuple(float(index == other) for other in range(len(values)))
     scaled = [_scale(value) for value in values]
     low, high = min(scaled), max(scaled)
-    return ((scaled[place] - low) / (high - low) if high > low else 0.0,)
+    return ((scaled[index] - low) / (high - low) if high > low else 0.0,)
 
 
 def _nearest(values: Sequence[Value], wanted: Value, name: str) -> Value:

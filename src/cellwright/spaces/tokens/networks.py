@@ -112,12 +112,12 @@ class TokenLayers(nn.Module):
         return features
 
     def layer(
-        self, place: int, name: str, x_BWC: Tensor, mask_BW1: Tensor, kept_B: Tensor | None = None
+        self, index: int, name: str, x_BWC: Tensor, mask_BW1: Tensor, kept_B: Tensor | None = None
     ) -> Tensor:
         """Return features of the same form after one of the operations of a layer."""
         if name == SKIP:
             return x_BWC
-        features: Tensor = self.layers[place][name](x_BWC, mask_BW1, kept_B)  # type: ignore[index]
+        features: Tensor = self.layers[index][name](x_BWC, mask_BW1, kept_B)  # type: ignore[index]
         return features
 
     def end(self, x_BWE: Tensor, added_BWC: Tensor, mask_BW1: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ class TokenNetwork(Droppable):
         names = [space.layers[choice] for choice in taken[space.LAYER]]
         self.adapter = task.adapter()
         self.row = TokenLayers(task, _channels(section, space.widths[width]), [(name,) for name in names])
-        self.names = [(place, name) for place, name in enumerate(names) if name != SKIP]
+        self.names = [(index, name) for index, name in enumerate(names) if name != SKIP]
 
     @property
     def num_paths(self) -> int:
@@ -155,9 +155,9 @@ class TokenNetwork(Droppable):
         """Return outputs for raw inputs."""
         x_BWE, mask_BW1 = token_sequence(self.adapter(*inputs))
         first_BWC = x_BWC = self.row.begin(x_BWE, mask_BW1)
-        for path, (place, name) in enumerate(self.names):
+        for path, (index, name) in enumerate(self.names):
             kept_B = None if kept_PB is None else kept_PB[path]
-            x_BWC = self.row.layer(place, name, x_BWC, mask_BW1, kept_B)
+            x_BWC = self.row.layer(index, name, x_BWC, mask_BW1, kept_B)
         return self.row.end(x_BWE, x_BWC - first_BWC, mask_BW1)
 
 
@@ -199,12 +199,12 @@ class TokenSupernet(Supernet):
         space = self.space
         row: TokenLayers = self.rows[width]  # type: ignore[assignment]
         first_BWC = x_BWC = row.begin(x_BWE, mask_BW1)
-        for place, choices in enumerate(active[space.LAYER]):
+        for index, choices in enumerate(active[space.LAYER]):
             terms = []
             for choice in choices:
                 name = space.layers[choice]
-                features = row.layer(place, name, x_BWC, mask_BW1)
-                terms.append(mixture[space.LAYER][place, choice] * features)
+                features = row.layer(index, name, x_BWC, mask_BW1)
+                terms.append(mixture[space.LAYER][index, choice] * features)
             x_BWC = sum(terms[1:], terms[0])
         return row.end(x_BWE, x_BWC - first_BWC, mask_BW1)
 

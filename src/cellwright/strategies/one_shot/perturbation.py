@@ -44,8 +44,8 @@ class Perturbation:
             score: evaluates the supernet.
             rng: must be in the same state when a search resumes.
         """
-        places = [(group, decision) for group, taken in self.taken.items() for decision in range(len(taken))]
-        order = [places[index] for index in torch.randperm(len(places), generator=rng).tolist()]
+        indices = [(group, decision) for group, taken in self.taken.items() for decision in range(len(taken))]
+        order = [indices[index] for index in torch.randperm(len(indices), generator=rng).tolist()]
         total = len(order) + 1
         for number, (group, decision) in enumerate(order, start=1):
             if self.taken[group][decision] == UNDECIDED:

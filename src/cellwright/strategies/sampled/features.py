@@ -102,10 +102,10 @@ class Features:
         counts = np.zeros(self._num_columns)
         nodes = range(cell.num_inputs, cell.num_inputs + len(cell.nodes))
         leads_on = set(nodes if self._space.architectures.concatenates else nodes[-1:])
-        for place in reversed(nodes):
-            if place not in leads_on:
+        for index in reversed(nodes):
+            if index not in leads_on:
                 continue
-            for edge in cell.nodes[place - cell.num_inputs]:
+            for edge in cell.nodes[index - cell.num_inputs]:
                 if edge.primitive != NONE and reached[edge.source].number:
                     leads_on.add(edge.source)
                     counts[self._columns.get(edge.primitive, -1)] += 1

@@ -59,9 +59,9 @@ class Population:
     crowding: tuple[float, ...] = ()
     """Crowding distance of each member within its front."""
 
-    def fitness(self, place: int) -> tuple[int, float]:
+    def fitness(self, index: int) -> tuple[int, float]:
         """Return the key that tournaments compare; larger is better."""
-        return -self.fronts[place], self.crowding[place]
+        return -self.fronts[index], self.crowding[index]
 
     @property
     def front(self) -> list[Evaluation]:
@@ -112,7 +112,7 @@ class Nsga2(SampledStrategy):
         children = brood.children
         random_draws = np.random.default_rng(rng.getrandbits(64))
         drawn = brood.draw(random_draws)
-        unknown = [place for place, child in enumerate(children) if not self.is_known(child)]
+        unknown = [index for index, child in enumerate(children) if not self.is_known(child)]
         if not unknown:
             return self.mutate(rng.choice(children), rng)
         since = [self.evaluation(number) for number in self.done_numbers[len(numbers) :]]
@@ -155,14 +155,14 @@ class Nsga2(SampledStrategy):
 
     def _winner(self, population: Population, rng: random.Random) -> Candidate:
         """Return the fitter of two members."""
-        places = [rng.randrange(len(population.members)) for _ in range(2)]
-        return population.members[max(places, key=population.fitness)].candidate
+        indices = [rng.randrange(len(population.members)) for _ in range(2)]
+        return population.members[max(indices, key=population.fitness)].candidate
 
     def _enter(self, population: Population, evaluation: Evaluation) -> Population:
         key = self.key(evaluation.candidate)
-        others = [place for place, known in enumerate(population.keys) if known != key]
-        members = [*(population.members[place] for place in others), evaluation]
-        keys = [*(population.keys[place] for place in others), key]
+        others = [index for index, known in enumerate(population.keys) if known != key]
+        members = [*(population.members[index] for index in others), evaluation]
+        keys = [*(population.keys[index] for index in others), key]
         scores = self._scores(members)
         fronts = front_numbers(scores)
         crowding = np.zeros(len(members))
@@ -171,8 +171,8 @@ class Nsga2(SampledStrategy):
             crowding[here] = crowding_distances(scores[here])
         order = np.lexsort((-crowding, fronts))[: self.settings.population].tolist()
         return Population(
-            members=tuple(members[place] for place in order),
-            keys=tuple(keys[place] for place in order),
+            members=tuple(members[index] for index in order),
+            keys=tuple(keys[index] for index in order),
             fronts=tuple(fronts[order].tolist()),
             crowding=tuple(crowding[order].tolist()),
         )

@@ -82,7 +82,7 @@ class Predictor(SampledStrategy):
         drawn = model.draws.draw(np.random.default_rng(rng.getrandbits(64)))
         candidates = model.candidates
         order: list[int] = np.argsort(-drawn, kind="stable").tolist()
-        unknown = (candidates[place] for place in order if not self.is_known(candidates[place]))
+        unknown = (candidates[index] for index in order if not self.is_known(candidates[index]))
         return next(unknown, None) or self.mutate(rng.choice(candidates), rng)
 
     def finalists(self, count: int) -> list[Candidate]:
@@ -127,7 +127,7 @@ class Predictor(SampledStrategy):
         groups = self.features([evaluation.candidate for evaluation in fitted])
         surrogate = Surrogate(groups, [self.score(evaluation) for evaluation in fitted])
         order = np.argsort(-surrogate.means(groups), kind="stable")
-        return list(dict.fromkeys(fitted[place].candidate for place in order)), surrogate
+        return list(dict.fromkeys(fitted[index].candidate for index in order)), surrogate
 
     def _mutants(self, parent: Candidate, count: int, evaluated: set[str]) -> list[Candidate]:
         """Return the first new neighbours in a random order, which is fixed for each parent so that keys are cached."""

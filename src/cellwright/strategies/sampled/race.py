@@ -67,8 +67,8 @@ class Entrant:
 def entrants_of(members: Iterable[tuple[str, Candidate]]) -> list[Entrant]:
     """Return entrants, the first of which is expected to be the best."""
     return [
-        Entrant(name=name, candidate=candidate, prior=PRIOR_MEAN if place else 0.0)
-        for place, (name, candidate) in enumerate(members)
+        Entrant(name=name, candidate=candidate, prior=PRIOR_MEAN if index else 0.0)
+        for index, (name, candidate) in enumerate(members)
     ]
 
 

@@ -44,10 +44,10 @@ class Surrogate:
     """
 
     def __init__(self, groups: Sequence[Array], scores: Sequence[float]) -> None:
-        self._known, places = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
-        self._quantiles = _normal_quantiles(places)
-        targets = self._quantiles[places]
-        self._scales = [_scale(group, by_column=place not in (0, 2)) for place, group in enumerate(groups)]
+        self._known, indices = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
+        self._quantiles = _normal_quantiles(indices)
+        targets = self._quantiles[indices]
+        self._scales = [_scale(group, by_column=index not in (0, 2)) for index, group in enumerate(groups)]
         self._groups = [group * scale for group, scale in zip(groups, self._scales, strict=True)]
         squares = [_squares(group, group) for group in self._groups]
         fits = [_fit(squares, length, CHOICES[0], targets) for length in LENGTHS]
@@ -168,8 +168,8 @@ def _scale(group: Array, *, by_column: bool) -> Array:
     return np.full(group.shape[1], 1 / np.sqrt(2 * max(np.square(deviations).sum(), 1e-9)))
 
 
-def _normal_quantiles(places: NDArray[np.int_]) -> Array:
+def _normal_quantiles(indices: NDArray[np.int_]) -> Array:
     """Return the normal quantile of each observation, given the rank of its score among the distinct scores."""
-    counts = np.bincount(places)
-    middles = (np.cumsum(counts) - counts / 2) / len(places)
+    counts = np.bincount(indices)
+    middles = (np.cumsum(counts) - counts / 2) / len(indices)
     return np.array([NormalDist().inv_cdf(middle) for middle in middles.tolist()])

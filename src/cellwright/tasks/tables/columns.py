@@ -122,9 +122,9 @@ def text_of(value: Any) -> str:
 
 def codes_of(values: Any, levels: Sequence[str]) -> NDArray[np.int64]:
     """Return the code of each text; `UNKNOWN` where it is not among the levels, `MISSING` where there is none."""
-    places = {level: code for code, level in enumerate(levels, FIRST_LEVEL)}
+    indices = {level: code for code, level in enumerate(levels, FIRST_LEVEL)}
     texts = values.astype(object).where(values.notna(), None)
-    return np.array([MISSING if t is None else places.get(text_of(t), UNKNOWN) for t in texts], np.int64)
+    return np.array([MISSING if t is None else indices.get(text_of(t), UNKNOWN) for t in texts], np.int64)
 
 
 def require_column(table: Any, name: str, key: str, origin: str) -> None:

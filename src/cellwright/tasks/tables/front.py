@@ -28,12 +28,12 @@ class ColumnFront(Front):
     def raw(self, inputs: Sequence[Tensor]) -> Mapping[str, NDArray[Any]]:
         """Return each column as people have it."""
         arrays = dict(zip(self.task.input_names, (tensor.numpy() for tensor in inputs), strict=True))
-        places = dict.fromkeys(INPUT_NAMES.values(), 0)
+        indices = dict.fromkeys(INPUT_NAMES.values(), 0)
         columns = {}
         for column in self.task.columns:
             name = INPUT_NAMES[column.kind]
-            columns[column.name] = self._raw(column, arrays[name][:, places[name]])
-            places[name] += 1
+            columns[column.name] = self._raw(column, arrays[name][:, indices[name]])
+            indices[name] += 1
         return columns
 
     def _raw(self, column: Column, values: NDArray[Any]) -> NDArray[Any]:

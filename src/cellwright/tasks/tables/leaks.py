@@ -35,9 +35,9 @@ def leaking_columns(task: "Table", parts: Mapping[SplitName, Part]) -> Iterator[
     train, validation = parts["train"], parts["validation"]
     rows, others = train.indices[:MOST_ROWS], validation.indices[:MOST_ROWS]
     for column_kind, name in INPUT_NAMES.items():
-        for place, column in enumerate(task.of_kind(column_kind)):
+        for index, column in enumerate(task.of_kind(column_kind)):
             learnt, asked = (
-                part.examples.inputs[name][chosen, place, np.newaxis].astype(np.float64)
+                part.examples.inputs[name][chosen, index, np.newaxis].astype(np.float64)
                 for part, chosen in ((train, rows), (validation, others))
             )
             tree = kind(max_leaf_nodes=LEAVES, random_state=0).fit(learnt, train.examples.targets[rows])

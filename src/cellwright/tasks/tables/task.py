@@ -154,8 +154,8 @@ class Table(Task, ABC):
             codes = rows["categories"]
             rows["categories"] = np.stack(
                 [
-                    self._recoded(column, source.facts[LEVELS][column])[codes[:, place]]
-                    for place, column in enumerate(self.of_kind("category"))
+                    self._recoded(column, source.facts[LEVELS][column])[codes[:, index]]
+                    for index, column in enumerate(self.of_kind("category"))
                 ],
                 axis=1,
             )
@@ -164,8 +164,8 @@ class Table(Task, ABC):
 
     def _recoded(self, column: str, levels: Sequence[str]) -> Array:
         """Return for each code of the source the code that networks know."""
-        places = {level: code for code, level in enumerate(self.levels[column], FIRST_LEVEL)}
-        return np.array([UNKNOWN, MISSING, *(places.get(level, UNKNOWN) for level in levels)], np.int64)
+        indices = {level: code for code, level in enumerate(self.levels[column], FIRST_LEVEL)}
+        return np.array([UNKNOWN, MISSING, *(indices.get(level, UNKNOWN) for level in levels)], np.int64)
 
     def input_meaning(self, name: str) -> str:
         """Name the columns of an input."""

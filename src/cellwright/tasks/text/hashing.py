@@ -54,7 +54,7 @@ class Hash(nn.Module):
         self.most_words, self.buckets = most_words, buckets
         lower = torch.arange(256)
         lower[ord("A") : ord("Z") + 1] += ord("a") - ord("A")
-        powers = [pow(BASE, place, PRIME) for place in range(1, MOST_LETTERS + 1)]
+        powers = [pow(BASE, index, PRIME) for index in range(1, MOST_LETTERS + 1)]
         self.register_buffer("letter", letters(), persistent=False)
         self.register_buffer("lower", lower, persistent=False)
         self.register_buffer("powers", torch.tensor(powers), persistent=False)

@@ -26,9 +26,11 @@ class Controller(nn.Module):
         super().__init__()
         self.space = space
         shapes = space.decisions
-        self.places = [(group, decision) for group, (count, _) in shapes.items() for decision in range(count)]
+        self.indices = [
+            (group, decision) for group, (count, _) in shapes.items() for decision in range(count)
+        ]
         self.keep = nn.ParameterDict({group: torch.zeros(count) for group, (count, _) in shapes.items()})
-        self.decision_input = nn.Embedding(len(self.places), hidden)
+        self.decision_input = nn.Embedding(len(self.indices), hidden)
         self.choice_input = nn.Embedding(1 + max(choices for _, choices in shapes.values()), hidden)
         self.recurrent = nn.LSTMCell(hidden, hidden)
         self.heads = nn.ModuleDict(
@@ -79,10 +81,10 @@ class Controller(nn.Module):
         """Visit the kept decisions; yield the log-probabilities of each one's choices, and the choice."""
         state: tuple[Tensor, Tensor] | None = None
         before = 0
-        for place, (group, decision) in enumerate(self.places):
+        for index, (group, decision) in enumerate(self.indices):
             if kept[group][decision] is None:
                 continue
-            seen = self.decision_input.weight[place] + self.choice_input.weight[before]
+            seen = self.decision_input.weight[index] + self.choice_input.weight[before]
             state = self.recurrent(seen[None], state)
             logits = self.heads[group](state[0][0])
             choice = choose(group, decision, logits)

@@ -40,7 +40,7 @@ def _edges(group: str) -> str:
 
 def _softmax_within(alphas_E: Tensor, sum_indices: Sequence[int]) -> Tensor:
     """Return the softmax over each set of entries with the same index."""
-    places = torch.tensor(list(sum_indices), device=alphas_E.device)
+    indices = torch.tensor(list(sum_indices), device=alphas_E.device)
     exponentials = (alphas_E - alphas_E.max()).exp()
-    totals = torch.zeros_like(exponentials).index_add(0, places, exponentials)
-    return exponentials / totals[places]
+    totals = torch.zeros_like(exponentials).index_add(0, indices, exponentials)
+    return exponentials / totals[indices]

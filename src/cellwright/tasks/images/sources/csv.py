@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from cellwright.data.opening import require_file
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.tasks.folder_names import escaped, natural_order, normal
 from cellwright.tasks.images.sources.folder import (
     ImageFilesReader,
@@ -25,16 +25,16 @@ from cellwright.tasks.labels import USUAL_LABELS
 class CsvSection(ImageFilesSection):
     """A table of image files and their labels: a csv or tsv file whose first line has the column names."""
 
-    PLACES = (*ImageFilesSection.PLACES, "folder")
+    LOCATIONS = (*ImageFilesSection.LOCATIONS, "folder")
     FOLDERS = ("folder",)
     reader = "cellwright.tasks.images.sources.csv:CsvReader"
     SUFFIXES = (".csv", ".tsv")
     task = "images"
 
     source: Literal["csv"]
-    path: Place
+    path: Location
     """The table."""
-    folder: Place | None = None
+    folder: Location | None = None
     """The folder that all tables' file names are relative to. By default, each table's own folder, or the only
     subfolder beside the table that has its first file."""
     file_column: str | None = None
@@ -73,14 +73,14 @@ class CsvReader(ImageFilesReader):
             return None
         return cls(section).suggestion({"path": path})
 
-    def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+    def classes(self, location: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the files of each label, and the folder that file names are relative to."""
-        rows = list(_rows(place, self.section))
+        rows = list(_rows(location, self.section))
         if not rows:
-            raise DataError(f"{place}: must have rows below the names of its columns, and has none")
-        folder = _folder_of(place, rows[0][1][0], self.section)
-        if self.section.folder is None and folder != place.parent:
-            log(f"{place}: files are in {folder} (data.folder)")
+            raise DataError(f"{location}: must have rows below the names of its columns, and has none")
+        folder = _folder_of(location, rows[0][1][0], self.section)
+        if self.section.folder is None and folder != location.parent:
+            log(f"{location}: files are in {folder} (data.folder)")
         files: dict[str, list[Path]] = {}
         listed: set[str] = set()
         problems: list[str] = []
@@ -97,10 +97,10 @@ class CsvReader(ImageFilesReader):
                 absent.append(escaped(name))
             listed.add(name)
             files.setdefault(normal(label), []).append(folder / name)
-        refuse(f"{place}: {len(problems)} of {len(rows)} rows cannot be used", problems)
+        refuse(f"{location}: {len(problems)} of {len(rows)} rows cannot be used", problems)
         is_other = len(absent) == len(rows)
         refuse(
-            f"{folder}: {len(absent)} of the {len(rows)} files that {place.name} lists are not there",
+            f"{folder}: {len(absent)} of the {len(rows)} files that {location.name} lists are not there",
             absent,
             remedy="; set data.folder, or data.suffix where the table leaves out the end of names"
             + ("; a table whose rows are the examples is data.source: table" if is_other else ""),
@@ -109,7 +109,7 @@ class CsvReader(ImageFilesReader):
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the files of a folder that the tables list; all files if a table is remote."""
-        tables = [place for key, place in self.section.places.items() if key != "folder"]
+        tables = [location for key, location in self.section.locations.items() if key != "folder"]
         if any(isinstance(table, str) for table in tables):
             return super().files(folder)
         return sorted({file for table in tables for file in self._listed(Path(table))})

@@ -19,7 +19,7 @@ from cellwright.data.opening import require_folder
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import BrokenFilesError, DataError
 from cellwright.spec.data import StoredData
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.folder_names import (
     escaped,
@@ -50,12 +50,12 @@ Side = Annotated[int, Field(ge=8, le=1024)]
 class ImageFilesSection(StoredData, ClassifiedData):
     """Common keys of sources with image files."""
 
-    PLACES: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
+    LOCATIONS: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
 
-    path: Place
-    test_path: Place | None = None
+    path: Location
+    test_path: Location | None = None
     """The user's own test set, in the same form."""
-    validation_path: Place | None = None
+    validation_path: Location | None = None
     """The user's own validation set, in the same form. It needs `test_path`. `path` is then the training set, and no
     split is drawn from it."""
     resize: tuple[Side, Side] | None = None
@@ -83,12 +83,12 @@ class ImageFilesSection(StoredData, ClassifiedData):
 class FolderSection(ImageFilesSection):
     """A folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF) with one subfolder per class."""
 
-    FOLDERS = ImageFilesSection.PLACES
+    FOLDERS = ImageFilesSection.LOCATIONS
     reader = "cellwright.tasks.images.sources.folder:FolderReader"
     task = "images"
 
     source: Literal["images"]
-    path: Place
+    path: Location
     """The folder whose subfolders are the classes."""
 
 
@@ -155,7 +155,7 @@ class EncodedImagesReader(Reader):
             needed["channels"] = "grey"
         counts = {name: len(members) for name, members in own.classes.items()}
         count = sum(counts.values())
-        remark = f"{count} images of {len(counts)} classes, {_balance(counts)}; {_spelled(sizes)}"
+        remark = f"{count} images of {len(counts)} classes, {_balance(counts)}; {_sizes(sizes)}"
         return SpecSuggestion(
             keys={**keys, **needed},
             remarks=(*remarks, remark),
@@ -168,19 +168,19 @@ class ImageFilesReader(EncodedImagesReader):
     """Decodes image files."""
 
     @abstractmethod
-    def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+    def classes(self, location: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the files of each class at a location, in order of classes, and the folder that contains them."""
 
     def images(self, key: SetKey, log: Callable[[str], None]) -> EncodedImages | None:
         """Return the files of a set."""
-        if (place := getattr(self.section, key)) is None:
+        if (location := getattr(self.section, key)) is None:
             return None
-        folder, classes = self.classes(Path(place), log)
+        folder, classes = self.classes(Path(location), log)
         named = {
             label: [EncodedImage(_name(file, folder), _opener(file)) for file in files]
             for label, files in classes.items()
         }
-        return EncodedImages(str(place), str(folder), named)
+        return EncodedImages(str(location), str(folder), named)
 
 
 class FolderReader(ImageFilesReader):
@@ -203,9 +203,9 @@ class FolderReader(ImageFilesReader):
                 keys["validation_path"] = parts["validation"]
         return cls(FolderSection(source="images", path=keys["path"])).suggestion(keys)
 
-    def classes(self, place: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
+    def classes(self, location: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
         """Return the folder, and the files in each of its subfolders."""
-        return place, class_files(place, log)
+        return location, class_files(location, log)
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the images of all classes."""
@@ -256,7 +256,7 @@ def _balance(counts: Mapping[str, int]) -> str:
     return f"from {counts[least]} of {escaped(least)} to {counts[most]} of {escaped(most)}"
 
 
-def _spelled(sizes: Sequence[tuple[int, int]]) -> str:
+def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
     smallest, largest = min(sizes), max(sizes)
     if smallest == largest:
         return f"all of those looked at are {smallest[0]}×{smallest[1]}"

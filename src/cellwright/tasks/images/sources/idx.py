@@ -16,7 +16,7 @@ from pydantic import model_validator
 from cellwright.data import Reader, Source
 from cellwright.data.opening import open_data, open_file
 from cellwright.errors import DataError
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.tasks.images.arrays import (
     ArraySection,
     Layout,
@@ -36,25 +36,25 @@ CHUNK = 1 << 20
 class IdxSection(ArraySection):
     """IDX files, the format of MNIST, optionally gzipped."""
 
-    PLACES = ("images", "labels", "validation_images", "validation_labels", "test_images", "test_labels")
+    LOCATIONS = ("images", "labels", "validation_images", "validation_labels", "test_images", "test_labels")
     TEST_KEYS = ("test_images", "test_labels")
 
     reader = "cellwright.tasks.images.sources.idx:IdxReader"
     task = "images"
 
     source: Literal["idx"]
-    images: Place
+    images: Location
     """Images, in one file."""
-    labels: Place
+    labels: Location
     """Labels of `images`, in the same order."""
-    validation_images: Place | None = None
+    validation_images: Location | None = None
     """Images of the user's own validation set. It needs a test set. `images` is then the training set, and no split is
     drawn from it."""
-    validation_labels: Place | None = None
+    validation_labels: Location | None = None
     """Labels of `validation_images`."""
-    test_images: Place | None = None
+    test_images: Location | None = None
     """Images of the user's own test set."""
-    test_labels: Place | None = None
+    test_labels: Location | None = None
     """Labels of `test_images`."""
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_data
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import CellwrightError, DataError
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.tasks.images.arrays import ArraySection, Pixels, as_images, labelled_sets
 from cellwright.tasks.labels import Labels, read_labels
 
@@ -44,7 +44,7 @@ REMEDY = "make one with numpy.savez('all.npz', images=..., labels=...)"
 class NpzSection(ArraySection):
     """A NumPy archive with an array of images, N×H×W or N×H×W×C by default, and one of labels, N."""
 
-    PLACES = ("path", "validation_path", "test_path")
+    LOCATIONS = ("path", "validation_path", "test_path")
     TEST_KEYS = ("test_path", "test_images_key", "test_labels_key")
 
     reader = "cellwright.tasks.images.sources.npz:NpzReader"
@@ -52,9 +52,9 @@ class NpzSection(ArraySection):
     task = "images"
 
     source: Literal["npz"]
-    path: Place
+    path: Location
     """The archive."""
-    test_path: Place | None = None
+    test_path: Location | None = None
     """An archive with the user's own test set; it may be the same archive, with other arrays."""
     images_key: str | None = None
     """The array of images; by default `images`, or its name in archives of Keras, MedMNIST and others."""
@@ -65,7 +65,7 @@ class NpzSection(ArraySection):
     x_train, if it exists, otherwise `images_key`."""
     test_labels_key: str | None = None
     """Like `test_images_key`, for labels."""
-    validation_path: Place | None = None
+    validation_path: Location | None = None
     """An archive with the user's own validation set; it may be the same archive, with other arrays. It needs a test
     set. `path` is then the training set, and no split is drawn from it."""
     validation_images_key: str | None = None
@@ -74,7 +74,7 @@ class NpzSection(ArraySection):
     validation_labels_key: str | None = None
     """Like `validation_images_key`, for labels."""
 
-    def own_set(self, part: Literal["validation", "test"]) -> tuple[Place | None, str | None, str | None]:
+    def own_set(self, part: Literal["validation", "test"]) -> tuple[Location | None, str | None, str | None]:
         """Return the archive of the user's own set, if there is one, and the keys of its images and labels."""
         path, images, labels = (
             getattr(self, f"{part}_{key}") for key in ("path", "images_key", "labels_key")
@@ -111,11 +111,11 @@ class NpzReader(Reader):
             has_test = section.images_key is None and _key_of(keys[0], "test", archive) != keys[0]
             sets = {"train": (*_read(archive, *keys, section, log), str(section.path))}
         for part in ("validation", "test"):
-            place, *own_keys = section.own_set(part)
-            if place is None and part == "test" and has_test:
-                place = section.path
-            if place is not None:
-                sets[part] = (*_own_set(Path(place), part, keys, own_keys, section, log), str(place))
+            location, *own_keys = section.own_set(part)
+            if location is None and part == "test" and has_test:
+                location = section.path
+            if location is not None:
+                sets[part] = (*_own_set(Path(location), part, keys, own_keys, section, log), str(location))
         return labelled_sets(sets, section.class_names)
 
 

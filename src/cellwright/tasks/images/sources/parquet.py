@@ -17,7 +17,7 @@ from cellwright.data.memory import require_memory
 from cellwright.data.opening import open_data
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.tasks.folder_names import escaped, is_junk, part_of_split
 from cellwright.tasks.images.sources.folder import (
     EncodedImage,
@@ -47,7 +47,7 @@ class ParquetSection(ImageFilesSection):
     task = "images"
 
     source: Literal["parquet"]
-    path: Place
+    path: Location
     """The file, or a folder of files on this machine."""
     image_column: str | None = None
     """The column of images; by default, the first that can be one."""
@@ -79,9 +79,9 @@ class ParquetReader(EncodedImagesReader):
 
     def images(self, key: SetKey, log: Callable[[str], None]) -> EncodedImages | None:
         """Return the images that a key names; without the key, those of the files in `path` named after its set."""
-        own, place = Path(self.section.path), getattr(self.section, key)
-        if key != "path" and place is not None:
-            return _read(Path(place), _files(Path(place)), self.section)
+        own, location = Path(self.section.path), getattr(self.section, key)
+        if key != "path" and location is not None:
+            return _read(Path(location), _files(Path(location)), self.section)
         sets: dict[str, list[Path]] = {}
         for file in _files(own):
             part = part_of_split(file.name.split("-")[0]) if own.is_dir() and "-" in file.name else None
@@ -102,10 +102,10 @@ def _files(path: Path) -> list[Path]:
     return [file for file in files if not any(map(is_junk, file.relative_to(path).parts))]
 
 
-def _read(place: Path, files: Sequence[Path], section: ParquetSection) -> EncodedImages:
+def _read(location: Path, files: Sequence[Path], section: ParquetSection) -> EncodedImages:
     """Return the images of some files by class. They stay encoded until they are opened."""
     if not files:
-        raise DataError(f"{place}: must have a {SUFFIX} file, and has none")
+        raise DataError(f"{location}: must have a {SUFFIX} file, and has none")
     images: list[EncodedImage] = []
     labels: list[Any] = []
     names: Sequence[str] | None = None
@@ -119,14 +119,14 @@ def _read(place: Path, files: Sequence[Path], section: ParquetSection) -> Encode
         ]
     if None in labels:
         raise DataError(
-            f"{place}: each row must have a label, but {images[labels.index(None)].name} has none"
+            f"{location}: each row must have a label, but {images[labels.index(None)].name} has none"
         )
-    array = read_labels(np.array(labels), len(images), str(place), lambda fact: None)
+    array = read_labels(np.array(labels), len(images), str(location), lambda fact: None)
     if names is None or array.dtype.kind == "U":
-        names, [indices] = number_classes(array, str(place), None)
+        names, [indices] = number_classes(array, str(location), None)
     elif (wrong := (array < 0) | (array >= len(names))).any():
         raise DataError(
-            f"{place}: labels must be from 0 to {len(names) - 1}, as {len(names)} names are in the files, got "
+            f"{location}: labels must be from 0 to {len(names) - 1}, as {len(names)} names are in the files, got "
             f"{array[wrong][0]}; labels of -1 are often left out on purpose, in test sets"
         )
     else:
@@ -134,7 +134,7 @@ def _read(place: Path, files: Sequence[Path], section: ParquetSection) -> Encode
     members: dict[str, list[EncodedImage]] = {name: [] for name in names}
     for image, index in zip(images, indices.tolist(), strict=True):
         members[names[index]].append(image)
-    return EncodedImages(str(place), str(place), {name: some for name, some in members.items() if some})
+    return EncodedImages(str(location), str(location), {name: some for name, some in members.items() if some})
 
 
 def _table(file: Path, section: ParquetSection) -> tuple["pa.Table", Sequence[str] | None]:
@@ -193,8 +193,8 @@ def _is_image(field: "pa.Field") -> bool:
     import pyarrow as pa
 
     if pa.types.is_struct(field.type):
-        place = field.type.get_field_index("bytes")
-        return place >= 0 and _is_bytes(field.type.field(place).type)
+        location = field.type.get_field_index("bytes")
+        return location >= 0 and _is_bytes(field.type.field(location).type)
     return _is_bytes(field.type)
 
 

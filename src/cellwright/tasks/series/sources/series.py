@@ -17,7 +17,7 @@ from cellwright.data.opening import not_utf8, open_data, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
 from cellwright.tasks.folder_names import natural_order
@@ -40,9 +40,9 @@ class SeriesSection(StoredData, ClassOrNumberData):
     task = "series-classification"
 
     source: Literal["series"]
-    path: Place
+    path: Location
     """The file."""
-    test_path: Place | None = None
+    test_path: Location | None = None
     """The user's own test set, in the same form."""
     values_key: str = "x"
     """The array of a .npz file with the series, (N, L) or (N, channels, L); NaN where a value is missing."""

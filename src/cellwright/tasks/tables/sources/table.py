@@ -15,7 +15,7 @@ from cellwright.data.opening import not_utf8, open_data, require_suffix
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
 from cellwright.tasks.facts import CLASS_NAMES, LOG
 from cellwright.tasks.folder_names import is_junk, part_of_split
@@ -61,9 +61,9 @@ class TableSection(ClassOrNumberData, StoredData):
     FOLDERS: ClassVar[tuple[str, ...]] = ()
 
     source: Literal["table"]
-    path: Place
+    path: Location
     """The file, or a folder of files on this machine. A csv file begins with the names of its columns."""
-    test_path: Place | None = None
+    test_path: Location | None = None
     """The user's own test set, with the same columns."""
     target: str
     """The column to predict."""
@@ -355,7 +355,7 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
 
 def _with_names(lines: Any, path: Path) -> Any:
     """Return the lines of a csv file below the first one, which has the names of the columns."""
-    names = [text.strip() or f"{UNNAMED}{place}" for place, text in enumerate(lines.iloc[0])]
+    names = [text.strip() or f"{UNNAMED}{index}" for index, text in enumerate(lines.iloc[0])]
     if as_numbers(lines.iloc[0]).notna().all():
         raise DataError(f"{path}: must begin with the names of its columns, and begins with {names[0]!r}")
     table = lines.iloc[1:].reset_index(drop=True)

@@ -17,7 +17,7 @@ from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.results import ModelInfo
 from cellwright.spec.data import StoredData
-from cellwright.spec.place import Place
+from cellwright.spec.location import Location
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
 from cellwright.tasks.folder_names import is_junk, natural_order, normal, require_classes
@@ -39,9 +39,9 @@ class TextSection(ClassOrNumberData, StoredData):
     task = "text-classification"
 
     source: Literal["text"]
-    path: Place
+    path: Location
     """The file, or a folder on this machine whose folders are the classes, of .txt files in UTF-8."""
-    test_path: Place | None = None
+    test_path: Location | None = None
     """The user's own test set, in the same form."""
     text: str = "text"
     """The column of a table, or the key of a line of .jsonl, with the texts."""

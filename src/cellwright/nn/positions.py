@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CellPlace:
+class CellPosition:
     """The position of a cell: channels of its inputs and nodes, and whether it halves height and width."""
 
     channels: int
@@ -16,12 +16,12 @@ class CellPlace:
         return "reduce" if self.reduces else "normal"
 
 
-def cell_places(num_cells: int, channels: int) -> list[CellPlace]:
+def cell_positions(num_cells: int, channels: int) -> list[CellPosition]:
     """Return the positions of the cells: reductions at a third and two thirds, each doubling the channels."""
     reductions = {num_cells // 3, 2 * num_cells // 3} if num_cells > 1 else set()
-    places = []
+    positions = []
     for index in range(num_cells):
         reduces = index in reductions
         channels = 2 * channels if reduces else channels
-        places.append(CellPlace(channels=channels, reduces=reduces))
-    return places
+        positions.append(CellPosition(channels=channels, reduces=reduces))
+    return positions

@@ -31,7 +31,7 @@ def _a_place(value: Any) -> Any:
     return value
 
 
-Place = Annotated[
+Location = Annotated[
     Annotated[str, Field(pattern=S3_URI)] | Path, Field(union_mode="left_to_right"), BeforeValidator(_a_place)
 ]
 """A local path, or a URI in a bucket as a `str`."""
