@@ -38,19 +38,16 @@ def open_file(path: Path) -> BufferedReader:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def open_data(path: Path) -> BufferedReader:
-    """Open a regular file for reading bytes, unless it is plainly something else than its name says.
+def open_data(path: Path, *, may_be_zip: bool = False) -> BufferedReader:
+    """Open a regular file for reading bytes, unless it is plainly something else than data.
 
     Raises:
         DataError: there is no such file, or what it is instead.
     """
     file = open_file(path)
-    if (other := something_else(file.peek(64)[:64])) is None and path.suffix.lower() != ".npz":
-        other = (
-            "is an archive (zip or xlsx): unpack it, or export it as csv"
-            if file.peek(2)[:2] == b"PK"
-            else None
-        )
+    other = something_else(file.peek(64)[:64])
+    if other is None and not may_be_zip and file.peek(2)[:2] == b"PK":
+        other = "is an archive (zip or xlsx): unpack it, or export it as csv"
     if other is not None:
         file.close()
         raise DataError(f"{path}: {other}")

@@ -49,7 +49,7 @@ def test_a_search_pulls_nothing_but_results_from_a_trial(tmp_path: Path):
     (folder / "trial.json").write_text("{}")
     runner.start((0, 0), folder)
     theirs = tmp_path / "theirs"
-    with attempting(theirs, runner.store, runner.place((0, 0)), FolderRecord) as attempt:
+    with attempting(theirs, runner.store, runner.location((0, 0)), FolderRecord) as attempt:
         assert [path.name for path in theirs.iterdir()] == ["trial.json"]
         for name in ("result.json", "found.json", "sitecustomize.py", "checkpoint.safetensors"):
             (theirs / name).write_text("theirs")

@@ -172,7 +172,7 @@ def _key_of(key: str, part: Literal["validation", "test"], archive: "_Archive") 
 
 @contextmanager
 def _opened(path: Path) -> Iterator["_Archive"]:
-    with open_data(path) as file:
+    with open_data(path, may_be_zip=True) as file:
         if file.read(len(NPY_MAGIC)) == NPY_MAGIC:
             raise DataError(
                 f"{path}: is one .npy array, and must be an archive of images and labels: {REMEDY}"

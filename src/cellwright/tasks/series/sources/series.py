@@ -160,7 +160,7 @@ class SeriesReader(Reader):
         """Return the series of a file that have a target."""
         with_keys = {".npz": self._read_npz, ".csv": self._read_csv}
         require_suffix(path, (*SELF_DESCRIBING, *with_keys))
-        with open_data(path):
+        with open_data(path, may_be_zip=path.suffix.lower() == ".npz"):
             suffix = path.suffix.lower()
             read = (
                 SELF_DESCRIBING[suffix](path) if suffix in SELF_DESCRIBING else with_keys[suffix](path, log)
