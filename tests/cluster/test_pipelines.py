@@ -235,7 +235,8 @@ def test_another_pod_loads_the_model_by_its_alias(undisturbed):
     kubectl("create", "-n", "kubeflow", "-f", "-", stdin=json.dumps(pod))
     ended = "jsonpath={.status.phase}=Succeeded"
     kubectl("wait", "pod/loads-the-model", "-n", "kubeflow", f"--for={ended}", "--timeout=120s")
-    assert "outputs (3, 10)" in kubectl("logs", "loads-the-model", "-n", "kubeflow")
+    # The predicted class, and the probability of each
+    assert "outputs (3, 11)" in kubectl("logs", "loads-the-model", "-n", "kubeflow")
 
 
 def test_runs_can_be_looked_at(undisturbed, environment):

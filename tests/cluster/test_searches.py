@@ -1,6 +1,7 @@
 """Searches whose trials are pods: the same as on one machine, whatever is killed meanwhile."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -28,8 +29,9 @@ def objects(kind: str, selector: str = "") -> list[dict[str, Any]]:
 
 def experiment_of(search: Search) -> str:
     """Return the name of the search's Experiment once it has one."""
-    search.until(lambda: "Katib Experiment" in search.text())
-    return search.text().split("Katib Experiment cellwright/")[1].split('"')[0]
+    created = re.compile(r"Katib Experiment cellwright/([a-z0-9-]+)\n")
+    search.until(lambda: created.search(search.text()))
+    return created.search(search.text())[1]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_a_search_survives_any_killed_process(undisturbed, store, identity, tmp_
     running = [pod for pod in objects("pods", trials) if pod["status"]["phase"] == "Running"]
     kubectl("delete", "pod", running[0]["metadata"]["name"], "-n", "cellwright", "--wait=false")
 
-    search.until(lambda: search.text().count("accuracy=") >= 2)
+    search.until(lambda: search.text().count(": done, accuracy ") >= 2)
     search.kill()
     kubectl(
         "delete",

@@ -153,12 +153,12 @@ class LocalRunner(Runner):
 
     def _show(self) -> None:
         """Report how far each running trial is, with the number of its evaluation."""
-        for location, trial in enumerate(self._running, start=1):
+        for number, trial in enumerate(self._running, start=1):
             advances = [event for event in map(read_line, _last_lines(trial)) if isinstance(event, Advance)]
             if advances:
                 last = advances[-1]
                 metrics = {"evaluation": trial.key[0], **last.metrics}
-                self.progress.advance(f"trial {location}", last.done, last.total, metrics)
+                self.progress.advance(f"trial {number}", last.done, last.total, metrics)
 
     def stop(self) -> None:
         """Kill all running trials, and end the processes that they are forks of."""

@@ -12,7 +12,7 @@ S3_URI = r"^s3://[a-z0-9][a-z0-9.-]*(/.*)?$"
 RULE = "must be a path or s3://BUCKET/KEY"
 
 
-def _a_place(value: Any) -> Any:
+def _as_location(value: Any) -> Any:
     text = str(value)
     if not isinstance(value, str | Path):
         raise ValueError(f"{RULE}, got {value!r:.80}")
@@ -32,7 +32,9 @@ def _a_place(value: Any) -> Any:
 
 
 Location = Annotated[
-    Annotated[str, Field(pattern=S3_URI)] | Path, Field(union_mode="left_to_right"), BeforeValidator(_a_place)
+    Annotated[str, Field(pattern=S3_URI)] | Path,
+    Field(union_mode="left_to_right"),
+    BeforeValidator(_as_location),
 ]
 """A local path, or a URI in a bucket as a `str`."""
 
