@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 LOCKS = ("build", "docs", "mlflow", "dev")
-"""Together they have every package; the smallest is the first."""
+"""Lock files that cover all packages, the smallest first."""
 FOUND, UNKNOWN = 1, 2
 
 

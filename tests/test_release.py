@@ -1,4 +1,4 @@
-"""`make release` on a small repository: it only says what it would do, until it is told to do it."""
+"""`make release` on a small repository: a dry run by default, and a release with --do."""
 
 import subprocess
 import sys

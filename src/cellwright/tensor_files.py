@@ -51,7 +51,7 @@ def _holds(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str
         return False
     data = content[start:]
     return header == {"__metadata__": metadata} and all(
-        np.array_equal(data[place], _bytes(tensors[name])) for name, place in ranges.items()
+        np.array_equal(data[bounds], _bytes(tensors[name])) for name, bounds in ranges.items()
     )
 
 

@@ -102,7 +102,7 @@ def test_times_have_the_unit_that_suits_them(seconds: float, words: str):
 
 
 class Cell:
-    """Stands in for IPython, and keeps what the output of a cell was."""
+    """A fake IPython that records the output of a cell."""
 
     def __init__(self) -> None:
         self.shown: list[str] = []

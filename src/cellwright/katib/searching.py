@@ -120,12 +120,12 @@ class Search:
 
     def _read_start(self) -> list[Candidate]:
         candidates, wrong = [], []
-        for location, line in enumerate(self._settings.start):
+        for index, line in enumerate(self._settings.start):
             try:
                 candidates.append(Candidate.from_line(line))
                 self._space.check(candidates[-1])
             except GenotypeError as error:
-                wrong.append(f"start.{location}: {error}")
+                wrong.append(f"start.{index}: {error}")
         if wrong:
             raise CellwrightError("; ".join(wrong))
         return candidates

@@ -480,17 +480,17 @@ def _worth(spec: SearchSpec, plan: Plan, race: Race, now: Standing) -> Iterator[
         and fmean(one.losses) <= loss
     }
     weights = "with its weights" if _has_weights(spec, plan) else "without its weights"
-    begun = (
+    start = (
         f"{spec.start.model} started {weights} and had loss {loss:.4g} after {shares[0]:.1%} of the budget"
     )
     if not reached:
         longest = max(race.share(now.dropped.get(other.name, now.rounds)) for other in race.entrants[1:])
-        yield f"{begun}; none of the others reached it with up to {longest:.1%}"
+        yield f"{start}; none of the others reached it with up to {longest:.1%}"
         return
     name = min(reached, key=reached.__getitem__)
     minutes = (reached[name] - shares[0]) * plan.seconds / 60
     yield (
-        f"{begun}; {name} was the first of the others to reach it, after {reached[name]:.1%}, so starting there saved "
+        f"{start}; {name} was the first of the others to reach it, after {reached[name]:.1%}, so starting there saved "
         f"{minutes:.2g} minutes of training"
     )
 

@@ -68,11 +68,8 @@ def registered_weights(spec: SearchSpec, address: str) -> "StartingWeights":
     return StartingWeights(version_of(spec, address), tensors)
 
 
-def unseen_rows(spec: SearchSpec, address: str, split: "Split") -> "Tensor | None":
-    """Return the rows of a split that a registered model was not trained on; None where its version has no list."""
-    import torch
-
-    from cellwright.data.trained_on import hashes_in_order
+def trained_examples(spec: SearchSpec, address: str) -> "Tensor | None":
+    """Return the hashes (N,) of the examples that a registered model was trained on; None where it has no list."""
     from cellwright.training.checkpoint import load_tensors
 
     with TemporaryDirectory(prefix="cellwright-") as folder:
@@ -82,7 +79,18 @@ def unseen_rows(spec: SearchSpec, address: str, split: "Split") -> "Tensor | Non
             raise
         except CellwrightError:
             return None
-    return torch.isin(hashes_in_order(split), tensors["examples"]).logical_not().nonzero().flatten()
+    return tensors["examples"]
+
+
+def unseen_rows(spec: SearchSpec, address: str, split: "Split") -> "Tensor | None":
+    """Return the rows of a split that a registered model was not trained on; None where its version has no list."""
+    import torch
+
+    from cellwright.data.trained_on import hashes_in_order
+
+    if (trained := trained_examples(spec, address)) is None:
+        return None
+    return torch.isin(hashes_in_order(split), trained).logical_not().nonzero().flatten()
 
 
 def start_worth(spec: SearchSpec, objective: Objective, found: list[Evaluation]) -> str | None:

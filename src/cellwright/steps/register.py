@@ -3,7 +3,6 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch import nn
@@ -37,6 +36,7 @@ from cellwright.results import (
     SearchResult,
     StepRecord,
 )
+from cellwright.search.warm_start import trained_examples
 from cellwright.spec import SearchSpec
 from cellwright.steps import Inputs
 from cellwright.steps.gate import Gatekeeper
@@ -55,13 +55,12 @@ from cellwright.tracking import (
     Lifecycle,
     LoggedColumns,
     MlflowTracker,
-    MlflowUnavailable,
     RunRecord,
     mlflow_retry,
 )
-from cellwright.tracking.starting_models import download, with_tracking_uri
+from cellwright.tracking.starting_models import with_tracking_uri
 from cellwright.tracking.uri import default_tracking_uri
-from cellwright.training.checkpoint import load_tensors, save_tensors
+from cellwright.training.checkpoint import save_tensors
 from cellwright.training.networks import load_network
 
 RETRAIN_TAG = "cellwright.retrain"
@@ -175,14 +174,9 @@ def _save_trained_on(spec: SearchSpec, data: PreparedData, path: Path) -> bool:
     if isinstance(start, Path):
         return False
     if start is not None:
-        with TemporaryDirectory(prefix="cellwright-") as name:
-            try:
-                earlier, _ = load_tensors(download(spec, start, TRAINED_ON, Path(name)))
-            except MlflowUnavailable:
-                raise
-            except CellwrightError:
-                return False
-        hashes = torch.unique(torch.cat([hashes, earlier["examples"]]))
+        if (earlier := trained_examples(spec, start)) is None:
+            return False
+        hashes = torch.unique(torch.cat([hashes, earlier]))
     save_tensors(path, {"examples": hashes})
     return True
 

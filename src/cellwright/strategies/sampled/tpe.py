@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellwright.candidate import Candidate
-from cellwright.evaluation import Evaluation
+from cellwright.evaluation import Evaluation, Objective
+from cellwright.spaces import CandidateSpace
 from cellwright.spec.strategy import SampledSection
 from cellwright.strategies.sampled.base import SampledStrategy
 
@@ -42,13 +44,18 @@ class Tpe(SampledStrategy):
 
     settings: TpeSection
 
+    def __init__(
+        self, settings: TpeSection, space: CandidateSpace, objectives: Sequence[Objective], *, seed: int
+    ) -> None:
+        super().__init__(settings, space, objectives, seed=seed)
+        self._models = lru_cache(1)(self._fit)
+
     def propose(self, rng: random.Random, attempt: int) -> Candidate:
         """Draw the initial candidates; then the most promising of several, flatter the more draws were known."""
-        ranked = sorted(self.done, key=self.score, reverse=True)
-        if self.num_known < self.settings.initial or len(ranked) < 2:
+        num_done = len(self.done_numbers)
+        if self.num_known < self.settings.initial or num_done < 2:
             return self.space.sample(rng)
-        num_good = min(len(ranked) - 1, math.ceil(self.settings.good * len(ranked)))
-        good, others = self._shares(ranked[:num_good]), self._shares(ranked[num_good:])
+        good, others = self._models(num_done)
         noise, flatness = np.random.default_rng(rng.getrandbits(64)), 1 + attempt / 5
         drawn = [
             self.space.derive(
@@ -60,6 +67,12 @@ class Tpe(SampledStrategy):
             for _ in range(self.settings.candidates)
         ]
         return max(drawn, key=lambda candidate: self._sum(good, candidate) - self._sum(others, candidate))
+
+    def _fit(self, num_done: int) -> tuple[Shares, Shares]:
+        """Return the models of the good and of the other evaluations, of which there are so many."""
+        ranked = sorted(self.done, key=self.score, reverse=True)
+        num_good = min(num_done - 1, math.ceil(self.settings.good * num_done))
+        return self._shares(ranked[:num_good]), self._shares(ranked[num_good:])
 
     def _shares(self, evaluations: Sequence[Evaluation]) -> Shares:
         """Return the model of some evaluations."""
