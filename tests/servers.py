@@ -26,6 +26,17 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def wait_for_health(address: str) -> None:
+    """Wait until the server says that it is healthy, at most a minute."""
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"{address}/health").close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(f"{address}/health does not answer")
+
+
 class MlflowServer:
     """A server on a SQLite database in the folder; with passwords of its users, only for them."""
 
@@ -55,13 +66,11 @@ class MlflowServer:
                 stderr=log,
                 start_new_session=True,
             )
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{self.address}/health").close()
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError((self.folder / "server.log").read_text())
+        try:
+            wait_for_health(self.address)
+        except TimeoutError as error:
+            error.add_note((self.folder / "server.log").read_text())
+            raise
 
     def kill(self) -> None:
         if self.process is not None:

@@ -20,6 +20,7 @@ from cellwright.tracking import ChampionMoved, Lifecycle
 from cellwright.tracking.models import assign_alias
 from tests.cluster.conftest import ROOT, SYSTEM, cellwright, cluster_ip, forget, kubectl, secret
 from tests.cluster.searching import STORE
+from tests.servers import wait_for_health
 from tests.serving.asking import Client
 
 NAME, DATA_BUCKET, SERVING = "lifecycle", "cellwright-lifecycle", "cellwright-serving"
@@ -134,7 +135,9 @@ def server(decisions: list[dict[str, Any]]) -> Iterator[str]:
     objects.append({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": login})
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     kubectl("rollout", "status", "deployment/serving", "-n", SERVING, "--timeout=180s")
-    yield f"http://{cluster_ip('serving', SERVING)}"
+    address = f"http://{cluster_ip('serving', SERVING)}"
+    wait_for_health(address)  # the service learns of its pods a moment after the rollout is complete
+    yield address
     kubectl("delete", "namespace", SERVING, "--wait=false")
 
 
