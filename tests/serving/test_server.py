@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 
 from cellwright.cli.serving import listen
 from cellwright.errors import CellwrightError
+from cellwright.serving.batching import MOST_ROWS
 from cellwright.serving.model import Array, ServedModel
 from cellwright.serving.recording import Recorder
 from cellwright.serving.server import VERSION, Limits, Registered, Server
@@ -262,6 +264,21 @@ def test_requests_that_wait_become_one_batch_and_too_many_are_refused(server: Se
     text = client.get("/metrics").text
     assert 'cellwright_requests_total{protocol="v1",status="503"} 1.0' in text
     assert "cellwright_examples_total 9.0" in text and 'cellwright_model{version="toy/1"} 1.0' in text
+
+
+def test_a_large_request_is_run_in_parts_whose_answers_keep_their_order(toys: Path):
+    server = Server(model=served(toys / "images"), threads=1)
+    images = [[[[pixel, pixel], [0, 255 - pixel]]] for pixel in range(2 * MOST_ROWS + 3)]
+    held = Held(server.model)
+    held.may_run.set()
+    server.served.batcher._run = held.run
+    with TestClient(server.app()) as client:
+        ask = partial(client.post, "/v1/models/toy:predict")
+        together = ask(json={"instances": images}).json()["predictions"]
+        assert held.rows == [MOST_ROWS, MOST_ROWS, 3]
+        apart = [ask(json={"instances": [image]}).json()["predictions"][0] for image in images]
+    for one, other in zip(together, apart, strict=True):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
 
 
 def test_one_request_that_cannot_be_run_leaves_the_others_of_its_batch(server: Server, client: TestClient):

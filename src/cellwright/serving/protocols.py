@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from cellwright.errors import DataError
 from cellwright.results import InputInfo
@@ -27,14 +28,21 @@ NAMES = {numpy: name for name, numpy in DATATYPES.items()} | {"string": BYTES}
 
 
 def read_json(content: bytes | memoryview) -> dict[str, Any]:
-    """Return a JSON object; raises DataError."""
+    """Return a JSON object, which may have NaN and infinities as Python writes them; raises DataError."""
     try:
-        found = json.loads(bytes(content))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"the body must be JSON: {error}") from error
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        found = _read_python_json(content)
     if not isinstance(found, dict):
         raise DataError(f"the body must be a JSON object, got {type(found).__name__}")
     return found
+
+
+def _read_python_json(content: bytes | memoryview) -> Any:
+    try:
+        return json.loads(bytes(content))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"the body must be JSON: {error}") from error
 
 
 def read_instances(body: Mapping[str, Any], model: ServedModel, most: int) -> Arrays:
