@@ -86,9 +86,7 @@ class Kubeflow:
     def __init__(self, connection: Connection, log: Callable[[str], None]) -> None:
         self.namespace = connection.namespace
         self.log = log
-        self.host = connection.host or ""
-        if connection.host is None:
-            load_kubeconfig()
+        self.host = connection.host or load_kubeconfig()
         self._retry_briefly = Retry(
             _is_transient, seconds=FIRST_SECONDS, report=self._say_why, report_after=3
         )

@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import struct
 import sys
 import tempfile
@@ -21,6 +22,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -38,11 +42,24 @@ SPECS = (
     "name: tiny\ndata: {source: table, path: t.csv, target: late}\n",
     "name: tiny\ndata: {source: table, path: t.csv, target: km, predict: number, group_by: driver}\n",
     "name: tiny\ndata: {source: series, path: a.ts}\n",
+    "name: tiny\ndata: {source: series, path: s.npz}\n",
+    "name: tiny\ndata: {source: series, path: s.csv, target_key: late, time_key: day}\n",
     "name: tiny\ndata: {source: text, path: t.jsonl, target: team}\n",
+    "name: tiny\ndata: {source: text, path: t.parquet, text: service, target: late}\n",
+    "name: tiny\ndata: {source: table, path: t.parquet, target: late}\n",
+    "name: tiny\ndata: {source: table, path: tables, target: late, test_path: t.csv}\n",
+    "name: tiny\ndata: {source: parquet, path: photos.parquet}\n",
     "name: tiny\ndata: {source: digits}\nrunner: {kind: jobs, namespace: a}\n"
     f"store: {{uri: 's3://b/p', endpoint: '{AWAY}'}}\ntracking: {{uri: '{AWAY}'}}\npipeline: {{retries: 1}}\n"
     "resources: {cpu: 1, memory: 1Gi}\n",
 )
+FINISHED = (
+    "name: tiny\ndata: {source: table, path: t.csv, target: late}\n"
+    "space: {kind: chain, num_layers: 2, widths: [4, 8]}\nstrategy: {kind: random}\n"
+    "budget: {evaluations: 1}\nestimators: [{kind: short-training, epochs: 1}]\n"
+    "retrain: {epochs: 1}\nevaluate: {baseline: {random_architectures: 1}}\nresources: {cpu: 1}\n"
+)
+"""The spec of the run that commands on finished runs are called with."""
 Words = Callable[[random.Random], list[str]]
 COMMANDS: tuple[Words, ...] = (
     lambda r: ["validate", "s.yaml"],
@@ -56,6 +73,7 @@ COMMANDS: tuple[Words, ...] = (
     lambda r: ["report", odd_file(r)],
     lambda r: ["verify", r.choice([odd_file(r), "runs", odd_address(r)])],
     lambda r: ["predict", r.choice([odd_file(r), odd_address(r)]), odd_file(r)],
+    lambda r: ["predict", "-", odd_file(r)],
     lambda r: [
         "serve",
         r.choice([odd_file(r), odd_address(r)]),
@@ -77,6 +95,21 @@ COMMANDS: tuple[Words, ...] = (
     lambda r: ["schedule", "s.yaml", "--cron", odd_text(r), "--timezone", r.choice(["UTC", odd_text(r)])],
     lambda r: [odd_text(r) for _ in range(r.randrange(4))],
 )
+AFTER_A_RUN: tuple[Words, ...] = (
+    lambda r: [r.choice(["run", "prepare", "search", "retrain", "evaluate", "register"]), "f.yaml"],
+    lambda r: ["predict", r.choice([RUN, MODEL]), odd_file(r), *r.choice([[], ["--json"], ["--csv"]])],
+    lambda r: ["predict", RUN, "-"],
+    lambda r: ["report", RUN, *r.choice([[], ["--json"], ["-o", odd_file(r)]])],
+    lambda r: ["show", RUN],
+    lambda r: ["watch", RUN],
+    lambda r: ["verify", r.choice([RUN, MODEL, "runs"])],
+    lambda r: ["promote", "tiny", r.choice(["1", "2", odd_text(r)]), *r.choice([[], ["--why", odd_text(r)]])],
+    lambda r: [r.choice(["rollback", "history"]), "tiny"],
+    lambda r: ["compare", MODEL, r.choice([MODEL, odd_address(r)])],
+    lambda r: ["decide", "f.yaml", *r.choice([[], ["--set", odd_override(r)]])],
+    lambda r: ["reproduce", MODEL, "--json", "--tracking-uri", odd_text(r)],
+)
+RUN, MODEL = "runs/tiny", "models:/tiny@champion"
 ENVIRONMENT = {
     "HOME": ("", "/nonexistent", "relative"),
     "WORLD_SIZE": ("", "2", "auto", "-1", "0"),
@@ -85,7 +118,21 @@ ENVIRONMENT = {
     "CELLWRIGHT_HOST": ("", "ftp://x", "http://[", "\u00e9"),
     "CELLWRIGHT_TOKEN_FILE": ("a.npz", "photos", "nothing"),
     "MLFLOW_TRACKING_URI": ("", "http://", "sqlite:///", "http://user:password@127.0.0.1:9", "a.npz"),
+    "MLFLOW_RUN_ID": ("", "nothing"),
+    "MLFLOW_TRACKING_TOKEN": ("\u00e9", "a\nb"),
     "AWS_ENDPOINT_URL": ("", "nonsense", "http://["),
+    "AWS_PROFILE": ("nothing",),
+    "AWS_CONFIG_FILE": ("photos", "a.npz"),
+    "http_proxy": ("nonsense", AWAY),
+    "REQUESTS_CA_BUNDLE": ("nothing", "photos"),
+    "SSL_CERT_FILE": ("nothing", "photos"),
+    "KUBERNETES_SERVICE_HOST": ("", "x"),
+    "CUDA_VISIBLE_DEVICES": ("abc",),
+    "RANK": ("", "7", "x"),
+    "MASTER_PORT": ("abc",),
+    "PYTHONIOENCODING": ("nonsense",),
+    "NO_COLOR": ("1",),
+    "FORCE_COLOR": ("1",),
     "COLUMNS": ("", "0", "-5", "abc", "1"),
     "TERM": ("dumb", "", "nonsense"),
     "TZ": ("Nowhere/City",),
@@ -207,12 +254,16 @@ def files() -> Mapping[str, bytes]:
     """Return valid files by name."""
     pixels = np.random.default_rng(0).integers(0, 256, (24, 8, 8), np.uint8)
     labels = (np.arange(24) % 2).astype(np.uint8)
-    archive, photo = io.BytesIO(), io.BytesIO()
+    archive, photo, waves = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.savez(waves, x=np.random.default_rng(0).normal(size=(24, 2, 16)), y=labels)
     np.savez_compressed(archive, images=pixels[..., None], labels=labels)
     Image.fromarray(pixels[0]).save(photo, "png")
     images = struct.pack(">IIII", 0x803, 24, 8, 8) + pixels.tobytes()
     rows = "".join(f"{i % 7}.5,{'abc'[i % 3]},2026-01-{1 + i:02},{'xy'[i % 2]},{i % 4}\n" for i in range(24))
     texts = [{"text": f"word {i % 5} and {i}", "team": "ab"[i % 2]} for i in range(24)]
+    table = b"km,service,day,late,driver\n" + rows.encode()
+    long = "".join(f"{i // 8},2026-01-{1 + i % 8:02},{i % 5},{'xy'[i // 8 % 2]}\n" for i in range(192))
+    photos = pa.table({"image": [{"bytes": photo.getvalue()}] * 24, "label": labels})
     series = "".join(f"{','.join(str((i * j) % 5) for j in range(12))}:{i % 2}\n" for i in range(24))
     return {
         "a.npz": archive.getvalue(),
@@ -221,11 +272,22 @@ def files() -> Mapping[str, bytes]:
         "photos/cats/1.png": photo.getvalue(),
         "photos/dogs/1.png": photo.getvalue(),
         "photos.csv": b"file,label\ncats/1.png,cat\ndogs/1.png,dog\n",
-        "t.csv": b"km,service,day,late,driver\n" + rows.encode(),
+        "photos.parquet": parquet(photos),
+        "t.csv": table,
+        "t.parquet": parquet(pa.csv.read_csv(io.BytesIO(table))),
+        "tables/1.csv": table,
+        "s.npz": waves.getvalue(),
+        "s.csv": b"series,day,value,late\n" + long.encode(),
         "t.jsonl": "".join(f"{json.dumps(row)}\n" for row in texts).encode(),
         "a.ts": b"@problemName a\n@timeStamps false\n@univariate true\n@classLabel true 0 1\n@data\n"
         + series.encode(),
     }
+
+
+def parquet(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    return file.getvalue()
 
 
 @contextlib.contextmanager
@@ -239,8 +301,35 @@ def impatient() -> Iterator[pytest.MonkeyPatch]:
         yield here
 
 
-def problem_with(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str | None:
-    """Run the command of a seed in a new folder; return what is wrong with how it ends, if anything."""
+def finish_run(folder: Path) -> None:
+    """Make the folder of a finished run, `runs`, with its model in MLflow."""
+    folder.mkdir()
+    (folder / "t.csv").write_bytes(files()["t.csv"])
+    (folder / "f.yaml").write_text(FINISHED)
+    with contextlib.chdir(folder):
+        result = CliRunner().invoke(app, ["run", "f.yaml"])
+    if result.exit_code:
+        raise RuntimeError(result.output)
+
+
+def copy_run(r: random.Random, finished: Path) -> None:
+    """Copy a finished run to here, and damage one of its files now and then."""
+    shutil.copytree(finished / "runs", "runs")
+    shutil.copy(finished / "f.yaml", "f.yaml")
+    if r.random() < 0.5:
+        file = r.choice(sorted(path for path in Path("runs").rglob("*") if path.is_file()))
+        file.chmod(0o644)
+        file.write_bytes(mutated(r, file.read_bytes()))
+
+
+def problem_with(
+    seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch, finished: Path | None = None
+) -> str | None:
+    """Run the command of a seed in a new folder; return what is wrong with how it ends, if anything.
+
+    Args:
+        finished: A folder of `finish_run`, for the commands on finished runs; they are left out without it.
+    """
     r = random.Random(seed)
     folder.mkdir()
     with monkeypatch.context() as here:
@@ -253,7 +342,11 @@ def problem_with(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> st
         changed = {name: r.choice(ENVIRONMENT[name]) for name in r.sample(list(ENVIRONMENT), r.randrange(3))}
         for name, value in changed.items():
             here.setenv(name, value)
-        words = [word.replace("\0", "") for word in r.choice(COMMANDS)(r)]
+        commands = COMMANDS
+        if finished is not None and r.random() < 0.4:
+            copy_run(r, finished)
+            commands = AFTER_A_RUN
+        words = [word.replace("\0", "") for word in r.choice(commands)(r)]
         result = CliRunner().invoke(app, words, input=mutated(r, spec))
     described = f"seed {seed}: {changed} cellwright {words}: {result.exception!r}"
     if not isinstance(result.exception, SystemExit | None) or "Traceback" in result.output:
@@ -270,13 +363,17 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=sys.maxsize)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    end, escapes, done = time.monotonic() + 60 * given.minutes, 0, 0
+    escapes, done = 0, 0
     with impatient() as here, tempfile.TemporaryDirectory() as place:
         here.setenv("HOME", place)
+        finished = Path(place, "finished")
+        finish_run(finished)
+        end = time.monotonic() + 60 * given.minutes
         for seed in itertools.islice(itertools.count(given.seed), given.cases):
             if time.monotonic() > end:
                 break
-            found = problem_with(seed, Path(place, str(seed)), here)
+            found = problem_with(seed, Path(place, str(seed)), here, finished)
+            shutil.rmtree(Path(place, str(seed)))
             done += 1
             if found is not None:
                 escapes += 1

@@ -48,6 +48,8 @@ def servers() -> Iterator[dict[str, str]]:
             "broken": broken,
             "store": store,
             "away": "http://127.0.0.1:9",
+            "database": "mysql+none://127.0.0.1:9/mlflow",
+            "databricks": "databricks://nobody",
         }
 
 
@@ -115,6 +117,8 @@ def test_a_wrong_mlflow_server_is_reported_before_the_work(cellwright, spec, ser
         ("old", "MLflow 3 or later"),
         ("away", "does not answer"),
         ("login", "MLflow's API"),
+        ("database", "mysql.none"),
+        ("databricks", "Databricks"),
     ):
         result = cellwright(command, spec, "--set", f"tracking.uri={servers[server]}")
         assert result.exit_code == 1

@@ -105,3 +105,5 @@ def test_an_unavailable_cluster_is_reported_with_its_address(cellwright, spec, k
     spec.write_text(spec.read_text() + "runner: {kind: jobs}\n" + ON_CLUSTER)
     for command in (("doctor", spec), ("register-suggestions",)):
         assert_one_line(cellwright(*command), "no answer from https://127.0.0.1:9")
+    monkeypatch.setattr(kubeflow, "FIRST_SECONDS", 0.0)
+    assert_one_line(cellwright("runs"), "Kubeflow Pipelines at https://127.0.0.1:9 does not answer")

@@ -131,3 +131,34 @@ def test_two_versions_are_compared_by_what_was_measured(cellwright, shoes: Lifec
     assert "The gate compared shoes/3 with shoes/1: passed: better by 0.02" in shown
     same = cellwright("compare", "shoes/3", "shoes/4").stdout
     assert "Both are from the same data" in same and "The gate" not in same
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("history", "shoes"),
+        ("promote", "shoes", "1"),
+        ("rollback", "shoes"),
+        ("compare", "shoes/1", "shoes/2"),
+        ("predict", "models:/shoes@champion", "photo.jpg"),
+        ("serve", "models:/shoes@champion"),
+        ("verify", "models:/shoes@champion"),
+        ("reproduce", "models:/shoes@champion"),
+    ],
+    ids=lambda words: words[0],
+)
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("", "runs/mlflow.db must be the MLflow database of registered models, and does not exist"),
+        ("./mlruns", "MLFLOW_TRACKING_URI must be "),
+    ],
+)
+def test_asking_for_a_model_makes_no_registry(
+    cellwright, tmp_path, monkeypatch, words: tuple[str, ...], uri: str, message: str
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    result = cellwright(*words)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not any(tmp_path.iterdir())

@@ -11,6 +11,7 @@ from cellwright.errors import CellwrightError
 from cellwright.results import GateCheck, GateDecision
 from cellwright.tracking import Champion, ChampionMoved, Lifecycle, NotPromoted, champion
 from cellwright.tracking.models import assign_alias
+from cellwright.tracking.registry import find_version
 
 DECISION = GateDecision(
     passed=True,
@@ -103,6 +104,14 @@ def test_the_history_has_versions_and_moves(client: MlflowClient, shoes: Lifecyc
     assert (last.score, last.low, last.high, last.hours) == (0.9, 0.8, None, 2)
     assert (last.reasons, last.passed, last.action) == (("drift", "age"), True, "search")
     assert [(move.kind, move.version) for move in history.moves] == [("first", 1), ("promotion", 5)]
+
+
+def test_a_name_may_have_an_at(client: MlflowClient):
+    client.create_registered_model("a@b")
+    client.create_model_version("a@b", source="/")
+    client.set_registered_model_alias("a@b", "champion", "1")
+    for address in ("models:/a@b@champion", "models:/a@b/1"):
+        assert find_version(client, address).name == "a@b"
 
 
 def test_rollbacks_go_back_one_champion_at_a_time(shoes: Lifecycle):

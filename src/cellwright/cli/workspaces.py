@@ -67,7 +67,14 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
     """Refuse, before anything is made, a folder that something of the user's is in the way of."""
     from cellwright.errors import CellwrightError
     from cellwright.folders import check_apart, check_ours, check_workspace
-    from cellwright.tracking import artifacts_beside, check_database, check_server, is_server, mlflow_retry
+    from cellwright.tracking import (
+        artifacts_beside,
+        check_database,
+        check_login,
+        check_server,
+        is_server,
+        mlflow_retry,
+    )
     from cellwright.tracking.uri import check_uri, default_tracking_uri
 
     data = {
@@ -84,6 +91,8 @@ def _check(spec: "SearchSpec", workspace: Path, *, fresh: bool, registers: bool)
         check_database(uri)
         if is_server(uri):
             mlflow_retry(seconds=SERVER_SECONDS)(check_server, uri)
+        elif artifacts_beside(uri) is None:
+            mlflow_retry(seconds=SERVER_SECONDS)(check_login, uri)
         if (artifacts := artifacts_beside(uri)) is not None:
             check_apart(artifacts, data)
             check_ours(artifacts, "artifacts")

@@ -58,7 +58,7 @@ def _is_mlflow_name(name: str) -> str:
     if not name.strip() or name == "." or name.startswith("..") or len(name) > MLFLOW_NAME_LENGTH:
         raise ValueError(
             f"must be 1 to {MLFLOW_NAME_LENGTH} characters that MLflow takes: not blank, not '.', and not beginning "
-            f"with '..', got {name:.40}{'…' * (len(name) > 40)} ({len(name)} characters)"
+            f"with '..', got '{name:.40}{'…' * (len(name) > 40)}' of {len(name)} characters"
         )
     return name
 
@@ -81,7 +81,7 @@ class Register(Section):
 
 
 TRACKING_ADDRESS = Form(
-    r"^(sqlite:.+|(https?|postgresql|mysql|mssql)(\+\w+)?://\S+|(databricks|databricks-uc|uc)(:\S+)?)$",
+    r"^(sqlite:.+|(https?|postgresql|mysql|mssql)(\+\w+)?://\S+|databricks(:\S+)?)$",
     "the http(s) address of an MLflow server, or that of a database such as sqlite:////PATH/mlflow.db",
 )
 """Where MLflow can keep both runs and registered models."""

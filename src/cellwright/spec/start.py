@@ -9,7 +9,7 @@ from cellwright.spec.form import Form
 from cellwright.spec.section import Section
 
 ModelAddress = Annotated[
-    str, Form(r"^models:/[^/@]+(@[^/@]+|/[0-9]+)$", "models:/NAME@ALIAS or models:/NAME/VERSION")
+    str, Form(r"^models:/[^/]+(@[^/@]+|/[0-9]+)$", "models:/NAME@ALIAS or models:/NAME/VERSION")
 ]
 """A registered model, `models:/NAME@ALIAS` or `models:/NAME/VERSION`, in the registry of `tracking.uri`."""
 

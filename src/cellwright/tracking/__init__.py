@@ -24,7 +24,7 @@ from cellwright.tracking.live import LiveLogging, Pace, Target
 from cellwright.tracking.moves import CHAMPION, ChampionMoved, Move, NotPromoted
 from cellwright.tracking.record import LoggedColumns, RegisteredModel, RunRecord, Status, TrialRecord
 from cellwright.tracking.retrying import WAIT_SECONDS, MlflowUnavailable, NotAllowed, mlflow_retry
-from cellwright.tracking.server import UnknownHost, check_server
+from cellwright.tracking.server import UnknownHost, check_login, check_server
 from cellwright.tracking.tracker import (
     MlflowTracker,
     download_model_file,
@@ -74,6 +74,7 @@ __all__ = [
     "VersionFacts",
     "artifacts_beside",
     "check_database",
+    "check_login",
     "check_server",
     "download_model_file",
     "download_run_files",

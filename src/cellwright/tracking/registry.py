@@ -17,7 +17,7 @@ from cellwright.tracking.connection import quiet
 FILES_TAG = "cellwright.files"
 """The tag of a model and of its version that has the SHA-256 of each file, as JSON."""
 DIGESTS = TypeAdapter(dict[str, str])
-ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+ADDRESS = re.compile(r"models:/(?P<name>[^/]+?)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
 def find_version(client: MlflowClient, address: str) -> ModelVersion:

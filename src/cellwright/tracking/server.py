@@ -1,5 +1,6 @@
 """Asking an address whether an MLflow server that we can use answers there, before anything starts."""
 
+import logging
 import os
 import re
 import socket
@@ -49,6 +50,26 @@ def check_server(uri: str, seconds: float = 3.0) -> None:
     version = _get(uri, "/version", seconds).text.strip()
     if (numbers := re.match(r"(\d+)\.\d", version)) and int(numbers[1]) < OLDEST:
         raise CellwrightError(_said(uri, f"must be MLflow {OLDEST} or later, got {version}"))
+
+
+def check_login(uri: str) -> None:
+    """Require that a database server or Databricks lets MLflow in; no tables are made.
+
+    Raises:
+        MlflowUnavailable: it does not answer, which may pass.
+        CellwrightError: its driver is not installed, or it refuses.
+    """
+    from mlflow.utils.databricks_utils import get_databricks_host_creds
+    from sqlalchemy import create_engine
+
+    from cellwright.tracking.connection import translate_errors
+
+    with translate_errors(uri, "connecting"):
+        if uri.startswith("databricks"):
+            logging.getLogger("mlflow.utils.databricks_utils").setLevel(logging.ERROR)
+            get_databricks_host_creds(uri)  # type: ignore[no-untyped-call]
+        else:
+            create_engine(uri).connect().close()
 
 
 def _get(uri: str, path: str, seconds: float) -> Any:

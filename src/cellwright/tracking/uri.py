@@ -26,9 +26,21 @@ def default_tracking_uri(workspace: Path) -> str:
 
 
 def registry_uri(runs: Path, environ: MutableMapping[str, str], given: str | None = None) -> str:
-    """Return the tracking URI that registered models are at: the given one, the environment's, or that of the runs."""
+    """Return the tracking URI that registered models are at: the given one, the environment's, or that of the runs.
+
+    Raises:
+        CellwrightError: MLflow cannot use the address, or there is no such database.
+    """
     split_login(environ)
-    return given or environ.get(MLFLOW_URI) or default_tracking_uri(runs / "any")
+    uri = given or environ.get(MLFLOW_URI) or default_tracking_uri(runs / "any")
+    check_uri(uri)
+    path = sqlite_path(uri)
+    if path is not None and not path.exists():
+        raise CellwrightError(
+            f"{path} must be the MLflow database of registered models, and does not exist: name the folder of your "
+            f"runs with --runs, or MLflow's address by {MLFLOW_URI}"
+        )
+    return uri
 
 
 def check_uri(uri: str) -> None:

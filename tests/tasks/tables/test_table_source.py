@@ -184,6 +184,12 @@ def test_leaks_are_reported(tmp_path: Path):
     assert "leak: 3 groups are in train and in test" in facts
 
 
+def test_leaks_are_sought_in_one_row_too(tmp_path: Path):
+    rows = table(split=["train"] * 40 + ["validation"] + ["test"] * 19)
+    manifest, _ = prepared(tmp_path, rows, split="split", target="amount", predict="number")
+    assert manifest.split_sizes["validation"] == 1
+
+
 def test_rows_to_predict_are_read_as_training_data_was(tmp_path: Path):
     rows = table(split=["train"] * 30 + ["validation"] * 10 + ["test"] * 20)
     rows.loc[50, "colour"] = "mauve"

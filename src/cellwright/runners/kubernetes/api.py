@@ -27,8 +27,11 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-def load_kubeconfig() -> None:
+def load_kubeconfig() -> str:
     """Configure the Kubernetes client from the kubeconfig, or from this pod's service account.
+
+    Returns:
+        The address of the cluster's API.
 
     Raises:
         CellwrightError: there is no cluster, the kubeconfig is invalid, or its login fails.
@@ -50,6 +53,7 @@ def load_kubeconfig() -> None:
         raise CellwrightError(
             f"the login of the kubeconfig must succeed, and does not: {'; '.join(log.errors)}"
         )
+    return str(kubernetes.client.Configuration.get_default_copy().host)
 
 
 class _ErrorLog(logging.Handler):
