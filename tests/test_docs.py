@@ -6,7 +6,6 @@ import importlib.util
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,12 +15,8 @@ import yaml
 
 from cellwright.cli.app import app
 from cellwright.spec import load_spec
+from tests.pages import NAMES, PAGES, ROOT, blocks, commands
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md"]
-PAGES += sorted((ROOT / "docs").rglob("*.md"))
-NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
-FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OF_SAMPLED = {"constraints", "objectives", "estimators", "pick", "runner", "start"}
 
 
@@ -33,22 +28,11 @@ def site() -> ModuleType:
     return module
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for found, text in FENCED.findall(page.read_text()) if found == language]
-
-
-def lines_of_shells(page: Path) -> Iterator[str]:
-    """Yield the commands of a page: those of its indented blocks and of its blocks of shells."""
-    text = page.read_text()
-    indented = [line for line in FENCED.sub("", text).splitlines() if line.startswith("    ")]
-    for line in "\n".join([*indented, *blocks(page, "sh")]).replace("\\\n", " ").splitlines():
-        for part in re.split(" [|>] ", line.strip()):
-            yield re.sub(r"^([A-Z_]+=\S+ )+", "", part)
-
-
 def words_after(command: str, page: Path) -> list[list[str]]:
-    found = [line for line in lines_of_shells(page) if line.startswith(f"{command} ")]
-    return [shlex.split(line, comments=True)[1:] for line in found]
+    lines = (
+        re.sub(r"^([A-Z_]+=\S+ )+", "", part) for line in commands(page) for part in re.split(" [|>] ", line)
+    )
+    return [shlex.split(line)[1:] for line in lines if line.startswith(f"{command} ")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -137,5 +121,5 @@ def test_tutorials_say_what_the_examples_do():
                 assert part in examples, f"{page.name}: {part}"
     cluster = (ROOT / "docs/cluster.md").read_text() + (ROOT / "docs/pipelines.md").read_text()
     tutorial = ROOT / "docs/tutorials/cluster.md"
-    for line in (line for line in lines_of_shells(tutorial) if "digits-katib" not in line):
+    for line in (line for line in commands(tutorial) if "digits-katib" not in line):
         assert line in cluster

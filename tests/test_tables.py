@@ -18,7 +18,8 @@ from cellwright.report.card import ModelCard, markdown
 from cellwright.results import EvaluationResult, GateDecision, ModelInfo, RegistrationResult, SearchResult
 from cellwright.tasks.base import read_task
 from cellwright.tasks.classical import ClassicalResult
-from tests.example_runs import run_example
+from tests.example_runs import EXAMPLES, run_example
+from tests.pages import python
 from tests.without import without
 
 SMALL = ("space.members=2", "space.channels=8")
@@ -69,14 +70,16 @@ def test_a_gate_compares_what_is_registered_next_with_the_champion(done: Mapping
     assert 'mlflow.pyfunc.load_model("models:/deliveries@champion")' in markdown(card)
 
 
-def test_models_predict_from_columns_without_cellwright(done: Mapping[str, Path], tmp_path: Path):
+def test_models_predict_from_columns_as_the_page_says_without_cellwright(
+    done: Mapping[str, Path], tmp_path: Path
+):
     registered = RegistrationResult.load(done["register"] / "registered.json")
     ROWS.to_parquet(tmp_path / "rows.parquet")
     script = f"""{without("cellwright", "my_package")}
-import json, mlflow, numpy, onnxruntime, pandas
+import json, numpy, onnxruntime
+{python("tables.md", "import mlflow").replace("sqlite:///runs/mlflow.db", registered.tracking_uri)}
+assert len(model.predict(rows)) == len(rows)
 rows = pandas.read_parquet({str(tmp_path / "rows.parquet")!r})
-mlflow.set_tracking_uri({registered.tracking_uri!r})
-model = mlflow.pyfunc.load_model({registered.uri!r})
 print(json.dumps(model.metadata.signature.inputs.input_names()))
 predicted = model.predict(rows)
 print(predicted.to_json(orient="records"))
@@ -91,7 +94,7 @@ feeds["service"][2] = "?"
 print(json.dumps(session.run(None, feeds)[0].tolist()))
 """
     command = [sys.executable, "-I", "-W", "ignore", "-c", script]
-    loaded = subprocess.run(command, check=True, timeout=200, stdout=subprocess.PIPE, text=True)
+    loaded = subprocess.run(command, cwd=EXAMPLES, check=True, timeout=200, stdout=subprocess.PIPE, text=True)
     names, predicted, logits, other_spelling = map(json.loads, loaded.stdout.splitlines()[-4:])
     assert names == list(ROWS.columns)
     assert [row["prediction"] in ("no", "yes") for row in predicted] == [True] * 3

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from cellwright.predicting import Predictor
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
 from tests.example_runs import EXAMPLES, run_example
+from tests.pages import python
 from tests.without import without
 
 TEXTS = [
@@ -20,8 +21,9 @@ TEXTS = [
     "",
     "Ψ",
     "Where is it? " * 500,
+    "Where is my parcel?",
 ]
-"""One that training could have had, one that is empty, one without a known word, and one that is too long."""
+"""One that training could have had, one that is empty, one without a known word, one too long, and the page's."""
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +41,18 @@ def test_layers_are_searched_and_compared(done: Mapping[str, Path]):
     assert scores["found"] > 0.8 and scores["tf-idf"] > 0.8
 
 
-def test_models_predict_from_strings_and_bytes_without_cellwright(done: Mapping[str, Path], tmp_path: Path):
+def test_models_predict_from_strings_and_bytes_as_the_page_says_without_cellwright(
+    done: Mapping[str, Path], tmp_path: Path
+):
     registered = RegistrationResult.load(done["register"] / "registered.json")
     (tmp_path / "texts.json").write_text(json.dumps(TEXTS))
     script = f"""{without("cellwright", "my_package")}
-import json, mlflow, numpy, onnxruntime, pandas, torch
+{python("text.md", "import numpy")}
+of_page = logits.tolist()
+{python("text.md", "import mlflow").replace("sqlite:///runs/mlflow.db", registered.tracking_uri)}
+import json, torch
+print(json.dumps(of_page))
 texts = json.load(open({str(tmp_path / "texts.json")!r}))
-mlflow.set_tracking_uri({registered.tracking_uri!r})
-model = mlflow.pyfunc.load_model({registered.uri!r})
 print(model.predict(pandas.DataFrame({{"text": texts}})).to_json(orient="records"))
 session = onnxruntime.InferenceSession({str(done["retrain"] / "model.onnx")!r})
 (taken,) = session.get_inputs()
@@ -59,8 +65,11 @@ program = torch.export.load({str(done["retrain"] / "model.pt2")!r}).module()
 print(json.dumps(program(torch.from_numpy(rows)).tolist()))
 """
     command = [sys.executable, "-I", "-W", "ignore", "-c", script]
-    loaded = subprocess.run(command, check=True, timeout=200, stdout=subprocess.PIPE, text=True)
-    predicted, of_onnx, of_pt2 = map(json.loads, loaded.stdout.splitlines()[-3:])
+    loaded = subprocess.run(
+        command, cwd=done["retrain"], check=True, timeout=200, stdout=subprocess.PIPE, text=True
+    )
+    of_page, predicted, of_onnx, of_pt2 = map(json.loads, loaded.stdout.splitlines()[-4:])
+    assert of_page == pytest.approx(of_onnx[-1], abs=1e-4)
     torch.testing.assert_close(torch.tensor(of_onnx), torch.tensor(of_pt2), atol=1e-4, rtol=0)
     assert predicted[0]["prediction"] == "billing"
     names = ("account", "billing", "delivery")

@@ -57,11 +57,14 @@ def test_a_card_says_what_it_is_from_how_good_it_is_and_how_to_load_it():
     assert ModelCard.model_validate_json(card().model_dump_json()) == card()
 
 
-def test_it_is_loaded_as_the_readme_says():
-    lines = re.findall(r"^      ((?:mlflow\.|os\.environ).*)$", README.read_text(), re.MULTILINE)
-    assert list(loading(MODEL, "sqlite:///runs/mlflow.db", "models:/shoes@champion")) == lines
-    with_columns = MODEL.model_copy(update={"columns": (INPUT,)})
-    assert loading(with_columns, "u", "a")[2] == 'mlflow.pyfunc.load_model("a")'
+def test_it_has_the_three_lines_of_the_readme_and_says_what_they_take():
+    lines = re.findall(r"^      ((?:import )?mlflow.*)$", README.read_text(), re.MULTILINE)
+    assert len(lines) == 3
+    assert list(loading("sqlite:///runs/mlflow.db", "models:/shoes@champion")) == lines
+    columns = MODEL.model_copy(update={"columns": (INPUT,)})
+    several = MODEL.model_copy(update={"inputs": (INPUT, INPUT)})
+    for model, taken in ((MODEL, "an array"), (columns, "a pandas data frame"), (several, "a dictionary")):
+        assert f"`examples` is {taken}" in markdown(card(model))
 
 
 @pytest.mark.parametrize(

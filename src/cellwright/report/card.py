@@ -18,6 +18,7 @@ LONGEST = 5000
 FEW = 30
 """Test examples of a class, below which its scores say little."""
 MOST_NAMES = 20
+NO_PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false"
 MARKUP = re.compile(r"([\\`*_{}\[\]#|~!])")
 
 
@@ -49,7 +50,7 @@ class ModelCard(Result):
     limits: tuple[str, ...]
     """What its scores do not say."""
     loading: tuple[str, ...]
-    """Lines of Python that load it, without cellwright."""
+    """Three lines of Python that predict with it, without cellwright."""
     digests: dict[str, str]
     """SHA-256 of its files, and digests of what it is from."""
     checklist: tuple[Answer, ...] = ()
@@ -84,20 +85,32 @@ class ModelCard(Result):
             search_seconds=run.search.seconds,
             evaluation=run.evaluation,
             limits=tuple(_limits(run.evaluation, run.source)),
-            loading=loading(model, without_credentials(tracking_uri), f"models:/{spec.model_name}@champion"),
+            loading=loading(without_credentials(tracking_uri), f"models:/{spec.model_name}@champion"),
             digests=digests,
             checklist=checklist(spec, run),
         )
 
 
-def loading(model: ModelInfo, tracking_uri: str, address: str) -> tuple[str, ...]:
-    """Return the lines that load a model, after `import os, mlflow`."""
-    flavour = "pyfunc" if model.columns or len(model.inputs) > 1 else "pytorch"
+def loading(tracking_uri: str, address: str) -> tuple[str, ...]:
+    """Return three lines of Python that predict the classes, or numbers, of `examples`."""
     return (
-        'os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"',
+        "import mlflow",
         f'mlflow.set_tracking_uri("{tracking_uri}")',
-        f'mlflow.{flavour}.load_model("{address}")',
+        f'mlflow.pyfunc.load_model("{address}").predict(examples)',
     )
+
+
+def _examples(model: ModelInfo) -> str:
+    """Return what `examples` is in these lines."""
+    if model.columns:
+        return "a pandas data frame with these columns"
+    if len(model.inputs) > 1:
+        return "a dictionary of these arrays by name, N examples in each"
+    return "an array of N of these"
+
+
+def _answers(model: ModelInfo) -> str:
+    return "the class, and the probability of each" if model.class_names else model.output.name
 
 
 def markdown(card: ModelCard) -> str:
@@ -111,9 +124,11 @@ def markdown(card: ModelCard) -> str:
 
 def _lines(card: ModelCard) -> Iterator[str]:
     yield f"# {_text(card.name)}\n\n{_text(card.answer)}\n"
-    yield "## Use\n\n```python\nimport os, mlflow\n"
+    yield "## Use\n\n```python"
     yield from (visible(line) for line in card.loading)
-    yield f"```\n\nThat is the champion; another version is `models:/{visible(card.name)}/VERSION`.\n"
+    yield f"```\n\n`examples` is {_examples(card.model)}; answers have {_answers(card.model)}."
+    yield f"That is the champion; another version is `models:/{visible(card.name)}/VERSION`."
+    yield f"With `{NO_PICKLE}` in the environment, a model that someone replaced by a pickle is refused.\n"
     for taken in card.model.raw_inputs:
         yield f"- takes {_text(taken.name)}, {taken.dtype} {list(taken.shape)}: {_text(taken.meaning)}"
     yield f"- gives {_text(card.model.output.name)}: {_text(card.model.output.meaning)}"
