@@ -73,6 +73,11 @@ def call(command: str, *more: str) -> str:
     return done.output
 
 
+def with_settings(*overrides: str) -> list[str]:
+    """Return the words that set keys of a spec."""
+    return [word for override in overrides for word in ("--set", override)]
+
+
 def run_in_this_process(spec: SearchSpec, workspace: Path, progress: Progress) -> Mapping[str, Path]:
     """Run the steps of a pipeline without starting processes; `test_whole_pipeline` starts them."""
     with (workspace / RUN_LOG).open("w", encoding="utf-8") as log:

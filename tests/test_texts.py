@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from cellwright.predicting import Predictor
 from cellwright.results import EvaluationResult, RegistrationResult, SearchResult
 from tests.example_runs import EXAMPLES, run_example
-from tests.pages import python
+from tests.pages import ROOT, call, commands, python
 from tests.without import without
 
 TEXTS = [
@@ -29,7 +29,11 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     return run_example(
-        "text.yaml", "register", tmp_path_factory.mktemp("runs"), "space.channels=8", "retrain.epochs=20"
+        "text.yaml",
+        "register",
+        tmp_path_factory.mktemp("texts") / "runs",
+        "space.channels=8",
+        "retrain.epochs=20",
     )
 
 
@@ -105,3 +109,12 @@ def test_files_lines_and_tables_are_predicted(done: Mapping[str, Path], tmp_path
         assert answers[one] == pytest.approx(answers[other], abs=1e-5)
     (problem,) = predictor.predict([EXAMPLES / "deliveries.csv"])
     assert "the column of texts must be one of its columns, " in str(problem.error)
+
+
+def test_the_commands_of_the_page_predict(done: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(done["retrain"].parents[2])
+    Path("letter.txt").write_text(TEXTS[0])
+    Path("new-mail.csv").write_text(f"id,text\n1,{TEXTS[4]}\n")
+    files, lines = (call(command).splitlines() for command in commands(ROOT / "docs/text.md"))
+    assert [line.split()[0] for line in files] == ["letter.txt", "new-mail.csv[0]"]
+    assert [line.split()[0] for line in lines] == ["-[0]", "-[1]"]
