@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import os
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ from cellwright.cli.serving import listen
 from cellwright.errors import CellwrightError
 from cellwright.serving.batching import MOST_ROWS
 from cellwright.serving.model import Array, ServedModel
+from cellwright.serving.protocols import write_json
 from cellwright.serving.recording import Recorder
 from cellwright.serving.server import VERSION, Limits, Registered, Server
 from tests.serving.toys import CLASSES, classifier, pricer
@@ -76,6 +78,11 @@ def test_instances_get_labels_and_the_probability_of_each_class(client: TestClie
     assert white["label"] == CLASSES[0] and black["probability"] == pytest.approx(0.5)
     assert white["probabilities"] == pytest.approx({CLASSES[0]: SURE, CLASSES[1]: 1 - SURE})
     assert predict(client, [{"images": WHITE}]) == [white]
+
+
+def test_names_that_are_no_utf8_are_escaped():
+    name = os.fsdecode(b"boot\xff")
+    assert json.loads(write_json({"label": name})) == {"label": name}
 
 
 def test_image_files_are_read_as_in_training(client: TestClient):

@@ -98,6 +98,8 @@ def _server(model: str, runs: Path, threads: int, every: float, limits: "Limits"
 
 
 def _run(server: "Server", host: str, port: int) -> None:
+    import gc
+
     import uvicorn
 
     config = uvicorn.Config(
@@ -113,6 +115,7 @@ def _run(server: "Server", host: str, port: int) -> None:
         typer.echo(
             f"{server.model.version} answers at http://{host}:{at}/v1/models/{server.model.name}:predict"
         )
+        gc.freeze()  # what is loaded now stays, so that no collection looks through it
         uvicorn.Server(config).run([listening])
 
 

@@ -1,12 +1,12 @@
 """The server: which version answers, how another one takes over, and its HTTP paths."""
 
 import asyncio
-import json
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from cellwright.serving.protocols import (
     read_instances,
     read_json,
     read_tensors,
+    write_json,
     write_tensors,
 )
 from cellwright.serving.recording import Recorder
@@ -95,6 +96,9 @@ class Server:
         self._take(self.model)
         self._is_ready = False
         self._writing: set[asyncio.Task[None]] = set()
+        self._reading = ThreadPoolExecutor(
+            1, "cellwright-bodies"
+        )  # several would only evict each other's caches
 
     def _take(self, model: ServedModel) -> None:
         batcher = Batcher(model.run, self.limits.waiting, self.metrics.batches.observe)
@@ -257,7 +261,7 @@ class Server:
         def read() -> Arrays:
             return read_instances(read_json(body), model, self.limits.rows)
 
-        answers = await self._answers(served, await _beside(read, body))
+        answers = await self._answers(served, await _beside(self._reading, read, body))
         return _json({"predictions": model.in_words(answers)})
 
     async def _infer(self, served: Served, request: Request, body: bytes) -> Response:
@@ -266,7 +270,7 @@ class Server:
         def read() -> tuple[Arrays, dict[str, Any]]:
             return read_tensors(body, header, model, self.limits.rows)
 
-        arrays, asked = await _beside(read, body)
+        arrays, asked = await _beside(self._reading, read, body)
         content, length = write_tensors(model, await self._answers(served, arrays), asked)
         if length is None:
             return Response(content, media_type="application/json")
@@ -282,13 +286,12 @@ class Server:
         return answers
 
 
-async def _beside(read: Callable[[], T], body: bytes) -> T:
-    return read() if len(body) < INLINE else await asyncio.to_thread(read)
+async def _beside(thread: ThreadPoolExecutor, read: Callable[[], T], body: bytes) -> T:
+    return read() if len(body) < INLINE else await asyncio.get_running_loop().run_in_executor(thread, read)
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    text = json.dumps(value, ensure_ascii=False)
-    return Response(text.encode("utf-8", "backslashreplace"), status, media_type="application/json")
+    return Response(write_json(value), status, media_type="application/json")
 
 
 def _error(status: int, message: str) -> Response:
