@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from cellwright.errors import CellwrightError
 from cellwright.gating import (
     check_bounds,
     check_champion,
@@ -93,6 +94,12 @@ def test_the_bootstrap_is_repeatable_and_finds_clear_differences(seed: int, shif
     assert compared.low < compared.difference
     if abs(shift) > 0.02:
         assert (compared.p_value < 0.05, compared.low > 0) == (shift > 0, shift > 0)
+
+
+def test_the_bootstrap_passes_nothing_whose_score_is_no_number():
+    for score in (np.nan, np.inf, -np.inf):
+        with pytest.raises(CellwrightError, match="must differ by a finite number"):
+            compare_resampled(lambda rows, score=score: score, 50, 0.05)
 
 
 def test_the_bootstrap_passes_one_that_is_no_better_about_as_often_as_the_level():

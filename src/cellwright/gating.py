@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright.errors import CellwrightError
 from cellwright.results import Comparison, GateCheck, ModelScore, PairedComparison
 from cellwright.spec.gate import Gate
 
@@ -65,13 +66,19 @@ def compare_resampled(
         difference: by how much the new version scores more on examples of these rows (N,), which may repeat.
         num_examples: of the test set.
         level: one-sided, of the test and of the bound.
+
+    Raises:
+        CellwrightError: one of them scores no finite number, since comparisons with that would pass.
     """
+    whole = difference(np.arange(num_examples))
+    if not np.isfinite(whole):
+        raise CellwrightError(f"the scores on the same examples must differ by a finite number, got {whole}")
     rng = np.random.default_rng(0)
     resamples = min(MOST_RESAMPLES, int(np.ceil(RESAMPLES_OF_LEVEL / level)))
     drawn = np.sort([difference(rng.integers(num_examples, size=num_examples)) for _ in range(resamples)])
     return PairedComparison(
         test="bootstrap",
-        difference=difference(np.arange(num_examples)),
+        difference=whole,
         low=float(drawn[int(level * resamples)]),
         p_value=float(((drawn <= 0).sum() + 1) / (resamples + 1)),
     )

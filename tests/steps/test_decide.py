@@ -190,8 +190,24 @@ def test_a_live_metric_is_read_from_mlflow_or_a_file(world: World, source: str, 
         sentence
         == f"search: the live metric live must be at least 0.8, got {0.7 if source == 'mlflow' else 0.6}"
     )
-    with pytest.raises(CellwrightError, match="must have the metric auc as a number, got None"):
+    with pytest.raises(CellwrightError, match="must have the metric auc as a finite number, got None"):
         world.decide(spec_of(310, policy={"live": live | {"metric": "auc"}, "score": None}))
+
+
+def test_a_live_metric_that_says_nothing_is_refused(world: World, tmp_path: Path):
+    path = tmp_path / "live.json"
+    spec = spec_of(
+        310, policy={"live": {"metric": "a", "at_least": 0.8, "read_from": str(path)}, "score": None}
+    )
+    for content, message in {
+        "": "must be a JSON object: ",
+        "[0.9]": "must be a JSON object, got ",
+        '{"a": NaN}': "as a finite number, got nan",
+        '{"a": "0.9"}': "as a finite number, got '0.9'",
+    }.items():
+        path.write_text(content)
+        with pytest.raises(CellwrightError, match=f"policy.live: .*{message}"):
+            world.decide(spec)
 
 
 def test_in_a_race_the_champion_has_its_weights_if_they_have_not_seen_what_judges_them(world: World):

@@ -4,6 +4,7 @@ Not a step with a folder: what it decides depends on the registry, the clock and
 """
 
 import json
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,10 @@ def _changes(
         except CellwrightError as error:
             progress.log(f"decide: drift is not measured: {error}")
             return None, None
+    if not has_rows:
+        progress.log(
+            "decide: features are compared one by one; with register.data_summary: rows, also together"
+        )
     current = summarise(prepared.train, prepared.manifest.inputs, rows=bool(has_rows))
     both = [split_targets(tensors), split_targets(current)]
     (before, targets_before), (now, targets) = (tuple(map(_as_arrays, pair)) for pair in both)
@@ -203,7 +208,10 @@ def _seen(prepared: PreparedData, lifecycle: Lifecycle, champion: Champion, prog
             return None
     new = example_hashes(prepared.test)
     if seen := int(torch.isin(new, tensors["examples"]).sum()):
-        progress.log(f"{why}, which have seen {seen} of {len(new)} test examples")
+        progress.log(
+            f"{why}, which have seen {seen} of {len(new)} test examples: data.test_path or a split by time keeps these "
+            "apart"
+        )
     return seen
 
 
@@ -219,9 +227,9 @@ def _live(live: Live, lifecycle: Lifecycle, champion: Champion) -> float:
     else:
         found, location = _read_metrics(live.read_from), str(live.read_from)
         value = found.get(live.metric)
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or not math.isfinite(value):
         raise CellwrightError(
-            f"policy.live: {location} must have the metric {live.metric} as a number, got {value!r}"
+            f"policy.live: {location} must have the metric {live.metric} as a finite number, got {value!r}"
         )
     return float(value)
 
