@@ -87,7 +87,8 @@ class EpochProgress:
         self._epochs = epochs
         self._batches = batches
         self._num_timed = 0
-        self._began = self._reported = 0.0
+        self._began: float | None = None
+        self._reported = time.monotonic()
 
     def plan(self, num_done: int, num_examples: int) -> None:
         """Report the number of epochs, how many of them are done, and their size."""
@@ -99,14 +100,16 @@ class EpochProgress:
     def step(self, epoch: int, batch: int) -> None:
         """Record that a batch is finished; `epoch` and `batch` count from 1."""
         now = time.monotonic()
-        if not self._began:  # the first batch includes warm-up
-            self._began = self._reported = now
-            return
-        self._num_timed += 1
+        if self._began is None:  # the first batch includes warm-up
+            self._began = now
+        else:
+            self._num_timed += 1
         if now - self._reported < SECONDS_BETWEEN:
             return
         self._reported = now
-        left = (self._epochs - epoch + 1) * self._batches - batch
-        minutes = left * (now - self._began) / self._num_timed / 60
-        position = {"batch": batch, "batches": self._batches, "minutes_left": round(minutes, 1)}
+        position: dict[str, float] = {"batch": batch, "batches": self._batches}
+        if self._num_timed:
+            left = (self._epochs - epoch + 1) * self._batches - batch
+            minutes = left * (now - self._began) / self._num_timed / 60
+            position["minutes_left"] = round(minutes, 1)
         self._progress.advance(self._task, epoch - 1, self._epochs, position)

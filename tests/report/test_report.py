@@ -7,12 +7,18 @@ from xml.etree import ElementTree
 import pytest
 from markupsafe import escape
 
+from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
+from cellwright.progress import Silent
 from cellwright.report.html import blocks, cells, figures
 from cellwright.report.html.page import render, sections
+from cellwright.report.latest import LatestRun
 from cellwright.report.run_report import RunReport, answer
+from cellwright.report.writing import write_report
 from cellwright.results import EpochRecord, Interval, SearchResult, TrainingResult
 from cellwright.spaces.stages.members import resnet
+from cellwright.spec import parse_spec
+from cellwright.steps.running import run_until
 from tests.report.results import EVALUATION, FOUND, PAST, REGISTRATION, SEARCH
 
 HISTORY = tuple(
@@ -126,6 +132,25 @@ def test_markup_in_names_is_shown_and_not_obeyed():
     page = page_of(report(name=hostile, source=hostile, task=hostile))
     assert hostile not in page
     assert page.count("&lt;img src=x") >= 3
+
+
+def test_a_report_replaces_nothing_but_a_report(tmp_path):
+    spec = parse_spec('{"name": "tiny", "data": {"source": "digits", "limit": 60}}')
+    workspace = tmp_path / "runs/tiny"
+    LatestRun.of(spec, run_until("prepare", spec, workspace, Silent())).write(workspace)
+    for _ in range(2):
+        assert write_report(workspace, tmp_path / "page.html") == tmp_path / "page.html"
+    (tmp_path / "search.yaml").write_text("name: tiny\n")
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
+    (tmp_path / "empty").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling").symlink_to("nothing")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    for name in ("search.yaml", "photo.jpg", "empty", "folder", "dangling"):
+        with pytest.raises(CellwrightError, match=f"{name} must be a new file, or a report"):
+            write_report(workspace, tmp_path / name)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert (tmp_path / "dangling").is_symlink()
 
 
 def test_a_run_that_got_no_further_than_its_data_has_a_page():

@@ -1,12 +1,14 @@
 """Writes the HTML report of a run from its steps' folders."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cellwright.data.prepared import PreparedData
 from cellwright.environment import ENVIRONMENT, read_environment
+from cellwright.errors import CellwrightError
 from cellwright.files import write_json, write_text
 from cellwright.folders import claim
 from cellwright.report.html import balance, calibration, pictures
@@ -24,29 +26,41 @@ from cellwright.training.checkpoint import load_tensors
 SHOWN = ("python", "system", "cpu", "gpu", "torch", "numpy", "onnxruntime", "mlflow", "kfp")
 """What the report says of the machine and of the versions of packages."""
 
+GENERATOR, MOST_BYTES = b'<meta name="generator" content="cellwright">', 200
+"""What a report has among its first bytes, by which it may be written over."""
+
 
 def write_report(workspace: Path, path: Path | None = None) -> Path:
     """Write the HTML report of a workspace's latest run.
 
     Args:
         workspace: the run's folder.
-        path: the output file; by default, `report.html` in the workspace.
+        path: the output file, new or a report; by default, `report.html` in the workspace.
 
     Returns:
         The path of the file.
 
     Raises:
-        CellwrightError: a result is missing or damaged.
+        CellwrightError: a result is missing or damaged, or something else is at `path`.
     """
     latest = LatestRun.read(workspace)
     folders = {step: workspace / folder for step, folder in latest.steps.items()}
     if path is None:
         path = workspace / REPORT
         claim(path)
+    elif os.path.lexists(path) and not _is_report(path):
+        raise CellwrightError(f"{path} must be a new file, or a report: choose another with --output")
     made = folders.get("register", workspace) / ENVIRONMENT
     environment = read_environment(made.read_text(encoding="utf-8")) if made.exists() else {}
     write_text(path, Report(latest.name, latest.seed, folders, environment).html())
     return path
+
+
+def _is_report(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return GENERATOR in file.read(MOST_BYTES)
 
 
 class Report:
