@@ -42,7 +42,7 @@ TABULAR = {
     "data": {"source": "digits"},
     "space": {"kind": "nasbench201"},
     "strategy": {"kind": "random"},
-    "budget": {"evaluations": 60, "finalists": 1, "fresh_seeds": 1},
+    "budget": {"evaluations": 30, "finalists": 1, "fresh_seeds": 1},
     "estimators": [{"kind": "tabular"}],
     "runner": {"parallel": 6},
     "resources": {"cpu": 1},

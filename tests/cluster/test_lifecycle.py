@@ -141,8 +141,38 @@ def server(decisions: list[dict[str, Any]]) -> Iterator[str]:
     kubectl("delete", "namespace", SERVING, "--wait=false")
 
 
+@pytest.fixture(scope="module")
+def reproduction(
+    decisions: list[dict[str, Any]], environment, mlflow_uri: str
+) -> Iterator[subprocess.Popen[str]]:
+    """`cellwright reproduce` in a fresh container, under way while a client asks the server."""
+    put_data(RUNS[1][0])  # as it was then
+    names = {
+        "s3.platform": cluster_ip("s3", "platform"),
+        "mlflow.cellwright-system": cluster_ip("mlflow", SYSTEM),
+    }
+    passed = (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+    )
+    command = ["docker", "run", "--rm", "--network=host"]
+    command += [f"--add-host={name}:{address}" for name, address in names.items()]
+    command += [word for name in passed for word in ("--env", name)]
+    command += ["--env=MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false", "--workdir=/tmp", CELLWRIGHT]
+    command += ["reproduce", f"models:/{NAME}/2", "--tracking-uri", "http://mlflow.cellwright-system:5000"]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
 def test_a_client_sees_no_error_through_a_promotion_and_a_rollback(
     server: str,
+    reproduction: subprocess.Popen[str],
     lifecycle: Callable[..., str],
     mlflow: MlflowClient,
 ):
@@ -176,30 +206,10 @@ def test_a_client_sees_no_error_through_a_promotion_and_a_rollback(
     assert statuses and all(status["restartCount"] == 0 for status in statuses)
 
 
-def test_a_version_is_reproduced_in_a_fresh_container(
-    decisions: list[dict[str, Any]],
-    environment,
-    mlflow_uri: str,
-):
-    put_data(RUNS[1][0])  # as it was then
-    names = {
-        "s3.platform": cluster_ip("s3", "platform"),
-        "mlflow.cellwright-system": cluster_ip("mlflow", SYSTEM),
-    }
-    passed = (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "MLFLOW_TRACKING_USERNAME",
-        "MLFLOW_TRACKING_PASSWORD",
-    )
-    command = ["docker", "run", "--rm", "--network=host"]
-    command += [f"--add-host={name}:{address}" for name, address in names.items()]
-    command += [word for name in passed for word in ("--env", name)]
-    command += ["--env=MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false", "--workdir=/tmp", CELLWRIGHT]
-    command += ["reproduce", f"models:/{NAME}/2", "--tracking-uri", "http://mlflow.cellwright-system:5000"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{NAME}/2: all 8 results are the same to the last digit" in done.stdout
+def test_a_version_is_reproduced_in_a_fresh_container(reproduction: subprocess.Popen[str]):
+    said, _ = reproduction.communicate()
+    assert reproduction.returncode == 0, said
+    assert f"{NAME}/2: all 8 results are the same to the last digit" in said
 
 
 def test_of_promotions_at_once_on_postgresql_one_wins(mlflow: MlflowClient, mlflow_uri: str):

@@ -135,7 +135,7 @@ def disturbed(undisturbed, mistaken, environment, tmp_path_factory) -> Iterator[
         first.until_said("search: succeeded")
         kubectl("scale", "deployment/mlflow", "-n", SYSTEM, "--replicas=0")
         first.until_said("register: running")
-        time.sleep(60)
+        time.sleep(30)
         kubectl("scale", "deployment/mlflow", "-n", SYSTEM, "--replicas=1")
         for submission in both:
             submission.succeed()

@@ -93,13 +93,13 @@ def test_a_one_shot_search_is_one_trial(side_by_side, tmp_path):
     assert float(metrics["accuracy"]) == found(here)["score"]
 
 
-def test_sixty_short_trials_lose_no_metrics(store, identity, tmp_path):
+def test_thirty_short_trials_lose_no_metrics(store, identity, tmp_path):
     search = Search(on("katib", TABULAR), tmp_path, identity)
     name = experiment_of(search)
     folder = search.finish(600)
     assert found(folder) == found(Search(TABULAR, tmp_path / "local").finish())
     trials = objects("trials", f"katib.kubeflow.org/experiment={name}")
-    assert len(trials) == 60
+    assert len(trials) == 30
     for trial in trials:
         metrics = {metric["name"]: metric["latest"] for metric in trial["status"]["observation"]["metrics"]}
         assert 0 < float(metrics["accuracy"]) < 1
