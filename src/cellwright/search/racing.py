@@ -3,7 +3,7 @@
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,10 +11,12 @@ from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
 from cellwright.candidate import Candidate
+from cellwright.canonical import digest
 from cellwright.data.prepared import PreparedData
 from cellwright.errors import CellwrightError
 from cellwright.estimators.base import Setting, build_estimator
@@ -50,6 +52,8 @@ NARROWER = 0.5
 USUAL_EPOCHS, USUAL_STEPS = 12, 2000
 """Training at which networks as they were designed are of the right size, by the larger of the two. With more time,
 width and epochs both grow."""
+MANY_EPOCHS = 30
+"""From which on a network is trained with its task's values for that: https://… docs/benchmarks/recipe.md."""
 FEWEST_STEPS = 100
 """After which averaged weights, and their norms' statistics, are worth a score."""
 MOST_ON_LOSERS = 0.1
@@ -68,12 +72,19 @@ class PlannedNetwork(Result):
 
     name: str
     genotype: GenotypeLine
+    values: dict[str, Any] = {}
+    """Values of hyperparameters that differ from the spec's."""
     step_seconds: float
     check_seconds: float
     """What scoring its averaged weights costs."""
     steps: int
     """That the whole budget is enough for."""
     epochs: float
+
+    @property
+    def candidate(self) -> Candidate:
+        """Return the network and its hyperparameters."""
+        return Candidate(genotype=self.genotype, values=self.values)
 
 
 class Plan(Result):
@@ -94,7 +105,7 @@ class Plan(Result):
 
     def network(self, candidate: Candidate) -> PlannedNetwork:
         """Return the network of a candidate."""
-        return next(n for n in self.networks if n.genotype == candidate.genotype)
+        return next(n for n in self.networks if n.candidate == candidate)
 
     def course(self, network: PlannedNetwork) -> Course:
         """Return the schedule of a network until the choice: it does not decay."""
@@ -130,7 +141,7 @@ def race_search(
         make_plan(spec, data, folder, progress).save(folder / Plan.FILE)
     plan = Plan.load(folder / Plan.FILE)
     objectives = build_objectives(spec.objectives)
-    entrants = entrants_of((network.name, Candidate(genotype=network.genotype)) for network in plan.networks)
+    entrants = entrants_of((network.name, network.candidate) for network in plan.networks)
     race = Race(spec.strategy, entrants, objectives, first=plan.first_share)
     for line in _announce(plan, race):
         progress.log(line)
@@ -167,6 +178,7 @@ def race_search(
         shutil.rmtree(folder / used, ignore_errors=True)
     return SearchResult(
         genotype=now.leader.candidate.genotype,
+        tuned=dict(now.leader.candidate.values),
         score=result.leaderboard[0].score,
         seconds=racing.seconds,
         history=history_of(racing.done, objectives[0]),
@@ -204,19 +216,19 @@ class _Racing(Exploration):
 
     def checkpoint_of(self, candidate: Candidate) -> Path:
         """Return where the network's latest checkpoint is kept."""
-        return self.folder / KEPT / f"{candidate.genotype.digest}.safetensors"
+        return self.folder / KEPT / f"{digest(candidate.line)[:16]}.safetensors"
 
     def take_weights(self, model: str, setting: Setting) -> None:
         """Keep the weights of `start.model` as the checkpoint that its network's first slice resumes from."""
         network = next((network for network in self.plan.networks if network.name == STARTED), None)
         if network is None:
             return
-        checkpoint = self.checkpoint_of(Candidate(genotype=network.genotype))
+        checkpoint = self.checkpoint_of(network.candidate)
         if checkpoint.exists():
             return
         start = registered_weights(self.spec, model)
         training = start_course(
-            self.spec,
+            self.spec.tuned(network.values),
             genotype_network(self.spec, PreparedData.open(self.data).manifest, network.genotype),
             setting.train,
             self.plan.course(network),
@@ -238,7 +250,8 @@ class _Racing(Exploration):
             data = PreparedData.open(self.data)
             config = genotype_network(self.spec, data.manifest, leader.genotype)
             with suppress(RuntimeError):  # of another network
-                training = start_course(self.spec, config, setting.train, course, checkpoint)
+                spec = self.spec.tuned(network.values)
+                training = start_course(spec, config, setting.train, course, checkpoint)
                 save_stopped_network(training.averaged(), config, data, self.folder, self.progress)
                 return
         self.progress.log("stopped before anything was trained; the same command resumes")
@@ -287,7 +300,7 @@ class _Racing(Exploration):
 
 def make_plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Plan:
     """Measure prices and size the networks; the arguments are those of `race_search`."""
-    section, seconds = spec.strategy, spec.budget.seconds or DEFAULT_SECONDS
+    section = spec.strategy
     assert isinstance(section, RaceSection)
     setting = setting_of(spec, PreparedData.open(data), use_device(spec))
     space, side = build_space(spec.space), min(setting.task.map_shape[1:])
@@ -299,11 +312,7 @@ def make_plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) ->
             f"strategy.kind race needs a space that knows hand-designed networks, such as stages, got {space.name}"
         )
     fits = _Limits(spec, setting, folder, progress)
-    pricing = Pricing(setting, SHARE * seconds, clock_of(setting.device))
-    batch_size = min(spec.retrain.batch_size, len(setting.train))
-    per_epoch = (len(setting.train) + len(setting.validation)) // batch_size
-    checks = FORWARD * min(NUM_SELECTION, len(setting.validation)) / batch_size
-    available = (1 - SHARE) * seconds
+    pricing = Pricing(setting, SHARE * budget_seconds(spec), clock_of(setting.device))
     pricing.choose_precision(next(iter(designs.values())))
     narrower = space.hand_designed(side, NARROWER)
     for name, design in islice(designs.items(), section.entrants):
@@ -311,48 +320,92 @@ def make_plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) ->
         if name != STARTED:
             pricing.measure(narrower[name])
     planned: list[PlannedNetwork] = []
-    for name, design in designs.items():
-        price = partial(_price, prices=pricing.prices(), like=design, setting=setting)
-        usual = (USUAL_EPOCHS * max(USUAL_EPOCHS, USUAL_STEPS / per_epoch)) ** 0.5 * per_epoch
-        widths = (
-            {1.0: design}
-            if name == STARTED
-            else {factor: space.hand_designed(side, factor)[name] for factor in FACTORS}
-        )
-        is_another = {f: name == STARTED or genotype != started for f, genotype in widths.items()}
-        possible = {f: genotype for f, genotype in widths.items() if is_another[f] and fits(genotype)}
-        if not possible:
-            progress.log(f"race: {name} keeps the constraints at no width")
-            continue
-        factor = _best_factor(
-            {f: available / price(g) for f, g in possible.items()}, available / price(design), usual
-        )
-        step = price(possible[factor])
-        planned.append(
-            PlannedNetwork(
-                name=name if factor == 1 else f"{name} × {factor:g}",
-                genotype=possible[factor],
-                step_seconds=step,
-                check_seconds=checks * step,
-                steps=max(1, int(available / step)),
-                epochs=available / step / per_epoch,
-            )
-        )
+    for network in size_networks(spec, setting, designs, pricing.prices(), fits, progress):
+        planned.append(network)
         if len(planned) == section.entrants or planned[0].epochs < section.fewest_epochs:
             break
     if not planned:
         raise CellwrightError("constraints must be kept by a hand-designed network at some width; none does")
     if planned[0].epochs < section.fewest_epochs:
         planned = planned[:1]
-    while (share := _first_share(section, planned, available)) is None:
+    while (share := _first_share(section, planned, available(spec))) is None:
         planned.pop()
     return Plan(
-        seconds=available,
+        seconds=available(spec),
         prices=pricing.prices(),
         first_share=share,
         networks=tuple(planned),
         rows=_unseen(spec, setting, progress) if planned[0].name == STARTED else None,
     )
+
+
+def budget_seconds(spec: SearchSpec) -> float:
+    """Return the budget of search and final training together."""
+    return spec.budget.seconds or DEFAULT_SECONDS
+
+
+def available(spec: SearchSpec) -> float:
+    """Return the part of the budget that is for training."""
+    return (1 - SHARE) * budget_seconds(spec)
+
+
+def size_networks(
+    spec: SearchSpec,
+    setting: Setting,
+    designs: Mapping[str, Genotype],
+    prices: Prices,
+    fits: Callable[[Genotype], bool],
+    progress: Progress,
+) -> Iterator[PlannedNetwork]:
+    """Yield networks, each at the width whose number of training steps is where such networks do best.
+
+    Args:
+        spec: with the budget.
+        setting: the data that they are trained on.
+        designs: networks as they were designed, by name. That of the name `STARTED` keeps its width.
+        prices: of training steps.
+        fits: whether a genotype keeps the constraints.
+        progress: told of each network that keeps them at no width.
+    """
+    space, side = build_space(spec.space), min(setting.task.map_shape[1:])
+    batch_size = min(spec.retrain.batch_size, len(setting.train))
+    per_epoch = (len(setting.train) + len(setting.validation)) // batch_size
+    checks = FORWARD * min(NUM_SELECTION, len(setting.validation)) / batch_size
+    usual = (USUAL_EPOCHS * max(USUAL_EPOCHS, USUAL_STEPS / per_epoch)) ** 0.5 * per_epoch
+    seconds = available(spec)
+    for name, design in designs.items():
+        price = partial(_price, prices=prices, like=design, setting=setting)
+        widths = (
+            {1.0: design}
+            if name == STARTED
+            else {factor: space.hand_designed(side, factor)[name] for factor in FACTORS}
+        )
+        is_another = {f: name == STARTED or g != designs.get(STARTED) for f, g in widths.items()}
+        possible = {f: genotype for f, genotype in widths.items() if is_another[f] and fits(genotype)}
+        if not possible:
+            progress.log(f"race: {name} keeps the constraints at no width")
+            continue
+        factor = _best_factor(
+            {f: seconds / price(g) for f, g in possible.items()}, seconds / price(design), usual
+        )
+        step = price(possible[factor])
+        yield PlannedNetwork(
+            name=name if factor == 1 else f"{name} × {factor:g}",
+            genotype=possible[factor],
+            values=_recipe(spec, seconds / step / per_epoch),
+            step_seconds=step,
+            check_seconds=checks * step,
+            steps=max(1, int(seconds / step)),
+            epochs=seconds / step / per_epoch,
+        )
+
+
+def _recipe(spec: SearchSpec, epochs: float) -> dict[str, Any]:
+    """Return the task's values for a training of many epochs, where the spec has those of hyperparameters' defaults."""
+    assert isinstance(spec.strategy, RaceSection)
+    if spec.strategy.recipe == "given" or epochs < MANY_EPOCHS:
+        return {}
+    return {key: value for key, value in spec.augment.many_epochs.items() if spec.has_default(key)}
 
 
 def _unseen(spec: SearchSpec, setting: Setting, progress: Progress) -> tuple[int, ...] | None:
@@ -431,9 +484,10 @@ def _announce(plan: Plan, race: Race) -> Iterator[str]:
         "new start; steps cost what was measured before"
     )
     for network in plan.networks:
+        values = "".join(f", {key} {value:g}" for key, value in network.values.items())
         yield (
             f"race: {network.name}: {1e3 * network.step_seconds:.3g} ms a step, {network.epochs:.3g} epochs if it gets "
-            "the whole budget"
+            f"the whole budget{values}"
         )
     if len(race.entrants) == 1:
         yield f"race: nothing else is tried: {race.entrants[0].name} has the whole budget"

@@ -309,6 +309,12 @@ class SearchSpec(Section):
             sections[section] = type(section_now).model_validate({**section_now.model_dump(), name: value})
         return self.model_copy(update=sections)
 
+    def has_default(self, key: str) -> bool:
+        """Return whether a key such as `retrain.mixup` has its default."""
+        section, _, name = key.partition(".")
+        now = getattr(self, section)
+        return bool(getattr(now, name) == type(now).model_fields[name].default)
+
     @property
     def hyperparameters(self) -> Hyperparameters:
         """Return the hyperparameters that are searched together with the architecture."""

@@ -42,6 +42,8 @@ class TaskSection(Section):
     training and without torch; that raises DataError. None if the examples of the task are no files."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Defaults for other sections that the spec omits, and for single keys of `retrain`."""
+    many_epochs: ClassVar[Mapping[str, float]] = {}
+    """Values of keys of `retrain` and `augment` that do better than their defaults where each example is seen often."""
     IMPLIED = ("task",)
 
     task: str

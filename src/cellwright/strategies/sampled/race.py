@@ -50,6 +50,9 @@ class RaceSection(SampledSection):
     """Probability of being better with which a challenger takes the lead."""
     drop: float = Field(default=0.1, ge=0, lt=0.5)
     """Probability of being better below which a challenger is dropped."""
+    recipe: Literal["auto", "given"] = "auto"
+    """`auto` regularises networks that are trained for many epochs as was found best for the task, where `retrain` and
+    `augment` have their defaults; `given` trains all as these say."""
     fewest_epochs: int = Field(default=12, ge=1)
     """Epochs that the budget must hold for a race to pay; with fewer, the first network has all of it."""
 

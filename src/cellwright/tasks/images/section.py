@@ -1,6 +1,7 @@
 """The `augment` section of images."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +15,7 @@ class ImagesSection(TaskSection):
     decoder = "cellwright.tasks.images.files:decoder"
     objective = "accuracy"
     metrics = CLASSIFICATION
+    many_epochs: ClassVar[Mapping[str, float]] = {"retrain.mixup": 0.2, "augment.erase": 0.3}
     hand_designed = (
         "resnet",
         "conv-pool-conv-24",
