@@ -11,7 +11,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -77,12 +77,12 @@ class Outcome(Result):
     leaderboard: tuple[RacedNetwork, ...]
 
 
-def spec_of(data: dict[str, Any], seconds: float, seed: int) -> SearchSpec:
+def spec_of(data: Mapping[str, Any], seconds: float, seed: int, limit: int | None = NUM_IMAGES) -> SearchSpec:
     return SearchSpec.model_validate(
         {
             "name": "race",
             "seed": seed,
-            "data": data | {"limit": NUM_IMAGES},
+            "data": {**data, "limit": limit},
             "augment": AUGMENT.model_dump(),
             "space": {"kind": "stages"},
             "strategy": {"kind": "race"},

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import race, stopping
+from benchmarks import race, six_sets, stopping
 from benchmarks.hand_designed import CIFAR, FASHION
 from benchmarks.outcomes import load_outcomes
 from cellwright.genotype import Genotype
@@ -76,3 +76,41 @@ def test_a_plan_is_measured_once_for_all_seeds(monkeypatch: pytest.MonkeyPatch, 
     assert race.plan_of("digits", specs[1], plans) == first
     (stored,) = load_outcomes(plans, race.PlannedCell)
     assert (stored.data, stored.seconds, stored.plan) == ("digits", 0.2, first)
+
+
+def six_cell(contender: str, seed: int, accuracy: float) -> six_sets.Outcome:
+    return six_sets.Outcome(
+        data="digits",
+        seconds=45,
+        seed=seed,
+        contender=contender,
+        network=contender,
+        test_accuracy=accuracy,
+        num_test=360,
+        steps=100,
+        cpu_seconds=45,
+    )
+
+
+def test_a_race_is_compared_with_each_network_cell_by_cell():
+    outcomes = [
+        *(six_cell(six_sets.RACE, seed, accuracy) for seed, accuracy in ((0, 0.97), (1, 0.99), (2, 0.9))),
+        *(six_cell("resnet", seed, accuracy) for seed, accuracy in ((0, 0.98), (1, 0.98))),
+    ]
+    page = six_sets.report(outcomes)
+    assert "| digits | 45 | 95.33 ± 4.73 (3) | 98.00 ± 0.00 (2) |" in page
+    assert "| resnet | 2 | +0.00 | 50% | 50% |" in page
+
+
+def test_a_race_and_a_fixed_network_are_trained_by_one_plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(six_sets, "WORKSPACE", tmp_path)
+    monkeypatch.setattr(race, "WORKSPACE", tmp_path)
+    monkeypatch.setattr(six_sets, "KINDS", 1)
+    spec = six_sets.spec_of("digits", {"source": "digits"}, 0.2, 0)
+    fixed = six_sets.plan_of("digits", spec, tmp_path / "plans.jsonl")
+    assert six_sets.plan_of("digits", spec, tmp_path / "plans.jsonl") == fixed
+    resnet, other = fixed.networks
+    assert (six_sets._kind(resnet), six_sets._kind(other)) == (six_sets.RESNET, "conv-pool-conv-32")
+    for contender in (six_sets.RACE, six_sets.RESNET):
+        outcome = six_sets.run_cell(spec, fixed, 0, contender)
+        assert (outcome.cell, outcome.num_test) == (("digits", 0.2, 0, contender), 359)

@@ -20,12 +20,21 @@ from cellwright.nn.cost import count_params
 from cellwright.progress import Silent
 from cellwright.results import ONNX, SearchResult, TrainingResult
 from cellwright.search.pricing import Prices
-from cellwright.search.racing import STARTED, Plan, PlannedNetwork, _unseen, race_search
+from cellwright.search.racing import (
+    STARTED,
+    Plan,
+    PlannedNetwork,
+    _unseen,
+    available,
+    race_search,
+    size_networks,
+)
 from cellwright.search.trial import setting_of
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec, Start
 from cellwright.step_list import STEPS
 from cellwright.steps.running import run_step
+from cellwright.tasks.images.section import ImagesSection
 from cellwright.training.checkpoint import load_tensors, save_tensors, unprefixed
 from cellwright.training.course import WINNER, Course
 from cellwright.training.networks import continue_network, genotype_network, load_network
@@ -171,9 +180,12 @@ def test_the_winners_training_is_continued(raced: Raced, tmp_path: Path) -> None
 
 
 def test_one_network_has_the_whole_budget_and_nothing_is_trained(raced: Raced, tmp_path: Path) -> None:
-    plan(1).save(tmp_path / Plan.FILE)
+    alone = plan(1)
+    values = {"retrain.mixup": 0.2}
+    networks = tuple(network.model_copy(update={"values": values}) for network in alone.networks)
+    alone.model_copy(update={"networks": networks}).save(tmp_path / Plan.FILE)
     result = race_search(SPEC, raced.data, tmp_path, Silent())
-    assert result.race is not None
+    assert result.race is not None and result.tuned == values
     assert (result.race.done, result.race.steps) == (0, 400)
     assert "nothing was compared" in result.race.sentence
     assert not (tmp_path / WINNER).exists()
@@ -204,6 +216,37 @@ def test_a_plan_keeps_constraints_and_the_budget(raced: Raced, tmp_path: Path) -
         assert count_params(built) <= 60_000
         assert network.steps == int(made.seconds / network.step_seconds)
         assert math.isclose(network.epochs * (300 // 32), network.steps, rel_tol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "strategy", "retrain", "values"),
+    [
+        (100, {}, {}, ImagesSection.many_epochs),
+        (100, {}, {"mixup": 0.4}, {"augment.erase": 0.3, "retrain.weight_decay": 0.2}),
+        (100, {"recipe": "given"}, {}, {}),
+        (10, {}, {}, {}),
+    ],
+)
+def test_networks_that_see_each_example_often_are_trained_as_is_best_then(
+    raced: Raced,
+    epochs: float,
+    strategy: dict[str, str],
+    retrain: dict[str, float],
+    values: dict[str, float],
+) -> None:
+    update = {
+        "strategy": {"kind": "race", **strategy},
+        "retrain": {"batch_size": 32, **retrain},
+        "budget": {"minutes": 10},
+    }
+    spec = SearchSpec.model_validate({**SPEC.model_dump(by_alias=True), **update})
+    setting = setting_of(spec, PreparedData.open(raced.data), torch.device("cpu"))
+    step = available(spec) / epochs / (300 // 32)
+    prices = Prices(precision="float32", seconds={}, constant=step, parts=(0.0, 0.0, 0.0))
+    designs = build_space(spec.space).hand_designed(8, 1.0)
+    (network, *_) = size_networks(spec, setting, designs, prices, lambda genotype: True, Silent())
+    assert network.epochs == pytest.approx(epochs)
+    assert network.values == network.candidate.values == values
 
 
 def from_weights(raced: Raced, monkeypatch: pytest.MonkeyPatch) -> tuple[SearchSpec, PlannedNetwork]:

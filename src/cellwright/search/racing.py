@@ -52,8 +52,8 @@ NARROWER = 0.5
 USUAL_EPOCHS, USUAL_STEPS = 12, 2000
 """Training at which networks as they were designed are of the right size, by the larger of the two. With more time,
 width and epochs both grow."""
-MANY_EPOCHS = 30
-"""From which on a network is trained with its task's values for that: https://… docs/benchmarks/recipe.md."""
+MANY_EPOCHS = 25
+"""From which on a network is trained with the task's values for that; docs/benchmarks/recipes.md has their worth."""
 FEWEST_STEPS = 100
 """After which averaged weights, and their norms' statistics, are worth a score."""
 MOST_ON_LOSERS = 0.1

@@ -15,7 +15,11 @@ class ImagesSection(TaskSection):
     decoder = "cellwright.tasks.images.files:decoder"
     objective = "accuracy"
     metrics = CLASSIFICATION
-    many_epochs: ClassVar[Mapping[str, float]] = {"retrain.mixup": 0.2, "augment.erase": 0.3}
+    many_epochs: ClassVar[Mapping[str, float]] = {
+        "retrain.mixup": 0.2,
+        "augment.erase": 0.3,
+        "retrain.weight_decay": 0.2,
+    }
     hand_designed = (
         "resnet",
         "conv-pool-conv-24",

@@ -1,0 +1,278 @@
+"""A race with its defaults beside fixed hand-designed networks, on six data sets and in two budgets.
+
+A cell is a data set, a budget, a seed and a contender: the race, or a hand-designed network that has all of the
+budget, the same recipe and number format, and is as wide as a race would make it. One of them is a ResNet of the
+usual size. Budgets are CPU seconds of one thread. Plans are measured first, once for all seeds,
+and stored beside the results; all else follows from them and the seed, however busy the machine is. A finished cell is
+a line of the results; a command that was killed resumes.
+"""
+
+import argparse
+import itertools
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.fashion_data import DEFAULT_FOLDER as FASHION
+from benchmarks.fashion_data import fashion_data
+from benchmarks.hand_designed import cifar_data
+from benchmarks.mnist_data import DEFAULT_FOLDER as MNIST
+from benchmarks.mnist_data import mnist_data
+from benchmarks.outcomes import append_outcome, load_outcomes, markdown
+from benchmarks.race import PlannedCell, plans_beside, train
+from cellwright.data.prepared import PreparedData
+from cellwright.estimators.base import Setting
+from cellwright.files import write_text
+from cellwright.progress import Silent
+from cellwright.results import Result
+from cellwright.search.pricing import Pricing, clock_of
+from cellwright.search.racing import (
+    NARROWER,
+    STARTED,
+    PlannedNetwork,
+    budget_seconds,
+    make_plan,
+    size_networks,
+)
+from cellwright.search.trial import setting_of
+from cellwright.spaces import build_space
+from cellwright.spec import Precision, SearchSpec
+from cellwright.steps.running import run_until
+from cellwright.training.course import Course
+from cellwright.training.networks import continue_network, genotype_network, load_network, use_device
+from cellwright.training.retraining import predict
+
+SETS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], int | None]] = {
+    "Fashion-MNIST": (lambda given: fashion_data(given.fashion), 10_000),
+    "Fashion-MNIST, 2,000 images": (lambda given: fashion_data(given.fashion), 2_000),
+    "MNIST, 2,000 images": (lambda given: mnist_data(given.mnist), 2_000),
+    "CIFAR-10": (lambda given: cifar_data(given.cifar), 10_000),
+    "CIFAR-10, 2,000 images": (lambda given: cifar_data(given.cifar), 2_000),
+    "digits": (lambda given: {"source": "digits"}, None),
+}
+"""By name, the spec's `data` section and its `limit`."""
+BUDGETS = (45.0, 150.0)
+SEEDS = (0, 1, 2)
+RACE, RESNET = "race", "ResNet-14, 16 channels"
+KINDS = 4
+"""Kinds of hand-designed networks, the best known first."""
+WORSE = 0.3
+"""Points of accuracy by which a race may be worse than a hand-designed network."""
+WORKSPACE = Path("runs/six-sets")
+RESULTS = Path("docs/benchmarks/six_sets.jsonl")
+
+
+class Fixed(PlannedCell):
+    """The plan of the races on a data set within a budget, and the hand-designed networks of the same size."""
+
+    networks: tuple[PlannedNetwork, ...]
+
+
+class Outcome(Result):
+    """A finished cell."""
+
+    data: str
+    seconds: float
+    seed: int
+    contender: str
+    network: str
+    test_accuracy: float
+    num_test: int
+    steps: int
+    cpu_seconds: float
+    sentence: str = ""
+
+    @property
+    def cell(self) -> tuple[str, float, int, str]:
+        return self.data, self.seconds, self.seed, self.contender
+
+
+def spec_of(name: str, data: Mapping[str, Any], seconds: float, seed: int) -> SearchSpec:
+    return SearchSpec.model_validate(
+        {
+            "name": "six-sets",
+            "seed": seed,
+            "data": {**data, "limit": SETS[name][1]},
+            "space": {"kind": "stages"},
+            "budget": {"minutes": seconds / 60},
+            "resources": {"cpu": 1},
+        }
+    )
+
+
+def plan_of(name: str, spec: SearchSpec, plans: Path) -> Fixed:
+    """Return the plans for a data set and a budget, measured and stored if they are not in the file yet."""
+    seconds = budget_seconds(spec)
+    for stored in load_outcomes(plans, Fixed):
+        if (stored.data, stored.seconds) == (name, seconds):
+            return stored
+    prepared = run_until("prepare", spec, WORKSPACE, Silent())["prepare"]
+    with TemporaryDirectory() as folder:
+        plan = make_plan(spec, prepared, Path(folder), Silent())
+    setting = setting_of(spec, PreparedData.open(prepared), use_device(spec))
+    fixed = Fixed(
+        data=name,
+        seconds=seconds,
+        plan=plan,
+        networks=tuple(_fixed_networks(spec, setting, plan.prices.precision)),
+    )
+    append_outcome(plans, fixed)
+    return fixed
+
+
+def _fixed_networks(spec: SearchSpec, setting: Setting, precision: Precision) -> Iterator[PlannedNetwork]:
+    """Yield the ResNet as it is, and a network of each of the best kinds as wide as a race would make it."""
+    space, side = build_space(spec.space), min(setting.task.map_shape[1:])
+    resnet = space.hand_designed(side, 1.0)["resnet"]
+    designs, narrower = (dict(islice(space.hand_designed(side, f).items(), KINDS)) for f in (1.0, NARROWER))
+    pricing = Pricing(setting, math.inf, clock_of(setting.device), precision)
+    for genotype in (resnet, *designs.values(), *narrower.values()):
+        pricing.measure(genotype)
+    prices = pricing.prices()
+    for networks in ({STARTED: resnet}, designs):
+        yield from size_networks(spec, setting, networks, prices, lambda _: True, Silent())
+
+
+def run_cell(spec: SearchSpec, fixed: Fixed, seed: int, contender: str) -> Outcome:
+    """Train and test a contender on one thread."""
+    began = time.process_time()
+    if contender == RACE:
+        raced = train(spec, fixed.plan, WORKSPACE, Silent())
+        data, folder, steps = raced.data, raced.folder, raced.race.steps
+        name, sentence = raced.race.leaderboard[0].name, raced.race.sentence
+        right = _right(data, folder)
+    else:
+        network = next(n for n in fixed.networks if _kind(n) == contender)
+        data = PreparedData.open(run_until("prepare", spec, WORKSPACE, Silent())["prepare"])
+        tuned = spec.tuned(network.values)
+        course = Course(steps=network.steps, cool_down=0, precision=fixed.plan.prices.precision)
+        config = genotype_network(tuned, data.manifest, network.genotype)
+        with TemporaryDirectory() as temporary:
+            continue_network("fixed", config, data, tuned, course, None, Path(temporary), Silent())
+            right = _right(data, Path(temporary))
+        name, steps, sentence = network.name, network.steps, ""
+    return Outcome(
+        data=fixed.data,
+        seconds=fixed.seconds,
+        seed=seed,
+        contender=contender,
+        network=name,
+        test_accuracy=right.double().mean().item(),
+        num_test=len(right),
+        steps=steps,
+        cpu_seconds=time.process_time() - began,
+        sentence=sentence,
+    )
+
+
+def _right(data: PreparedData, folder: Path) -> Tensor:
+    """Return which test examples a trained network classifies as they are."""
+    return predict(load_network(folder), data.test).argmax(dim=1) == data.test.targets
+
+
+def _kind(network: PlannedNetwork) -> str:
+    return RESNET if network.name == STARTED else network.name.partition(" × ")[0]
+
+
+def report(outcomes: Sequence[Outcome]) -> str:
+    """Return the page."""
+    contenders = list(dict.fromkeys(o.contender for o in outcomes))
+    total = len(SETS) * len(BUDGETS) * len(SEEDS) * (2 + KINDS)
+    rows = [["data", "seconds", *contenders]]
+    rows.append(["---", "--:", *("--:" for _ in contenders)])
+    for data, seconds in itertools.product(SETS, BUDGETS):
+        found = [
+            [
+                100 * o.test_accuracy
+                for o in outcomes
+                if (o.data, o.seconds, o.contender) == (data, seconds, c)
+            ]
+            for c in contenders
+        ]
+        if any(found):
+            rows.append([data, f"{seconds:g}", *map(_format, found)])
+    against = [["against", "cells", "mean difference", "better", f"worse by > {WORSE}"]]
+    against.append(["---", "--:", "--:", "--:", "--:"])
+    scores = {o.cell: 100 * o.test_accuracy for o in outcomes}
+    for contender in contenders:
+        if contender == RACE:
+            continue
+        gains = [
+            scores[*cell[:3], RACE] - score
+            for cell, score in scores.items()
+            if cell[3] == contender and (*cell[:3], RACE) in scores
+        ]
+        if gains:
+            share = partial(_share, gains)
+            against.append(
+                [
+                    contender,
+                    str(len(gains)),
+                    f"{statistics.mean(gains):+.2f}",
+                    share(lambda gain: gain > 0),
+                    share(lambda gain: gain < -WORSE),
+                ]
+            )
+    return (
+        "# A race beside fixed hand-designed networks, on six data sets\n\n"
+        f"{len(outcomes)} of {total} cells are done. All have the defaults of the spec, the same CPU seconds of one\n"
+        "thread, recipe and number format. Hand-designed networks have all of the time, and the width that a race\n"
+        f"would give them; {RESNET}, is as it is. Test accuracy in per cent, mean ± standard deviation over seeds,\n"
+        "the number of seeds in brackets.\n\n"
+        f"{markdown(rows)}\nThe race less the other, in points, cell by cell:\n\n{markdown(against)}\n"
+        "`python -m benchmarks.six_sets` makes this page, and resumes with the cells that are missing.\n"
+    )
+
+
+def _share(gains: Sequence[float], is_so: Callable[[float], bool]) -> str:
+    return f"{sum(map(is_so, gains)) / len(gains):.0%}"
+
+
+def _format(percents: Sequence[float]) -> str:
+    if not percents:
+        return ""
+    spread = f" ± {statistics.stdev(percents):.2f}" if len(percents) > 1 else ""
+    return f"{statistics.mean(percents):.2f}{spread} ({len(percents)})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=tuple(SETS), choices=SETS, metavar="NAME")
+    parser.add_argument("--fashion", type=Path, default=FASHION, help="where Fashion-MNIST is, or is put")
+    parser.add_argument("--mnist", type=Path, default=MNIST, help="where MNIST is, or is put")
+    parser.add_argument("--cifar", type=Path, help="archive of CIFAR-10's images; without it it is skipped")
+    parser.add_argument("--seconds", type=float, nargs="+", default=BUDGETS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument(
+        "--plans", action="store_true", help="only measure prices, for which the machine must be idle"
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    WORKSPACE.mkdir(parents=True, exist_ok=True)
+    plans = plans_beside(given.results)
+    names = [name for name in given.data if given.cifar or not name.startswith("CIFAR")]
+    for seed, seconds, name in itertools.product(given.seeds, given.seconds, names):
+        spec = spec_of(name, SETS[name][0](given), seconds, seed)
+        fixed = plan_of(name, spec_of(name, SETS[name][0](given), seconds, SEEDS[0]), plans)
+        for contender in () if given.plans else (RACE, *map(_kind, fixed.networks)):
+            if (name, seconds, seed, contender) not in {
+                o.cell for o in load_outcomes(given.results, Outcome)
+            }:
+                append_outcome(given.results, run_cell(spec, fixed, seed, contender))
+                write_text(given.results.with_suffix(".md"), report(load_outcomes(given.results, Outcome)))
+
+
+if __name__ == "__main__":
+    main()
