@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -24,6 +25,7 @@ from cellwright.serving.model import Array, ServedModel
 from cellwright.serving.protocols import write_json
 from cellwright.serving.recording import Recorder
 from cellwright.serving.server import VERSION, Limits, Registered, Server
+from tests.manifests.objects import MANIFESTS, from_files, of_kind
 from tests.serving.toys import CLASSES, classifier, pricer
 
 WHITE, BLACK = [[[255, 255], [255, 255]]], [[[0, 0], [0, 0]]]
@@ -148,6 +150,16 @@ def test_clients_can_ask_what_the_model_takes(client: TestClient):
     for path in ("/health", "/health/ready", "/v2/health/live", "/v2/health/ready", "/v2/models/toy/ready"):
         assert client.get(path).status_code == 200
     assert client.get("/v1/models/toy").json() == {"name": "toy", "ready": True}
+
+
+def test_probes_of_the_manifests_are_answered(client: TestClient):
+    [deployment] = of_kind(from_files(MANIFESTS / "serving"), "Deployment")
+    service = yaml.safe_load((MANIFESTS / "kserve/inference-service.yaml").read_text())
+    for pod in (deployment["spec"]["template"]["spec"], service["spec"]["predictor"]):
+        [container] = pod["containers"]
+        probes = [value["httpGet"]["path"] for key, value in container.items() if key.endswith("Probe")]
+        assert len(probes) > 1
+        assert {client.get(path).status_code for path in probes} == {200}
 
 
 @pytest.mark.parametrize(
