@@ -164,6 +164,8 @@ def test_from_python_it_has_a_leaderboard_a_model_predictions_and_a_report(undis
     board = finished.leaderboard()
     assert set(board["network"]) == {"found", "random-0", "resnet"}
     assert board["accuracy"].is_monotonic_decreasing
+    shown = CliRunner().invoke(app, ["leaderboard", str(folder / "runs/small"), "--json"])
+    assert json.loads(shown.stdout) == json.loads(board.to_json(orient="records", double_precision=15))
     assert board.set_index("network")["accuracy"]["found"] == evaluation.found.metrics["accuracy"].value
     images = load_file(steps(folder)["prepare"] / "test.safetensors")["inputs/images"]
     np.save(folder / "images.npy", images.numpy())

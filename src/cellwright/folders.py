@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -170,6 +170,18 @@ def is_running(workspace: Path) -> bool:
         return False
 
 
+def forget_this_process(workspace: Path) -> None:
+    """Let `is_running` be false from now on, also where this process lives on, as that of a notebook does."""
+    lock = workspace / MARK / _LOCK
+    with suppress(OSError):  # it is only for others to see
+        if lock.read_text(encoding="utf-8") == _this_process():
+            lock.write_text("", encoding="utf-8")
+
+
+def _this_process() -> str:
+    return f"process {os.getpid()} on {os.uname().nodename}"
+
+
 @contextmanager
 def used(workspace: Path, *, fresh: bool = False) -> Iterator[None]:
     """Keep other processes from emptying the workspace while a command works in it. Creates it if it does not exist.
@@ -223,7 +235,7 @@ def _hold(lock: Path, rule: str, activity: str = "is using it") -> Iterator[None
             file.seek(0)
             raise CellwrightError(f"{rule}: {file.read() or 'another process'} {activity}") from error
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {os.uname().nodename}")
+        file.write(_this_process())
         file.flush()
         yield
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "compile": ["--output", "--set", "-o", "SPEC"],
     "schema": [],
     "show": ["--json", "--runs", "GENOTYPE_OR_RUN"],
+    "leaderboard": ["--json", "--runs", "RUN"],
     "watch": ["--runs", *KUBEFLOW, "RUN"],
     "serve": [
         "--every",

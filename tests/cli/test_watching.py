@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cellwright.folders import is_running, locked
+from cellwright.folders import forget_this_process, is_running, locked
 from tests.cli.test_mistakes import assert_fails_with
 
 RUNNING = """
@@ -35,6 +35,13 @@ def test_a_run_is_followed_until_it_ends(cellwright, tmp_path: Path, monkeypatch
         "search: done",
         "error: no room",
     ]
+    assert not is_running(tmp_path / "runs" / "tiny")
+
+
+def test_a_run_has_ended_in_a_process_that_lives_on(tmp_path: Path):
+    with locked(tmp_path / "runs" / "tiny"):
+        assert is_running(tmp_path / "runs" / "tiny")
+    forget_this_process(tmp_path / "runs" / "tiny")
     assert not is_running(tmp_path / "runs" / "tiny")
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from tests.cluster.conftest import kubectl
 from tests.cluster.searching import SAMPLED, on
+from tests.pages import ROOT, commands
 
 
 def doctor(
@@ -98,6 +99,21 @@ SEARCHING = [
     "delete jobs.batch",
     "list pods",
 ]
+
+
+def test_a_person_and_a_notebook_may_search_as_the_page_says(namespace):
+    said = [
+        line for line in commands(ROOT / "docs/cluster.md") if line.startswith("kubectl create rolebinding")
+    ]
+    assert len(said) == 2
+    try:
+        for line in said:
+            subprocess.run(["bash", "-ec", line], check=True)
+        for who in ("alice", "system:serviceaccount:team:default-editor"):
+            for need in SEARCHING:
+                assert kubectl("auth", "can-i", *need.split(), "-n", namespace, "--as", who).strip() == "yes"
+    finally:
+        kubectl("delete", "rolebinding", "alice", "notebooks", "-n", namespace, "--ignore-not-found")
 
 
 @pytest.mark.parametrize(

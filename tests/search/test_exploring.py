@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -207,11 +208,20 @@ def test_a_share_that_is_kept_is_the_best_one(spec: SearchSpec, tmp_path: Path, 
     assert 0.15 < len(done) / len(found) < 0.6
 
 
-def test_time_that_is_used_up_ends_the_search(spec: SearchSpec, tmp_path: Path, setting):
+def test_time_that_is_used_up_is_shown_and_ends_the_search(
+    spec: SearchSpec, tmp_path: Path, setting, monkeypatch: pytest.MonkeyPatch
+):
+    shown = []
+    clock = SimpleNamespace(monotonic=lambda: 0.0)  # so trials alone use time
+    monkeypatch.setattr("cellwright.search.exploring.time", clock)
+    monkeypatch.setattr(Silent, "advance", lambda self, task, done, total, metrics: shown.append(metrics))
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"max_seconds": 1.5})})
     exploration = explore(spec, tmp_path, setting, Stage())
     assert exploration.seconds >= 1.5 and len(exploration.evaluations) < 12
     assert "of 12 evaluations" in exploration.events[0]
+    shares = [metrics["time_used"] for metrics in shown]
+    assert shares == sorted(shares) and 0.5 < shares[-1] <= 1
+    assert shown[-1]["minutes_left"] == pytest.approx(1.5 * (1 - shares[-1]) / 60, abs=0.006)
 
 
 def test_a_small_space_is_used_up(spec: SearchSpec, tmp_path: Path, setting):

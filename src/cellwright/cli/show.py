@@ -1,4 +1,4 @@
-"""The command that shows an architecture or a run."""
+"""The commands that show an architecture, or what a run found."""
 
 import json
 from os.path import exists, isdir  # Path raises where a line is too long for a name
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command to the application."""
+    """Add the commands to the application."""
     options.add(app, "show", show, "cellwright show runs/digits")
+    options.add(app, "leaderboard", leaderboard, "cellwright leaderboard runs/digits --json")
 
 
 def show(
@@ -42,6 +43,45 @@ def show(
         _show_run(named(thing, runs), as_json)
     else:
         _show_genotype(_read_genotype(path, thing), as_json)
+
+
+def leaderboard(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", show_default=False, help="The folder of a run, or its spec."),
+    ],
+    runs: options.Runs = options.RUNS,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the networks of a finished run by their test scores, the best first.
+
+    Each with its scores, their 95 % intervals, size and latency. From Python: cellwright.Run(RUN).leaderboard().
+    """
+    from rich.table import Table
+
+    from cellwright.cli.display import print_rich
+    from cellwright.cli.workspaces import named
+    from cellwright.errors import CellwrightError
+    from cellwright.report.run_report import RunReport
+    from cellwright.report.summary import count
+    from cellwright.report.terminal import visible
+
+    info = RunReport.of(named(run, runs))
+    if as_json:
+        options.print_json(info.rows())
+        return
+    if info.evaluation is None:
+        raise CellwrightError(f"{run} must be a run with scores, and is not evaluated yet")
+    table = Table(box=None, pad_edge=False)
+    for name in ("network", info.evaluation.objective, "95 % interval", "params", "MACs", "ms"):
+        table.add_column(name)
+    for score in info.leaderboard:
+        metric = score.metrics[info.evaluation.objective]
+        interval = f"{metric.interval.low:.4f} to {metric.interval.high:.4f}" if metric.interval else ""
+        latency = f"{score.latency[0].median_ms:.2f}" if score.latency else ""
+        row = (score.name, f"{metric.value:.4f}", interval, count(score.params), count(score.macs), latency)
+        table.add_row(*map(visible, row))
+    print_rich(table)
 
 
 def _show_run(workspace: Path, as_json: bool) -> None:

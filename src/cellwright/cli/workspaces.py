@@ -30,7 +30,7 @@ def opened(spec: "SearchSpec", runs: Path, *, fresh: bool = False, registers: bo
         CellwrightError: the folder is not ours, in use, or cannot be written.
     """
     from cellwright.errors import CellwrightError
-    from cellwright.folders import claim, locked, used
+    from cellwright.folders import claim, forget_this_process, locked, used
     from cellwright.report.latest import LATEST
 
     workspace = runs / spec.name
@@ -44,6 +44,7 @@ def opened(spec: "SearchSpec", runs: Path, *, fresh: bool = False, registers: bo
                     probe.write(bytes(4096))
             except OSError as error:
                 raise CellwrightError(f"cannot write {workspace}: {error.strerror or error}") from error
+            held.callback(forget_this_process, workspace)
         processes.wait()
         yield workspace
 

@@ -123,13 +123,17 @@ class Exploration:
         if goal_reached := self._goal_reached():
             self.events.append(goal_reached)
             return True
-        used = max(self.seconds, time.monotonic() - self._clock)
-        if limit is None or used < limit:
+        if limit is None or self._used < limit:
             return False
         self.events.append(
-            f"stopped after {self._num_started} of {total} evaluations: {used:.0f} s of {limit:g} s were used"
+            f"stopped after {self._num_started} of {total} evaluations: {self._used:.0f} s of {limit:g} s were used"
         )
         return True
+
+    @property
+    def _used(self) -> float:
+        """Return the seconds that count for `budget.max_seconds`."""
+        return max(self.seconds, time.monotonic() - self._clock)
 
     def _goal_reached(self) -> str | None:
         """Return a message if an evaluation has reached the first objective's goal."""
@@ -198,7 +202,20 @@ class Exploration:
         scored = [e.metrics for e in (*self.done, evaluation) if e.state == "done" and not e.repeat]
         best = max(scored, key=objective.score, default=None)
         metrics = {} if best is None else {f"best_{objective.metric}": best[objective.metric]}
-        self.progress.advance("search", num_done, self.spec.budget.evaluations, metrics)
+        self.progress.advance(
+            "search", num_done, self.spec.budget.evaluations, metrics | self._time(num_done)
+        )
+
+    def _time(self, num_done: int) -> dict[str, float]:
+        """Return which share of `budget.max_seconds` is used, and the minutes left, if there is such a limit."""
+        total, limit = self.spec.budget.evaluations, self.spec.budget.max_seconds
+        if limit is None:
+            return {}
+        left = min(limit - self._used, self._used / max(1, num_done) * (total - num_done))
+        return {
+            "time_used": round(min(1.0, self._used / limit), 3),
+            "minutes_left": round(max(0.0, left) / 60, 2),
+        }
 
     def _learn(self, ended: Iterable[tuple[Key, Evaluation]]) -> None:
         """Record the results of trials, and let the strategy observe them."""
