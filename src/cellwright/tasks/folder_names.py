@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from unicodedata import normalize
 
 from cellwright.errors import DataError
@@ -19,8 +19,17 @@ FILLERS = {"set", "data", "dataset", "split", "images", "imgs", "image", "img", 
 """Words that may be added to them without changing their meaning."""
 
 
-JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "lost+found"}
-"""Files that Windows, macOS and file servers leave in folders, besides hidden files."""
+JUNK = {
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "icon\r",
+    "__macosx",
+    "@eadir",
+    "lost+found",
+    "__pycache__",
+}
+"""What Windows, macOS, file servers and Python leave in folders, besides hidden files."""
 IMAGES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
     *(".heic", ".heif", ".avif"),
@@ -63,7 +72,7 @@ OTHERS = {
 
 
 def is_junk(name: str) -> bool:
-    """Return whether a file or folder is hidden, or was made by an operating system."""
+    """Return whether a file or folder is hidden, or was left there by a program."""
     return name.startswith(".") or name.casefold() in JUNK
 
 
@@ -122,6 +131,23 @@ def require_classes(origin: str, names: Collection[str]) -> None:
                 f"{origin}: names of classes must differ in more than their Unicode form, but {name!r} is "
                 f"there {len(forms)} times: {', '.join(map(ascii, forms))}"
             )
+
+
+def require_class_folders(folder: Path, found: Sequence[Path]) -> None:
+    """Reject what `require_classes` does, and a single folder that holds those of the classes.
+
+    Raises:
+        DataError: names the folders.
+    """
+    require_classes(str(folder), [path.name for path in found])
+    if len(found) != 1:
+        return
+    below = [path for path in found[0].iterdir() if path.is_dir() and not is_junk(path.name)]
+    if len(below) > 1:
+        raise DataError(
+            f"{folder}: must hold a folder per class, but holds only {escaped(found[0].name)}, in which there are "
+            f"{len(below)}: use {escaped(found[0])}"
+        )
 
 
 def normal(name: str) -> str:

@@ -55,6 +55,7 @@ def labels_of(section: CsvSection, folder: Path) -> dict[int, str]:
         ("labels.tsv", "image\tlabel", "photos/{number}.png\t{label}", {}),
         ("labels.csv", "image;label", "photos/{number}.png; {label}", {"delimiter": ";"}),
         ("labels.csv", "image,label", "{number}.png,{label}", {}),
+        ("labels.csv", "image,label", "photos\\{number}.png,{label}", {}),
         ("labels.csv", ",file,Label,split", "0,photos/{number}.png,{label},train", {}),
         ("labels.csv", "id,breed", "{number},{label}", {"folder": "photos", "suffix": ".png"}),
         (

@@ -211,7 +211,12 @@ def test_what_people_have_in_folders_is_passed_over(pets):
         "dogs/desktop.ini",
     ):
         (pets / name).write_bytes(b"x")
-    for name in ("__MACOSX/cats/._1.png", "cats/__MACOSX/1.png", "dogs/.thumbnails/1.png"):
+    for name in (
+        "__pycache__/a.pyc",
+        "__MACOSX/cats/._1.png",
+        "cats/__MACOSX/1.png",
+        "dogs/.thumbnails/1.png",
+    ):
         (pets / name).parent.mkdir(parents=True)
         (pets / name).write_bytes(b"x")
     said: list[str] = []
@@ -338,6 +343,12 @@ def test_reports_names_that_differ_by_case_alone(tmp_path):
     said: list[str] = []
     prepared(with_classes(tmp_path / "pets", "dogs", "cats", "Cats"), said)
     assert f"{tmp_path / 'pets'}: the classes Cats and cats differ by case alone" in said
+
+
+def test_a_folder_around_those_of_the_classes_is_named(tmp_path):
+    inner = with_classes(tmp_path / "pets/pets", "cats", "dogs")
+    with pytest.raises(DataError, match=f"holds only pets, in which there are 2: use {inner}"):
+        prepared(tmp_path / "pets")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cellwright.data.manifest import ArrayForm
 from cellwright.data.memory import require_memory
@@ -262,6 +263,12 @@ def test_refuses_broken_archives(tmp_path, content, message):
     path.write_bytes(content())
     with pytest.raises(DataError, match=f"^{re.escape(str(path))}: {message}"):
         prepared(NpzSection(source="npz", path=path), tmp_path / "data")
+
+
+def test_a_file_of_torch_is_named(tmp_path):
+    torch.save(torch.zeros(3), tmp_path / "all.npz")
+    with pytest.raises(DataError, match=r"all.npz: must be a NumPy archive, and is a file of torch.save"):
+        prepared(NpzSection(source="npz", path=tmp_path / "all.npz"), tmp_path / "data")
 
 
 def test_names_the_keys_there_are(tmp_path):

@@ -115,6 +115,14 @@ def test_a_folder_of_splits_or_with_leftovers_is_not_summed_up(tmp_path: Path):
         build_reader(section(tmp_path / "parts")).read(lambda fact: None)
 
 
+def test_a_partitioned_table_is_refused(tmp_path: Path):
+    table().to_parquet(tmp_path / "parts", partition_cols=["colour"])
+    with pytest.raises(
+        DataError, match="parts: files must have all columns, but the folder colour=blue has one"
+    ):
+        build_reader(section(tmp_path / "parts")).read(lambda fact: None)
+
+
 def test_classes_have_their_natural_order_and_no_decimals(tmp_path: Path):
     rows = table(y=[float(row % 12) for row in range(ROWS)])
     rows.loc[0, "y"] = None
@@ -259,6 +267,7 @@ BAD: Mapping[str, tuple[Any, Mapping[str, Any], str]] = {
         {},
         "column 'a' must be numbers, but 2 of 60 values are 'unknown': add that to data.missing",
     ),
+    "a number beyond float32": (table(a=[1e300, *range(1, ROWS)]), {}, "1 of 60 values are '1e+300'"),
     "reserved": (table(logits=1.0), {}, "no column may be called 'logits'"),
     "no split": (
         table(s="half"),

@@ -175,6 +175,11 @@ def test_bad_texts_are_refused_in_a_line(problem: str, tmp_path: Path):
         ({}, {}, "must hold a folder per class with .txt files, but holds none"),
         ({"a/1.txt": b"x", "b/1.md": b"x"}, {}, "every class must have .txt files, and 'b' has none"),
         ({"a/1.txt": b"x", "b/1.txt": b"\xff"}, {}, "1.txt: must be text in UTF-8"),
+        (
+            {"aclImdb/neg/1.txt": b"x", "aclImdb/pos/1.txt": b"y"},
+            {},
+            "holds only aclImdb, in which there are 2",
+        ),
         ({"train/1.txt": b"x", "test/1.txt": b"x"}, {}, "are parts of a split: set data.path"),
         ({"a/1.txt": b"x", "b/1.txt": b"y"}, {"predict": "number"}, "are for files, not for a folder"),
     ],

@@ -78,11 +78,11 @@ def infer_kind(name: str, values: Any) -> tuple[Kind | None, str]:
 
 
 def as_numbers(values: Any) -> Any:
-    """Return the values as float64, NaN where one is no finite number."""
+    """Return the values as float64, NaN where one is no number that is finite in float32."""
     import pandas as pd
 
     numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
-    return numbers.where(np.isfinite(numbers))
+    return numbers.where(numbers.abs() <= np.finfo(np.float32).max)
 
 
 def as_dates(values: Any) -> Any:

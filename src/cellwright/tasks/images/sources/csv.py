@@ -4,7 +4,7 @@ import csv
 import os
 from collections.abc import Callable, Iterable, Iterator
 from os.path import isfile  # unlike pathlib's, for texts of any length
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -157,6 +157,8 @@ def _rows(table: Path, section: CsvSection) -> Iterator[tuple[int, tuple[str, st
                 if any(row):
                     values = [*map(str.strip, row), *[""] * (len(names) - len(row))]
                     file = values[file_column]
+                    if "\\" in file and not isfile(table.parent / file):
+                        file = PureWindowsPath(file).as_posix()
                     yield rows.line_num, (file and file + section.suffix, values[label_column])
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{table}: cannot be read as a table: {error}") from error

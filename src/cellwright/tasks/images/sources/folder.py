@@ -28,6 +28,7 @@ from cellwright.tasks.folder_names import (
     natural_order,
     normal,
     part_of_split,
+    require_class_folders,
     require_classes,
 )
 from cellwright.tasks.images.arrays import as_images, classified, labelled
@@ -267,7 +268,7 @@ def class_folders(folder: Path) -> list[Path]:
     """List the folders of the classes, whose names are the class names."""
     require_folder(folder)
     found = [path for path in _visible(folder) if path.is_dir()]
-    require_classes(str(folder), [path.name for path in found])
+    require_class_folders(folder, found)
     return found
 
 

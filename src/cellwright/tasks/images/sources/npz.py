@@ -206,6 +206,11 @@ class _Archive:
 
     def array(self, key: str) -> NDArray[Any]:
         if key not in self.keys:
+            if any(name.endswith("/data.pkl") for name in self.keys):
+                raise DataError(
+                    f"{self.path}: must be a NumPy archive, and is a file of torch.save: save its arrays with "
+                    "numpy.savez"
+                )
             raise DataError(
                 f"{self.path}: has no array {key!r}, but {', '.join(map(repr, self.keys)) or 'none'}: set "
                 "data.images_key and data.labels_key"

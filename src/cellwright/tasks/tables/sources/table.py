@@ -18,7 +18,7 @@ from cellwright.spec.data import StoredData
 from cellwright.spec.location import Location
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
 from cellwright.tasks.facts import CLASS_NAMES, LOG
-from cellwright.tasks.folder_names import is_junk, part_of_split
+from cellwright.tasks.folder_names import escaped, is_junk, part_of_split
 from cellwright.tasks.tables.columns import (
     DELIMITERS,
     FEW_NUMBERS,
@@ -163,6 +163,7 @@ class TableReader(Reader):
             if not files:
                 raise DataError(f"{path}: must have at least one file of {', '.join(SUFFIXES)}, and has none")
             _require_one_split(path, files)
+            _require_all_columns(path, files)
             parts = [self._file(file) for file in files]
             for part in parts[1:]:
                 _require_columns(part, parts[0], f"{path}: every file", "the first")
@@ -361,6 +362,17 @@ def _with_names(lines: Any, path: Path) -> Any:
     table = lines.iloc[1:].reset_index(drop=True)
     table.columns = names
     return table
+
+
+def _require_all_columns(folder: Path, files: Sequence[Path]) -> None:
+    """Refuse a folder whose tables are partitioned, as Hive and Spark write them: paths have values of columns."""
+    for file in files:
+        for part in file.relative_to(folder).parts[:-1]:
+            if "=" in part:
+                raise DataError(
+                    f"{folder}: files must have all columns, but the folder {escaped(part)} has one in its name: "
+                    "write the table without partitions"
+                )
 
 
 def _require_one_split(folder: Path, files: Sequence[Path]) -> None:

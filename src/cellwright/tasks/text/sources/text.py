@@ -20,7 +20,7 @@ from cellwright.spec.data import StoredData
 from cellwright.spec.location import Location
 from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LOG
-from cellwright.tasks.folder_names import is_junk, natural_order, normal, require_classes
+from cellwright.tasks.folder_names import is_junk, natural_order, normal, require_class_folders
 from cellwright.tasks.tables.columns import numbers_of, require_column, text_of
 from cellwright.tasks.tables.sources.table import Delimiter, delimiter_of, read_table, suggest_target
 
@@ -276,7 +276,7 @@ def _classified(folder: Path, log: Callable[[str], None]) -> list[tuple[str, Pat
     """Return the .txt files of a folder per class, each with its class."""
     try:
         folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_junk(path.name)]
-        require_classes(str(folder), [path.name for path in folders])
+        require_class_folders(folder, folders)
         files = [
             (normal(path.name), file)
             for path in folders
