@@ -30,6 +30,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cellwright.cli.app import app
+from cellwright.folders import forget_this_process
 from cellwright.retrying import Retry
 
 AWAY = "http://127.0.0.1:9"
@@ -310,6 +311,7 @@ def finish_run(folder: Path) -> None:
         result = CliRunner().invoke(app, ["run", "f.yaml"])
     if result.exit_code:
         raise RuntimeError(result.output)
+    forget_this_process(folder / "runs/tiny")
 
 
 def copy_run(r: random.Random, finished: Path) -> None:

@@ -157,15 +157,18 @@ def is_running(workspace: Path) -> bool:
     """Return whether a process on this machine runs the whole pipeline in the workspace. Takes no lock itself."""
     import psutil
 
+    lock = workspace / MARK / _LOCK
     try:
-        holder = (workspace / MARK / _LOCK).read_text(encoding="utf-8")
+        holder, written = lock.read_text(encoding="utf-8"), lock.stat().st_mtime
     except OSError:
         return False
     found = re.fullmatch(r"process ([0-9]+) on (.+)", holder)
     if found is None or found[2] != os.uname().nodename:
         return False
     try:
-        return psutil.Process(int(found[1])).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(int(found[1]))
+        is_another = process.create_time() > written + 2  # with the number of one that has ended
+        return not is_another and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -1,5 +1,6 @@
 """`cellwright watch`: a run is followed while another process writes its log."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +52,12 @@ def test_what_is_no_run_is_named(cellwright, tmp_path: Path):
     assert_fails_with(
         cellwright("watch", "runs/tiny"), "runs/tiny must be the folder of a run: it holds no run.log"
     )
+
+
+def test_a_process_with_the_number_of_one_that_ended_is_not_the_run(tmp_path):
+    with locked(tmp_path / "tiny"):
+        pass
+    lock = next((tmp_path / "tiny").rglob("lock"))
+    assert is_running(tmp_path / "tiny")
+    os.utime(lock, (0, 0))  # written before this process started
+    assert not is_running(tmp_path / "tiny")
