@@ -34,7 +34,10 @@ def split_login(environ: MutableMapping[str, str]) -> None:
         CellwrightError: the URI is invalid, or its scheme is not http or https.
     """
     uri = environ.get(MLFLOW_URI, "")
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise CellwrightError(f"{MLFLOW_URI} must be an address: {error}") from error
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     if "@" not in parts.netloc and not has_credentials(uri):
         return

@@ -152,6 +152,7 @@ def test_two_versions_are_compared_by_what_was_measured(cellwright, shoes: Lifec
     [
         ("", "runs/mlflow.db must be the MLflow database of registered models, and does not exist"),
         ("./mlruns", "MLFLOW_TRACKING_URI must be "),
+        ("http://[::1", "MLFLOW_TRACKING_URI must be an address: Invalid IPv6 URL"),
     ],
 )
 def test_asking_for_a_model_makes_no_registry(

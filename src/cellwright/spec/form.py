@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -17,8 +18,16 @@ class Form:
     words: str
     """Completes the message "must be …"."""
 
+    def matches(self, text: str) -> bool:
+        """Return whether a text has the form; an address with broken brackets, as of IPv6, never has."""
+        try:
+            urlsplit(text)
+        except ValueError:
+            return False
+        return re.fullmatch(self.pattern, text) is not None
+
     def _check(self, text: str) -> str:
-        if re.fullmatch(self.pattern, text) is None:
+        if not self.matches(text):
             raise PydanticCustomError("form", "must be {words}", {"words": self.words})
         return text
 

@@ -51,7 +51,7 @@ def check_uri(uri: str) -> None:
     Raises:
         CellwrightError: names the address.
     """
-    if not re.fullmatch(TRACKING_ADDRESS.pattern, uri):
+    if not TRACKING_ADDRESS.matches(uri):
         raise CellwrightError(
             f"tracking.uri or {MLFLOW_URI} must be {TRACKING_ADDRESS.words}, got {without_credentials(uri)!r}"
         )
