@@ -8,6 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from cellwright.cli.app import app
+from cellwright.folders import claim
 from cellwright.progress import Progress
 from cellwright.report.lines import RUN_LOG, LineProgress
 from cellwright.spec import SearchSpec
@@ -70,7 +71,7 @@ def call(command: str, *more: str) -> str:
     assert program == "cellwright", command
     done = CliRunner().invoke(app, [*words, *more], input=given)
     assert done.exit_code == 0, f"{command}: {done.output}"
-    return done.output
+    return done.stdout
 
 
 def with_settings(*overrides: str) -> list[str]:
@@ -80,5 +81,6 @@ def with_settings(*overrides: str) -> list[str]:
 
 def run_in_this_process(spec: SearchSpec, workspace: Path, progress: Progress) -> Mapping[str, Path]:
     """Run the steps of a pipeline without starting processes; `test_whole_pipeline` starts them."""
+    claim(workspace / RUN_LOG)
     with (workspace / RUN_LOG).open("w", encoding="utf-8") as log:
         return run_until("register", spec, workspace, LineProgress(log))

@@ -222,23 +222,6 @@ def test_given_again_it_reuses_everything_without_torch_and_kfp(undisturbed: tup
     assert "report.html" in run(folder) and (folder / "runs/small/report.html").exists()
 
 
-@pytest.mark.parametrize("name", ["validate", "watch", "show", "report", "predict", "verify"])
-def test_commands_of_the_readme_work_on_a_finished_run(undisturbed: tuple[Path, str], monkeypatch, name: str):
-    folder, _ = undisturbed
-    monkeypatch.chdir(folder)
-    (line,) = re.findall(
-        rf"^    cellwright ({name} .*?)(?: +#.*)?$", (ROOT / "README.md").read_text(), re.MULTILINE
-    )
-    images = load_file(steps(folder)["prepare"] / "test.safetensors")["inputs/images"]
-    np.save(folder / "images.npy", images[:2].numpy())
-    for theirs, ours in {"search.yaml": "small.yaml", "shoes": "small", "new/*.jpg": "images.npy"}.items():
-        line = line.replace(theirs, ours)
-    done = CliRunner().invoke(app, line.split())
-    assert done.exit_code == 0, done.output
-    said = {"watch": "register: done", "show": "found", "report": "report.html", "predict": "images.npy"}
-    assert said.get(name, "") in done.output
-
-
 def test_verify_finds_each_changed_byte_of_a_finished_run(undisturbed: tuple[Path, str]):
     workspace = undisturbed[0] / "runs/small"
     verify = [sys.executable, "-m", "cellwright", "verify", str(workspace)]

@@ -16,6 +16,8 @@ from cellwright.tracking.connection import quiet
 
 FILES_TAG = "cellwright.files"
 """The tag of a model and of its version that has the SHA-256 of each file, as JSON."""
+NAME_AND_VERSION = "registered_model_meta"
+"""A file that MLflow puts among a version's files when it is loaded from where they are."""
 DIGESTS = TypeAdapter(dict[str, str])
 ADDRESS = re.compile(r"models:/(?P<name>[^/]+?)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
@@ -47,6 +49,8 @@ def verify(client: MlflowClient, uri: str, version: ModelVersion) -> tuple[int, 
     source = client.get_model_version_download_uri(version.name, version.version)
     with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
         found = digests(Path(download_artifacts(source, dst_path=folder, tracking_uri=uri)))
+    if NAME_AND_VERSION not in recorded:
+        found.pop(NAME_AND_VERSION, None)
     wrong = sorted({name for name, _ in recorded.items() ^ found.items()})
     return len(found), tuple(
         f"{address}: {name} must have the SHA-256 {recorded.get(name, 'of no file')}, as the tag {FILES_TAG} says, "
