@@ -126,7 +126,7 @@ def _read_genotype(path: Path, thing: str) -> "Genotype":
         return Genotype.from_line(thing)
     try:
         value = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CellwrightError(f"{path} must hold JSON: {error}") from error
     if isinstance(value, dict) and "genotype" in value:
         return SearchResult.load(path).genotype

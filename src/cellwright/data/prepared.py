@@ -51,7 +51,7 @@ class PreparedData:
         path = self.folder / TEST_FILES
         try:
             files = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"{path}: cannot be read: {error}") from error
         if not isinstance(files, list) or len(files) not in (0, self.manifest.split_sizes["test"]):
             raise DataError(f"{path}: must name the file of each example of the test split, or none")

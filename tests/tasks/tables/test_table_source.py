@@ -79,6 +79,15 @@ def test_given_types_overrule(tmp_path: Path):
     assert task.levels["zone"] == ("101", "205", "309") and "amount" not in task.numbers
 
 
+def test_parquet_that_stands_for_more_than_memory_is_refused_before_it_is_read(tmp_path: Path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": np.zeros(200_000, np.int8), "y": np.zeros(200_000, np.int8)}).to_parquet(path)
+    monkeypatch.setattr("cellwright.data.memory._memory", lambda: 1 << 20)
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(DataError, match=r"t\.parquet takes 2 MiB, and there are 1 MiB of memory"):
+        build_reader(section(path)).read(print)
+
+
 def test_parquet_is_read_as_csv_is(tmp_path: Path):
     rows = table()
     rows["day"] = pd.to_datetime(rows["day"])

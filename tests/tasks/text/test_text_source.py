@@ -145,6 +145,7 @@ BAD: Mapping[str, tuple[str, str | bytes, Mapping[str, Any], str]] = {
         "must be above 0 for their logarithm",
     ),
     "broken json": ("t.jsonl", '{"text": "a", "label": "b"}\n{"text": \n', {}, "line 2: must be JSON"),
+    "deep json": ("t.jsonl", "[" * 100_000, {}, "line 1: must be JSON"),
     "no object": ("t.jsonl", '["a", "b"]\n', {}, "line 1: must be an object such as"),
     "no lines": ("t.jsonl", "\n\n", {}, "must have rows, and has none"),
     "number for text": ("t.jsonl", jsonl([1] * 40), {}, "'text' must be text, got 1 in row 1"),

@@ -40,6 +40,8 @@ from cellwright.tasks.tables.columns import (
 COLUMNS, LEVELS, MISSING_TEXTS = "columns", "levels", "missing"
 """The facts of a source: its columns, for each category the texts that its codes stand for, and what is missing."""
 SUFFIXES = (".csv", ".tsv", ".parquet")
+BYTES_OF_CELL = 4
+"""What a number takes at least, however small a parquet file compresses it."""
 RESERVED = {"logits", "values"}
 """What exports call their output."""
 SPLITS = ("train", "validation", "test")
@@ -297,9 +299,10 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
         missing: texts that stand for a missing value.
 
     Raises:
-        DataError: it cannot be read, or has no rows or no names of columns.
+        DataError: it cannot be read, does not fit into memory, or has no rows or no names of columns.
     """
     import pandas as pd
+    import pyarrow.parquet as pq
 
     def stripped(column: Any) -> Any:
         texts = column.astype(object).str.strip()
@@ -311,6 +314,8 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
         require_memory(str(path), 4 * path.stat().st_size)
         try:
             if suffix == ".parquet":
+                rows = pq.ParquetFile(file).metadata
+                require_memory(str(path), BYTES_OF_CELL * rows.num_rows * rows.num_columns)
                 table = pd.read_parquet(file).apply(_without_categories)
                 table.columns = list(map(str, table.columns))
             else:

@@ -247,7 +247,7 @@ def _read_jsonl(path: Path) -> Any:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: line {number}: must be JSON: {error}") from error
         if not isinstance(row, dict):
             raise DataError(f'{path}: line {number}: must be an object such as {{"text": …}}, got {line:.40}')
