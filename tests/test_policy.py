@@ -134,6 +134,11 @@ def test_each_reason_is_a_sentence():
     assert after(versions=old) == "search: the last search was 200 days ago"
     assert after(**live, live=0.6) == "search: the live metric auc must be at least 0.7, got 0.6"
     assert after(**live, live=0.8) == "nothing: nothing asks for work"
+    served = {"served": {"read_from": "statistics.jsonl"}}
+    assert after(policy=served, served=changed(1e-5)) == (
+        "search: the champion predicts other classes in use than on its test split (chi-squared 0.3, p = 1e-05)"
+    )
+    assert after(policy=served, served=changed(0.1)) == "nothing: nothing asks for work"
 
 
 def test_what_stands_in_the_way_is_said():

@@ -89,10 +89,15 @@ def compare_together(before: Features, now: Features) -> FeatureChange:
 
 
 def _compare_categories(name: str, before: NDArray[Any], now: NDArray[Any]) -> FeatureChange:
-    from scipy.stats import chi2_contingency
-
     known = np.union1d(before, now)
     counts = np.stack([np.bincount(np.searchsorted(known, x), minlength=len(known)) for x in (before, now)])
+    return compare_counts(name, counts)
+
+
+def compare_counts(name: str, counts: NDArray[np.integer[Any]]) -> FeatureChange:
+    """Compare how often two samples have each category, (2, C), by Pearson's chi-squared test."""
+    from scipy.stats import chi2_contingency
+
     expected = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum()
     rare = expected < FEWEST_EXPECTED
     table = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])

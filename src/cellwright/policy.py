@@ -75,6 +75,8 @@ class PolicyFacts(Result):
     """How many of the test examples the champion's weights were trained on; None where it is not known, or does not
     matter."""
     live: float | None = None
+    served: FeatureChange | None = None
+    """The classes that the champion predicts in use, beside those on its test split; None where they are not known."""
     hours_spent: float = 0.0
     """In this month."""
 
@@ -177,6 +179,11 @@ def _reasons(policy: Policy, facts: PolicyFacts) -> Iterator[Reason]:
     searched = [version.days for version in facts.versions if version.action == "search"]
     if (age := policy.age) and searched and min(searched) > age.days:
         yield Reason(name="age", then=age.then, sentence=f"the last search was {min(searched):.0f} days ago")
+    if (use := policy.served) and facts.served and facts.served.p_value < use.level:
+        sentence = (
+            f"the champion predicts other classes in use than on its test split ({_format(facts.served)})"
+        )
+        yield Reason(name="served", then=use.then, sentence=sentence)
     if (live := policy.live) and facts.live is not None:
         words = f"the live metric {live.metric} must be"
         if live.at_least is not None and facts.live < live.at_least:

@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
@@ -16,7 +17,7 @@ from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.policy import PolicyDecision
 from cellwright.progress import Silent
-from cellwright.results import SearchResult
+from cellwright.results import Confusion, EvaluationResult, ModelScore, SearchResult
 from cellwright.spaces import build_space
 from cellwright.spec import SearchSpec, pack_spec, unpack_spec
 from cellwright.steps.decide import decide_run, decided_spec
@@ -208,6 +209,43 @@ def test_a_live_metric_that_says_nothing_is_refused(world: World, tmp_path: Path
         path.write_text(content)
         with pytest.raises(CellwrightError, match=f"policy.live: .*{message}"):
             world.decide(spec)
+
+
+def test_predictions_in_use_are_compared_with_those_on_the_test_split(world: World, tmp_path: Path):
+    names, counts = tuple("0123456789"), np.eye(10, dtype=int) * 40
+    evaluation = EvaluationResult(
+        num_examples=400,
+        objective="accuracy",
+        device="cpu",
+        found=ModelScore(name="found", genotype=None, metrics={}),
+        baselines=(),
+        comparisons=(),
+        confusion=Confusion(names=names, counts=tuple(map(tuple, counts.tolist()))),
+    )
+    path = tmp_path / "statistics.jsonl"
+    spec = spec_of(310, policy={"served": {"read_from": str(path)}, "score": None})
+
+    def sentence(content: str) -> str:
+        path.write_text(content)
+        return world.decide(spec).sentence
+
+    assert sentence("") == "nothing: nothing asks for work"  # as versions of before have no evaluation
+    evaluation.save(world.folder / "model/extra_files" / EvaluationResult.FILE)
+    MlflowClient(world.uri).set_model_version_tag(
+        "small", "1", "cellwright.files", canonical_json(digests(world.folder / "model"))
+    )
+    usual, odd = dict.fromkeys(names, 20), dict.fromkeys(names, 20) | {"3": 120}
+    lines = [
+        json.dumps({"version": version, "labels": labels}) + "\n"
+        for version, labels in (("small/1", usual), ("small/2", odd), ("small/1", odd))
+    ]
+    assert sentence("") == sentence("".join(lines[:2])) == "nothing: nothing asks for work"
+    assert sentence("".join(lines)).startswith(
+        "search: the champion predicts other classes in use than on its test split (chi-squared "
+    )
+    for line in ("{", "[]", '{"labels": {}}', '{"version": "small/1", "labels": {"0": "many"}}'):
+        with pytest.raises(CellwrightError, match=r"policy.served: .*statistics.jsonl, line 2 must be what"):
+            sentence(lines[0] + line)
 
 
 def test_in_a_race_the_champion_has_its_weights_if_they_have_not_seen_what_judges_them(world: World):

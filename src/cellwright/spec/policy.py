@@ -86,6 +86,21 @@ class Live(Section):
         return self
 
 
+class Served(Section):
+    """The champion predicts other classes in use than it did on its test split: chi-squared test.
+
+    Days of the week and hours of the day count as drift too if the recorded time is shorter than they need to come
+    round.
+    """
+
+    read_from: Location
+    """Where it is: `statistics.jsonl` of `cellwright serve --record`, as a file or `s3://BUCKET/KEY`."""
+    level: Level = 0.001
+    """The highest probability that this is found where nothing changed, of one run."""
+    then: Work = "search"
+    """What it asks for: to retrain the champion's architecture, or to search again."""
+
+
 class Policy(Section):
     """What a scheduled run does: nothing, retrain the champion's architecture, or search again.
 
@@ -105,6 +120,8 @@ class Policy(Section):
     """The time since the last search."""
     live: Live | None = None
     """A metric of the champion in use."""
+    served: Served | None = None
+    """Another distribution of the champion's predictions in use."""
     retry_days: float = Field(default=14, ge=0)
     """How many days new data is compared with that of a version that did not become the champion; later with that of
     the champion again, so that what the version was made for is tried again."""

@@ -6,15 +6,24 @@ Not a step with a folder: what it decides depends on the registry, the clock and
 import json
 import math
 import tempfile
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 
 from cellwright.data.prepared import PreparedData
 from cellwright.data.summary import split_targets, summarise
 from cellwright.data.trained_on import example_hashes
-from cellwright.drifting import Features, compare_feature, compare_features, count_drop, resample_drop
+from cellwright.drifting import (
+    Features,
+    compare_counts,
+    compare_feature,
+    compare_features,
+    count_drop,
+    resample_drop,
+)
 from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
 from cellwright.policy import (
@@ -28,9 +37,9 @@ from cellwright.policy import (
     reference,
 )
 from cellwright.progress import Progress, Silent
-from cellwright.results import GENOTYPE
+from cellwright.results import GENOTYPE, EvaluationResult
 from cellwright.spec import SearchSpec, Start
-from cellwright.spec.policy import Live, ScoreDrop
+from cellwright.spec.policy import Live, ScoreDrop, Served
 from cellwright.steps.gate import load_champion
 from cellwright.stores import S3Reader
 from cellwright.tasks.base import read_task
@@ -82,6 +91,7 @@ def decide_run(spec: SearchSpec, data: Path, progress: Progress) -> PolicyDecisi
     known = data_reference(policy, champion.version, facts.versions)
     update: dict[str, Any] = {
         "live": _live(policy.live, lifecycle, champion) if policy.live else None,
+        "served": _served(policy.served, lifecycle, champion, progress) if policy.served else None,
         "hours_spent": hours_of_month(uri, spec.tracking.experiment or spec.name),
     }
     if known is not None and known.data != facts.data:
@@ -234,16 +244,67 @@ def _live(live: Live, lifecycle: Lifecycle, champion: Champion) -> float:
     return float(value)
 
 
-def _read_metrics(source: str | Path) -> dict[str, Any]:
+def _served(
+    served: Served, lifecycle: Lifecycle, champion: Champion, progress: Progress
+) -> FeatureChange | None:
+    """Return how the classes that the champion predicts in use differ from those on its test split.
+
+    None where it has none, or where nothing of it is recorded.
+
+    Raises:
+        CellwrightError: what is recorded cannot be read.
+    """
     with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
-        path = Path(source)
-        if isinstance(source, str):
-            path, reader = Path(folder) / "metrics.json", S3Reader()
-            reader.download({path: reader.find(source)}, Path(folder) / "parts", Silent())
         try:
-            found = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise CellwrightError(f"policy.live: {source} must be a JSON object: {error}") from error
+            lifecycle.download(champion.version, [EvaluationResult.FILE], Path(folder))
+            confusion = EvaluationResult.load(Path(folder) / EvaluationResult.FILE).confusion
+        except MlflowUnavailable:
+            raise
+        except CellwrightError as error:
+            progress.log(f"decide: predictions in use are not compared: {error}")
+            return None
+    counts = _recorded(served.read_from, f"{lifecycle.name}/{champion.version}")
+    if confusion is None or not counts:
+        what = "it predicts no classes" if confusion is None else f"{served.read_from} has none of it"
+        progress.log(f"decide: predictions of version {champion.version} in use are not compared: {what}")
+        return None
+    now = [counts[name] for name in confusion.names]
+    return compare_counts("predictions", np.array([np.sum(confusion.counts, axis=0), now]))
+
+
+def _recorded(source: str | Path, version: str) -> Counter[str]:
+    """Return how often a version predicted each class, as a server recorded it."""
+    counts: Counter[str] = Counter()
+    for number, line in enumerate(_content(source, "served").splitlines(), start=1):
+        try:
+            window = json.loads(line)
+            if window["version"] == version:
+                counts.update({str(name): int(count) for name, count in window.get("labels", {}).items()})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CellwrightError(
+                f"policy.served: {source}, line {number} must be what `cellwright serve --record` writes: {error}"
+            ) from error
+    return counts
+
+
+def _read_metrics(source: str | Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_content(source, "live"))
+    except ValueError as error:
+        raise CellwrightError(f"policy.live: {source} must be a JSON object: {error}") from error
     if not isinstance(found, dict):
         raise CellwrightError(f"policy.live: {source} must be a JSON object, got {found!r:.80}")
     return found
+
+
+def _content(source: str | Path, key: Literal["live", "served"]) -> bytes:
+    """Return the content of a local file or an object in S3 that a section of the policy names."""
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
+        path = Path(source)
+        if isinstance(source, str):
+            path, reader = Path(folder) / "content", S3Reader()
+            reader.download({path: reader.find(source)}, Path(folder) / "parts", Silent())
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CellwrightError(f"policy.{key}: {source} cannot be read: {error.strerror}") from error

@@ -124,6 +124,7 @@ def register(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
                     for name in (GENOTYPE, WEIGHTS, NETWORK, ONNX, ModelInfo.FILE)
                 },
                 SUMMARY: folder / SUMMARY,
+                EvaluationResult.FILE: inputs["evaluate"] / EvaluationResult.FILE,
                 **({TRAINED_ON: folder / TRAINED_ON} if known else {}),
             },
             key=record.key,
