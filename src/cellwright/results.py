@@ -18,6 +18,10 @@ GENOTYPE = "genotype.json"
 """The architecture that the search found."""
 OUTPUTS = "outputs.safetensors"
 """The outputs of each network on the test split."""
+PARTS = "parts.safetensors"
+"""The weights of the networks that an elastic search found, with the network's name before that of each tensor."""
+TARGETS = "targets"
+"""Subfolder of `retrain` with a folder for each target of an elastic search but the first."""
 NETWORK, WEIGHTS, ONNX, PT2 = "network.json", "model.safetensors", "model.onnx", "model.pt2"
 """The files of a trained network: how it is built, its weights, and two exported formats."""
 
@@ -272,6 +276,41 @@ class RaceResult(Result):
     """All networks of the race, the winner first."""
 
 
+class TargetedNetwork(Result):
+    """The network that an elastic search found for one target."""
+
+    name: str
+    """`found` for the first target, otherwise the metric and the limit."""
+    limit: float
+    cost: float
+    """What the search took for its cost: counted, or for a latency, expected, with its usual error."""
+    genotype: GenotypeLine
+    loss: float
+    score: float
+    """The task's objective on the validation examples that parts were compared on."""
+
+
+class ElasticResult(Result):
+    """The networks that were cut out of one elastic network."""
+
+    metric: Literal["latency_ms", "params", "macs"]
+    """What the targets limit."""
+    name: str
+    """Of the largest network."""
+    largest: GenotypeLine
+    steps: int
+    """Training steps of the largest network."""
+    alone: int
+    """Steps in which it was trained alone."""
+    precision: Literal["float32", "bfloat16"]
+    num_scored: int
+    """Parts that were compared."""
+    num_examples: int
+    """Validation examples that they were compared on."""
+    networks: tuple[TargetedNetwork, ...]
+    """In the order of the spec's targets."""
+
+
 class Alphas(Result):
     """The architecture parameters of one group of decisions, such as the edges of one kind of cell, by epoch."""
 
@@ -371,6 +410,8 @@ class SearchResult(Result):
     """None for sampled searches."""
     race: RaceResult | None = None
     """None for strategies other than `race`."""
+    elastic: ElasticResult | None = None
+    """None for strategies other than `elastic`."""
     front: tuple[FrontMember, ...] = ()
     """The Pareto front of a sampled search's finalists, sorted by the first objective, the best first."""
     trials: tuple[TrialSummary, ...] = ()
@@ -491,6 +532,8 @@ class EvaluationResult(Result):
     device: str
     """The device that latencies were measured on."""
     found: ModelScore
+    targets: tuple[ModelScore, ...] = ()
+    """The networks that an elastic search found for the other targets."""
     baselines: tuple[ModelScore, ...]
     comparisons: tuple[Comparison, ...]
     tables: tuple[ScoreTable, ...] = ()
@@ -499,8 +542,13 @@ class EvaluationResult(Result):
     """Confusion matrix of the found network; None if the task has no classes."""
 
     @property
+    def scores(self) -> tuple[ModelScore, ...]:
+        """Return the scores of all networks and models, the found network's first."""
+        return (self.found, *self.targets, *self.baselines)
+
+    @property
     def winner(self) -> ModelScore:
-        """Return the best network by the objective; the found network wins a tie."""
+        """Return the best of the found network and its baselines by the objective; the found network wins a tie."""
         return max((self.found, *self.baselines), key=lambda score: score.metrics[self.objective].value)
 
 

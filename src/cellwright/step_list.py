@@ -87,7 +87,7 @@ STEPS: Mapping[str, Step] = {
             metrics="cellwright.report.page:search_metrics",
             is_shared=True,
             is_logged_live=True,
-            files=("winner.safetensors",),
+            files=("winner.safetensors", "parts.safetensors"),
         ),
         Step(
             name="retrain",

@@ -45,7 +45,7 @@ def test_a_budget_is_minutes_or_hours(budget: dict[str, float], seconds: float |
         ),
         (
             {"budget": {"minutes": 1}, "strategy": {"kind": "random"}},
-            "budget.minutes and budget.gpu_hours are for strategy.kind race, got random",
+            "budget.minutes and budget.gpu_hours are for strategy.kind race and elastic, got random",
         ),
         ({"objectives": [{"metric": "params"}]}, "objectives must be left out: strategy.kind race has none"),
         (

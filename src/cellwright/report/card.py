@@ -140,7 +140,7 @@ def _lines(card: ModelCard) -> Iterator[str]:
     evaluation = card.evaluation
     yield f"\n## Results\n\nOn {evaluation.num_examples} test examples. Latency: {_text(evaluation.device)}.\n"
     yield f"| network | {_text(evaluation.objective)} | 95 % interval | params | MACs | ms |\n|---|---|---|---|---|---|"
-    yield from (_row(score, evaluation.objective) for score in (evaluation.found, *evaluation.baselines))
+    yield from (_row(score, evaluation.objective) for score in evaluation.scores)
     yield "\n## Data\n"
     yield f"{_text(card.source)}: {_text(card.task)}; " + ", ".join(
         f"{size} {split}" for split, size in card.split_sizes.items()
@@ -174,7 +174,7 @@ def _row(score: ModelScore, objective: str) -> str:
 
 def _budget(spec: SearchSpec) -> dict[str, Any]:
     """Return the limits that such a search has."""
-    if spec.strategy.continues:
+    if spec.strategy.continues or spec.strategy.cuts:
         names = {"minutes", "gpu_hours"}
     elif spec.is_sampled:
         names = {"evaluations", "finalists", "fresh_seeds", "max_seconds"}
@@ -187,6 +187,8 @@ def _tried(search: SearchResult) -> str:
     if search.race:
         number = len(search.race.leaderboard)
         return f"{number} networks raced" if number > 1 else "1 network, for which the budget was enough"
+    if search.elastic:
+        return f"{search.elastic.num_scored} parts of one network"
     if search.epoch is None:
         return f"{len(search.history)} architectures evaluated"
     return f"{len(search.history)} epochs of a supernet"

@@ -64,7 +64,7 @@ def training_metrics(folder: Path) -> dict[str, float]:
 def evaluate_metrics(folder: Path) -> dict[str, float]:
     """Return the objective and size of each network."""
     result = EvaluationResult.load(folder / EvaluationResult.FILE)
-    scores = (result.found, *result.baselines)
+    scores = result.scores
     return {
         "num_test_examples": result.num_examples,
         **{

@@ -98,9 +98,9 @@ class RunReport(Result):
         """Return all networks with scores, the best by the objective first."""
         if self.evaluation is None:
             return []
-        found, objective = self.evaluation.found, self.evaluation.objective
+        objective = self.evaluation.objective
         return sorted(
-            (found, *self.evaluation.baselines),
+            self.evaluation.scores,
             key=lambda score: score.metrics[objective].value,
             reverse=True,
         )

@@ -9,6 +9,7 @@ from rich.text import Text
 from cellwright.report.drawing import draw_genotype
 from cellwright.results import (
     Comparison,
+    ElasticResult,
     EvaluationResult,
     Interval,
     ModelScore,
@@ -43,6 +44,8 @@ def _search_lines(search: SearchResult) -> Iterator[RenderableType]:
     yield Text(search.genotype.to_line(), style="dim", no_wrap=True, overflow="ignore")
     if search.race:
         yield _leaderboard(search.race)
+    elif search.elastic:
+        yield _targets(search.elastic)
     elif search.epoch is None:
         yield Text(
             f"Best of {len(search.history)} evaluations, {search.seconds:.0f} s; metrics are means over fresh seeds "
@@ -91,6 +94,36 @@ def _leaderboard(race: RaceResult) -> Table:
     return table
 
 
+ELASTIC_COLUMNS = ("network", "limit", "cost", "loss", "score")
+
+
+def elastic_title(elastic: ElasticResult) -> str:
+    """Return what was cut out of what, and what it was chosen by."""
+    return (
+        f"Cut out of {elastic.name}: the best of {elastic.num_scored} parts within each limit of {elastic.metric}, on "
+        f"{elastic.num_examples} validation examples"
+    )
+
+
+def elastic_rows(elastic: ElasticResult) -> Iterator[tuple[str, ...]]:
+    """Yield a row for the network of each target, in the spec's order."""
+    for network in elastic.networks:
+        limit, cost = (
+            f"{value:.3g}" if elastic.metric == "latency_ms" else count(value)
+            for value in (network.limit, network.cost)
+        )
+        yield network.name, limit, cost, f"{network.loss:.4f}", f"{network.score:.4f}"
+
+
+def _targets(elastic: ElasticResult) -> Table:
+    table = Table(title=elastic_title(elastic), title_justify="left")
+    for title in ELASTIC_COLUMNS:
+        table.add_column(title, justify="left" if title == "network" else "right")
+    for row in elastic_rows(elastic):
+        table.add_row(*row)
+    return table
+
+
 def _winner_line(evaluation: EvaluationResult) -> Text:
     """Return a sentence about the best network, even if it is not the found one."""
     winner, objective = evaluation.winner, evaluation.objective
@@ -118,7 +151,7 @@ def _scores(evaluation: EvaluationResult, seed: int) -> Table:
         *(f"ms, batch {b}" for b in batch_sizes),
     ):
         table.add_column(title, justify="right")
-    for score in (evaluation.found, *evaluation.baselines):
+    for score in evaluation.scores:
         table.add_row(*_row(score), style="bold" if score is evaluation.found else None)
     return table
 

@@ -374,7 +374,7 @@ def size_networks(
     usual = (USUAL_EPOCHS * max(USUAL_EPOCHS, USUAL_STEPS / per_epoch)) ** 0.5 * per_epoch
     seconds = available(spec)
     for name, design in designs.items():
-        price = partial(_price, prices=prices, like=design, setting=setting)
+        price = partial(price_of, prices=prices, like=design, setting=setting)
         widths = (
             {1.0: design}
             if name == STARTED
@@ -385,7 +385,7 @@ def size_networks(
         if not possible:
             progress.log(f"race: {name} keeps the constraints at no width")
             continue
-        factor = _best_factor(
+        factor = best_factor(
             {f: seconds / price(g) for f, g in possible.items()}, seconds / price(design), usual
         )
         step = price(possible[factor])
@@ -455,7 +455,7 @@ class _Limits:
         return self.screen.look_at(evaluation, (), seed=0).state == "running"
 
 
-def _best_factor(steps: Mapping[float, float], designed: float, usual: float) -> float:
+def best_factor(steps: Mapping[float, float], designed: float, usual: float) -> float:
     """Return the factor with the number of steps nearest to where such networks do best.
 
     Args:
@@ -467,7 +467,7 @@ def _best_factor(steps: Mapping[float, float], designed: float, usual: float) ->
     return min(steps, key=lambda factor: abs(math.log(steps[factor] / wanted)))
 
 
-def _price(genotype: Genotype, *, prices: Prices, like: Genotype, setting: Setting) -> float:
+def price_of(genotype: Genotype, *, prices: Prices, like: Genotype, setting: Setting) -> float:
     """Return the measured seconds of a step, or the estimate, corrected by its error for a similar network."""
     if (known := prices.seconds.get(genotype.to_line())) is not None:
         return known

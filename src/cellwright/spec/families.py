@@ -60,6 +60,7 @@ STRATEGIES = Family(
         "spos": "cellwright.strategies.one_shot.spos.section:SposSection",
         "random-ws": "cellwright.strategies.one_shot.random_ws.section:RandomWsSection",
         "enas": "cellwright.strategies.one_shot.enas.section:EnasSection",
+        "elastic": "cellwright.strategies.one_shot.elastic.section:ElasticSection",
         "random": "cellwright.strategies.sampled.random:RandomSearchSection",
         "regularized-evolution": "cellwright.strategies.sampled.regularized_evolution:RegularizedEvolutionSection",
         "local-search": "cellwright.strategies.sampled.local_search:LocalSearchSection",

@@ -134,10 +134,10 @@ class SearchSpec(Section):
                 raise ValueError(
                     f"start.weights is for strategy.kind race, got {self.strategy.kind}; retrain.start is for others"
                 )
-            if self.budget.seconds is not None:
+            if self.budget.seconds is not None and not self.strategy.cuts:
                 raise ValueError(
-                    f"budget.minutes and budget.gpu_hours are for strategy.kind race, got {self.strategy.kind}; "
-                    "budget.max_seconds stops others"
+                    "budget.minutes and budget.gpu_hours are for strategy.kind race and elastic, got "
+                    f"{self.strategy.kind}; budget.max_seconds stops others"
                 )
             return self
         for name in ("objectives", "pick", "tune"):
@@ -159,6 +159,28 @@ class SearchSpec(Section):
         return self
 
     @model_validator(mode="after")
+    def _elastic_search_is_whole(self) -> Self:
+        kind = self.strategy.kind
+        if not self.strategy.cuts:
+            return self
+        if self.space.kind != "stages":
+            raise ValueError(f"space.kind must be stages for strategy.kind {kind}, got {self.space.kind}")
+        if self.tune is not None:
+            raise ValueError(f"tune must be left out: strategy.kind {kind} has none")
+        if self.runner.is_remote:
+            raise ValueError(
+                f"runner.kind must be local: strategy.kind {kind} trains in the search step itself, got "
+                f"{self.runner.kind}"
+            )
+        if self.start.search:
+            raise ValueError(
+                f"start.search must be left out: strategy.kind {kind} has no alphas to take over"
+            )
+        if self.retrain.start is not None and not self.start.only:
+            raise ValueError(f"retrain.start must be left out: strategy.kind {kind} has trained its networks")
+        return self
+
+    @model_validator(mode="after")
     def _has_the_classical_models(self) -> Self:
         known, baseline = self.augment.classical, self.evaluate.baseline
         for name in baseline.classical or ():
@@ -174,7 +196,7 @@ class SearchSpec(Section):
     @model_validator(mode="after")
     def _has_the_hand_designed_network(self) -> Self:
         known, baseline = self.augment.hand_designed, self.evaluate.baseline
-        if self.strategy.continues:
+        if self.strategy.continues or self.strategy.cuts:
             raced = {"random_architectures": 0, "hand_designed": None}
             given = {name: getattr(baseline, name) for name in baseline.model_fields_set}
             baseline = baseline.model_copy(update=raced | given)
@@ -208,7 +230,7 @@ class SearchSpec(Section):
 
     @model_validator(mode="after")
     def _has_a_supernet_where_it_is_needed(self) -> Self:
-        if self.space.has_supernet:
+        if self.space.has_supernet or self.strategy.cuts:
             return self
         if not self.is_sampled:
             raise ValueError(
@@ -328,7 +350,7 @@ class SearchSpec(Section):
     @property
     def has_trials(self) -> bool:
         """Return whether architectures, or hyperparameters, are evaluated one by one."""
-        return self.is_sampled or self.tune is not None
+        return self.is_sampled or self.strategy.cuts or self.tune is not None
 
     @property
     def trial_estimator(self) -> EstimatorSection | None:

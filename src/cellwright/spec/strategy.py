@@ -22,6 +22,9 @@ class StrategySection(Section):
     continues: ClassVar[bool] = False
     """Whether the strategy trains networks itself, in slices, and `retrain` continues with the best one."""
 
+    cuts: ClassVar[bool] = False
+    """Whether the strategy cuts networks for several targets out of one trained network, which `retrain` exports."""
+
     kind: str
 
 

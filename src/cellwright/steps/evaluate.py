@@ -12,6 +12,7 @@ from cellwright.nn.cost import measure_latency
 from cellwright.progress import Progress
 from cellwright.results import (
     OUTPUTS,
+    TARGETS,
     Comparison,
     EvaluationResult,
     LatencyResult,
@@ -34,9 +35,10 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
     task = read_task(data.manifest.task)
     device = use_device(spec)
     test = data.test.to(device)
+    cut = sorted(path.parent for path in inputs["retrain"].glob(f"{TARGETS}/*/{TrainingResult.FILE}"))
     trained = sorted(path.parent for path in inputs["baselines"].glob(f"*/{TrainingResult.FILE}"))
     scores, outputs = [], {}
-    for path in (inputs["retrain"], *trained):
+    for path in (inputs["retrain"], *cut, *trained):
         score, of_network = _score(path, task, test, spec.evaluate, device)
         progress.log(
             f"evaluate: {score.name}: {score.metrics[task.objective].value:.4f} on {len(test)} test examples"
@@ -53,12 +55,13 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         scores.append(ModelScore(name=classical.name, genotype=None, metrics=metrics))
         outputs[classical.name] = of_model
     targets = test.targets.cpu()
-    found, *others = scores
+    found, *others = scores[:1] + scores[1 + len(cut) :]
     EvaluationResult(
         num_examples=len(test),
         objective=task.objective,
         device=_describe(device),
         found=found,
+        targets=tuple(scores[1 : 1 + len(cut)]),
         baselines=tuple(others),
         comparisons=tuple(
             _compare(task, other.name, outputs[found.name], outputs[other.name], targets) for other in others

@@ -26,6 +26,7 @@ from cellwright.results import (
     NETWORK,
     ONNX,
     PT2,
+    TARGETS,
     WEIGHTS,
     EvaluationResult,
     GateDecision,
@@ -257,6 +258,7 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
             SPEC: folder / SPEC,
             ENVIRONMENT: folder / ENVIRONMENT,
             MANIFEST: inputs["prepare"] / MANIFEST,
+            **({TARGETS: inputs["retrain"] / TARGETS} if (inputs["retrain"] / TARGETS).exists() else {}),
             **{name: inputs["search"] / name for name in (SearchResult.FILE, GENOTYPE)},
             **{name: inputs["retrain"] / name for name in (ONNX, WEIGHTS, NETWORK, ModelInfo.FILE)},
             EvaluationResult.FILE: inputs["evaluate"] / EvaluationResult.FILE,
@@ -266,7 +268,7 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
 
 def _metrics(evaluation: EvaluationResult) -> dict[str, float]:
     scores: dict[str, float] = {}
-    for score in (evaluation.found, *evaluation.baselines):
+    for score in evaluation.scores:
         scores |= {f"{score.name}/{name}": value for name, value in _score_metrics(score).items()}
     for comparison in evaluation.comparisons:
         scores[f"found_minus_{comparison.baseline}/test_{evaluation.objective}"] = comparison.difference

@@ -6,6 +6,7 @@ from cellwright.errors import CellwrightError
 from cellwright.files import write_text
 from cellwright.progress import Progress
 from cellwright.results import GENOTYPE, SearchResult
+from cellwright.search.elastic import elastic_search
 from cellwright.search.journal import TUNING
 from cellwright.search.one_shot import one_shot_search
 from cellwright.search.racing import race_search
@@ -43,4 +44,6 @@ def _found(spec: SearchSpec, data: Path, folder: Path, progress: Progress) -> Se
         assert model is not None
         event = f"nothing was searched: this is the architecture of {spec.start.model}"
         return SearchResult(genotype=model, score=None, seconds=0.0, history=(), events=(event,))
+    if spec.strategy.cuts:
+        return elastic_search(spec, data, folder, progress)
     return (sampled_search if spec.is_sampled else one_shot_search)(spec, data, folder, progress)

@@ -223,6 +223,10 @@ class Task(Result, ABC):
         """Return targets that can be averaged."""
         return targets
 
+    def imitated(self, outputs: Tensor) -> Tensor:
+        """Return a network's outputs as targets of another one that learns to give the same."""
+        return outputs
+
     def augment(self, inputs: Inputs, section: Any, rng: torch.Generator) -> Inputs:
         """Return training inputs after random augmentation; `rng` is on their device."""
         return inputs

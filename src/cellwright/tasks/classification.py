@@ -183,6 +183,10 @@ class Classification(Task, ABC):
         """Return one-hot rows (B, classes)."""
         return functional.one_hot(targets, self.num_outputs).float()
 
+    def imitated(self, outputs: Tensor) -> Tensor:
+        """Return the probabilities."""
+        return outputs.softmax(dim=-1)
+
     def running_score(self, device: torch.device) -> RunningScore:
         """Return a running score of the accuracy."""
         return _RunningAccuracy(self, device)

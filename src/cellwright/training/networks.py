@@ -156,6 +156,40 @@ def _save(
     start: WeightsStart | None = None,
 ) -> None:
     """Write the network's description, weights and result to the folder, and delete the checkpoint."""
+    save_network(
+        name,
+        config,
+        network,
+        folder,
+        seconds=training.seconds,
+        history=tuple(training.history),
+        start=start,
+    )
+    (folder / CHECKPOINT).unlink()
+    shutil.rmtree(folder / STOPPED, ignore_errors=True)
+
+
+def save_network(
+    name: str,
+    config: NetworkConfig,
+    network: nn.Module,
+    folder: Path,
+    *,
+    seconds: float = 0.0,
+    history: tuple[EpochRecord, ...] = (),
+    start: WeightsStart | None = None,
+) -> None:
+    """Write a network's description, weights and result to the folder.
+
+    Args:
+        name: name of the network.
+        config: the network.
+        network: the same, with its weights.
+        folder: the output folder.
+        seconds: duration of its own training; 0 if its weights are those of another network.
+        history: of its own training.
+        start: the pretrained weights.
+    """
     config.save(folder / NETWORK)
     save_tensors(folder / WEIGHTS, network.state_dict())
     TrainingResult(
@@ -163,12 +197,10 @@ def _save(
         genotype=getattr(config.network, "genotype", None),
         params=count_params(network),
         macs=count_macs(network, config.network.task.example(1)),
-        seconds=training.seconds,
-        history=tuple(training.history),
+        seconds=seconds,
+        history=history,
         start=start,
     ).save(folder / TrainingResult.FILE)
-    (folder / CHECKPOINT).unlink()
-    shutil.rmtree(folder / STOPPED, ignore_errors=True)
 
 
 def load_network(folder: Path) -> nn.Module:

@@ -176,9 +176,7 @@ class Retraining:
             soft_targets = self.task.soft_targets(targets)
             inputs, soft_targets = mix_up(inputs, soft_targets, self.settings.mixup, rng)
             kept = self._kept_paths(share, len(targets), dropping)
-        loss, outputs = self._loss(inputs, soft_targets, kept)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        loss, outputs = self._compute_gradients(inputs, soft_targets, kept, step)
         parallel.average_gradients(self.network.parameters())
         if self.settings.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
@@ -186,6 +184,15 @@ class Retraining:
         self._update_average(step)
         self.steps += 1
         return loss.detach(), parallel.gather(outputs.detach(), len(targets))
+
+    def _compute_gradients(
+        self, inputs: Inputs, targets: Tensor, kept: Mapping[str, Tensor], step: int
+    ) -> tuple[Tensor, Tensor]:
+        """Replace the gradients by those of a batch, and return what `_loss` does."""
+        loss, outputs = self._loss(inputs, targets, kept)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        return loss, outputs
 
     def _loss(self, inputs: Inputs, targets: Tensor, kept: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the loss and the outputs; with several processes, those of this process's rows."""

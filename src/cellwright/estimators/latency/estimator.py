@@ -64,6 +64,12 @@ class Latency(Estimator):
         self.space = build_space(setting.final_space)
         self._table: LatencyTable | None = None
 
+    @property
+    def table(self) -> LatencyTable:
+        """Return the table; call `prepare` first."""
+        assert self._table is not None, "prepare must be called first"
+        return self._table
+
     def prepare(self, folder: Path, progress: Progress) -> None:
         """Measure and fit the table, or read it from the folder."""
         path = folder / f"latency-{digest(self.settings.model_dump(mode='json'))}.json"
@@ -80,9 +86,8 @@ class Latency(Estimator):
         self, candidate: Candidate, earlier: Sequence[Evaluation], *, seed: int
     ) -> Mapping[str, float]:
         """Return the expected latency, and the latency with the table's margin."""
-        assert self._table is not None, "prepare must be called first"
-        expected = self._table.predict(list(parts_of(self.space, candidate.genotype)))
-        return {"latency_ms": expected, "latency_ms_at_most": expected * (1 + self._table.margin)}
+        expected = self.table.predict(list(parts_of(self.space, candidate.genotype)))
+        return {"latency_ms": expected, "latency_ms_at_most": expected * (1 + self.table.margin)}
 
     def fit(self, progress: Progress) -> LatencyTable:
         """Return a table fitted to random networks of the space."""

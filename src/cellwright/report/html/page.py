@@ -14,11 +14,14 @@ from cellwright.report.html import blocks, cells, figures, history
 from cellwright.report.html.parts import Figure, ReportPart, ReportSection
 from cellwright.report.run_report import RunReport
 from cellwright.report.summary import (
+    ELASTIC_COLUMNS,
     LEADING_METRICS,
     RACE_CAPTION,
     RACE_COLUMNS,
     RACE_TITLE,
     count,
+    elastic_rows,
+    elastic_title,
     race_rows,
 )
 from cellwright.results import (
@@ -180,7 +183,7 @@ def _cells(genotype: Genotype) -> ReportPart:
 
 
 def _search(search: SearchResult) -> Iterator[ReportPart]:
-    sampled = search.epoch is None
+    sampled = search.epoch is None and search.elastic is None
     what = "evaluation" if sampled else "epoch"
     number = len(search.history)
     if number:
@@ -196,6 +199,14 @@ def _search(search: SearchResult) -> Iterator[ReportPart]:
             marked=0,
         )
         drawn += _race_curves(search.race)
+    elif search.elastic:
+        yield ReportPart(
+            kind="table",
+            caption=elastic_title(search.elastic),
+            columns=ELASTIC_COLUMNS,
+            rows=list(elastic_rows(search.elastic)),
+            marked=0,
+        )
     else:
         drawn += _scores(search, what)
     if not sampled:

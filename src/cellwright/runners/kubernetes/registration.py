@@ -16,9 +16,10 @@ MEMORY = "256Mi"
 
 
 def algorithm_names() -> list[str]:
-    """Return Katib's names for the strategies that it can run, which are all that do not train in slices."""
+    """Return Katib's names for the strategies that it can run: all that neither train in slices nor cut networks."""
+    sections = {kind: STRATEGIES.section_type(kind) for kind in sorted(STRATEGIES.kinds)}
     return [
-        ALGORITHMS + kind for kind in sorted(STRATEGIES.kinds) if not STRATEGIES.section_type(kind).continues
+        ALGORITHMS + kind for kind, section in sections.items() if not (section.continues or section.cuts)
     ]
 
 

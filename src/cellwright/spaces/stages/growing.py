@@ -71,9 +71,9 @@ def grow(genotype: Genotype, state: State, larger: Genotype, fresh: State) -> di
     small, large = Design.of(genotype).canonical, Design.of(larger).canonical
     check_growth(small, large)
     grown = {name: tensor.clone() for name, tensor in fresh.items()}
-    origins = dict(_origins(small, large))
+    origins = dict(kept_blocks(small, large))
     for name, tensor in fresh.items():
-        block, _, rest = _split(name)
+        block, _, rest = split_name(name)
         origin = name if block is None else f"blocks.{origins.get(block)}.{rest}"
         if origin in state:
             grown[name] = _enlarged(state[origin], tensor.shape)
@@ -175,7 +175,7 @@ def _require(holds: bool, name: str, rule: str, before: object, after: object) -
         raise GenotypeError(f"{name} must {rule} for exact growth, got {before} and then {after}")
 
 
-def _origins(small: Design, large: Design) -> Iterator[tuple[int, int]]:
+def kept_blocks(small: Design, large: Design) -> Iterator[tuple[int, int]]:
     """Yield the index of each old block in the large design, and its index in the small one."""
     position = place_before = 0
     for stage, grown in zip(small.stages, large.stages, strict=True):
@@ -193,7 +193,7 @@ def _changes(small: Design, large: Design) -> Iterator[tuple[int, Stage, bool, b
             position += 1
 
 
-def _split(name: str) -> tuple[int | None, str, str]:
+def split_name(name: str) -> tuple[int | None, str, str]:
     """Split a tensor's name into the block's index, if it belongs to a block, and the rest."""
     head, dot, rest = name.partition(".")
     if head != "blocks":

@@ -1,0 +1,1 @@
+"""One elastic network, out of which networks for several targets are cut."""
