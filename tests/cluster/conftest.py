@@ -5,8 +5,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -14,6 +16,7 @@ import yaml
 from mlflow import MlflowClient
 
 from cellwright.stores import open_store
+from tests.cluster import scheduling
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "manifests" / "overlays" / "testcluster"
@@ -138,3 +141,28 @@ def forget(mlflow: MlflowClient, name: str) -> None:
             mlflow.delete_run(run.info.run_id)
         for logged in mlflow.search_logged_models([experiment.experiment_id]):
             mlflow.delete_logged_model(logged.model_id)
+
+
+@pytest.fixture(scope="session")
+def lifecycle(environment: dict[str, str], mlflow: MlflowClient) -> Callable[..., str]:
+    """The command line with the login `promotion`, for a model of which nothing is known."""
+    scheduling.empty_bucket()
+    forget(mlflow, scheduling.NAME)
+    here = environment | {"MLFLOW_TRACKING_URI": mlflow._tracking_client.tracking_uri}
+    return lambda *words: cellwright(here, *words)
+
+
+@pytest.fixture(scope="session")
+def scheduled_runs(
+    lifecycle: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[Future[list[dict[str, Any]]]]":
+    """What three runs of one schedule did, once they have ended."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(scheduling.three_runs, lifecycle, tmp_path_factory.mktemp("scheduled"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_with_the_scheduled_runs(request: pytest.FixtureRequest) -> None:
+    """Start them before all tests, if one asks for them, since they mostly wait: minutes, while other tests run."""
+    if any("scheduled_runs" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("scheduled_runs")

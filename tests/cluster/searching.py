@@ -19,7 +19,7 @@ SAMPLED = {
     "data": {"source": "digits"},
     "space": {"kind": "darts", "num_cells": 2, "channels": 4, "num_nodes": 2},
     "strategy": {"kind": "regularized-evolution", "population": 4, "sample": 2},
-    "budget": {"evaluations": 12, "finalists": 2, "fresh_seeds": 1},
+    "budget": {"evaluations": 8, "finalists": 2, "fresh_seeds": 1},
     "estimators": [{"kind": "short-training", "epochs": 2}],
     "constraints": {"params": 5000},
     "retrain": {"epochs": 2},

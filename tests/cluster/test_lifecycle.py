@@ -1,15 +1,11 @@
 """A model that is retrained on a schedule, promoted, served, rolled back and reproduced, on a real Kubeflow."""
 
-import io
 import json
-import re
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import boto3
-import numpy as np
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -18,85 +14,52 @@ from sklearn.datasets import load_digits
 from cellwright.container_images import CELLWRIGHT
 from cellwright.tracking import ChampionMoved, Lifecycle
 from cellwright.tracking.models import assign_alias
-from tests.cluster.conftest import ROOT, SYSTEM, cellwright, cluster_ip, forget, kubectl, secret
-from tests.cluster.searching import STORE
+from tests.cluster.conftest import ROOT, SYSTEM, cluster_ip, kubectl, secret
+from tests.cluster.scheduling import NAME, RUNS, put_data
 from tests.servers import wait_for_health
 from tests.serving.asking import Client
 
-NAME, DATA_BUCKET, SERVING = "lifecycle", "cellwright-lifecycle", "cellwright-serving"
-SPEC: dict[str, Any] = {
-    "name": NAME,
-    "data": {
-        "source": "npz",
-        "path": f"s3://{DATA_BUCKET}/digits.npz",
-        "endpoint": STORE["endpoint"],
-    },
-    "space": {"kind": "nasbench201", "num_cells": 1, "channels": 4},
-    "strategy": {"kind": "random"},
-    "estimators": [{"kind": "zero-cost"}],
-    "objectives": [{"metric": "zico"}],
-    "budget": {"evaluations": 2, "finalists": 1, "fresh_seeds": 1},
-    "retrain": {"epochs": 1},
-    "evaluate": {
-        "baseline": {"random_architectures": 0, "hand_designed": None, "classical": []},
-        "latency_repeats": 5,
-    },
-    # So wide that what was trained for a moment passes.
-    "gate": {"rule": "non-inferiority", "margin": 0.99, "gain": 0, "promote": "manual"},
-    "policy": {"score": None},
-    "store": {**STORE, "uri": f"s3://{DATA_BUCKET}/store"},
-    "tracking": {"uri": "http://mlflow.cellwright-system:5000", "secret": "mlflow-login"},
-    "pipeline": {"service_account": "cellwright-pipeline"},
-    "resources": {"cpu": 1, "cpu_request": "200m", "memory": "2Gi"},
-}
-RUNS = [  # the data before each run, and what the run then does
-    (600, "search: there is no champion yet"),
-    (900, "retrain: 900 examples, +50% beside those of version 1"),
-    (930, "nothing: nothing asks for work"),
-]
+SERVING = "cellwright-serving"
 
 
-def put_data(examples: int) -> None:
-    digits, content = load_digits(), io.BytesIO()
-    images = digits.images[:examples].astype(np.uint8) * 15
-    np.savez(content, images=images, labels=digits.target[:examples].astype(np.uint8))
-    boto3.client("s3").put_object(Bucket=DATA_BUCKET, Key="digits.npz", Body=content.getvalue())
+def test_of_promotions_at_once_on_postgresql_one_wins(mlflow: MlflowClient, mlflow_uri: str):
+    name, rounds, rivals = "promoted-at-once", 3, 4
+    if mlflow.search_registered_models(f"name = '{name}'"):
+        mlflow.delete_registered_model(name)
+    mlflow.create_registered_model(name)
+    run = mlflow.create_run("0").info
+    for _ in range(1 + rounds * rivals):
+        mlflow.create_model_version(name, run.artifact_uri, run_id=run.run_id)
+    assign_alias(mlflow, name, 1)
+    champion = 1
+    for number in range(rounds):
+        versions = range(2 + number * rivals, 2 + (number + 1) * rivals)
+
+        def attempt(version: int, expected: int = champion) -> bool:
+            try:
+                Lifecycle(uri=mlflow_uri, name=name).promote(
+                    version, expected=expected, who="ann", why="", evidence=None, owner=str(version)
+                )
+            except ChampionMoved:
+                return False
+            return True
+
+        with ThreadPoolExecutor(rivals) as pool:
+            won = dict(zip(versions, pool.map(attempt, versions), strict=True))
+        [winner] = [version for version, has_won in won.items() if has_won]
+        model = Lifecycle(uri=mlflow_uri, name=name)
+        assert model.champion().version == winner
+        assert (model.moves()[-1].from_version, model.moves()[-1].to_version) == (champion, winner)
+        assert len(model.moves()) == number + 2
+        champion = winner
+    mlflow.delete_registered_model(name)
+    mlflow.delete_run(run.run_id)
 
 
 @pytest.fixture(scope="module")
-def lifecycle(environment, mlflow) -> Callable[..., str]:
-    """The command line with the login `promotion`, for a model of which nothing is known."""
-    client = boto3.client("s3", region_name="us-east-1")
-    if DATA_BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-        client.create_bucket(Bucket=DATA_BUCKET)
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=DATA_BUCKET):
-        for item in page.get("Contents", ()):
-            client.delete_object(Bucket=DATA_BUCKET, Key=item["Key"])
-    forget(mlflow, NAME)
-    here = environment | {"MLFLOW_TRACKING_URI": mlflow._tracking_client.tracking_uri}
-    return lambda *words: cellwright(here, *words)
-
-
-@pytest.fixture(scope="module")
-def decisions(
-    lifecycle: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[str, Any]]:
-    """What three runs of one schedule did, with new data before each; each version is promoted by hand."""
-    path = tmp_path_factory.mktemp("scheduled") / "lifecycle.yaml"
-    path.write_text(yaml.safe_dump(SPEC))
-    found, version = [], 0
-    put_data(RUNS[0][0])
-    lifecycle("schedule", str(path), "--cron", "0 3 1 1 *")
-    for examples, sentence in RUNS:
-        put_data(examples)
-        run_id = re.search(r"^run (\S+)", lifecycle("run-now", NAME), re.MULTILINE)[1]
-        steps = json.loads(lifecycle("status", run_id, "--json"))["steps"]
-        found.append({"log": lifecycle("logs", run_id, "decide"), "steps": steps})
-        if not sentence.startswith("nothing"):
-            version += 1
-            lifecycle("promote", NAME, "--why", f"run {version}")
-    lifecycle("unschedule", NAME)
-    return found
+def decisions(scheduled_runs: "Future[list[dict[str, Any]]]") -> list[dict[str, Any]]:
+    """What three runs of one schedule did."""
+    return scheduled_runs.result()
 
 
 def test_three_scheduled_runs_take_the_branches_that_the_policy_says(decisions: list[dict[str, Any]]):
@@ -210,37 +173,3 @@ def test_a_version_is_reproduced_in_a_fresh_container(reproduction: subprocess.P
     said, _ = reproduction.communicate()
     assert reproduction.returncode == 0, said
     assert f"{NAME}/2: all 8 results are the same to the last digit" in said
-
-
-def test_of_promotions_at_once_on_postgresql_one_wins(mlflow: MlflowClient, mlflow_uri: str):
-    name, rounds, rivals = "promoted-at-once", 3, 4
-    if mlflow.search_registered_models(f"name = '{name}'"):
-        mlflow.delete_registered_model(name)
-    mlflow.create_registered_model(name)
-    run = mlflow.create_run("0").info
-    for _ in range(1 + rounds * rivals):
-        mlflow.create_model_version(name, run.artifact_uri, run_id=run.run_id)
-    assign_alias(mlflow, name, 1)
-    champion = 1
-    for number in range(rounds):
-        versions = range(2 + number * rivals, 2 + (number + 1) * rivals)
-
-        def attempt(version: int, expected: int = champion) -> bool:
-            try:
-                Lifecycle(uri=mlflow_uri, name=name).promote(
-                    version, expected=expected, who="ann", why="", evidence=None, owner=str(version)
-                )
-            except ChampionMoved:
-                return False
-            return True
-
-        with ThreadPoolExecutor(rivals) as pool:
-            won = dict(zip(versions, pool.map(attempt, versions), strict=True))
-        [winner] = [version for version, has_won in won.items() if has_won]
-        model = Lifecycle(uri=mlflow_uri, name=name)
-        assert model.champion().version == winner
-        assert (model.moves()[-1].from_version, model.moves()[-1].to_version) == (champion, winner)
-        assert len(model.moves()) == number + 2
-        champion = winner
-    mlflow.delete_registered_model(name)
-    mlflow.delete_run(run.run_id)

@@ -7,11 +7,13 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
+import requests
 import yaml
 from mlflow import MlflowClient
 
@@ -111,8 +113,55 @@ def mistaken(undisturbed: Submission, environment, tmp_path_factory) -> Submissi
     )
 
 
+class Schedule(NamedTuple):
+    """What `schedule` and `schedules` say, and which runs were started, each of which is stopped."""
+
+    said: list[str]
+    shown: str
+    started: "Future[list[str]]"
+
+
 @pytest.fixture(scope="module")
-def disturbed(undisturbed, mistaken, environment, tmp_path_factory) -> Iterator[list[Submission]]:
+def schedule(undisturbed: Submission, environment) -> Iterator[Schedule]:
+    """The example, scheduled three times for each minute, until it was started twice; under way while others are."""
+    known = runs_of_the_example(environment)
+    words = ("schedule", str(EXAMPLE), "--cron", "* * * * *", "--timezone", "Europe/Berlin")
+    with ThreadPoolExecutor(1) as pool:
+        said = [cellwright(environment, *words) for _ in range(3)]
+        try:
+            shown = cellwright(environment, "schedules")
+            started = pool.submit(stop_two, environment, known)
+            yield Schedule(said, shown, started)
+            started.exception()
+        finally:
+            if "digits-katib" in cellwright(environment, "schedules"):
+                cellwright(environment, "unschedule", "digits-katib")
+
+
+def runs_of_the_example(environment: dict[str, str]) -> list[str]:
+    """Return their ids; asks without our command line, which takes seconds of CPU."""
+    url = f"{environment['CELLWRIGHT_HOST']}/apis/v2beta1/runs"
+    latest = requests.get(url, {"sort_by": "created_at desc", "page_size": 50}, timeout=60).json()
+    return [run["run_id"] for run in latest.get("runs", ()) if "digits-katib" in run["display_name"]]
+
+
+def stop_two(environment: dict[str, str], known: list[str]) -> list[str]:
+    """Stop the next two runs, each within two minutes, and the schedule; return the runs."""
+    started: list[str] = []
+    while len(started) < 2:
+        deadline = time.monotonic() + 120
+        while not (new := set(runs_of_the_example(environment)) - {*known, *started}):
+            assert time.monotonic() < deadline, "it has not fired"
+            time.sleep(2)
+        started += new
+        for run_id in new:
+            cellwright(environment, "stop", run_id)  # the next one waits until this has ended
+    cellwright(environment, "unschedule", str(EXAMPLE))
+    return started
+
+
+@pytest.fixture(scope="module")
+def disturbed(undisturbed, mistaken, schedule, environment, tmp_path_factory) -> Iterator[list[Submission]]:
     """The same, submitted twice at once, while the search's pod is deleted, S3 refuses and MLflow is away."""
     node = json.loads(kubectl("get", "nodes", "-o", "json"))["items"][0]["status"]["addresses"][0]["address"]
     folder = tmp_path_factory.mktemp("disturbed")
@@ -140,16 +189,6 @@ def disturbed(undisturbed, mistaken, environment, tmp_path_factory) -> Iterator[
         for submission in both:
             submission.succeed()
         yield both
-
-
-@pytest.fixture(scope="module")
-def scheduled(undisturbed: Submission, environment) -> Iterator[tuple[list[str], set[str]]]:
-    """What `schedule` says when it is said three times, and the runs that there were before."""
-    known = set(cellwright(environment, "runs").split())
-    words = ("schedule", str(EXAMPLE), "--cron", "* * * * *", "--timezone", "Europe/Berlin")
-    yield [cellwright(environment, *words) for _ in range(3)], known
-    if "digits-katib" in cellwright(environment, "schedules"):
-        cellwright(environment, "unschedule", "digits-katib")
 
 
 def results(name: str, step: str, file: str) -> Any:
@@ -283,7 +322,7 @@ def test_nothing_is_lost_while_mlflow_is_away(disturbed, mlflow):
     assert names[0] == names[1] == sorted(set(names[0]))
 
 
-def test_a_stopped_run_leaves_nothing_and_its_pods_carry_the_profile(environment, scheduled, tmp_path):
+def test_a_stopped_run_leaves_nothing_and_its_pods_carry_the_profile(environment, tmp_path):
     profile = {
         "cpu": 1,
         "cpu_request": "200m",
@@ -346,25 +385,13 @@ def test_an_error_is_reported_with_its_cause(mistaken):
     assert "prepare: s3://no-such-bucket/digits.npz: S3 says NoSuchBucket" in mistaken.fail()
 
 
-def test_a_schedule_fires_twice_and_is_there_once(scheduled, environment):
-    said, known = scheduled
-    words = [{line.split(":")[0] for line in text.splitlines()} & {"scheduled", "unchanged"} for text in said]
+def test_a_schedule_fires_twice_and_is_there_once(schedule, environment):
+    words = [
+        {line.split(":")[0] for line in text.splitlines()} & {"scheduled", "unchanged"}
+        for text in schedule.said
+    ]
     assert words == [{"scheduled"}, {"unchanged"}, {"unchanged"}]
-    shown = cellwright(environment, "schedules")
-    assert shown.count("digits-katib") == 1
-    assert "* * * * * (Europe/Berlin): 0 * * * * * in UTC" in shown
-    for _ in range(2):
-        deadline = time.monotonic() + 120
-        while not (fired := _new_run(environment, known)):
-            assert time.monotonic() < deadline, "it has not fired"
-            time.sleep(3)
-        known.add(fired)
-        cellwright(environment, "stop", fired)  # the next one waits until this has ended
-    cellwright(environment, "unschedule", str(EXAMPLE))
+    assert schedule.shown.count("digits-katib") == 1
+    assert "* * * * * (Europe/Berlin): 0 * * * * * in UTC" in schedule.shown
+    assert len(schedule.started.result()) == 2
     assert "digits-katib" not in cellwright(environment, "schedules")
-
-
-def _new_run(environment: dict[str, str], known: set[str]) -> str | None:
-    lines = cellwright(environment, "runs").splitlines()
-    ids = [line.split()[0] for line in lines if "digits-katib" in line]
-    return next((run_id for run_id in ids if run_id not in known), None)
