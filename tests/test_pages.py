@@ -88,12 +88,12 @@ ELSEWHERE = {
         f"{PIPELINES}:test_a_stopped_run_leaves_nothing_and_its_pods_carry_the_profile",
         '"stop"',
     ),
-    ANY + "cellwright schedule .*": (f"{PIPELINES}:scheduled", '"schedule"'),
+    ANY + "cellwright schedule .*": (f"{PIPELINES}:schedule", '"schedule"'),
     ANY + "cellwright (schedules|unschedule .*)": (
-        f"{PIPELINES}:test_a_schedule_fires_twice_and_is_there_once",
+        f"{PIPELINES}:stop_two",
         '"unschedule"',
     ),
-    ANY + "cellwright run-now search.yaml": (f"{LIFECYCLE}:decisions", '"run-now"'),
+    ANY + "cellwright run-now search.yaml": ("tests/cluster/scheduling.py:three_runs", '"run-now"'),
     ANY + "kubectl (.*mlflow-login.*|apply --kustomize manifests/serving)": (
         f"{LIFECYCLE}:server",
         "mlflow-login",

@@ -111,8 +111,12 @@ def test_files_lines_and_tables_are_predicted(done: Mapping[str, Path], tmp_path
     assert "the column of texts must be one of its columns, " in str(problem.error)
 
 
-def test_the_commands_of_the_page_predict(done: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(done["retrain"].parents[2])
+def test_the_commands_of_the_page_predict(
+    done: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/mail").symlink_to(done["retrain"])
     Path("letter.txt").write_text(TEXTS[0])
     Path("new-mail.csv").write_text(f"id,text\n1,{TEXTS[4]}\n")
     files, lines = (call(command).splitlines() for command in commands(ROOT / "docs/text.md"))

@@ -165,7 +165,8 @@ def test_from_python_it_has_a_leaderboard_a_model_predictions_and_a_report(undis
     assert set(board["network"]) == {"found", "random-0", "resnet"}
     assert board["accuracy"].is_monotonic_decreasing
     shown = CliRunner().invoke(app, ["leaderboard", str(folder / "runs/small"), "--json"])
-    assert json.loads(shown.stdout) == json.loads(board.to_json(orient="records", double_precision=15))
+    expected = json.loads(board.to_json(orient="records", double_precision=15))
+    assert json.loads(shown.stdout) == [pytest.approx(row, abs=1e-12) for row in expected]
     assert board.set_index("network")["accuracy"]["found"] == evaluation.found.metrics["accuracy"].value
     images = load_file(steps(folder)["prepare"] / "test.safetensors")["inputs/images"]
     np.save(folder / "images.npy", images.numpy())
