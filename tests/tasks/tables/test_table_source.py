@@ -88,6 +88,20 @@ def test_parquet_that_stands_for_more_than_memory_is_refused_before_it_is_read(t
         build_reader(section(path)).read(print)
 
 
+@pytest.mark.parametrize("is_category", [False, True])
+def test_parquet_whose_texts_are_stored_once_and_stand_for_more_than_memory_is_refused(
+    is_category: bool, tmp_path: Path, monkeypatch
+):
+    path = tmp_path / "t.parquet"
+    texts = pd.Series(["x" * 20_000] * 200)
+    rows = {"a": texts.astype("category") if is_category else texts, "y": np.arange(200) % 2}
+    pd.DataFrame(rows).to_parquet(path)
+    monkeypatch.setattr("cellwright.data.memory._memory", lambda: 1 << 23)
+    assert path.stat().st_size < 1 << 18
+    with pytest.raises(DataError, match=r"t\.parquet takes 15 MiB, and there are 8 MiB of memory"):
+        build_reader(section(path)).read(print)
+
+
 def test_parquet_is_read_as_csv_is(tmp_path: Path):
     rows = table()
     rows["day"] = pd.to_datetime(rows["day"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
@@ -42,6 +42,8 @@ COLUMNS, LEVELS, MISSING_TEXTS = "columns", "levels", "missing"
 SUFFIXES = (".csv", ".tsv", ".parquet")
 BYTES_OF_CELL = 4
 """What a number takes at least, however small a parquet file compresses it."""
+BYTES_OF_TEXT = 4
+"""What a byte of a text takes, with what is made of it."""
 RESERVED = {"logits", "values"}
 """What exports call their output."""
 SPLITS = ("train", "validation", "test")
@@ -316,6 +318,7 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
             if suffix == ".parquet":
                 rows = pq.ParquetFile(file).metadata
                 require_memory(str(path), BYTES_OF_CELL * rows.num_rows * rows.num_columns)
+                require_memory(str(path), BYTES_OF_TEXT * _text_bytes(file))
                 table = pd.read_parquet(file).apply(_without_categories)
                 table.columns = list(map(str, table.columns))
             else:
@@ -357,6 +360,28 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
         if table[name].dtype == object and (one := next(nested, None)) is not None:
             raise DataError(f"{path}: column {name!r} must have one value in each row, got {one!r:.80}")
     return table
+
+
+def _text_bytes(file: BinaryIO) -> int:
+    """Return how many bytes the texts of a parquet file have in all rows, though it may store each only once."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    def is_text(kind: Any) -> bool:
+        if pa.types.is_dictionary(kind):
+            return is_text(kind.value_type)
+        types = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+        return any(is_type(kind) for is_type in types)
+
+    names = [field.name for field in pq.ParquetFile(file).schema_arrow if is_text(field.type)]
+    table = pq.ParquetFile(file, read_dictionary=names).read(names)
+    lengths = [
+        pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py()
+        for column in table.columns
+        for chunk in column.chunks
+    ]
+    return sum(length or 0 for length in lengths)
 
 
 def _with_names(lines: Any, path: Path) -> Any:
