@@ -85,7 +85,7 @@ def spec_of(data: Mapping[str, Any], seconds: float, seed: int, limit: int | Non
             "data": {**data, "limit": limit},
             "augment": AUGMENT.model_dump(),
             "space": {"kind": "stages"},
-            "strategy": {"kind": "race"},
+            "strategy": {"kind": "race", "recipe": "given"},
             "budget": {"minutes": seconds / 60},
             "retrain": {
                 "learning_rate": LEARNING_RATE,
@@ -137,7 +137,7 @@ def train(spec: SearchSpec, plan: Plan, workspace: Path, progress: Progress) -> 
         race_search(spec, prepared, search, progress).save(search / SearchResult.FILE)
     found = SearchResult.load(search / SearchResult.FILE)
     assert found.race is not None
-    data, race = PreparedData.open(prepared), found.race
+    data, race, spec = PreparedData.open(prepared), found.race, spec.tuned(found.tuned)
     config = genotype_network(spec, data.manifest, found.genotype)
     course = Course(steps=race.steps, cool_down=race.done, precision=race.precision)
     trained.mkdir(exist_ok=True)
