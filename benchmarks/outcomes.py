@@ -32,6 +32,14 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def mean_and_spread(percents: Sequence[float]) -> str:
+    """Return the mean, the standard deviation of several, and the number in brackets; nothing of none."""
+    if not percents:
+        return ""
+    spread = f" ± {statistics.stdev(percents):.2f}" if len(percents) > 1 else ""
+    return f"{statistics.mean(percents):.2f}{spread} ({len(percents)})"
+
+
 def difference_of_means(scores: Sequence[float], others: Sequence[float]) -> str:
     """Say by how much the mean is higher, with Welch's interval where there are runs enough."""
     if not others:

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from benchmarks.fashion_data import DEFAULT_FOLDER, fashion_data
 from benchmarks.hand_designed import (
@@ -31,14 +32,14 @@ from benchmarks.hand_designed import (
 )
 from benchmarks.hand_designed import RESULTS as HAND_DESIGNED
 from benchmarks.hand_table import Outcome as HandDesigned
-from benchmarks.outcomes import append_outcome, load_outcomes, markdown
+from benchmarks.outcomes import append_outcome, load_outcomes, markdown, mean_and_spread
 from cellwright.canonical import digest
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Progress, Silent
 from cellwright.results import RacedNetwork, RaceResult, Result, SearchResult
-from cellwright.search.racing import Plan, make_plan, race_search
-from cellwright.spec import SearchSpec
+from cellwright.search.racing import Plan, PlannedNetwork, make_plan, race_search
+from cellwright.spec import Precision, SearchSpec
 from cellwright.steps.running import run_until
 from cellwright.training.course import WINNER, Course
 from cellwright.training.networks import continue_network, genotype_network, load_network
@@ -146,6 +147,17 @@ def train(spec: SearchSpec, plan: Plan, workspace: Path, progress: Progress) -> 
     return Raced(data, race, trained)
 
 
+def train_alone(
+    name: str, spec: SearchSpec, data: PreparedData, network: PlannedNetwork, precision: Precision
+) -> Tensor:
+    """Return the outputs on the test split of a planned network that is trained with all of the budget."""
+    config = genotype_network(spec, data.manifest, network.genotype)
+    course = Course(steps=network.steps, cool_down=0, precision=precision)
+    with TemporaryDirectory() as folder:
+        continue_network(name, config, data, spec, course, None, Path(folder), Silent())
+        return predict(load_network(Path(folder)), data.test)
+
+
 def run_cell(name: str, source: dict[str, Any], seconds: float, seed: int, plans: Path) -> Outcome:
     spec = spec_of(source, seconds, seed)
     plan = plan_of(name, spec, plans)
@@ -214,27 +226,20 @@ def _table(data: str, outcomes: Sequence[Outcome], by_hand: Sequence[HandDesigne
     rows = [[f"{data}: test accuracy, %", *(f"{seconds:g} s" for seconds in budgets)]]
     rows.append(["---", *("--:" for _ in budgets)])
     raced = [
-        [o.test_accuracy for o in outcomes if (o.data, o.seconds) == (data, seconds)] for seconds in budgets
+        [100 * o.test_accuracy for o in outcomes if (o.data, o.seconds) == (data, seconds)]
+        for seconds in budgets
     ]
-    rows.append(["**race**", *map(_format, raced)])
+    rows.append(["**race**", *map(mean_and_spread, raced)])
     for shape in dict.fromkeys(run.shape for run in by_hand if run.data == data):
         cells = []
         for seconds in budgets:
             runs = [r for r in by_hand if (r.data, r.shape, r.seconds) == (data, shape, seconds)]
             formats = {
-                r.precision: [s.test_accuracy for s in runs if s.precision == r.precision] for r in runs
+                r.precision: [100 * s.test_accuracy for s in runs if s.precision == r.precision] for r in runs
             }
-            cells.append(_format(max(formats.values(), key=statistics.mean, default=[])))
+            cells.append(mean_and_spread(max(formats.values(), key=statistics.mean, default=[])))
         rows.append([shape, *cells])
     return markdown(rows)
-
-
-def _format(scores: Sequence[float]) -> str:
-    percents = [100 * score for score in scores]
-    if not percents:
-        return ""
-    spread = f" ± {statistics.stdev(percents):.2f}" if len(percents) > 1 else ""
-    return f"{statistics.mean(percents):.2f}{spread} ({len(percents)})"
 
 
 def main() -> None:

@@ -13,16 +13,13 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch.nn import functional
 
-from benchmarks.fashion_data import DEFAULT_FOLDER as FASHION
-from benchmarks.mnist_data import DEFAULT_FOLDER as MNIST
+from benchmarks.image_sets import SETS, add_data_options, chosen_sets
 from benchmarks.outcomes import append_outcome, load_outcomes, markdown
-from benchmarks.race import WORKSPACE, plan_of, plans_beside, spec_of
-from benchmarks.six_sets import SETS
+from benchmarks.race import WORKSPACE, plan_of, plans_beside, spec_of, train_alone
 from cellwright.data.prepared import PreparedData
 from cellwright.files import write_text
 from cellwright.progress import Silent
@@ -31,9 +28,6 @@ from cellwright.search.racing import Plan, budget_seconds
 from cellwright.spec import SearchSpec
 from cellwright.steps.running import run_until
 from cellwright.tasks.images.section import ImagesSection
-from cellwright.training.course import Course
-from cellwright.training.networks import continue_network, genotype_network, load_network
-from cellwright.training.retraining import predict
 
 BASE = "as it is"
 RECIPES: dict[str, dict[str, float]] = {
@@ -75,13 +69,9 @@ class Outcome(Result):
 def run_cell(name: str, spec: SearchSpec, plan: Plan, recipe: str) -> Outcome:
     """Train and test with a recipe, on one thread."""
     began = time.process_time()
-    network, tuned = plan.networks[0], spec.tuned(RECIPES[recipe])
+    network = plan.networks[0]
     data = PreparedData.open(run_until("prepare", spec, WORKSPACE, Silent())["prepare"])
-    config = genotype_network(tuned, data.manifest, network.genotype)
-    course = Course(steps=network.steps, cool_down=0, precision=plan.prices.precision)
-    with TemporaryDirectory() as folder:
-        continue_network(recipe, config, data, tuned, course, None, Path(folder), Silent())
-        outputs = predict(load_network(Path(folder)), data.test).float()
+    outputs = train_alone(recipe, spec.tuned(RECIPES[recipe]), data, network, plan.prices.precision).float()
     return Outcome(
         data=name,
         seconds=budget_seconds(spec),
@@ -126,10 +116,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", nargs="+", default=SMALL, choices=SETS, metavar="NAME")
-    parser.add_argument("--fashion", type=Path, default=FASHION, help="where Fashion-MNIST is, or is put")
-    parser.add_argument("--mnist", type=Path, default=MNIST, help="where MNIST is, or is put")
-    parser.add_argument("--cifar", type=Path, help="archive of CIFAR-10's images; without it it is skipped")
+    add_data_options(parser, SMALL)
     parser.add_argument("--seconds", type=float, nargs="+", default=(20.0, 45.0))
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--recipes", nargs="+", default=tuple(RECIPES), choices=RECIPES, metavar="NAME")
@@ -138,8 +125,8 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     WORKSPACE.mkdir(parents=True, exist_ok=True)
-    names = [name for name in given.data if given.cifar or not name.startswith("CIFAR")]
-    for seed, seconds, name, recipe in itertools.product(given.seeds, given.seconds, names, given.recipes):
+    cells = itertools.product(given.seeds, given.seconds, chosen_sets(given), given.recipes)
+    for seed, seconds, name, recipe in cells:
         source, limit = SETS[name]
         first, spec = (spec_of(source(given), seconds, number, limit) for number in (SEEDS[0], seed))
         plan = plan_of(name, first, plans_beside(given.results))

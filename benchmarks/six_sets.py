@@ -21,15 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from benchmarks.fashion_data import DEFAULT_FOLDER as FASHION
-from benchmarks.fashion_data import fashion_data
-from benchmarks.hand_designed import cifar_data
-from benchmarks.mnist_data import DEFAULT_FOLDER as MNIST
-from benchmarks.mnist_data import mnist_data
-from benchmarks.outcomes import append_outcome, load_outcomes, markdown
-from benchmarks.race import PlannedCell, plans_beside, train
+from benchmarks.image_sets import SETS, add_data_options, chosen_sets
+from benchmarks.outcomes import append_outcome, load_outcomes, markdown, mean_and_spread
+from benchmarks.race import PlannedCell, plans_beside, train, train_alone
 from cellwright.data.prepared import PreparedData
 from cellwright.estimators.base import Setting
 from cellwright.files import write_text
@@ -48,19 +43,9 @@ from cellwright.search.trial import setting_of
 from cellwright.spaces import build_space
 from cellwright.spec import Precision, SearchSpec
 from cellwright.steps.running import run_until
-from cellwright.training.course import Course
-from cellwright.training.networks import continue_network, genotype_network, load_network, use_device
+from cellwright.training.networks import load_network, use_device
 from cellwright.training.retraining import predict
 
-SETS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], int | None]] = {
-    "Fashion-MNIST": (lambda given: fashion_data(given.fashion), 10_000),
-    "Fashion-MNIST, 2,000 images": (lambda given: fashion_data(given.fashion), 2_000),
-    "MNIST, 2,000 images": (lambda given: mnist_data(given.mnist), 2_000),
-    "CIFAR-10": (lambda given: cifar_data(given.cifar), 10_000),
-    "CIFAR-10, 2,000 images": (lambda given: cifar_data(given.cifar), 2_000),
-    "digits": (lambda given: {"source": "digits"}, None),
-}
-"""By name, the spec's `data` section and its `limit`."""
 BUDGETS = (45.0, 150.0)
 SEEDS = (0, 1, 2)
 RACE, RESNET = "race", "ResNet-14, 16 channels"
@@ -150,17 +135,14 @@ def run_cell(spec: SearchSpec, fixed: Fixed, seed: int, contender: str) -> Outco
         raced = train(spec, fixed.plan, WORKSPACE, Silent())
         data, folder, steps = raced.data, raced.folder, raced.race.steps
         name, sentence = raced.race.leaderboard[0].name, raced.race.sentence
-        right = _right(data, folder)
+        outputs = predict(load_network(folder), data.test)
     else:
         network = next(n for n in fixed.networks if _kind(n) == contender)
         data = PreparedData.open(run_until("prepare", spec, WORKSPACE, Silent())["prepare"])
-        tuned = spec.tuned(network.values)
-        course = Course(steps=network.steps, cool_down=0, precision=fixed.plan.prices.precision)
-        config = genotype_network(tuned, data.manifest, network.genotype)
-        with TemporaryDirectory() as temporary:
-            continue_network("fixed", config, data, tuned, course, None, Path(temporary), Silent())
-            right = _right(data, Path(temporary))
+        precision = fixed.plan.prices.precision
+        outputs = train_alone(contender, spec.tuned(network.values), data, network, precision)
         name, steps, sentence = network.name, network.steps, ""
+    right = outputs.argmax(dim=1) == data.test.targets
     return Outcome(
         data=fixed.data,
         seconds=fixed.seconds,
@@ -173,11 +155,6 @@ def run_cell(spec: SearchSpec, fixed: Fixed, seed: int, contender: str) -> Outco
         cpu_seconds=time.process_time() - began,
         sentence=sentence,
     )
-
-
-def _right(data: PreparedData, folder: Path) -> Tensor:
-    """Return which test examples a trained network classifies as they are."""
-    return predict(load_network(folder), data.test).argmax(dim=1) == data.test.targets
 
 
 def _kind(network: PlannedNetwork) -> str:
@@ -200,7 +177,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
             for c in contenders
         ]
         if any(found):
-            rows.append([data, f"{seconds:g}", *map(_format, found)])
+            rows.append([data, f"{seconds:g}", *map(mean_and_spread, found)])
     against = [["against", "cells", "mean difference", "better", f"worse by > {WORSE}"]]
     against.append(["---", "--:", "--:", "--:", "--:"])
     scores = {o.cell: 100 * o.test_accuracy for o in outcomes}
@@ -238,19 +215,9 @@ def _share(gains: Sequence[float], is_so: Callable[[float], bool]) -> str:
     return f"{sum(map(is_so, gains)) / len(gains):.0%}"
 
 
-def _format(percents: Sequence[float]) -> str:
-    if not percents:
-        return ""
-    spread = f" ± {statistics.stdev(percents):.2f}" if len(percents) > 1 else ""
-    return f"{statistics.mean(percents):.2f}{spread} ({len(percents)})"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", nargs="+", default=tuple(SETS), choices=SETS, metavar="NAME")
-    parser.add_argument("--fashion", type=Path, default=FASHION, help="where Fashion-MNIST is, or is put")
-    parser.add_argument("--mnist", type=Path, default=MNIST, help="where MNIST is, or is put")
-    parser.add_argument("--cifar", type=Path, help="archive of CIFAR-10's images; without it it is skipped")
+    add_data_options(parser, SETS)
     parser.add_argument("--seconds", type=float, nargs="+", default=BUDGETS)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument(
@@ -262,10 +229,10 @@ def main() -> None:
     torch.set_num_threads(1)
     WORKSPACE.mkdir(parents=True, exist_ok=True)
     plans = plans_beside(given.results)
-    names = [name for name in given.data if given.cifar or not name.startswith("CIFAR")]
-    for seed, seconds, name in itertools.product(given.seeds, given.seconds, names):
-        spec = spec_of(name, SETS[name][0](given), seconds, seed)
-        fixed = plan_of(name, spec_of(name, SETS[name][0](given), seconds, SEEDS[0]), plans)
+    for seed, seconds, name in itertools.product(given.seeds, given.seconds, chosen_sets(given)):
+        source = SETS[name][0](given)
+        spec = spec_of(name, source, seconds, seed)
+        fixed = plan_of(name, spec_of(name, source, seconds, SEEDS[0]), plans)
         for contender in () if given.plans else (RACE, *map(_kind, fixed.networks)):
             if (name, seconds, seed, contender) not in {
                 o.cell for o in load_outcomes(given.results, Outcome)

@@ -25,13 +25,13 @@ from cellwright.progress import Progress, Silent
 from cellwright.results import PARTS, ElasticResult, EpochRecord, Result, SearchResult, TargetedNetwork
 from cellwright.search.pricing import FORWARD, SHARE, Prices, Pricing, clock_of
 from cellwright.search.racing import (
-    DEFAULT_SECONDS,
     FACTORS,
     NARROWER,
-    USUAL_EPOCHS,
-    USUAL_STEPS,
+    available,
     best_factor,
+    budget_seconds,
     price_of,
+    sized_name,
 )
 from cellwright.search.slices import NUM_SELECTION
 from cellwright.search.trial import setting_of
@@ -181,7 +181,7 @@ def make_plan(spec: SearchSpec, setting: Setting, folder: Path, progress: Progre
     """
     section = spec.strategy
     assert isinstance(section, ElasticSection)
-    seconds, space, clock = spec.budget.seconds or DEFAULT_SECONDS, _space(spec), clock_of(setting.device)
+    seconds, space, clock = budget_seconds(spec), _space(spec), clock_of(setting.device)
     began = clock()
     name, widths = _within(space, section.targets, setting, progress)
     side = min(setting.task.map_shape[1:])
@@ -192,14 +192,9 @@ def make_plan(spec: SearchSpec, setting: Setting, folder: Path, progress: Progre
         pricing.measure(genotype)
     batch_size = min(spec.retrain.batch_size, len(setting.train))
     per_epoch = len(setting.train) // batch_size
-    available = (1 - SHARE) * seconds
-    price = {
-        factor: price_of(g, prices=pricing.prices(), like=design, setting=setting)
-        for factor, g in widths.items()
-    }
-    designed = price_of(design, prices=pricing.prices(), like=design, setting=setting)
-    usual = (USUAL_EPOCHS * max(USUAL_EPOCHS, USUAL_STEPS / per_epoch)) ** 0.5 * per_epoch
-    factor = best_factor({f: available / p for f, p in price.items()}, available / designed, usual)
+    price = partial(price_of, prices=pricing.prices(), like=design, setting=setting)
+    prices_of_widths = {factor: price(genotype) for factor, genotype in widths.items()}
+    factor = best_factor(prices_of_widths, price(design), available(spec), per_epoch)
     parts = Parts(space, widths[factor])
     step, sandwich = _prices_of_steps(section, parts, pricing, setting)
     cost = _cost(section.targets, setting, parts, folder, progress)
@@ -209,18 +204,18 @@ def make_plan(spec: SearchSpec, setting: Setting, folder: Path, progress: Progre
             f"strategy.targets: {section.targets.metric} must be at least {smallest:.6g}, that of the smallest part of "
             f"{name} × {factor:g}, got {min(section.targets.limits):g}"
         )
-    available = seconds - min(clock() - began, 0.5 * seconds)
+    left = seconds - min(clock() - began, 0.5 * seconds)
     examples = min(NUM_SELECTION, len(setting.validation)) + min(CALIBRATION, len(setting.train))
     check = FORWARD * step * examples / batch_size
-    evaluations = int(SEARCHING * available / check / len(section.targets.limits))
+    evaluations = int(SEARCHING * left / check / len(section.targets.limits))
     evaluations = max(4, min(section.evaluations, evaluations))
-    left = available - evaluations * len(section.targets.limits) * check
-    alone = max(1, int(section.alone * left / step))
-    together = max(1, int((1 - section.alone) * left / sandwich))
+    training = left - evaluations * len(section.targets.limits) * check
+    alone = max(1, int(section.alone * training / step))
+    together = max(1, int((1 - section.alone) * training / sandwich))
     return ElasticPlan(
-        seconds=available,
+        seconds=left,
         prices=pricing.prices(),
-        name=name if factor == 1 else f"{name} × {factor:g}",
+        name=sized_name(name, factor),
         largest=widths[factor],
         steps=alone + together,
         alone=alone,

@@ -371,7 +371,6 @@ def size_networks(
     batch_size = min(spec.retrain.batch_size, len(setting.train))
     per_epoch = (len(setting.train) + len(setting.validation)) // batch_size
     checks = FORWARD * min(NUM_SELECTION, len(setting.validation)) / batch_size
-    usual = (USUAL_EPOCHS * max(USUAL_EPOCHS, USUAL_STEPS / per_epoch)) ** 0.5 * per_epoch
     seconds = available(spec)
     for name, design in designs.items():
         price = partial(price_of, prices=prices, like=design, setting=setting)
@@ -385,12 +384,11 @@ def size_networks(
         if not possible:
             progress.log(f"race: {name} keeps the constraints at no width")
             continue
-        factor = best_factor(
-            {f: seconds / price(g) for f, g in possible.items()}, seconds / price(design), usual
-        )
-        step = price(possible[factor])
+        prices_of_widths = {f: price(genotype) for f, genotype in possible.items()}
+        factor = best_factor(prices_of_widths, price(design), seconds, per_epoch)
+        step = prices_of_widths[factor]
         yield PlannedNetwork(
-            name=name if factor == 1 else f"{name} × {factor:g}",
+            name=sized_name(name, factor),
             genotype=possible[factor],
             values=_recipe(spec, seconds / step / per_epoch),
             step_seconds=step,
@@ -455,16 +453,23 @@ class _Limits:
         return self.screen.look_at(evaluation, (), seed=0).state == "running"
 
 
-def best_factor(steps: Mapping[float, float], designed: float, usual: float) -> float:
+def best_factor(prices: Mapping[float, float], designed: float, seconds: float, per_epoch: float) -> float:
     """Return the factor with the number of steps nearest to where such networks do best.
 
     Args:
-        steps: that the budget is enough for, by factor.
-        designed: the same for the network as it was designed.
-        usual: that which is right for the network as it was designed.
+        prices: of a step, by factor.
+        designed: price of a step of the network as it was designed.
+        seconds: the training time.
+        per_epoch: steps of an epoch.
     """
-    wanted = (usual * designed) ** 0.5
-    return min(steps, key=lambda factor: abs(math.log(steps[factor] / wanted)))
+    usual = (USUAL_EPOCHS * max(USUAL_EPOCHS, USUAL_STEPS / per_epoch)) ** 0.5 * per_epoch
+    wanted = (usual * seconds / designed) ** 0.5
+    return min(prices, key=lambda factor: abs(math.log(seconds / prices[factor] / wanted)))
+
+
+def sized_name(name: str, factor: float) -> str:
+    """Return the name of a hand-designed network whose widths are multiplied by the factor."""
+    return name if factor == 1 else f"{name} × {factor:g}"
 
 
 def price_of(genotype: Genotype, *, prices: Prices, like: Genotype, setting: Setting) -> float:

@@ -96,9 +96,8 @@ class Server:
         self._take(self.model)
         self._is_ready = False
         self._writing: set[asyncio.Task[None]] = set()
-        self._reading = ThreadPoolExecutor(
-            1, "cellwright-bodies"
-        )  # several would only evict each other's caches
+        # One thread: several would only evict each other's caches.
+        self._reading = ThreadPoolExecutor(1, "cellwright-bodies")
 
     def _take(self, model: ServedModel) -> None:
         batcher = Batcher(model.run, self.limits.waiting, self.metrics.batches.observe)

@@ -316,9 +316,10 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
         require_memory(str(path), 4 * path.stat().st_size)
         try:
             if suffix == ".parquet":
-                rows = pq.ParquetFile(file).metadata
+                parquet = pq.ParquetFile(file)
+                rows = parquet.metadata
                 require_memory(str(path), BYTES_OF_CELL * rows.num_rows * rows.num_columns)
-                require_memory(str(path), BYTES_OF_TEXT * _text_bytes(file))
+                require_memory(str(path), BYTES_OF_TEXT * _text_bytes(file, parquet.schema_arrow))
                 table = pd.read_parquet(file).apply(_without_categories)
                 table.columns = list(map(str, table.columns))
             else:
@@ -362,7 +363,7 @@ def read_table(path: Path, *, delimiter: str = ",", missing: Sequence[str]) -> A
     return table
 
 
-def _text_bytes(file: BinaryIO) -> int:
+def _text_bytes(file: BinaryIO, schema: Any) -> int:
     """Return how many bytes the texts of a parquet file have in all rows, though it may store each only once."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -374,7 +375,7 @@ def _text_bytes(file: BinaryIO) -> int:
         types = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
         return any(is_type(kind) for is_type in types)
 
-    names = [field.name for field in pq.ParquetFile(file).schema_arrow if is_text(field.type)]
+    names = [field.name for field in schema if is_text(field.type)]
     table = pq.ParquetFile(file, read_dictionary=names).read(names)
     lengths = [
         pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py()
