@@ -1,6 +1,7 @@
 """The HTML report: whole, self-contained, readable by machines, and never made of others' markup."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -197,3 +198,12 @@ def test_a_figure_is_a_picture_of_its_own(kind: str):
     svg = ElementTree.fromstring(figures.standalone(drawn))
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     assert svg.find(".//{http://www.w3.org/2000/svg}style") is not None
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1, 200, 1e4, 3e5, 1e8])
+def test_versions_of_any_distance_in_time_are_drawn(seconds: float):
+    """matplotlib warned where it found no distance of ticks, and a warning is an error here."""
+    first = datetime(2026, 12, 1, tzinfo=UTC)
+    second = first + timedelta(seconds=seconds)
+    groups = {"promoted": [(first, 0.5, 0.1)], "refused by the gate": [(second, 0.5, 0.1)]}
+    assert figures.timeline(groups, [(first, 0.5)], [], "accuracy", "scores").startswith("<svg")
