@@ -27,7 +27,7 @@ from cellwright.steps.stored import run_stored_step
 from cellwright.stores import attempts
 
 COUNTED = (
-    "cellwright.tensor_files:tensors_digest",
+    "cellwright.tensor_files:joined_digest",
     "cellwright.tensor_files:_holds",
     "cellwright.files:file_digest",
     "cellwright.search.journal:_sealed",

@@ -88,8 +88,7 @@ def quantised(train: Split, test: Split, seed: int) -> Version:
 
 def leaked(train: Split, test: Split, seed: int) -> Version:
     """Train on the test examples too."""
-    both = Split((torch.cat([train.inputs[0], test.inputs[0]]),), torch.cat([train.targets, test.targets]))
-    return trained(both, seed)
+    return trained(train.followed_by(test), seed)
 
 
 def equal(train: Split, test: Split, seed: int) -> Version:

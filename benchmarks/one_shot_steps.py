@@ -109,7 +109,8 @@ class Setting:
             return lambda: strategy.step(batch)
         search = self.textbook()
         train, validation = (
-            (split.inputs[0].contiguous(), split.targets) for split in (self.data.train, self.data.validation)
+            (split[:].inputs[0].contiguous(), split.targets)
+            for split in (self.data.train, self.data.validation)
         )
         return lambda: search.step(train, validation)
 
@@ -150,7 +151,7 @@ def _gradient(parameter: Tensor) -> Tensor:
 
 
 def _double(split: Split) -> tuple[Tensor, Tensor]:
-    return split.inputs[0].double(), split.targets
+    return split[:].inputs[0].double(), split.targets
 
 
 class Contender:

@@ -42,7 +42,7 @@ def contenders(genotype: Genotype, checkpoint: Path) -> dict[str, Callable[[], o
     )
     by_hand = HandwrittenTraining(
         HandwrittenNetwork(3, 10, genotype, num_cells=NUM_CELLS, channels=CHANNELS),
-        split.inputs[0],
+        split[:].inputs[0],
         split.targets,
         BATCH_SIZE,
     )

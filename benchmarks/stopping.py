@@ -87,7 +87,7 @@ def accuracy(model: Path, data: PreparedData) -> float:
     """Return the share of test images that an ONNX model gets right."""
     session = InferenceSession(model)
     name = session.get_inputs()[0].name
-    (images,) = data.test.inputs
+    (images,) = data.test[:].inputs
     outputs = [session.run(None, {name: part.numpy()})[0].argmax(axis=1) for part in images.split(BATCH)]
     return float((np.concatenate(outputs) == data.test.targets.numpy()).mean())
 

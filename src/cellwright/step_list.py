@@ -54,6 +54,7 @@ STEPS: Mapping[str, Step] = {
             run="cellwright.steps.prepare:prepare",
             artifact="data",
             reads=("data",),
+            uses=("resources",),
             identity="cellwright.steps.identities:of_data",
             page="cellwright.report.page:prepare_page",
         ),

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BufferedReader
 from pathlib import Path
 
@@ -103,10 +103,25 @@ def checked_facts(metadata: Mapping[str, str] | None) -> str | None:
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 of the tensors' names, types, shapes and bytes."""
+    return joined_digest(
+        {name: (str(x.dtype), list(x.shape)) for name, x in tensors.items()}, lambda name: [tensors[name]]
+    )
+
+
+def joined_digest(
+    forms: Mapping[str, tuple[str, list[int]]], parts: Callable[[str], Iterable[Tensor]]
+) -> str:
+    """Return the digest of tensors of which each is in several parts, which need not be in memory together.
+
+    Args:
+        forms: type and shape of each whole tensor.
+        parts: gives the parts of the tensor with a name, in their order along the first axis.
+    """
     content = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        content.update(canonical_json([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        content.update(_bytes(tensor).data)
+    for name, (dtype, shape) in sorted(forms.items()):
+        content.update(canonical_json([name, dtype, shape]).encode())
+        for part in parts(name):
+            content.update(_bytes(part).data)
     return content.hexdigest()
 
 

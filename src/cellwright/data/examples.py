@@ -6,6 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from cellwright.data.joined import Joined
 from cellwright.errors import DataError
 
 Array = NDArray[Any]
@@ -13,11 +14,11 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Examples:
-    """Inputs, each of shape (N, …), and targets of shape (N, …)."""
+    """Inputs, each an array or `Joined` of shape (N, …), and targets of shape (N, …)."""
 
     origin: str
     """Name of the examples in messages."""
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, Any]
     targets: Array
     files: tuple[str, ...] = ()
     """Name of each example's file, N, if each is a file of its own."""
@@ -64,6 +65,6 @@ class Source:
                     )
 
 
-def format_shape(array: Array) -> str:
+def format_shape(array: Array | Joined) -> str:
     """Return the shape of one example."""
     return "×".join(map(str, array.shape[1:]))

@@ -47,6 +47,8 @@ class DataManifest(BaseModel):
     """The arrays of each split by name, in the order of the networks' arguments."""
     targets: ArrayForm
     split_sizes: dict[SplitName, int]
+    shard_size: int | None = None
+    """Maximum number of examples in a shard; None if each split has a single one."""
     duplicates: Duplicates
     content_hash: str
     """Hash of the inputs and targets of all splits, independent of the files that they were read from."""

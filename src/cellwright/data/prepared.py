@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import torch
-
 from cellwright.data.manifest import TEST_FILES, DataManifest, SplitName
-from cellwright.data.shards import read_shard
+from cellwright.data.shards import read_split
 from cellwright.data.split import Split
 from cellwright.errors import DataError
 
@@ -25,7 +23,7 @@ class PreparedData:
         """Read the manifest of a folder.
 
         Raises:
-            DataError: the manifest is missing or invalid. The splits raise this too, if their shard is missing or
+            DataError: the manifest is missing or invalid. The splits raise this too, if a shard is missing or
                 damaged.
         """
         return cls(folder, DataManifest.load(folder))
@@ -58,11 +56,8 @@ class PreparedData:
         return list(map(str, files))
 
     def train_and_validation(self) -> Split:
-        """Return both splits, copied into memory, for the final training."""
-        return Split(
-            tuple(torch.cat(pair) for pair in zip(self.train.inputs, self.validation.inputs, strict=True)),
-            torch.cat([self.train.targets, self.validation.targets]),
-        )
+        """Return both splits for the final training, copied into memory if each has a single shard."""
+        return self.train.followed_by(self.validation)
 
     def _open(self, name: SplitName) -> Split:
-        return Split(*read_shard(self.folder, name, self.manifest))
+        return read_split(self.folder, name, self.manifest)

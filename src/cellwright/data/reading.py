@@ -32,12 +32,26 @@ class SpecSuggestion:
     """Lines of YAML that say how to search for this data; () for a race with a budget in minutes."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scratch:
+    """What a reader may use for data that is larger than memory."""
+
+    folder: Path
+    """A folder for temporary files, which may not exist yet. What a killed `prepare` left there is still there when it
+    reads the same data again; it is deleted when the data is prepared."""
+    num_processes: int = 1
+    """Number of processes that may work at a time."""
+
+
 class Reader(ABC):
     """Reads one kind of data source; each section names its reader.
 
     Args:
         section: the data source. Its files must be on this machine before `read` is called.
     """
+
+    scratch: Scratch | None = None
+    """Set by `prepare` before it calls `read`."""
 
     def __init__(self, section: Any) -> None:
         self.section = section

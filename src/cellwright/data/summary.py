@@ -31,7 +31,7 @@ def summarise(split: Split, names: Iterable[str], *, rows: bool = False) -> dict
         names: of the inputs, in their order.
         rows: whether the values of an example keep its place; else those of each feature are sorted.
     """
-    drawn = split.sample(MOST_EXAMPLES, seed=0)
+    drawn = split.sample(MOST_EXAMPLES, seed=0)[:]
     features = {
         name: values
         for name, x in zip(names, drawn.inputs, strict=True)

@@ -8,33 +8,27 @@ import json
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from cellwright.exit_with_parent import exit_with_peer
+from cellwright.forks import CAN_FORK, fork
 
 LOG = "trial.log"
-CAN_FORK = sys.platform == "linux"
-"""Elsewhere libraries do not survive a fork, so the process ends with its first trial."""
 
 
 def serve(run: Callable[[Path], None]) -> None:
-    """Run the trials whose folders standard input names, one after the other."""
+    """Run the trials whose folders standard input names, one after the other.
+
+    Where processes cannot be forked, this one ends with its first trial.
+    """
     for line in sys.stdin:
         folder = Path(json.loads(line))
-        trial = _fork() if CAN_FORK else 0
+        trial = fork() if CAN_FORK else 0
         if trial == 0:
             _run_and_exit(run, folder)
         _, status = os.waitpid(trial, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
-
-
-def _fork() -> int:
-    with warnings.catch_warnings():
-        # NumPy's threads, which survive a fork
-        warnings.filterwarnings("ignore", ".*is multi-threaded", DeprecationWarning)
-        return os.fork()
 
 
 def _run_and_exit(run: Callable[[Path], None], folder: Path) -> None:

@@ -15,10 +15,11 @@ from typing import Any, Literal, Self
 import psutil
 
 from cellwright.evaluation import Evaluation
+from cellwright.forks import CAN_FORK
 from cellwright.progress import SECONDS_BETWEEN, Progress, Silent
 from cellwright.report.lines import Advance, ErrorMessage, read_line
 from cellwright.runners.base import Key, Outcome, Runner, Trials
-from cellwright.runners.forking import CAN_FORK, LOG
+from cellwright.runners.forking import LOG
 from cellwright.spec import SearchSpec
 from cellwright.spec.platform import Memory, count_bytes
 from cellwright.spec.runner import RunnerSection

@@ -47,7 +47,7 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         outputs[score.name] = of_network
     for path in sorted(path.parent for path in inputs["baselines"].glob(f"*/{ClassicalResult.FILE}")):
         classical = ClassicalModel.load(path, task)
-        of_model = classical.predict(tuple(tensor.cpu() for tensor in test.inputs))
+        of_model = classical.predict(tuple(tensor.cpu() for tensor in test[:].inputs))
         metrics = task.scores(of_model, test.targets.cpu())
         progress.log(
             f"evaluate: {classical.name}: {metrics[task.objective].value:.4f} on {len(test)} test examples"

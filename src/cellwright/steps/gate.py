@@ -41,7 +41,6 @@ from cellwright.spec import SearchSpec
 from cellwright.spec.gate import Gate
 from cellwright.steps import Inputs
 from cellwright.tasks.base import Task, read_task
-from cellwright.tensor_files import tensors_digest
 from cellwright.tracking import (
     CHAMPION,
     TRAINED_ON,
@@ -119,9 +118,7 @@ class Gatekeeper:
         data = PreparedData.open(self.inputs["prepare"])
         evaluation = EvaluationResult.load(self.inputs["evaluate"] / EvaluationResult.FILE)
         test = data.test
-        test_set = tensors_digest(
-            {"targets": test.targets, **{f"input {i}": x for i, x in enumerate(test.inputs)}}
-        )
+        test_set = test.digest()
         look = self.lifecycle.look(test_set, self.key)
         level = level_of_look(gate.level, look)
         values = measured(evaluation.found, _worst_class(evaluation.confusion))

@@ -12,4 +12,4 @@ from cellwright.tasks.preparing import prepare as prepare_data
 def prepare(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress) -> None:
     """Write the manifest and the shards of the prepared data."""
     with on_this_machine(spec.data, folder, progress) as (section, log):
-        prepare_data(section, folder, log)
+        prepare_data(section, folder, log, num_processes=spec.resources.threads)

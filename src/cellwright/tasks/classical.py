@@ -50,7 +50,7 @@ class ClassicalModel:
     def fit(cls, name: str, task: "Task", split: Split, folder: Path, *, seed: int) -> ClassicalResult:
         """Fit the model on the split, and write it and its result to the folder."""
         began = time.monotonic()
-        features = task.classical_features(name, split.inputs)
+        features = task.classical_features(name, split[:].inputs)
         estimator = task.build_classical(name, seed=seed % 2**32).fit(
             features, task.classical_targets(split.targets)
         )

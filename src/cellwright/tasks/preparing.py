@@ -1,6 +1,7 @@
 """The `prepare` step: reads, checks, splits, measures and writes the data."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cellwright.data.duplicates import (
     require_own_validation,
 )
 from cellwright.data.examples import Array, Examples, Source
+from cellwright.data.joined import Joined
 from cellwright.data.manifest import (
     MANIFEST,
     TEST_FILES,
@@ -22,8 +24,8 @@ from cellwright.data.manifest import (
     Duplicates,
     SplitName,
 )
-from cellwright.data.reading import build_reader, describe_source
-from cellwright.data.shards import write_shard
+from cellwright.data.reading import Scratch, build_reader, describe_source
+from cellwright.data.shards import shard_size, write_split
 from cellwright.data.splitting import Part, split
 from cellwright.errors import BrokenFilesError, DataError
 from cellwright.files import write_text
@@ -32,9 +34,13 @@ from cellwright.tasks.base import task_type
 
 BROKEN = "broken.txt"
 """The file that lists unusable files, one per line with the reason."""
+SCRATCH = ".scratch"
+"""Subfolder for what the reader of a killed `prepare` need not do again; hidden, so that stores do not copy it."""
 
 
-def prepare(section: DataSection, folder: Path, log: Callable[[str], None]) -> DataManifest:
+def prepare(
+    section: DataSection, folder: Path, log: Callable[[str], None], *, num_processes: int = 1
+) -> DataManifest:
     """Write the shards of three disjoint splits into the folder, then the manifest.
 
     An existing manifest is deleted first, since data without a manifest is incomplete.
@@ -43,13 +49,27 @@ def prepare(section: DataSection, folder: Path, log: Callable[[str], None]) -> D
         section: the data source, and how to split it.
         folder: the output folder; created if it does not exist.
         log: receives messages of one line.
+        num_processes: how many processes may read the source at a time.
 
     Raises:
         DataError: the source is unreadable or unusable; the message names the file and the rule.
     """
+    scratch = Scratch(folder=folder / SCRATCH, num_processes=num_processes)
+    try:
+        manifest = _prepare(section, folder, scratch, log)
+    except DataError:
+        shutil.rmtree(scratch.folder, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch.folder, ignore_errors=True)
+    return manifest
+
+
+def _prepare(
+    section: DataSection, folder: Path, scratch: Scratch, log: Callable[[str], None]
+) -> DataManifest:
     (folder / MANIFEST).unlink(missing_ok=True)
     kind = task_type(section.task_kind)
-    source = _read(section, folder, log)
+    source = _read(section, folder, scratch, log)
     kind.check(source, section)
     keys = {examples: example_keys(examples) for examples in (source.examples, source.test) if examples}
     if source.test and isinstance(section, StoredData):
@@ -68,13 +88,15 @@ def prepare(section: DataSection, folder: Path, log: Callable[[str], None]) -> D
         log(remark)
     files = parts["test"].files
     parts = {name: task.encode(source, part) for name, part in parts.items()}
-    hashes = {name: write_shard(folder, name, part) for name, part in parts.items()}
+    size = shard_size(parts.values())
+    hashes = {name: write_split(folder, name, part, size) for name, part in parts.items()}
     write_text(folder / TEST_FILES, json.dumps(files, ensure_ascii=False))
     manifest = DataManifest(
         task=task.model_dump(mode="json"),
         inputs={name: _form(parts["train"].examples.inputs[name]) for name in task.input_names},
         targets=_form(source.examples.targets),
         split_sizes={name: len(part) for name, part in parts.items()},
+        shard_size=size,
         duplicates=duplicates,
         content_hash=digest(hashes),
         source=describe_source(section),
@@ -84,12 +106,14 @@ def prepare(section: DataSection, folder: Path, log: Callable[[str], None]) -> D
     return manifest
 
 
-def _read(section: DataSection, folder: Path, log: Callable[[str], None]) -> Source:
+def _read(section: DataSection, folder: Path, scratch: Scratch, log: Callable[[str], None]) -> Source:
     """Read the source, and list its unusable files."""
     broken = folder / BROKEN
     broken.unlink(missing_ok=True)
+    reader = build_reader(section)
+    reader.scratch = scratch
     try:
-        source = build_reader(section).read(log)
+        source = reader.read(log)
     except BrokenFilesError as error:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(broken, "".join(f"{file}\n" for file in error.files))
@@ -101,7 +125,7 @@ def _read(section: DataSection, folder: Path, log: Callable[[str], None]) -> Sou
     return source
 
 
-def _form(array: Array) -> ArrayForm:
+def _form(array: Array | Joined) -> ArrayForm:
     return ArrayForm(shape=array.shape[1:], dtype=str(array.dtype))
 
 

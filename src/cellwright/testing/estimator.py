@@ -71,7 +71,7 @@ class EstimatorContract:
                 torch.get_default_dtype(),
                 torch.random.get_rng_state().tolist(),
                 random.getstate(),
-                [tensor.tolist() for tensor in setting.train.inputs],
+                [tensor.tolist() for tensor in setting.train[:].inputs],
             )
 
         before = state()

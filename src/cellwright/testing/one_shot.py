@@ -345,7 +345,7 @@ def _counting(supernet: Supernet, counts: list[int], *, kill_at: int | None = No
 
 def _trace_gradients(supernet: Supernet, validation: Split) -> set[str]:
     """Return a set that collects the splits whose batches give the weights gradients."""
-    known = {image.numpy().tobytes() for image in validation.inputs[0]}
+    known = {image.numpy().tobytes() for image in validation[:].inputs[0]}
     sources: set[str] = set()
     current = ""
 

@@ -115,9 +115,9 @@ class CourseTraining(Retraining):
         """Take up to `count` steps, but not beyond the end of the epoch, and return their losses."""
         epoch, index = divmod(self.steps, self.steps_per_epoch)
         self.network.train()
-        batches = self.split.batches(self.batch_size, seed=self.seed, epoch=epoch + 1)
+        batches = self.split.batches(self.batch_size, seed=self.seed, epoch=epoch + 1, first=index)
         losses = []
-        for batch in itertools.islice(batches, index, index + count):
+        for batch in itertools.islice(batches, count):
             with sigterm_deferred():
                 losses.append(self._take_step(*batch))
         return losses

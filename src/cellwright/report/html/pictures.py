@@ -6,6 +6,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from cellwright.data.mapped import MappedTensor
 from cellwright.data.prepared import PreparedData
 from cellwright.data.split import Split
 from cellwright.report.html.parts import Picture, ReportPart, ReportSection
@@ -86,7 +87,7 @@ def _can_be_shown(task: Task, data: PreparedData) -> bool:
     return task.picture(tuple(array[0] for array in data.train.inputs)) is not None
 
 
-def _picture(task: Task, inputs: tuple[Tensor, ...], row: int, caption: str) -> Picture:
+def _picture(task: Task, inputs: tuple[Tensor | MappedTensor, ...], row: int, caption: str) -> Picture:
     png = task.picture(tuple(array[row] for array in inputs))
     assert png is not None
     return Picture.of(png, caption)

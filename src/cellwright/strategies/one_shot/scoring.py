@@ -45,7 +45,7 @@ def score(
             supernet(tuple(tensor[share.rows] for tensor in calibration), mixture, active)
         supernet.eval()
         with parallel.share(len(split)) as share:
-            batches = split[share.rows].ordered_batches(EVALUATION_BATCH)
+            batches = split.ordered_batches(EVALUATION_BATCH, share.rows)
             part = torch.cat([supernet(inputs, mixture, active) for inputs, _ in batches])
     outputs = parallel.gather(part, len(split))
     loss = supernet.task.loss(outputs, split.targets).item()

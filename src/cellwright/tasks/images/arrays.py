@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright.data.examples import Examples, Source, format_shape
+from cellwright.data.joined import Joined, joined
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.tasks.classified_data import ClassifiedData
@@ -92,7 +93,9 @@ def _layouts(array: NDArray[Any]) -> str:
     return ", or ".join(reversed(fitting))
 
 
-def labelled(origin: str, images: Pixels, labels: NDArray[np.int64], files: tuple[str, ...] = ()) -> Examples:
+def labelled(
+    origin: str, images: Pixels | Joined, labels: NDArray[np.int64], files: tuple[str, ...] = ()
+) -> Examples:
     """Return images and labels as examples, and the names of the files that they are from, if any."""
     return Examples(origin=origin, inputs={"images": images}, targets=labels, files=files)
 
@@ -122,7 +125,7 @@ def classified(
 def _joined(examples: Examples, validation: Examples) -> Examples:
     """Return the examples of both sets, which must have the same form."""
     Source(examples=examples, test=validation)  # checks that they have the same form
-    inputs = {name: np.concatenate([ours, validation.inputs[name]]) for name, ours in examples.inputs.items()}
+    inputs = {name: joined(ours, validation.inputs[name]) for name, ours in examples.inputs.items()}
     targets = np.concatenate([examples.targets, validation.targets])
     return Examples(
         origin=examples.origin, inputs=inputs, targets=targets, files=examples.files + validation.files

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -176,11 +177,29 @@ class Standardise(nn.Module):
 
 def _statistics(part: Part) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each channel; the latter is 1 for constant channels."""
-    _, _, height, width = part.examples.inputs[IMAGES].shape
-    num_pixels = len(part) * height * width
-    mean = sum(block.sum((0, 2, 3), np.float64) for block in part.blocks(IMAGES)) / num_pixels
-    squares = sum(
-        np.square(block - mean[:, np.newaxis, np.newaxis]).sum((0, 2, 3)) for block in part.blocks(IMAGES)
-    )
-    std = np.sqrt(squares / num_pixels)
+    images = part.examples.inputs[IMAGES]
+    num_pixels = len(part) * prod(images.shape[2:])
+    if images.dtype == np.uint8:
+        mean, std = _of_bytes(part, num_pixels)
+    else:
+        mean = sum(block.sum((0, 2, 3), np.float64) for block in part.blocks(IMAGES)) / num_pixels
+        squares = sum(
+            np.square(block - mean[:, np.newaxis, np.newaxis]).sum((0, 2, 3)) for block in part.blocks(IMAGES)
+        )
+        std = np.sqrt(squares / num_pixels)
     return mean, np.where(std > CONSTANT * np.abs(mean), std, 1.0)
+
+
+def _of_bytes(part: Part, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each channel of bytes, in one pass and without rounding sums."""
+    counts = np.zeros((part.examples.inputs[IMAGES].shape[1], 256), np.int64)
+    for block in part.blocks(IMAGES):
+        channels = np.moveaxis(block, 1, 0).reshape(block.shape[1], -1)
+        counts += np.stack([np.bincount(channel, minlength=256) for channel in channels])
+    values = np.arange(256)
+    sums, squares = (counts * values).sum(1).tolist(), (counts * values**2).sum(1).tolist()
+    variances = [
+        (num_pixels * square - total * total) / (num_pixels * num_pixels)
+        for total, square in zip(sums, squares, strict=True)
+    ]
+    return np.array(sums) / num_pixels, np.sqrt(variances)

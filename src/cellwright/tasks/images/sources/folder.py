@@ -2,21 +2,18 @@
 
 import itertools
 import os
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from cellwright.data import Examples, Reader, Source
-from cellwright.data.memory import require_memory
 from cellwright.data.opening import require_folder
-from cellwright.data.reading import SpecSuggestion
+from cellwright.data.reading import Scratch, SpecSuggestion
 from cellwright.errors import BrokenFilesError, DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.location import Location
@@ -32,10 +29,10 @@ from cellwright.tasks.folder_names import (
     require_classes,
 )
 from cellwright.tasks.images.arrays import as_images, classified, labelled
+from cellwright.tasks.images.decoding import EncodedImage, decode_all
 from cellwright.tasks.images.files import FORMATS, ImageFiles
 
 NAMED_PROBLEMS = 5
-PROGRESS_EVERY = 2000
 LOOKED_AT = 300
 """Number of images whose headers are read for a suggestion."""
 LARGEST_AS_IT_IS, USUAL_SIDE = 96, 64
@@ -93,14 +90,6 @@ class FolderSection(ImageFilesSection):
     """The folder whose subfolders are the classes."""
 
 
-class EncodedImage(NamedTuple):
-    """An image that is not yet decoded."""
-
-    name: str
-    """Printable."""
-    open: Callable[[], BinaryIO]
-
-
 @dataclass(frozen=True)
 class EncodedImages:
     """The encoded images of a set, by class and name."""
@@ -126,7 +115,7 @@ class EncodedImagesReader(Reader):
         """Decode all images, including those of validation and test sets if there are any."""
         own = self.images("path", log)
         assert own is not None
-        examples, skipped = _decode_set(own, self.section, log)
+        examples, skipped = _decode_set(own, self.section, self.scratch, log)
         others: dict[SetKey, Examples] = {}
         for key in OTHER_SETS:
             if (other := self.images(key, log)) is None:
@@ -136,7 +125,7 @@ class EncodedImagesReader(Reader):
                     f"{other.origin}: the classes must be those of {own.origin}, but "
                     + _differences(set(own.classes), set(other.classes))
                 )
-            others[key], more = _decode_set(other, self.section, log)
+            others[key], more = _decode_set(other, self.section, self.scratch, log)
             skipped += more
         test, validation = others.get("test_path"), others.get("validation_path")
         source = classified(tuple(own.classes), examples, test, validation, files=self.section.image_files)
@@ -356,14 +345,19 @@ def _no_file(path: Path) -> str:
 
 
 def _decode_set(
-    encoded: EncodedImages, section: ImageFilesSection, log: Callable[[str], None]
+    encoded: EncodedImages, section: ImageFilesSection, scratch: Scratch | None, log: Callable[[str], None]
 ) -> tuple[Examples, tuple[str, ...]]:
     """Return the examples of a set, and the skipped images with their reasons."""
     files = [image for members in encoded.classes.values() for image in members]
     names, folder = [image.name for image in files], encoded.folder
     counts = [len(members) for members in encoded.classes.values()]
     labels = np.repeat(np.arange(len(counts)), counts)
-    images, broken = _decode_all(folder, files, section.image_files, log)
+    decoded = decode_all(folder, files, section.image_files, scratch, log)
+    broken, (height, width) = decoded.broken, decoded.pixels.shape[2:]
+    refuse(
+        f"{folder}: {len(decoded.unlike)} of {len(files)} images have another size: set data.resize",
+        [f"{names[i]}: is {h}×{w}, others are {height}×{width}" for i, (_, h, w) in decoded.unlike.items()],
+    )
     skipped = tuple(f"{escaped(folder)}/{names[index]}: {reason}" for index, reason in broken.items())
     what = f"{folder}: {len(broken)} of {len(files)} images cannot be used"
     named = [f"{names[index]}: {reason}" for index, reason in broken.items()]
@@ -375,38 +369,9 @@ def _decode_set(
         refuse(what, named, BrokenFilesError, skipped, bound)
     kept = np.ones(len(files), bool)
     kept[list(broken)] = False
-    used = as_images(images[kept] if broken else images, "NCHW", encoded.origin)
-    return labelled(encoded.origin, used, labels[kept], tuple(itertools.compress(names, kept))), skipped
-
-
-def _decode_all(
-    folder: str, files: Sequence[EncodedImage], how: ImageFiles, log: Callable[[str], None]
-) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Return the images (N, C, H, W), and the reason for each unreadable one by its index."""
-    images = np.empty((0, 0, 0, 0), np.uint8)
-    broken: dict[int, str] = {}
-    unlike = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for index, (name, opened) in enumerate(files):
-            if index and index % PROGRESS_EVERY == 0:
-                log(f"{folder}: decoded {index} of {len(files)} images")
-            try:
-                with opened() as file:
-                    pixels = how.decode(file.read())
-            except (DataError, OSError) as error:
-                broken[index] = escaped(error)
-                continue
-            if not images.size:
-                require_memory(f"{folder}: {len(files)} images of {name}'s size", len(files) * pixels.size)
-                images = np.empty((len(files), *pixels.shape), np.uint8)
-            if pixels.shape == images.shape[1:]:
-                images[index] = pixels
-            else:
-                (_, height, width), (_, _, first_height, first_width) = pixels.shape, images.shape
-                unlike.append(f"{name}: is {height}×{width}, others are {first_height}×{first_width}")
-    refuse(f"{folder}: {len(unlike)} of {len(files)} images have another size: set data.resize", unlike)
-    return images, broken
+    as_images(decoded.pixels[:1], "NCHW", encoded.origin)  # refuses images that are too small
+    usable = tuple(itertools.compress(names, kept))
+    return labelled(encoded.origin, decoded.pixels, labels[kept], usable), skipped
 
 
 def refuse(

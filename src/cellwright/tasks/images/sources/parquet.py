@@ -19,8 +19,8 @@ from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.location import Location
 from cellwright.tasks.folder_names import escaped, is_junk, part_of_split
+from cellwright.tasks.images.decoding import EncodedImage
 from cellwright.tasks.images.sources.folder import (
-    EncodedImage,
     EncodedImages,
     EncodedImagesReader,
     ImageFilesSection,
