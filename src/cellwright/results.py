@@ -476,6 +476,8 @@ class ScoreTable(Result):
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | int | float, ...], ...]
+    is_curve: bool = False
+    """Whether all columns are numbers, which are drawn over the first."""
 
 
 class Confusion(Result):

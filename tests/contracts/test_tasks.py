@@ -33,10 +33,14 @@ KINDS = [
     "table-numbers",
     "series",
     "series-numbers",
+    "forecast",
+    "forecast-several",
     "text",
     "text-numbers",
 ]
 
+FORECASTS = ("forecast", "forecast-several")
+"""What has no test set of its own; of a file, the last window is predicted from."""
 SAME_TASK = ("npz", "idx", "csv", "parquet")
 """Sources with the same task, and the same type of inputs, as another one."""
 
@@ -91,6 +95,14 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
         case "series-numbers":
             np.savez(folder / "a.npz", x=rng.normal(size=(60, 2, 20)), y=rng.normal(size=60))
             return {"source": "series", "path": folder / "a.npz", "predict": "number"}
+        case "forecast":
+            keys = {"time": "hour", "targets": ["rented"], "past": ["temperature"], "known": ["holiday"]}
+            window = {"lookback": 48, "horizon": 12, "stride": 6}
+            return {"source": "forecast", "path": EXAMPLES / "bikes.csv", **keys, **window}
+        case "forecast-several":
+            rows = [f"{n},{rng.normal()},{rng.normal()}" for n in range(120)]
+            (folder / "a.csv").write_text("\n".join(["n,a,b", *rows]))
+            return {"source": "forecast", "path": folder / "a.csv", "time": "n", "lookback": 20, "horizon": 5}
         case "text":
             return {"source": "text", "path": EXAMPLES / "mail.jsonl", "target": "team"}
         case "text-numbers":
@@ -119,7 +131,7 @@ def prepared(section: DataSection, folder: Path) -> PreparedData:
     return PreparedData.open(folder)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("digits", "spectra")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("digits", "spectra", *FORECASTS)])
 def test_the_training_set_is_refused_as_the_test_set(kind: str, tmp_path: Path):
     """Also a copy of it, for any source that can have a test set of its own."""
     (tmp_path / "data").mkdir()
@@ -137,7 +149,9 @@ def test_the_training_set_is_refused_as_the_test_set(kind: str, tmp_path: Path):
         prepared(SOURCES.validate({**section, **copies}), tmp_path / "prepared")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("digits", "parquet", "spectra")])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in ("digits", "parquet", "spectra", *FORECASTS)]
+)
 def test_files_to_predict_are_read_as_in_training(kind: str, tmp_path: Path):
     (tmp_path / "data").mkdir()
     section = SOURCES.validate(small(kind, tmp_path / "data"))

@@ -133,6 +133,8 @@ def _words(value: Any) -> str:
         case dict():
             most = sorted(value, key=value.__getitem__, reverse=True)[:_SHOWN]
             return ", ".join(f"{name} {value[name]:.3f}" for name in most)
+        case list():
+            return ", ".join(map(_words, value))
         case _:
             return str(value)
 

@@ -32,11 +32,13 @@ class Slimmable(nn.Module):
         with torch.device("meta"):
             self._shapes_of = {width: _Shape(build(width), self.widest) for width in narrower}
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the output of the module for the map's number of channels."""
+    def forward(self, x_BCHW: Tensor, *others: Tensor) -> Tensor:
+        """Return the output of the module for the map's number of channels; other arguments are passed on."""
         shape = self._shapes_of.get(x_BCHW.shape[1])
-        output: Tensor = self.widest(x_BCHW) if shape is None else shape.call(self.widest, x_BCHW)
-        return output
+        if shape is None:
+            output: Tensor = self.widest(x_BCHW, *others)
+            return output
+        return shape.call(self.widest, x_BCHW, *others)
 
 
 def _norms(module: nn.Module) -> list[nn.BatchNorm2d]:
@@ -51,12 +53,12 @@ class _Shape:
         self.norms = list(zip(_norms(module), _norms(widest), strict=True))
         self.sizes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
-    def call(self, widest: nn.Module, x_BCHW: Tensor) -> Tensor:
+    def call(self, widest: nn.Module, *arguments: Tensor) -> Tensor:
         """Return the module's output, computed with the leading slices of the widest module's weights."""
         self.module.train(widest.training)
         for norm, widest_norm in self.norms:
             norm.momentum = widest_norm.momentum
         tensors = dict(widest.named_parameters()) | dict(widest.named_buffers())
         sliced = {name: leading(tensors[name], *sizes) for name, sizes in self.sizes.items()}
-        output: Tensor = functional_call(self.module, sliced, (x_BCHW,))
+        output: Tensor = functional_call(self.module, sliced, arguments)
         return output

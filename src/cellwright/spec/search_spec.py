@@ -181,6 +181,15 @@ class SearchSpec(Section):
         return self
 
     @model_validator(mode="after")
+    def _space_serves_the_task(self) -> Self:
+        spaces = self.augment.spaces
+        if spaces and self.space.kind in SPACES.kinds and self.space.kind not in spaces:
+            raise ValueError(
+                f"space.kind must be one of {', '.join(spaces)} for {self.augment.task}, got {self.space.kind}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_the_classical_models(self) -> Self:
         known, baseline = self.augment.classical, self.evaluate.baseline
         for name in baseline.classical or ():

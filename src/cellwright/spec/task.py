@@ -37,6 +37,8 @@ class TaskSection(Section):
 
     classical: ClassVar[tuple[str, ...]] = ()
     """Names of the task's models that are not neural networks; the first is the default."""
+    spaces: ClassVar[tuple[str, ...]] = ()
+    """Built-in spaces that serve the task; empty for all."""
     decoder: ClassVar[str | None] = None
     """Import path of a function of a `ModelInfo` that returns what reads an example from the content of a file, as in
     training and without torch; that raises DataError. None if the examples of the task are no files."""

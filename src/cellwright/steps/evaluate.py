@@ -66,7 +66,7 @@ def evaluate(spec: SearchSpec, inputs: Inputs, folder: Path, progress: Progress)
         comparisons=tuple(
             _compare(task, other.name, outputs[found.name], outputs[other.name], targets) for other in others
         ),
-        tables=task.tables(outputs[found.name], targets),
+        tables=task.tables(outputs[found.name], targets) + task.compared(outputs, targets),
         confusion=task.confusion(outputs[found.name], targets),
     ).save(folder / EvaluationResult.FILE)
     save_tensors(folder / OUTPUTS, outputs)

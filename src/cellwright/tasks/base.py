@@ -259,6 +259,10 @@ class Task(Result, ABC):
         """Return tables with more details about a network's outputs."""
         return ()
 
+    def compared(self, outputs: Mapping[str, Tensor], targets: Tensor) -> tuple[ScoreTable, ...]:
+        """Return tables that compare the outputs of all networks and models, by name, in detail."""
+        return ()
+
     def format_target(self, target: Tensor) -> str:
         """Return one example's target as text."""
         return str(target.tolist())

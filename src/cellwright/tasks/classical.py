@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ESTIMATOR = "estimator.skops"
 TYPES = (
+    "cellwright.tasks.forecasting.classical.NLinear",
+    "cellwright.tasks.forecasting.classical.Seasonal",
     "functools.partial",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

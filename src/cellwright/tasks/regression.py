@@ -127,7 +127,7 @@ class Regression(Task, ABC):
         errors = np.abs(predicted - true)
         scaled = self._floats(outputs), self._floats(targets)
         return {
-            "r2": Score(value=float(_r2(*scaled)), interval=_interval(_r2, *scaled)),
+            "r2": Score(value=float(_r2(*scaled)), interval=bootstrap_interval(_r2, *scaled)),
             "rmse": Score(value=float(np.sqrt(np.mean(errors**2))), direction="minimize"),
             "mae": Score(value=float(errors.mean()), direction="minimize"),
         }
@@ -135,7 +135,7 @@ class Regression(Task, ABC):
     def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
         """Return the difference in R², with a bootstrap interval over the same examples."""
         predicted, other, true = map(self._floats, (outputs, others, targets))
-        interval = _interval(_difference, predicted, other, true)
+        interval = bootstrap_interval(_difference, predicted, other, true)
         return float(_difference(predicted, other, true)), interval
 
     def tables(self, outputs: Tensor, targets: Tensor) -> tuple[ScoreTable, ...]:
@@ -208,7 +208,7 @@ def _difference(predicted: Floats, others: Floats, true: Floats, axis: int = -1)
     return np.asarray(_r2(predicted, true, axis) - _r2(others, true, axis))
 
 
-def _interval(statistic: Callable[..., Floats], *arrays: Floats) -> Interval:
+def bootstrap_interval(statistic: Callable[..., Floats], *arrays: Floats) -> Interval:
     """Return the 95 % percentile interval over bootstrap samples, which are the same in each call."""
     from scipy.stats import bootstrap
 

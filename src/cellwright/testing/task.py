@@ -17,6 +17,7 @@ from cellwright.data.splitting import Part, split
 from cellwright.genotype import Genotype
 from cellwright.nn.cost import count_params
 from cellwright.nn.export import export_onnx, export_pt2
+from cellwright.nn.heads import read_out
 from cellwright.results import ModelInfo
 from cellwright.seeds import derive_seed
 from cellwright.spaces.building import hand_designed_network
@@ -225,5 +226,4 @@ class _Linear(nn.Module):
         self.head = task.head(task.map_shape[0])
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.head(self.adapter(*inputs).mean(dim=(2, 3)))
-        return outputs
+        return read_out(self.head, self.adapter(*inputs), inputs)

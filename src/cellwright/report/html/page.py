@@ -344,7 +344,8 @@ def _details(run: RunReport, evaluation: EvaluationResult) -> Iterator[ReportPar
             text=f"Found less {comparison.baseline}: {comparison.difference:+.4f}, 95 % interval {low:+.4f} to "
             f"{high:+.4f}: {verdict}.",
         )
-    yield from map(_score_table, evaluation.tables)
+    for table in evaluation.tables:
+        yield from _score_table(table)
     confusion = evaluation.confusion
     if confusion and len(confusion.names) <= MOST_CLASSES:
         totals = [max(sum(row), 1) for row in confusion.counts]
@@ -362,9 +363,20 @@ def _details(run: RunReport, evaluation: EvaluationResult) -> Iterator[ReportPar
         )
 
 
-def _score_table(table: ScoreTable) -> ReportPart:
+def _score_table(table: ScoreTable) -> Iterator[ReportPart]:
+    if table.is_curve and len(table.rows) > 1:
+        xs, *columns = zip(*table.rows, strict=True)
+        x, *names = table.columns
+        lines = {
+            name: [(float(a), float(b)) for a, b in zip(xs, ys, strict=True)]
+            for name, ys in zip(names, columns, strict=True)
+        }
+        drawn = Figure(svg=figures.lines(lines, x, "error", table.title), caption=table.title)
+        yield ReportPart(kind="figures", figures=[drawn])
     rows = [[value if isinstance(value, str) else f"{value:.4g}" for value in row] for row in table.rows]
-    return ReportPart(kind="table", caption=table.title, columns=table.columns, rows=rows)
+    yield ReportPart(
+        kind="table", caption=table.title, columns=table.columns, rows=rows, is_folded=table.is_curve
+    )
 
 
 def _data(run: RunReport) -> Iterator[ReportPart]:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable
+from cellwright.nn.heads import read_out
 from cellwright.nn.positions import cell_positions
 from cellwright.nn.primitives import PRIMITIVES, Norm, Primitive, PrimitiveFactory, load_primitives
 from cellwright.nn.slimming import Slimmable, leading
@@ -171,8 +172,7 @@ class ChainSkeleton(nn.Module):
         for position, layer, chosen in zip(self.positions, self.layers, choices, strict=True):
             maps.halvings += position.reduces
             maps.append(layer(maps, chosen))
-        outputs: Tensor = self.head(maps[len(self.layers)].mean(dim=(2, 3)))
-        return outputs
+        return read_out(self.head, maps[len(self.layers)], inputs)
 
 
 class ChainNetwork(ChainSkeleton, Droppable):

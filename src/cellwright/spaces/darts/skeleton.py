@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from torch import Tensor, nn
 
 from cellwright.data.split import Inputs
+from cellwright.nn.heads import read_out
 from cellwright.nn.positions import cell_positions
 from cellwright.nn.primitives import FactorizedReduce, Norm, conv_norm
 from cellwright.spaces.darts.feature import Feature, concatenated, rectified
@@ -56,5 +57,4 @@ class DartsSkeleton(nn.Module):
         for cell_inputs, cell in zip(self.cell_inputs, cells, strict=True):
             older, newer = newer, rectified(nodes)
             nodes = cell(cell_inputs(newer if older is None else older, newer))
-        outputs: Tensor = self.head(concatenated(nodes).mean(dim=(2, 3)))
-        return outputs
+        return read_out(self.head, concatenated(nodes), inputs)

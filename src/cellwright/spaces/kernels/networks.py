@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from cellwright.data.split import Inputs
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable, times_kept
+from cellwright.nn.heads import read_out
 from cellwright.nn.primitives import Norm
 from cellwright.spaces.kernels.section import KernelsSection
 from cellwright.spaces.kernels.space import LAYERS_PER_BLOCK, Kernels
@@ -126,8 +127,7 @@ class KernelNetwork(KernelSkeleton, Droppable):
         x_BCHW = self.adapter(*inputs)
         for number, block in enumerate(self.blocks):
             x_BCHW = block(x_BCHW, kept_B=None if kept_PB is None else kept_PB[number])
-        outputs: Tensor = self.head(x_BCHW.mean(dim=(2, 3)))
-        return outputs
+        return read_out(self.head, x_BCHW, inputs)
 
 
 class KernelSupernet(KernelSkeleton, Supernet):
@@ -151,8 +151,7 @@ class KernelSupernet(KernelSkeleton, Supernet):
         x_BCHW = self.adapter(*inputs)
         for number, block in enumerate(self.blocks):
             x_BCHW = block(x_BCHW, weights[LAYERS_PER_BLOCK * number : LAYERS_PER_BLOCK * (number + 1)])
-        outputs: Tensor = self.head(x_BCHW.mean(dim=(2, 3)))
-        return outputs
+        return read_out(self.head, x_BCHW, inputs)
 
     def network(self, genotype: Genotype) -> KernelNetwork:
         """Return the genotype's network, with initial weights."""

@@ -9,6 +9,7 @@ from torch.nn import functional
 from cellwright.errors import CellwrightError
 from cellwright.genotype import Genotype
 from cellwright.nn.dropping import Droppable
+from cellwright.nn.heads import read_out, reads_map
 from cellwright.spaces.networks import Networks
 from cellwright.spaces.stages.blocks import (
     ACTIVATIONS,
@@ -78,6 +79,8 @@ class StagesNetwork(Droppable):
         for block, is_droppable in zip(self.blocks, self._droppable, strict=True):
             x_BCHW = block(x_BCHW, next(kept, None) if is_droppable else None)
         x_BCHW = self.closing(x_BCHW)
+        if reads_map(self.head):
+            return read_out(self.head, self.features(x_BCHW.movedim(1, -1)).movedim(-1, 1), inputs)
         x_BC = x_BCHW.amax(dim=(2, 3)) if self.design.pooling == "max" else x_BCHW.mean(dim=(2, 3))
         outputs: Tensor = self.head(self.features(x_BC))
         return outputs

@@ -1,0 +1,1 @@
+"""Where series to forecast are read from."""
