@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from cellwright.errors import CellwrightError
 from cellwright.results import GateCheck, GateDecision
-from cellwright.tracking import Champion, ChampionMoved, Lifecycle, NotPromoted, champion
+from cellwright.tracking import Champion, ChampionMoved, Lifecycle, NotPromoted, champion, model_version
 from cellwright.tracking.models import assign_alias
 from cellwright.tracking.registry import find_version
 
@@ -112,6 +112,12 @@ def test_a_name_may_have_an_at(client: MlflowClient):
     client.set_registered_model_alias("a@b", "champion", "1")
     for address in ("models:/a@b@champion", "models:/a@b/1"):
         assert find_version(client, address).name == "a@b"
+
+
+@pytest.mark.parametrize("version", ["", "/latest", "/versions/1", "/Production", "@", "/1/2"])
+def test_an_address_of_another_form_is_refused_with_the_forms_that_there_are(shoes: Lifecycle, version: str):
+    with pytest.raises(CellwrightError, match="must be models:/NAME@ALIAS or models:/NAME/VERSION, got"):
+        model_version(shoes.uri, f"models:/shoes{version}")
 
 
 def test_rollbacks_go_back_one_champion_at_a_time(shoes: Lifecycle):
