@@ -116,7 +116,10 @@ def model_json(path: Path, model: BaseModel) -> str:
 def reason_of(error: Exception) -> str:
     """Return a one-line reason why something could not be read."""
     if isinstance(error, ValidationError):
-        found = ((".".join(map(str, details["loc"])), details["msg"]) for details in error.errors())
+        found = (
+            (".".join(map(str, details["loc"])), details["msg"].removeprefix("Value error, "))
+            for details in error.errors()
+        )
         return "; ".join(f"{location}: {message}" if location else message for location, message in found)
     return " ".join(str(error).split())
 

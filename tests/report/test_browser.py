@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cellwright.report.html.page import render, sections
 from tests.report.test_report import report
 from tests.report.whole import NUM_TEST, NUM_TRIALS, whole_page
 
@@ -37,6 +38,16 @@ addEventListener("load", async () => {
     scheme: asked, width: innerWidth, overflows: document.documentElement.scrollWidth > innerWidth,
     passes: found.passes.length, violations: found.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html)]),
   });
+});
+</script>
+"""
+
+MEASURE = """
+<script>
+addEventListener("load", () => {
+  const tables = [...document.querySelectorAll("#data .scroll, #reproduce .scroll:has(th:nth-child(2):last-child)")];
+  const wide = tables.filter(table => table.scrollWidth > table.clientWidth);
+  parent.document.body.dataset.found = `${tables.length - wide.length} fit, ${wide.length} scroll`;
 });
 </script>
 """
@@ -87,6 +98,20 @@ def test_axe_finds_no_violation(page: str, tmp_path: Path, width: int, scheme: s
     assert found["passes"] > 10
     assert found["violations"] == []
     assert not found["overflows"]
+
+
+@needs_chromium
+def test_tables_of_names_and_values_fit_a_phone(tmp_path: Path):
+    """Also with a digest and long names."""
+    run = report(content_hash="0" * 64, duplicates={"train_validation": 12345})
+    page = POLICY.sub("", render(run, sections(run))).replace("</body>", MEASURE + "</body>")
+    document, console = opened(
+        f'<body><iframe srcdoc="{escape(page)}" style="border: 0; width: 400px; height: 2000px"></iframe></body>',
+        tmp_path,
+        "--dump-dom",
+    )
+    assert console == ""
+    assert re.search(r'data-found="(.*?)"', document)[1] == "3 fit, 0 scroll"
 
 
 @needs_chromium

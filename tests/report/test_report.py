@@ -111,6 +111,25 @@ def test_numbers_of_the_results_are_on_the_page():
     assert all(escape(remark) in page for remark in SEARCH.remarks)
 
 
+def test_trainings_of_one_epoch_have_a_sentence_instead_of_curves():
+    once = [training.model_copy(update={"history": HISTORY[:1]}) for training in TRAININGS]
+    for trainings, has_curves in ((once, False), ([once[0], TRAININGS[1]], True)):
+        page = page_of(report(trainings=trainings))
+        section = page.partition('<section id="training"')[2].partition("</section>")[0]
+        assert ("<svg" in section) == has_curves != ("there is no curve" in section)
+
+
+def test_a_record_of_the_latest_run_without_its_data_is_refused_in_a_line(tmp_path):
+    (tmp_path / "latest.json").write_text(
+        '{"name": "a", "seed": 0, "data": "digits", "steps": {"search": "b"}}'
+    )
+    for read in (RunReport.of, write_report):
+        with pytest.raises(
+            CellwrightError, match=r"latest.json must hold a LatestRun: steps: prepare is required"
+        ):
+            read(tmp_path)
+
+
 def test_alphas_are_drawn_for_each_group():
     page = page_of(report())
     assert all(f"alphas of {group}: the probability of each choice" in page for group in ("normal", "reduce"))

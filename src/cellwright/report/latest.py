@@ -4,6 +4,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from pydantic import field_validator
+
 from cellwright.errors import CellwrightError
 from cellwright.folders import claim
 from cellwright.results import Result
@@ -24,6 +26,13 @@ class LatestRun(Result):
     """The kind of data source."""
     steps: dict[str, str]
     """Name of each finished step's folder in the workspace, by step."""
+
+    @field_validator("steps")
+    @classmethod
+    def _data_is_prepared(cls, steps: dict[str, str]) -> dict[str, str]:
+        if "prepare" not in steps:
+            raise ValueError(f"prepare is required, got {list(steps)}")
+        return steps
 
     @classmethod
     def of(cls, spec: SearchSpec, folders: dict[str, Path]) -> Self:

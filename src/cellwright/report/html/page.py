@@ -297,10 +297,13 @@ def _alphas(alphas: Alphas) -> Figure:
 
 
 def _training(run: RunReport) -> Iterator[ReportPart]:
-    yield ReportPart(
-        kind="figures",
-        figures=_curves({training.name: training.history for training in run.trainings}, "of each network"),
-    )
+    drawn = _curves({training.name: training.history for training in run.trainings}, "of each network")
+    if drawn:
+        yield ReportPart(kind="figures", figures=drawn)
+    else:
+        yield ReportPart(
+            kind="text", text="No network was trained for more than one epoch: there is no curve."
+        )
 
 
 def _curves(histories: dict[str, tuple[EpochRecord, ...]], of: str) -> list[Figure]:
