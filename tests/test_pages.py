@@ -50,6 +50,7 @@ from tests.pages import (
 
 PIPELINES, LIFECYCLE = "tests/cluster/test_pipelines.py", "tests/cluster/test_lifecycle.py"
 PREFLIGHT = "tests/cluster/test_preflight.py"
+LABELS = "tests/test_several_labels.py"
 ANY = r"\S+: "
 ELSEWHERE = {
     ANY + "make test": (".ci/run", "make test"),
@@ -119,6 +120,10 @@ ELSEWHERE = {
         "tests/test_texts.py:test_the_commands_of_the_page_predict",
         "text.md",
     ),
+    "docs/labels.md: .*cellwright predict .*": (
+        f"{LABELS}:test_the_command_of_the_page_predicts_and_all_probabilities_can_be_had",
+        "labels.md",
+    ),
 }
 """PAGE: COMMAND as a pattern, the file that runs it (after a colon: what in it), and what must be written there."""
 HERE = {
@@ -143,6 +148,10 @@ SNIPPETS = {
     ("docs/forecasting.md", "import mlflow\n"): (
         "tests/test_forecasts.py:test_models_forecast_as_the_page_says_without_cellwright",
         'python("forecasting.md", "import mlflow")',
+    ),
+    ("docs/labels.md", "import mlflow\n"): (
+        f"{LABELS}:test_the_model_predicts_as_the_page_says_without_cellwright",
+        'python("labels.md", "import mlflow")',
     ),
     ("docs/tables.md", "import mlflow\n"): (
         "tests/test_tables.py:test_models_predict_from_columns_as_the_page_says_without_cellwright",

@@ -90,6 +90,8 @@ class ModelInfo(Result):
     output: OutputInfo
     class_names: tuple[str, ...] | None = None
     """Names of the output's columns, in order; None if the task has no classes."""
+    label_names: tuple[str, ...] | None = None
+    """Names of the output's columns, in order, if each is a label of its own and examples may have several."""
     from_file: dict[str, Any] | None = None
     """How a file is turned into an input, step by step; None if the data source holds arrays."""
     task: dict[str, Any]

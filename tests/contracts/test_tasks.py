@@ -37,6 +37,8 @@ KINDS = [
     "forecast-several",
     "text",
     "text-numbers",
+    "text-labels",
+    "table-labels",
 ]
 
 FORECASTS = ("forecast", "forecast-several")
@@ -111,6 +113,16 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
             (folder / "a.csv").write_text("t,y\n" + "".join(f"{row['t']},{row['y']}\n" for row in rows))
             keys = {"text": "t", "target": "y", "predict": "number"}
             return {"source": "text", "path": folder / "a.csv", **keys}
+        case "text-labels":
+            keys = {"target": "topics", "predict": "labels"}
+            return {"source": "text", "path": EXAMPLES / "requests.jsonl", **keys}
+        case "table-labels":
+            rows = [
+                f"{x * 7 % 61},{'NY'[x % 3 == 0]},{int(x > 40)},{x % 2},{int(x % 5 < 2)}" for x in range(60)
+            ]
+            (folder / "a.csv").write_text("\n".join(["x,y,large,odd,low", *rows]))
+            keys = {"target": ["large", "odd", "low"], "predict": "labels"}
+            return {"source": "table", "path": folder / "a.csv", **keys}
         case "table":
             return {"source": "table", "path": EXAMPLES / "deliveries.csv", "target": "late"}
         case "table-numbers":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cellwright.cli import options
+from cellwright.tasks.facts import LABEL_SEPARATOR
 
 if TYPE_CHECKING:
     from cellwright.predicting import Prediction
@@ -134,7 +135,7 @@ def _words(value: Any) -> str:
             most = sorted(value, key=value.__getitem__, reverse=True)[:_SHOWN]
             return ", ".join(f"{name} {value[name]:.3f}" for name in most)
         case list():
-            return ", ".join(map(_words, value))
+            return ", ".join(map(_words, value)) or "none"
         case _:
             return str(value)
 
@@ -157,6 +158,9 @@ def _flat(answer: dict[str, Any]) -> dict[str, Any]:
     """Return the answer with a column for each member of what is in it."""
     flat: dict[str, Any] = {}
     for name, value in answer.items():
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            flat[name] = LABEL_SEPARATOR.join(value)
+            continue
         parts = (
             value.items()
             if isinstance(value, dict)

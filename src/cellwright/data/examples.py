@@ -44,11 +44,6 @@ class Source:
     times: Array | None = None
     """Time of each example, (N,); later splits have later examples."""
 
-    @property
-    def is_divided(self) -> bool:
-        """Return whether the splits are determined by the data, not drawn at random."""
-        return any(part is not None for part in (self.assigned, self.groups, self.times))
-
     def __post_init__(self) -> None:
         if self.test is None:
             return

@@ -94,7 +94,7 @@ def export_onnx(
         inputs: at least 2 raw examples, for tracing and the check; the export accepts only their types.
         path: the `.onnx` file.
         info: names of the inputs and the output, and the file's metadata: all of it as JSON in `cellwright`, and the
-            most used parts in `class_names` and `input_shapes`.
+            most used parts in `class_names` or `label_names`, and `input_shapes`.
         front: the part before the network, if raw inputs are not tensors.
     """
     import onnxruntime
@@ -146,8 +146,9 @@ def _prepended(front: Front, path: Path) -> "onnx.ModelProto":
 
 def _onnx_metadata(info: ModelInfo) -> dict[str, str]:
     parts: dict[str, Any] = {"input_shapes": {x.name: x.shape for x in info.raw_inputs}}
-    if info.class_names:
-        parts["class_names"] = info.class_names
+    for key in ("class_names", "label_names"):
+        if names := getattr(info, key):
+            parts[key] = names
     texts = {name: json.dumps(part, ensure_ascii=False) for name, part in parts.items()}
     return {"cellwright": info.model_dump_json(), **texts}
 

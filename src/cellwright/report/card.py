@@ -110,6 +110,8 @@ def _examples(model: ModelInfo) -> str:
 
 
 def _answers(model: ModelInfo) -> str:
+    if model.label_names:
+        return "the labels, and the probability of each"
     return "the class, and the probability of each" if model.class_names else model.output.name
 
 
@@ -132,9 +134,10 @@ def _lines(card: ModelCard) -> Iterator[str]:
     for taken in card.model.raw_inputs:
         yield f"- takes {_text(taken.name)}, {taken.dtype} {list(taken.shape)}: {_text(taken.meaning)}"
     yield f"- gives {_text(card.model.output.name)}: {_text(card.model.output.meaning)}"
-    if names := card.model.class_names:
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        yield f"- classes: {_text(', '.join(names[:MOST_NAMES]))}{more}"
+    for what, names in (("classes", card.model.class_names), ("labels", card.model.label_names)):
+        if names:
+            more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+            yield f"- {what}: {_text(', '.join(names[:MOST_NAMES]))}{more}"
     yield "\n## Limits\n"
     yield from (f"- {_text(limit)}" for limit in card.limits)
     evaluation = card.evaluation

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cellwright.errors import CellwrightError, DataError
 from cellwright.importing import load_object
 from cellwright.results import ONNX, InputInfo, ModelInfo
 from cellwright.spec.families import TASKS
+from cellwright.tasks.facts import LABEL_SEPARATOR
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -28,15 +30,26 @@ class Answers:
     outputs: Array
     """(N, …), as the network gives them."""
     class_names: tuple[str, ...] | None
+    label_names: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Return the names of the columns of `probabilities`, if there are any."""
+        return self.class_names or self.label_names
 
     def probabilities(self) -> NDArray[np.float32]:
-        """Return the probability of each class (N, classes)."""
+        """Return the probability of each class or label (N, names)."""
+        if self.label_names is not None:
+            # Half the hyperbolic tangent is the logistic function, without overflow.
+            return np.asarray(0.5 + 0.5 * np.tanh(0.5 * self.outputs))
         shifted = np.exp(self.outputs - self.outputs.max(axis=1, keepdims=True))
         shares: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
         return shares
 
     def labels(self) -> list[str]:
-        """Return the most probable class of each example."""
+        """Return the most probable class of each example, or its labels as one text."""
+        if self.label_names is not None:
+            return [LABEL_SEPARATOR.join(compress(self.label_names, row)) for row in self.outputs > 0]
         assert self.class_names is not None
         return [self.class_names[index] for index in self.outputs.argmax(axis=1).tolist()]
 
@@ -106,20 +119,28 @@ class ServedModel:
             raise DataError(
                 f"example {int(finite.argmin())} must give finite numbers: its inputs are too large"
             )
-        return Answers(outputs, self.info.class_names)
+        return Answers(outputs, self.info.class_names, self.info.label_names)
 
     def in_words(self, answers: Answers) -> list[dict[str, Any]]:
         """Return for each example what `cellwright predict` says of it."""
-        if answers.class_names is None:
+        if (names := answers.names) is None:
             name = "value" if answers.outputs.ndim == 1 else self.info.output.name
             return [{name: output} for output in answers.outputs.tolist()]
         rows: Sequence[list[float]] = answers.probabilities().tolist()
+        if answers.label_names is not None:
+            return [
+                {
+                    "labels": list(compress(names, (share > 0.5 for share in row))),
+                    "probabilities": dict(zip(names, row, strict=True)),
+                }
+                for row in rows
+            ]
         labels = answers.labels()
         return [
             {
                 "label": label,
                 "probability": max(row),
-                "probabilities": dict(zip(answers.class_names, row, strict=True)),
+                "probabilities": dict(zip(names, row, strict=True)),
             }
             for label, row in zip(labels, rows, strict=True)
         ]

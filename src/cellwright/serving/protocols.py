@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from cellwright.errors import DataError
-from cellwright.results import InputInfo
+from cellwright.results import InputInfo, ModelInfo
 from cellwright.serving.model import Answers, Array, Arrays, ServedModel
 from cellwright.tasks.tables.columns import NO_DATE
 
@@ -292,12 +292,11 @@ def metadata(model: ServedModel) -> dict[str, Any]:
     """Return what protocol 2 says of a model."""
     info = model.info
     outputs = [{"name": info.output.name, "datatype": "FP32", "shape": [-1]}]
-    if info.class_names:
-        classes = len(info.class_names)
+    if names := info.class_names or info.label_names:
         outputs = [
             {"name": "label", "datatype": BYTES, "shape": [-1]},
-            {"name": "probabilities", "datatype": "FP32", "shape": [-1, classes]},
-            {"name": info.output.name, "datatype": "FP32", "shape": [-1, classes]},
+            {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(names)]},
+            {"name": info.output.name, "datatype": "FP32", "shape": [-1, len(names)]},
         ]
     return {
         "name": model.name,
@@ -310,7 +309,7 @@ def metadata(model: ServedModel) -> dict[str, Any]:
             for x in model.inputs
         ],
         "outputs": outputs,
-        "parameters": {"class_names": info.class_names},
+        "parameters": _names(info),
     }
 
 
@@ -323,7 +322,7 @@ def write_tensors(
         DataError: the request asks for an output that there is not.
     """
     found: dict[str, Array] = {model.info.output.name: answers.outputs}
-    if answers.class_names is not None:
+    if answers.names is not None:
         found = {
             "label": np.array(answers.labels(), object),
             "probabilities": answers.probabilities(),
@@ -354,12 +353,17 @@ def write_tensors(
         "model_name": model.name,
         "model_version": model.version,
         "outputs": outputs,
-        "parameters": {"class_names": model.info.class_names},
+        "parameters": _names(model.info),
     }
     if isinstance(request.get("id"), str):
         answer["id"] = request["id"]
     text = write_json(answer)
     return b"".join([text, *tail]), len(text) if tail else None
+
+
+def _names(info: ModelInfo) -> dict[str, Any]:
+    """Return the names of the columns of probabilities."""
+    return {"label_names": info.label_names} if info.label_names else {"class_names": info.class_names}
 
 
 def _to_bytes(array: Array) -> bytes:

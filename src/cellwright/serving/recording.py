@@ -81,6 +81,7 @@ class Window(NamedTuple):
             answers = Answers(
                 np.concatenate([seen.answers.outputs for seen in of_version]),
                 of_version[0].answers.class_names,
+                of_version[0].answers.label_names,
             )
             stored = self._store(arrays, answers) if self.stores_inputs else None
             facts = {
@@ -141,6 +142,9 @@ def _numbers(values: NDArray[Any]) -> dict[str, Any]:
 
 
 def _of_answers(answers: Answers) -> dict[str, Any]:
+    if answers.label_names is not None:
+        counts_of_labels = (answers.outputs > 0).sum(axis=0).tolist()
+        return {"labels": dict(zip(answers.label_names, counts_of_labels, strict=True))}
     if answers.class_names is None:
         return {"outputs": statistics(answers.outputs)}
     counts = Counter(answers.labels())

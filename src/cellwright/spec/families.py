@@ -30,11 +30,13 @@ TASKS = TaskFamily(
         "images": "cellwright.tasks.images.section:ImagesSection",
         "table-classification": "cellwright.tasks.tables.section:TableClassesSection",
         "table-regression": "cellwright.tasks.tables.section:TableNumbersSection",
+        "table-labels": "cellwright.tasks.tables.section:TableLabelsSection",
         "series-classification": "cellwright.tasks.series.section:SeriesClassesSection",
         "series-regression": "cellwright.tasks.series.section:SeriesNumbersSection",
         "forecasting": "cellwright.tasks.forecasting.section:ForecastingSection",
         "text-classification": "cellwright.tasks.text.section:TextClassesSection",
         "text-regression": "cellwright.tasks.text.section:TextNumbersSection",
+        "text-labels": "cellwright.tasks.text.section:TextLabelsSection",
     },
     sources=SOURCES,
 )

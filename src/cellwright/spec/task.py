@@ -21,6 +21,7 @@ CLASSIFICATION = (
     "worst_class",
 )
 REGRESSION = ("r2", "rmse", "mae")
+LABELS = ("average_precision", "micro_f1", "macro_f1", "subset_accuracy", "log_loss")
 
 
 class TaskSection(Section):

@@ -19,7 +19,6 @@ from cellwright.data.trained_on import example_hashes
 from cellwright.drifting import (
     Features,
     compare_counts,
-    compare_feature,
     compare_features,
     count_drop,
     resample_drop,
@@ -154,9 +153,7 @@ def _changes(
     current = summarise(prepared.train, prepared.manifest.inputs, rows=bool(has_rows))
     both = [split_targets(tensors), split_targets(current)]
     (before, targets_before), (now, targets) = (tuple(map(_as_arrays, pair)) for pair in both)
-    shifts = [
-        compare_feature(name, targets_before[name], targets[name]) for name in targets.keys() & targets_before
-    ]
+    shifts = compare_features(targets_before, targets)
     return compare_features(before, now, rows=bool(has_rows)), min(
         shifts, key=lambda one: one.p_value, default=None
     )
@@ -196,12 +193,7 @@ def _dropped(
     correct = task.correct(outputs, targets)
     if correct is not None:
         return count_drop(correct.numpy(), least)
-
-    def score(rows: object) -> float:
-        chosen = torch.as_tensor(rows)
-        return task.score(outputs[chosen], targets[chosen])
-
-    return resample_drop(score, len(targets), least, rule.level)
+    return resample_drop(task.scorer(outputs, targets), len(targets), least, rule.level)
 
 
 def _seen(prepared: PreparedData, lifecycle: Lifecycle, champion: Champion, progress: Progress) -> int | None:

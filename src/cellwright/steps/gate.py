@@ -218,6 +218,7 @@ def _check_form(version: int, champion: ModelInfo, new: ModelInfo) -> None:
         ("inputs", _forms(new), _forms(champion)),
         ("output", new.output.name, champion.output.name),
         ("classes", new.class_names, champion.class_names),
+        ("labels", new.label_names, champion.label_names),
     ):
         if got != expected:
             raise CellwrightError(
@@ -233,9 +234,5 @@ def _paired(task: Task, outputs: Tensor, others: Tensor, targets: Tensor, level:
     correct, others_correct = task.correct(outputs, targets), task.correct(others, targets)
     if correct is not None and others_correct is not None:
         return compare_correct(correct.numpy(), others_correct.numpy(), level)
-
-    def difference(rows: object) -> float:
-        chosen = torch.as_tensor(rows)
-        return task.score(outputs[chosen], targets[chosen]) - task.score(others[chosen], targets[chosen])
-
-    return compare_resampled(difference, len(targets), level)
+    ours, theirs = task.scorer(outputs, targets), task.scorer(others, targets)
+    return compare_resampled(lambda rows: ours(rows) - theirs(rows), len(targets), level)

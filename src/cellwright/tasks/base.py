@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import PlainValidator, SerializeAsAny
@@ -251,6 +252,15 @@ class Task(Result, ABC):
     def difference(self, outputs: Tensor, others: Tensor, targets: Tensor) -> tuple[float, Interval]:
         """Return the difference in the objective between two sets of outputs on the same examples, and its interval."""
 
+    def scorer(self, outputs: Tensor, targets: Tensor) -> Callable[[NDArray[np.int64]], float]:
+        """Return a function that computes the objective on examples of given rows, which may repeat."""
+
+        def score(rows: NDArray[np.int64]) -> float:
+            chosen = torch.from_numpy(rows)
+            return self.score(outputs[chosen], targets[chosen])
+
+        return score
+
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """Return bool (B,), which outputs are right, where the objective is the share of them; otherwise None."""
         return None
@@ -262,6 +272,15 @@ class Task(Result, ABC):
     def compared(self, outputs: Mapping[str, Tensor], targets: Tensor) -> tuple[ScoreTable, ...]:
         """Return tables that compare the outputs of all networks and models, by name, in detail."""
         return ()
+
+    def target_counts(self, targets: Tensor) -> Mapping[str, int]:
+        """Return how many examples have each target, in order, if targets are whole numbers; otherwise nothing."""
+        if targets.is_floating_point() or targets.ndim > 1:
+            return {}
+        values, counts = torch.unique(targets, return_counts=True)
+        return {
+            self.format_target(value): count for value, count in zip(values, counts.tolist(), strict=True)
+        }
 
     def format_target(self, target: Tensor) -> str:
         """Return one example's target as text."""

@@ -1,6 +1,7 @@
 """Classical models that a found network must beat to be worth its cost. Nothing is pickled."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from cellwright.data.split import Inputs, Split
 from cellwright.errors import CellwrightError
 from cellwright.files import atomic_path
 from cellwright.results import Result
+from cellwright.tasks.classification import Classification
+from cellwright.tasks.multi_label import MultiLabel
 
 if TYPE_CHECKING:
     from cellwright.tasks.base import Task
@@ -25,6 +28,15 @@ TYPES = (
     "sklearn.utils.validation.check_array",
 )
 """Types in classical models that skops does not trust by default."""
+
+
+def classifier_or_regressor(task: "Task", classifier: Callable[[], Any], regressor: Callable[[], Any]) -> Any:
+    """Return an unfitted model for the task's targets: for labels, a classifier of each."""
+    from sklearn.multiclass import OneVsRestClassifier
+
+    if isinstance(task, MultiLabel):
+        return OneVsRestClassifier(classifier())
+    return classifier() if isinstance(task, Classification) else regressor()
 
 
 class ClassicalResult(Result):

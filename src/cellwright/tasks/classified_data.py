@@ -11,6 +11,8 @@ from cellwright.errors import DataError
 from cellwright.spec.data import DataSection
 
 MOST_CLASSES = 1000
+TARGETS = {"number": "regression", "labels": "labels"}
+"""How the names of tasks end, by what is predicted other than a class."""
 
 
 class ClassifiedData(DataSection):
@@ -34,7 +36,9 @@ class ClassOrNumberData(ClassifiedData):
     @property
     def task_kind(self) -> str:
         """Return the task that the target makes it."""
-        return self.task if self.predict == "class" else self.task.replace("classification", "regression")
+        if self.predict == "class":
+            return self.task
+        return f"{self.task.removesuffix('-classification')}-{TARGETS[self.predict]}"
 
 
 def are_classes(num_names: int, num_targets: int) -> bool:

@@ -80,8 +80,7 @@ def _prepare(
             source.examples.origin, {name: keys[p.examples][p.indices] for name, p in parts.items()}
         )
     parts, duplicates = _without_duplicates(parts, keys, section, log)
-    if duplicates.dropped or source.is_divided:
-        kind.check_splits(source, parts)
+    kind.check_splits(source, parts)
     task = kind.of(section.task_kind, source, parts["train"]).weighted(section, parts["train"])
     log(f"{describe_source(section)}: {len(source.examples)} examples; {task.summary}")
     for remark in (*kind.remarks(source), *task.warnings(source, parts)):

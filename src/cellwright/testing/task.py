@@ -194,7 +194,9 @@ class TaskContract(_DataContract):
             (name, tuple(x.shape[1:]), str(x.dtype)) for name, x in zip(task.input_names, inputs, strict=True)
         ]
         assert all((*(x.meaning for x in info.inputs), info.output.meaning))
-        assert info.class_names is None or len(info.class_names) == task.num_outputs
+        assert info.class_names is None or info.label_names is None
+        for names in filter(None, (info.class_names, info.label_names)):
+            assert len(names) == task.num_outputs
         info.save(tmp_path / ModelInfo.FILE)
         assert ModelInfo.load(tmp_path / ModelInfo.FILE) == info
 
@@ -205,7 +207,8 @@ class TaskContract(_DataContract):
         facts = session.get_modelmeta().custom_metadata_map
         assert ModelInfo.model_validate_json(facts["cellwright"]) == info
         assert json.loads(facts["input_shapes"]) == {x.name: list(x.shape) for x in info.raw_inputs}
-        assert json.loads(facts.get("class_names", "null")) == (info.class_names and list(info.class_names))
+        for key in ("class_names", "label_names"):
+            assert json.loads(facts.get(key, "null")) == info.model_dump(mode="json")[key]
 
         export_pt2(_Linear(task).eval(), inputs, tmp_path / "model.pt2", info)
         extra = {ModelInfo.FILE: ""}

@@ -23,11 +23,19 @@ class ColumnsModel(PythonModel):
         )
         facts = self.session.get_modelmeta().custom_metadata_map
         self.class_names = json.loads(facts.get("class_names", "null"))
+        self.label_names = json.loads(facts.get("label_names", "null"))
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return the predicted number, or the class and the probability of each class."""
+        """Return the predicted number, or the class or the labels and the probability of each one."""
         feeds = {x.name: _values(model_input[x.name], x) for x in self.session.get_inputs()}
         (outputs,) = self.session.run(None, feeds)
+        if self.label_names is not None:
+            shares = 1 / (1 + np.exp(-outputs.astype(np.float64)))
+            predicted = ["|".join(np.array(self.label_names, object)[row > 0.5]) for row in shares]
+            columns = {
+                f"probability of {name}": shares[:, index] for index, name in enumerate(self.label_names)
+            }
+            return pd.DataFrame({"prediction": predicted, **columns})
         if self.class_names is None:
             return pd.DataFrame({"prediction": outputs.astype(np.float64)})
         shares = np.exp(outputs - outputs.max(axis=1, keepdims=True)).astype(np.float64)

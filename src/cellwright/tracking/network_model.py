@@ -21,11 +21,17 @@ class NetworkModel(PythonModel):
         self.network = torch.export.load(context.artifacts["network"]).module()
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return the class and the probability of each class, or without classes the network's output."""
+        """Return the class, or the labels, and the probability of each one; else the network's output."""
         names, class_names = context.model_config["inputs"], context.model_config["class_names"]
+        label_names = context.model_config.get("label_names")
         arrays = [model_input[name] for name in names] if len(names) > 1 else [np.asarray(model_input)]
         with torch.no_grad():
             outputs: torch.Tensor = self.network(*map(torch.from_numpy, arrays))
+        if label_names is not None:
+            shares = outputs.double().sigmoid().numpy()
+            predicted = ["|".join(np.array(label_names, object)[row > 0.5]) for row in shares]
+            columns = {f"probability of {name}": shares[:, index] for index, name in enumerate(label_names)}
+            return pd.DataFrame({"prediction": predicted, **columns})
         if class_names is None:
             return outputs.numpy()
         shares = outputs.double().softmax(dim=1).numpy()

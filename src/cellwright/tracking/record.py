@@ -101,9 +101,9 @@ class LoggedColumns:
     example: "Mapping[str, npt.NDArray[Any]]"
     """A few rows: a one-dimensional array for each column, of numbers or of texts."""
     predictions: Sequence[str | float]
-    """What the model must predict for them: names of classes, or numbers."""
+    """What the model must predict for them: names of classes or of labels, or numbers."""
 
     @property
     def has_classes(self) -> bool:
-        """Return whether predictions are names of classes."""
+        """Return whether predictions are names of classes or labels."""
         return isinstance(self.predictions[0], str)

@@ -1,6 +1,7 @@
 """The files of an MLflow model, in the form that needs neither pickle nor this package."""
 
 import copy
+import itertools
 import shutil
 import tempfile
 import warnings
@@ -30,6 +31,7 @@ from cellwright.tracking.staging import staged
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 """The inputs of a batch by name, in the order in which the network takes them."""
+Names = Sequence[str] | None
 
 NETWORK_MODEL = Path(__file__).with_name("network_model.py")
 COLUMN_TYPES = {"f": "double", "O": "string", "i": "datetime"}
@@ -60,13 +62,14 @@ def save_model(
     """Write the files of `logged`, load them as a user would, and compare predictions.
 
     A model with one input takes an array; one with several takes a mapping of their names to arrays. It gives the class
-    and the probability of each, or the network's output where `metadata` has no `class_names`.
+    and the probability of each, or the labels and the probability of each, as `metadata` has `class_names` or
+    `label_names`, and without either the network's output.
     """
     dtypes = [torch.from_numpy(array).dtype for array in inputs.values()]
     network = RawInputs(copy.deepcopy(model).cpu().eval(), dtypes).eval()
     example = inputs if len(inputs) > 1 else next(iter(inputs.values()))
-    class_names = metadata.get("class_names")
-    config = {"inputs": list(inputs), "class_names": class_names and list(class_names)}
+    names = {key: metadata.get(key) and list(metadata[key]) for key in ("class_names", "label_names")}
+    config = {"inputs": list(inputs), **names}
     described = Model(
         artifact_path=logged.artifact_location,
         model_uuid=logged.model_id,
@@ -75,7 +78,7 @@ def save_model(
     )
     common: dict[str, Any] = {
         "mlflow_model": described,
-        "signature": infer_signature(example, _answers(_predict(network, inputs), class_names)),
+        "signature": infer_signature(example, _answers(_predict(network, inputs), **names)),
         "input_example": example,
         "metadata": dict(metadata),
         "pip_requirements": [
@@ -89,7 +92,7 @@ def save_model(
         else:
             _save_with_several_inputs(folder, network, inputs, common, config)
             shutil.copytree(extra, folder / EXTRA_FILES)
-    _compare(folder, network, inputs, class_names)
+    _compare(folder, network, inputs, **names)
 
 
 def _save_with_one_input(
@@ -99,7 +102,7 @@ def _save_with_one_input(
     mlflow.pytorch.save_model(_OneInput(network).eval(), folder, serialization_format="pt2", **common)
     described = common["mlflow_model"]
     served = described.flavors[mlflow.pyfunc.FLAVOR_NAME]
-    if config["class_names"] is None:
+    if config["class_names"] is None and config["label_names"] is None:
         # Exported weights can't leave the CPU, but MLflow asks for CUDA wherever there is a GPU.
         served[mlflow.pyfunc.MODEL_CONFIG] = {"device": "cpu"}
     else:
@@ -193,8 +196,13 @@ def _equal(found: Any, expected: Any) -> bool:
     return bool(np.allclose(found, expected, rtol=1e-3, atol=1e-4, equal_nan=True))
 
 
-def _answers(outputs: npt.NDArray[np.float32], class_names: Sequence[str] | None) -> Any:
+def _answers(outputs: npt.NDArray[np.float32], class_names: Names, label_names: Names) -> Any:
     """Return what `network_model.py` predicts for the outputs of a network."""
+    if label_names is not None:
+        shares = torch.from_numpy(outputs).double().sigmoid().numpy()
+        predicted = ["|".join(itertools.compress(label_names, row > 0.5)) for row in shares]
+        columns = {f"probability of {name}": shares[:, index] for index, name in enumerate(label_names)}
+        return pd.DataFrame({"prediction": predicted, **columns})
     if class_names is None:
         return outputs
     shares = torch.from_numpy(outputs).double().softmax(dim=1).numpy()
@@ -202,13 +210,15 @@ def _answers(outputs: npt.NDArray[np.float32], class_names: Sequence[str] | None
     return pd.DataFrame({"prediction": [class_names[index] for index in shares.argmax(axis=1)], **columns})
 
 
-def _compare(folder: Path, network: RawInputs, inputs: Arrays, class_names: Sequence[str] | None) -> None:
+def _compare(
+    folder: Path, network: RawInputs, inputs: Arrays, class_names: Names, label_names: Names
+) -> None:
     saved = mlflow.pyfunc.load_model(str(folder))
     for size in (None, 1):
         batch = {name: array[:size] for name, array in inputs.items()}
-        expected = _answers(_predict(network, batch), class_names)
+        expected = _answers(_predict(network, batch), class_names, label_names)
         got = saved.predict(batch if len(batch) > 1 else next(iter(batch.values())))
-        if class_names is not None:
+        if class_names is not None or label_names is not None:
             expected, got = (answer.drop(columns="prediction").to_numpy() for answer in (expected, got))
         if not np.allclose(expected, got, rtol=1e-3, atol=1e-4, equal_nan=True):
             raise CellwrightError(

@@ -7,33 +7,27 @@ from cellwright.data.prepared import PreparedData
 from cellwright.report.html.page import MOST_CLASSES
 from cellwright.report.html.parts import ReportPart, ReportSection
 from cellwright.tasks.base import Task
+from cellwright.tasks.multi_label import MultiLabel
 
 
 def sections(task: Task, data: PreparedData) -> Iterator[ReportSection]:
-    """Yield the section, if targets are a few classes."""
+    """Yield the section, if targets are a few classes or labels."""
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
-    if any(split.targets.is_floating_point() or split.targets.ndim > 1 for split in splits.values()):
-        return
-    counts = {name: Counter(split.targets.tolist()) for name, split in splits.items()}
-    classes = sorted(set().union(*counts.values()))
+    counts = {name: Counter(task.target_counts(split.targets)) for name, split in splits.items()}
+    classes = list(dict.fromkeys(one for of_split in counts.values() for one in of_split))
     if not 1 < len(classes) <= MOST_CLASSES:
         return
-    most = {name: max(of_split.values(), default=1) for name, of_split in counts.items()}
+    most = {name: max(1, *of_split.values()) for name, of_split in counts.items()}
+    what = "label" if isinstance(task, MultiLabel) else "class"
     yield ReportSection(
         id="balance",
         title="Balance of the data",
         parts=[
             ReportPart(
                 kind="table",
-                caption="Examples of each class",
-                columns=["class", *splits],
-                rows=[
-                    [
-                        task.format_target(data.train.targets.new_tensor(one)),
-                        *(str(counts[name][one]) for name in splits),
-                    ]
-                    for one in classes
-                ],
+                caption=f"Examples of each {what}",
+                columns=[what, *splits],
+                rows=[[one, *(str(counts[name][one]) for name in splits)] for one in classes],
                 shades=[[round(counts[name][one] / most[name], 3) for name in splits] for one in classes],
             )
         ],

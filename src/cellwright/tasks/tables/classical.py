@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellwright.tasks.classification import Classification
+from cellwright.tasks.classical import classifier_or_regressor
 
 if TYPE_CHECKING:
     from cellwright.tasks.tables.task import Table
@@ -23,15 +23,20 @@ def build_classical(name: str, task: "Table", *, seed: int) -> Any:
 def _trees(task: "Table", kinds: Any, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    kind = (
-        HistGradientBoostingClassifier if isinstance(task, Classification) else HistGradientBoostingRegressor
-    )
     categorical = [
         column.kind == "category" and len(task.levels[column.name]) + 2 <= MOST_CODES
         for column in task.columns
     ]
-    return kind(
-        categorical_features=categorical, max_iter=MAX_ITERATIONS, early_stopping=True, random_state=seed
+    settings = {
+        "categorical_features": categorical,
+        "max_iter": MAX_ITERATIONS,
+        "early_stopping": True,
+        "random_state": seed,
+    }
+    return classifier_or_regressor(
+        task,
+        lambda: HistGradientBoostingClassifier(**settings),
+        lambda: HistGradientBoostingRegressor(**settings),
     )
 
 
@@ -49,5 +54,6 @@ def _linear(task: "Table", kinds: Any, seed: int) -> Any:
             ("categories", OneHotEncoder(handle_unknown="ignore"), np.flatnonzero(kinds == "category")),
         ]
     )
-    is_classifier = isinstance(task, Classification)
-    return make_pipeline(columns, LogisticRegression(max_iter=1000) if is_classifier else RidgeCV())
+    return make_pipeline(
+        columns, classifier_or_regressor(task, lambda: LogisticRegression(max_iter=1000), RidgeCV)
+    )

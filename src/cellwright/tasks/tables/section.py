@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cellwright.spec.task import CLASSIFICATION, REGRESSION, TaskSection
+from cellwright.spec.task import CLASSIFICATION, LABELS, REGRESSION, TaskSection
 
 
 class TableAugment(TaskSection):
@@ -52,4 +52,15 @@ class TableNumbersSection(TableAugment):
     metrics = REGRESSION
 
     task: Literal["table-regression"] = "table-regression"
+    """The task that these keys are for, which follows from `data`."""
+
+
+class TableLabelsSection(TableAugment):
+    """Tables of which labels are predicted."""
+
+    implementation = "cellwright.tasks.tables.task:TableMultiLabel"
+    objective = "average_precision"
+    metrics = LABELS
+
+    task: Literal["table-labels"] = "table-labels"
     """The task that these keys are for, which follows from `data`."""

@@ -22,6 +22,7 @@ from cellwright.nn.export import Front
 from cellwright.results import InputInfo, ModelInfo
 from cellwright.tasks.base import Task
 from cellwright.tasks.classification import Classification
+from cellwright.tasks.multi_label import MultiLabel
 from cellwright.tasks.regression import Regression
 from cellwright.tasks.tables.adapter import (
     NUMBERS,
@@ -273,6 +274,12 @@ class TableRegression(Table, Regression):
     """Tables of which a number is predicted."""
 
     kind: str = "table-regression"
+
+
+class TableMultiLabel(Table, MultiLabel):
+    """Tables of which labels are predicted."""
+
+    kind: str = "table-labels"
 
 
 def _present(codes: Array, levels: Sequence[str]) -> Iterator[str]:

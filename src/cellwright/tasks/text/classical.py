@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cellwright.tasks.classification import Classification
+from cellwright.tasks.classical import classifier_or_regressor
 
 if TYPE_CHECKING:
     from cellwright.tasks.text.task import Text
@@ -17,8 +17,7 @@ def build_classical(task: "Text") -> Any:
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
 
-    is_classifier = isinstance(task, Classification)
-    return make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
-        LogisticRegression(C=INVERSE_STRENGTH, max_iter=1000) if is_classifier else Ridge(),
+    model = classifier_or_regressor(
+        task, lambda: LogisticRegression(C=INVERSE_STRENGTH, max_iter=1000), Ridge
     )
+    return make_pipeline(TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), model)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cellwright.spec.task import CLASSIFICATION, REGRESSION, TaskSection
+from cellwright.spec.task import CLASSIFICATION, LABELS, REGRESSION, TaskSection
 
 
 class TextAugment(TaskSection):
@@ -45,4 +45,19 @@ class TextNumbersSection(TextAugment):
     metrics = REGRESSION
 
     task: Literal["text-regression"] = "text-regression"
+    """The task that these keys are for, which follows from `data`."""
+
+
+class TextLabelsSection(TextAugment):
+    """Texts of which labels are predicted."""
+
+    implementation = "cellwright.tasks.text.task:TextMultiLabel"
+    objective = "average_precision"
+    metrics = LABELS
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **TextAugment.defaults,
+        "retrain": {**TextAugment.defaults["retrain"], "label_smoothing": 0.0},
+    }
+
+    task: Literal["text-labels"] = "text-labels"
     """The task that these keys are for, which follows from `data`."""

@@ -17,6 +17,7 @@ from cellwright.data.splitting import Part
 from cellwright.results import ModelInfo
 from cellwright.tasks.base import Task
 from cellwright.tasks.classification import Classification
+from cellwright.tasks.multi_label import MultiLabel
 from cellwright.tasks.regression import Regression
 from cellwright.tasks.text.adapter import TextAdapter
 from cellwright.tasks.text.classical import build_classical
@@ -166,6 +167,12 @@ class TextRegression(Text, Regression):
     """Texts of which a number is predicted."""
 
     kind: str = "text-regression"
+
+
+class TextMultiLabel(Text, MultiLabel):
+    """Texts of which labels are predicted."""
+
+    kind: str = "text-labels"
 
 
 def _counts(batches: list[Tensor], most_words: int) -> NDArray[np.int64]:

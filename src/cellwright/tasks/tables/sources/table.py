@@ -16,9 +16,17 @@ from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.location import Location
-from cellwright.tasks.classified_data import ClassOrNumberData, are_classes
-from cellwright.tasks.facts import CLASS_NAMES, LOG
+from cellwright.tasks.classified_data import are_classes
+from cellwright.tasks.facts import CLASS_NAMES, LABEL_NAMES, LOG
 from cellwright.tasks.folder_names import escaped, is_junk, part_of_split
+from cellwright.tasks.label_sets import (
+    Columns,
+    LabelledData,
+    are_label_sets,
+    read_label_sets,
+    require_one_target,
+    target_columns,
+)
 from cellwright.tasks.tables.columns import (
     DELIMITERS,
     FEW_NUMBERS,
@@ -47,6 +55,7 @@ BYTES_OF_TEXT = 4
 RESERVED = {"logits", "values"}
 """What exports call their output."""
 SPLITS = ("train", "validation", "test")
+TARGETS_IN_WORDS = {"class": "a class", "number": "a number", "labels": "label sets"}
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 Delimiter = Annotated[
     str,
@@ -56,7 +65,7 @@ Delimiter = Annotated[
 """What separates the values of a csv file, also as `tab`."""
 
 
-class TableSection(ClassOrNumberData, StoredData):
+class TableSection(LabelledData, StoredData):
     """A csv or parquet file, or a folder of them that have the same columns; a row is an example."""
 
     reader = "cellwright.tasks.tables.sources.table:TableReader"
@@ -69,8 +78,8 @@ class TableSection(ClassOrNumberData, StoredData):
     """The file, or a folder of files on this machine. A csv file begins with the names of its columns."""
     test_path: Location | None = None
     """The user's own test set, with the same columns."""
-    target: str
-    """The column to predict."""
+    target: str | Columns
+    """The column to predict; for labels also columns of 0 and 1, of which each is a label."""
     types: dict[str, Literal["number", "category", "date", "ignore"]] = {}
     """The types of columns, where they are not to be inferred."""
     missing: tuple[str, ...] = MISSING
@@ -87,10 +96,12 @@ class TableSection(ClassOrNumberData, StoredData):
     @model_validator(mode="after")
     def _target_is_apart(self) -> Self:
         others = {"group_by": self.group_by, "time": self.time, "split": self.split}
+        require_one_target(self.target, self.predict)
+        targets = target_columns(self.target)
         for key, name in others.items():
-            if name == self.target:
+            if name in targets:
                 raise ValueError(f"{key} must not be the target, {name!r}")
-        for name in (self.target, self.group_by, self.split):
+        for name in (*targets, self.group_by, self.split):
             if name in self.types:
                 raise ValueError(f"types must be of columns that networks read, got {name!r}")
         return self
@@ -103,7 +114,7 @@ class TableReader(Reader):
 
     @classmethod
     def suggest(cls, path: Path) -> SpecSuggestion | None:
-        """Predict the last column of a table: a number if it has many, else a class."""
+        """Predict the last column of a table: label sets if it has some, a number if it has many, else a class."""
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             return None
         delimiter = delimiter_of(path)
@@ -114,10 +125,10 @@ class TableReader(Reader):
         keys = {"path": path, "target": target, "predict": predict}
         if delimiter != ",":
             keys["delimiter"] = delimiter
-        what = "the last column, a number" if predict == "number" else "the last column, a class"
+        what = f"{len(table)} rows of {len(table.columns)} columns"
         return SpecSuggestion(
             keys=keys,
-            remarks=(f"{len(table)} rows of {len(table.columns)} columns; target is {what}",),
+            remarks=(f"{what}; target is the last column, {TARGETS_IN_WORDS[predict]}",),
             num_examples=len(table),
             shape=(len(table.columns) - 1,),
             search=(
@@ -181,17 +192,15 @@ class TableReader(Reader):
         if reserved := set(table.columns) & RESERVED:
             raise DataError(f"{origin}: no column may be called {min(reserved)!r}, as the model's output is")
         section = self.section
-        asked = {
-            "target": section.target,
-            "group_by": section.group_by,
-            "time": section.time,
-            "split": section.split,
-        }
-        for key, name in (*asked.items(), *((f"types.{name}", name) for name in section.types)):
+        asked = {"group_by": section.group_by, "time": section.time, "split": section.split}
+        targets = (("target", name) for name in target_columns(section.target))
+        for key, name in (*targets, *asked.items(), *((f"types.{name}", name) for name in section.types)):
             if name is not None:
                 require_column(table, name, f"data.{key}", origin)
 
     def _with_target(self, table: Any, origin: str, log: Callable[[str], None]) -> Any:
+        if self.section.predict == "labels":
+            return table
         known = table[self.section.target].notna()
         if not known.any():
             raise DataError(f"{origin}: column {self.section.target!r} must have values, and has none")
@@ -202,7 +211,7 @@ class TableReader(Reader):
     def _columns(self, table: Any, log: Callable[[str], None]) -> tuple[Column, ...]:
         section, columns = self.section, []
         for name in table.columns:
-            if name in (section.target, section.group_by, section.split):
+            if name in (*target_columns(section.target), section.group_by, section.split):
                 continue
             given = section.types.get(name)
             if given is None:
@@ -217,9 +226,13 @@ class TableReader(Reader):
         return tuple(columns)
 
     def _targets(self, table: Any, origin: str) -> tuple[Array, Mapping[str, Any]]:
-        values = table[self.section.target]
-        if self.section.predict == "number":
-            return numbers_of(values, origin), {LOG: self.section.log}
+        section = self.section
+        if section.predict == "labels":
+            labels, targets = read_label_sets(table, section.target, section.separator, origin)
+            return targets, {LABEL_NAMES: labels}
+        values = table[section.target]
+        if section.predict == "number":
+            return numbers_of(values, origin), {LOG: section.log}
         names = levels_of(values)
         if not are_classes(len(names), len(values)):
             raise DataError(
@@ -242,16 +255,20 @@ class TableReader(Reader):
         test = self._with_target(test, origin, log)
         if (by := self.section.group_by) is not None:
             shared_groups(table[by], test[by], log)
-        values = test[self.section.target]
-        if names := facts.get(CLASS_NAMES):
-            targets: Array = codes_of(values, list(names)) - FIRST_LEVEL
+        section = self.section
+        targets: Array
+        if labels := facts.get(LABEL_NAMES):
+            _, targets = read_label_sets(test, section.target, section.separator, origin, labels)
+        elif names := facts.get(CLASS_NAMES):
+            values = test[section.target]
+            targets = codes_of(values, list(names)) - FIRST_LEVEL
             if (targets < 0).any():
                 unseen = str(values[targets < 0].iloc[0])
                 raise DataError(
                     f"{origin}: classes must be among {', '.join(names)}, as in {self.section.path}, got {unseen!r}"
                 )
         else:
-            targets = numbers_of(values, origin)
+            targets = numbers_of(test[section.target], origin)
         for name, known in levels.items():
             if unknown := sorted(set(levels_of(test[name])) - set(known)):
                 log(
@@ -272,8 +289,10 @@ class TableReader(Reader):
         return np.asarray(values.to_numpy(str))
 
 
-def suggest_target(values: Any, name: str) -> Literal["class", "number"]:
+def suggest_target(values: Any, name: str) -> Literal["class", "number", "labels"]:
     """Return what a column most likely is as a target: a number if it has more different ones than classes have."""
+    if are_label_sets(values):
+        return "labels"
     kind, _ = infer_kind(name, values)
     return "number" if kind == "number" and values.nunique() > FEW_NUMBERS else "class"
 

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.duplicates import shared_groups
@@ -18,11 +18,24 @@ from cellwright.errors import DataError
 from cellwright.results import ModelInfo
 from cellwright.spec.data import StoredData
 from cellwright.spec.location import Location
-from cellwright.tasks.classified_data import ClassOrNumberData, are_classes, class_indices
-from cellwright.tasks.facts import CLASS_NAMES, LOG
+from cellwright.tasks.classified_data import are_classes, class_indices
+from cellwright.tasks.facts import CLASS_NAMES, LABEL_NAMES, LOG
 from cellwright.tasks.folder_names import is_junk, natural_order, normal, require_class_folders
+from cellwright.tasks.label_sets import (
+    Columns,
+    LabelledData,
+    read_label_sets,
+    require_one_target,
+    target_columns,
+)
 from cellwright.tasks.tables.columns import numbers_of, require_column, text_of
-from cellwright.tasks.tables.sources.table import Delimiter, delimiter_of, read_table, suggest_target
+from cellwright.tasks.tables.sources.table import (
+    TARGETS_IN_WORDS,
+    Delimiter,
+    delimiter_of,
+    read_table,
+    suggest_target,
+)
 
 TEXT = "text"
 """The network's input."""
@@ -31,8 +44,8 @@ COLUMN = "column"
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
-class TextSection(ClassOrNumberData, StoredData):
-    """Texts with a class or a number each: a csv, tsv, parquet or jsonl file, or a folder of .txt files per class."""
+class TextSection(LabelledData, StoredData):
+    """Texts with a class, a number or labels each: csv, tsv, parquet or jsonl, or a folder of .txt files per class."""
 
     reader = "cellwright.tasks.text.sources.text:TextReader"
     SUFFIXES = (".jsonl",)
@@ -45,14 +58,19 @@ class TextSection(ClassOrNumberData, StoredData):
     """The user's own test set, in the same form."""
     text: str = "text"
     """The column of a table, or the key of a line of .jsonl, with the texts."""
-    target: str = "label"
-    """The column or key with the targets."""
+    target: str | Columns = "label"
+    """The column or key with the targets; for labels also columns of 0 and 1, of which each is a label."""
     group_by: str | None = None
     """A column or key, such as an author: texts of one group are never in two splits."""
     delimiter: Delimiter = ","
     """What separates the values of a csv file."""
     max_bytes: int = Field(default=2048, ge=8, le=65536)
     """Of a longer text only the first bytes are read, in UTF-8."""
+
+    @model_validator(mode="after")
+    def _several_columns_are_labels(self) -> Self:
+        require_one_target(self.target, self.predict)
+        return self
 
 
 class TextReader(Reader):
@@ -70,12 +88,15 @@ class TextReader(Reader):
             raise DataError(
                 f"{path}: lines must have a text and a target, got only {', '.join(table.columns)}"
             )
-        text = max(table.columns, key=lambda name: table[name].astype(str).str.len().sum())
+        texts = [
+            name for name in table.columns if not table[name].map(lambda value: isinstance(value, list)).any()
+        ]
+        text = max(texts or table.columns, key=lambda name: table[name].astype(str).str.len().sum())
         target = [name for name in table.columns if name != text][-1]
         predict = suggest_target(table[target], target)
         return SpecSuggestion(
             keys={"path": path, "text": text, "target": target, "predict": predict},
-            remarks=(f"{len(table)} texts; the target is {target}, a {predict}",),
+            remarks=(f"{len(table)} texts; the target is {target}, {TARGETS_IN_WORDS[predict]}",),
             num_examples=len(table),
             shape=(1,),
             search=(
@@ -102,10 +123,13 @@ class TextReader(Reader):
             )
         length = min(longest, section.max_bytes)
         facts: dict[str, Any] = {COLUMN: section.text}
-        if section.predict == "class":
-            facts[CLASS_NAMES] = self._class_names(table[section.target], str(path))
-        else:
-            facts[LOG] = section.log
+        match section.predict:
+            case "class":
+                facts[CLASS_NAMES] = self._class_names(table[section.target], str(path))
+            case "number":
+                facts[LOG] = section.log
+            case "labels":
+                facts[LABEL_NAMES], _ = read_label_sets(table, section.target, section.separator, str(path))
         groups = None if section.group_by is None else table[section.group_by].astype(str).to_numpy(str)
         if test is not None and section.group_by is not None:
             shared_groups(table[section.group_by].astype(str), test[section.group_by].astype(str), log)
@@ -133,7 +157,7 @@ class TextReader(Reader):
         section = self.section
         if section.predict != "class" or section.group_by is not None:
             raise DataError(
-                f"{section.path}: data.predict: number and data.group_by are for files, not for a folder"
+                f"{section.path}: data.predict: {section.predict} and data.group_by are for files, not for a folder"
             )
 
     def _table(self, path: Path, log: Callable[[str], None]) -> Any:
@@ -144,14 +168,22 @@ class TextReader(Reader):
         if path.is_dir():
             self._require_classes()
             rows = [(read_file(file), name) for name, file in _classified(path, log)]
-            return pd.DataFrame(rows, columns=[section.text, section.target])
+            return pd.DataFrame(rows, columns=[section.text, *target_columns(section.target)])
         table = _read(path, section.delimiter)
-        for key, name in (("text", section.text), ("target", section.target), ("group_by", section.group_by)):
+        targets = target_columns(section.target)
+        asked = [
+            ("text", section.text),
+            *(("target", name) for name in targets),
+            ("group_by", section.group_by),
+        ]
+        for key, name in asked:
             if name is not None:
                 require_column(table, name, f"data.{key}", str(path))
         texts = _texts(table[section.text], path)
-        if section.text == section.target:
+        if section.text in targets:
             raise DataError(f"{path}: data.text and data.target must differ, got {section.text!r}")
+        if section.predict == "labels":
+            return table.assign(**{section.text: texts})
         known = table[section.target].notna()
         if not known.any():
             raise DataError(f"{path}: {section.target!r} must have values, and has none")
@@ -172,14 +204,22 @@ class TextReader(Reader):
 
     def _examples(self, table: Any, path: Path, length: int, facts: Mapping[str, Any]) -> Examples:
         require_memory(str(path), len(table) * length)
-        values = table[self.section.target]
-        targets = (
-            numbers_of(values, str(path))
-            if self.section.predict == "number"
-            else class_indices([_label(value, str(path)) for value in values], facts[CLASS_NAMES], str(path))
-        )
         texts = as_bytes(table[self.section.text], length)
-        return Examples(origin=str(path), inputs={TEXT: texts}, targets=targets)
+        return Examples(
+            origin=str(path), inputs={TEXT: texts}, targets=self._targets(table, str(path), facts)
+        )
+
+    def _targets(self, table: Any, origin: str, facts: Mapping[str, Any]) -> NDArray[Any]:
+        section = self.section
+        match section.predict:
+            case "class":
+                labels = [_label(value, origin) for value in table[section.target]]
+                return class_indices(labels, facts[CLASS_NAMES], origin)
+            case "number":
+                return numbers_of(table[section.target], origin)
+            case "labels":
+                names = facts[LABEL_NAMES]
+                return read_label_sets(table, section.target, section.separator, origin, names)[1]
 
 
 def as_bytes(texts: Sequence[str], length: int) -> NDArray[np.uint8]:
