@@ -69,7 +69,7 @@ def measured_prepare(images: Path, folder: Path, processes: int, kill: bool) -> 
     while child.poll() is None:
         found = memory(psutil.Process(child.pid))
         peak = max(peak[0], found[0]), max(peak[1], found[1])
-        blocks = len(list((folder / SCRATCH).glob("*/*.json")))
+        blocks = len(list((folder / SCRATCH).glob("*/*/*.json")))
         if kill and blocks >= 32:
             child.send_signal(signal.SIGKILL)
             print(f"killed after {blocks} blocks")

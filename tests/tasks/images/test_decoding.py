@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,20 @@ import torch
 from PIL import Image
 
 from cellwright.data import shards
+from cellwright.data.joined import Joined
 from cellwright.data.mapped import MappedTensor
 from cellwright.data.prepared import PreparedData
+from cellwright.data.reading import Scratch
 from cellwright.errors import CellwrightError, DataError
 from cellwright.tasks.images import decoding
+from cellwright.tasks.images.decoding import EncodedImage
 from cellwright.tasks.images.files import ImageFiles
 from cellwright.tasks.images.sources.folder import FolderSection
 from cellwright.tasks.images.sources.parquet import ParquetSection
 from cellwright.tasks.preparing import prepare
 from tests.tasks.images.test_parquet import write
 
-NUM, BLOCK = 24, 5
+NUM, BLOCK = 24, 6
 """Number of images of each of the two classes, and in a block."""
 
 
@@ -32,7 +36,7 @@ def blocks(monkeypatch):
         monkeypatch.setattr(decoding, "MOST_IN_MEMORY", 0)
         monkeypatch.setattr(decoding, "NUM_TIMED", 3)
         monkeypatch.setattr(decoding, "BLOCK_IMAGES", BLOCK)
-        monkeypatch.setattr(decoding, "USUAL_BLOCKS", 1)
+        monkeypatch.setattr(decoding, "BLOCK_SECONDS", 1e9)
         monkeypatch.setattr(decoding, "PROGRESS_EVERY", 20)
         monkeypatch.setattr(shards, "SHARD_BYTES", shard_bytes)
 
@@ -77,12 +81,36 @@ def test_blocks_and_shards_change_nothing_but_the_files(images, tmp_path, blocks
     assert (held.manifest.shard_size, stored.manifest.shard_size) == (None, 10)
     assert isinstance(stored.train.inputs[0], MappedTensor)
     assert [line for line in said if "decoded" in line] == [
-        f"{images}: decoded {done} of 48 images" for done in (20, 40)
+        f"{images}: decoded {done} of 48 images" for done in (24, 42)
     ]
     assert sorted(path.name for path in (tmp_path / "stored").iterdir()) == [
         "manifest.json", "test.safetensors", "test_files.json", "train-00000.safetensors",
         "train-00001.safetensors", "train-00002.safetensors", "validation.safetensors",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "size"),
+    [("QUICK_SECONDS", 0, 32), ("MOST_IN_MEMORY", 0, 32), ("BLOCK_SECONDS", 0, 1), ("BLOCK_BYTES", 660, 3)],
+)
+def test_limits(images, tmp_path, monkeypatch, limit, value, size):
+    """Blocks are for sets that take long or much memory, and are bounded themselves."""
+    files = sorted(images.glob("*/*"))
+    encoded = [EncodedImage(path.name, partial(path.open, "rb")) for path in files]
+
+    def decoded() -> np.ndarray | Joined:
+        scratch = Scratch(folder=tmp_path / "scratch")
+        how = ImageFiles(mode="RGB", resize=None)
+        return decoding.decode_all("images", encoded, how, scratch, lambda line: None).pixels
+
+    assert isinstance(decoded(), np.ndarray)
+    monkeypatch.setattr(decoding, "BLOCK_IMAGES", 32)
+    if limit.startswith("BLOCK"):
+        monkeypatch.setattr(decoding, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(decoding, limit, value)
+    found = decoded()
+    assert isinstance(found, Joined)
+    assert max(found.lengths) == size
 
 
 def test_a_set_that_fits_a_shard_has_one_file(images, tmp_path, blocks):
@@ -167,6 +195,7 @@ def test_a_killed_prepare_decodes_no_more_than_a_block_of_each_process_again(
     assert log.stat().st_size >= 30
     log.write_bytes(b"")
     monkeypatch.setattr(ImageFiles, "decode", counted)
+    monkeypatch.setattr(decoding, "BLOCK_IMAGES", BLOCK + 1)  # as on a faster machine
     said: list[str] = []
     equal(prepared(section(images), tmp_path / "stored", said), held)
     before = 2 * NUM - (log.stat().st_size - 3)  # of which 3 are timed

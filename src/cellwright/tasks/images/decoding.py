@@ -25,11 +25,9 @@ from cellwright.tasks.images.files import ImageFiles
 
 MOST_IN_MEMORY = 64 << 20
 """Bytes of images that may be in memory."""
-BLOCK_BYTES, BLOCK_IMAGES = 32 << 20, 2048
+BLOCK_BYTES, BLOCK_IMAGES, BLOCK_SECONDS = 32 << 20, 2048, 1.0
 """Maximum size of a block, which is the work that a killed process loses."""
-USUAL_BLOCKS = 64
-"""Number of blocks of a set that is not large."""
-QUICK_SECONDS = 2.0
+QUICK_SECONDS = 4.0
 """Decoding that takes less is not worth several processes."""
 NUM_TIMED = 32
 """Number of images that show how long decoding takes."""
@@ -76,15 +74,16 @@ def decode_all(
         DataError: the images do not fit into memory, and there is no scratch.
         CellwrightError: a process that decodes was killed.
     """
-    from PIL import Image  # noqa: F401 - imported before the time is taken, and before processes are forked
-
-    began = time.monotonic()
-    first = _decode(images[:NUM_TIMED], how)
-    seconds = (time.monotonic() - began) / min(NUM_TIMED, len(images)) * len(images)
+    times: list[float] = []
+    first = _decode(images[:NUM_TIMED], how, progress=lambda index: times.append(time.monotonic()))
+    if len(images) <= NUM_TIMED:
+        return first
+    seconds = float(np.median(np.diff(times)))  # the first image takes longer
     form = first.pixels.shape[1:] if len(first.pixels) else None
     num_bytes = prod(form or ()) * len(images)
-    if form and scratch and (num_bytes > MOST_IN_MEMORY or seconds > QUICK_SECONDS):
-        return _decode_blocks(origin, images, how, form, scratch, log)
+    if form and scratch and (num_bytes > MOST_IN_MEMORY or seconds * len(images) > QUICK_SECONDS):
+        most = min(BLOCK_IMAGES, BLOCK_BYTES // prod(form), int(BLOCK_SECONDS / seconds))
+        return _decode_blocks(origin, images, how, form, max(1, most), scratch, log)
     require_memory(f"{origin}: {len(images)} images of {images[0].name}'s size", num_bytes)
 
     def progress(index: int) -> None:
@@ -139,15 +138,16 @@ def _decode_blocks(
     images: Sequence[EncodedImage],
     how: ImageFiles,
     form: tuple[int, ...],
+    size: int,
     scratch: Scratch,
     log: Callable[[str], None],
 ) -> DecodedImages:
-    """Decode images in blocks that a killed `prepare` finds again."""
-    most = min(BLOCK_IMAGES, BLOCK_BYTES // prod(form))
-    size = max(1, min(most, max(NUM_TIMED, len(images) // USUAL_BLOCKS)))
-    blocks = [range(start, min(start + size, len(images))) for start in range(0, len(images), size)]
+    """Decode images in blocks of this size. A killed `prepare` finds them again, and keeps their size."""
     names = [image.name for image in images]
-    folder = scratch.folder / digest([origin, names, how.model_dump(mode="json"), size])
+    of_images = scratch.folder / digest([origin, names, how.model_dump(mode="json")])
+    size = next((int(path.name) for path in of_images.glob("*")), size)
+    blocks = [range(start, min(start + size, len(images))) for start in range(0, len(images), size)]
+    folder = of_images / str(size)
     make_folder(folder)
     remove_partial_files(folder)
 
