@@ -45,6 +45,7 @@ SPECS = (
     "name: tiny\ndata: {source: series, path: a.ts}\n",
     "name: tiny\ndata: {source: series, path: s.npz}\n",
     "name: tiny\ndata: {source: series, path: s.csv, target_key: late, time_key: day}\n",
+    "name: tiny\ndata: {source: forecast, path: t.csv, time: day, targets: [km], lookback: 4, horizon: 2}\n",
     "name: tiny\ndata: {source: text, path: t.jsonl, target: team}\n",
     "name: tiny\ndata: {source: text, path: t.parquet, text: service, target: late}\n",
     "name: tiny\ndata: {source: table, path: t.parquet, target: late}\n",

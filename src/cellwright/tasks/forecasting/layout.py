@@ -7,10 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright.data.memory import require_memory
 from cellwright.errors import DataError
 from cellwright.results import Result
-from cellwright.tasks.tables.columns import as_numbers, numbers_of, require_column
+from cellwright.tasks.tables.columns import as_numbers, numbers_of, require_column, text_of
 from cellwright.tasks.tables.sources.table import moments
 
 Floats = NDArray[np.float32]
@@ -89,36 +88,37 @@ def by_time(table: Any, layout: Layout, origin: str) -> tuple[Any, Floats]:
     if layout.series is None:
         _require_order(times, table[layout.time], origin, layout)
         return times, np.stack(list(values.values()), axis=1)
-    of = table[layout.series]
-    if of.isna().any():
+    rows = _rows_of_series(table[layout.series], layout, origin)
+    first = rows[layout.names[0]]
+    for name, of_series in rows.items():
+        where = f"{origin}: series {name}"
+        _require_order(times[of_series], table[layout.time].iloc[of_series], where, layout)
+        if not np.array_equal(times[first], times[of_series]):
+            raise DataError(f"{where} must have the same times as series {layout.names[0]}")
+        for column in layout.known:
+            if not np.array_equal(values[column][first], values[column][of_series], equal_nan=True):
+                raise DataError(
+                    f"{origin}: column {column!r}, known beforehand, must be the same for all series at each time"
+                )
+    arrays = [
+        values[column][rows[name]] for column in (*layout.targets, *layout.past) for name in layout.names
+    ]
+    arrays += [values[column][first] for column in layout.known]
+    return times[first], np.stack(arrays, axis=1)
+
+
+def _rows_of_series(values: Any, layout: Layout, origin: str) -> dict[str, Any]:
+    """Return the numbers of the rows of each series, in the order of their names."""
+    if values.isna().any():
         raise DataError(f"{origin}: column {layout.series!r} must have a value in every row")
-    labels = of.astype(str).to_numpy(str)
-    if unknown := sorted(set(layout.names) ^ set(labels.tolist())):
+    rows = values.reset_index(drop=True).map(text_of)
+    found = rows.groupby(rows).indices
+    if unknown := sorted(set(layout.names) ^ set(found)):
         raise DataError(
             f"{origin}: column {layout.series!r} must have the series {', '.join(layout.names)}, "
             f"and {unknown[0]!r} is missing or unknown"
         )
-    first = None
-    parts: dict[str, dict[str, Floats]] = {}
-    for name in layout.names:
-        rows = np.flatnonzero(labels == name)
-        where = f"{origin}: series {name}"
-        _require_order(times[rows], table[layout.time].iloc[rows], where, layout)
-        first = times[rows] if first is None else first
-        if not np.array_equal(first, times[rows]):
-            raise DataError(f"{where} must have the same times as series {layout.names[0]}")
-        parts[name] = {column: array[rows] for column, array in values.items()}
-    require_memory(origin, 4 * len(layout.names) * len(values) * len(first if first is not None else ()))
-    for column in layout.known:
-        for name in layout.names[1:]:
-            if not np.array_equal(parts[name][column], parts[layout.names[0]][column], equal_nan=True):
-                raise DataError(
-                    f"{origin}: column {column!r}, known beforehand, must be the same for all series at each time"
-                )
-    arrays = [parts[name][column] for column in (*layout.targets, *layout.past) for name in layout.names]
-    arrays += [parts[layout.names[0]][column] for column in layout.known]
-    assert first is not None
-    return first, np.stack(arrays, axis=1)
+    return {name: found[name] for name in layout.names}
 
 
 def are_dates(values: Any) -> bool:
@@ -161,6 +161,15 @@ def continued(times: Any, step: str, count: int) -> Any:
         last = pd.Timestamp(int(times[-1]), unit="s")
         after = pd.date_range(last, periods=count + 1, freq=step)[1:]
         return after.to_numpy("datetime64[s]").view(np.int64)
+
+
+def require_step(times: Any, step: str, has_dates: bool, origin: str) -> None:
+    """Raise DataError unless times are as far from each other as in training."""
+    expected = continued(times[:1], step, len(times) - 1)
+    wrong = expected != times[1:] if has_dates else np.abs(expected - times[1:]) > float(step) / 2
+    if wrong.any():
+        before, after = (_shown(times[int(wrong.argmax()) + one], has_dates) for one in (0, 1))
+        raise DataError(f"{origin}: times must be {step} apart, as in training, but {after} follows {before}")
 
 
 def calendar_channels(times: Any, cycles: Sequence[Cycle]) -> Floats:

@@ -9,6 +9,7 @@ from torch.nn import functional
 from cellwright.nn.heads import MapHead
 
 if TYPE_CHECKING:
+    from cellwright.tasks.forecasting.layout import Layout
     from cellwright.tasks.forecasting.task import Forecasting
 
 HARMONICS = 2
@@ -47,8 +48,8 @@ class Windows(nn.Module):
 class ForecastAdapter(nn.Module):
     """Makes maps (B, C, 1, L + H) of windows; where targets are not known yet, they are forecast by their season.
 
-    Channels are the standardised targets, past and known columns, the cycles of the calendar, the targets' levels, and
-    a mark of the horizon.
+    Channels are the standardised targets, past and known columns, the cycles of the calendar, and a mark of the
+    horizon.
     """
 
     seasonal: Tensor
@@ -62,7 +63,7 @@ class ForecastAdapter(nn.Module):
 
     def forward(self, past_BCL: Tensor, future_BKH: Tensor | None = None) -> Tensor:
         """Return the maps."""
-        z_BTL, level_BT1, _ = self.windows(past_BCL)
+        z_BTL, _, _ = self.windows(past_BCL)
         mean, std = self.windows.mean, self.windows.std
         targets = self.windows.num_targets
         covariates_BCL = (past_BCL[:, targets:] - mean[targets:]) / std[targets:]
@@ -81,15 +82,13 @@ class ForecastAdapter(nn.Module):
             for harmonic in range(1, HARMONICS + 1):
                 angle_BKW = 2 * torch.pi * harmonic * shares_BKW
                 parts += [angle_BKW.sin(), angle_BKW.cos()]
-        width = parts[0].shape[2]
-        levels_BTW = ((level_BT1 - mean[:targets]) / std[:targets]).expand(-1, -1, width)
         mark_B1W = functional.pad(torch.zeros_like(z_BTL[:, :1]), (0, self.horizon), value=1.0)
-        return torch.cat((*parts, levels_BTW, mark_B1W), dim=1).unsqueeze(2)
+        return torch.cat((*parts, mark_B1W), dim=1).unsqueeze(2)
 
 
-def num_channels(task_channels: int, num_targets: int, num_cycles: int) -> int:
+def num_channels(layout: "Layout") -> int:
     """Return the channels of the adapter's maps."""
-    return task_channels + (2 * HARMONICS - 1) * num_cycles + num_targets + 1
+    return len(layout.channels) + (2 * HARMONICS - 1) * len(layout.calendar) + 1
 
 
 class ForecastHead(MapHead):

@@ -22,8 +22,8 @@ from cellwright.tasks.forecasting.layout import (
     calendar_channels,
     continued,
     require_columns,
+    require_step,
     require_values,
-    step_of,
 )
 from cellwright.tasks.forecasting.networks import (
     DLinear,
@@ -92,11 +92,10 @@ class Forecasting(Task):
         scale = errors.mean(axis=(0, 2), dtype=np.float64)
         names = (PAST, FUTURE) if layout.future else (PAST,)
         lookback = past.shape[2]
-        width = num_channels(len(layout.channels), num_targets, len(layout.calendar))
         return cls(
             kind=kind,
             input_names=names,
-            map_shape=(width, 1, lookback + horizon),
+            map_shape=(num_channels(layout), 1, lookback + horizon),
             layout=layout,
             lookback=lookback,
             horizon=horizon,
@@ -165,8 +164,7 @@ class Forecasting(Task):
         require_columns(table, layout, origin)
         times, values = by_time(table, layout, origin)
         has_dates = are_dates(table[layout.time])
-        if (step := step_of(times, has_dates, origin)) != layout.step:
-            raise DataError(f"{file}: times must be {layout.step} apart, as in training, got {step}")
+        require_step(times, layout.step, has_dates, origin)
         present = np.flatnonzero(~np.isnan(values[:, : len(self.scale)]).all(axis=1))
         now = int(present[-1]) + 1 if len(present) else 0
         if now < self.lookback:
