@@ -27,6 +27,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from scipy.io import wavfile
 from typer.testing import CliRunner
 
 from cellwright.cli.app import app
@@ -46,6 +47,8 @@ SPECS = (
     "name: tiny\ndata: {source: series, path: s.npz}\n",
     "name: tiny\ndata: {source: series, path: s.csv, target_key: late, time_key: day}\n",
     "name: tiny\ndata: {source: forecast, path: t.csv, time: day, targets: [km], lookback: 4, horizon: 2}\n",
+    "name: tiny\ndata: {source: audio, path: clips}\n",
+    "name: tiny\ndata: {source: audio, path: clips, table: clips.csv, on_broken: skip}\n",
     "name: tiny\ndata: {source: text, path: t.jsonl, target: team}\n",
     "name: tiny\ndata: {source: text, path: t.parquet, text: service, target: late}\n",
     "name: tiny\ndata: {source: table, path: t.parquet, target: late}\n",
@@ -260,6 +263,7 @@ def files() -> Mapping[str, bytes]:
     np.savez(waves, x=np.random.default_rng(0).normal(size=(24, 2, 16)), y=labels)
     np.savez_compressed(archive, images=pixels[..., None], labels=labels)
     Image.fromarray(pixels[0]).save(photo, "png")
+    wavfile.write(clip := io.BytesIO(), 2000, np.int16(np.random.default_rng(0).normal(size=600) * 999))
     images = struct.pack(">IIII", 0x803, 24, 8, 8) + pixels.tobytes()
     rows = "".join(f"{i % 7}.5,{'abc'[i % 3]},2026-01-{1 + i:02},{'xy'[i % 2]},{i % 4}\n" for i in range(24))
     texts = [{"text": f"word {i % 5} and {i}", "team": "ab"[i % 2]} for i in range(24)]
@@ -273,6 +277,9 @@ def files() -> Mapping[str, bytes]:
         "l.gz": gzip.compress(struct.pack(">II", 0x801, 24) + labels.tobytes()),
         "photos/cats/1.png": photo.getvalue(),
         "photos/dogs/1.png": photo.getvalue(),
+        "clips/high/1.wav": clip.getvalue(),
+        "clips/low/1.wav": clip.getvalue(),
+        "clips.csv": b"file,label\nhigh/1.wav,high\nlow/1.wav,low\n",
         "photos.csv": b"file,label\ncats/1.png,cat\ndogs/1.png,dog\n",
         "photos.parquet": parquet(photos),
         "t.csv": table,

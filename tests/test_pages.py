@@ -143,6 +143,10 @@ SNIPPETS = {
         "tests/test_whole_pipeline.py:test_what_the_card_and_the_page_say_predicts_without_cellwright",
         "predict.md",
     ),
+    ("docs/audio.md", "import wave\n"): (
+        "tests/test_audio.py:test_onnx_predicts_from_a_file_as_the_page_says_without_cellwright",
+        'python("audio.md", "import wave")',
+    ),
     ("docs/text.md", "import mlflow\n"): (TEXTS, 'python("text.md", "import mlflow")'),
     ("docs/text.md", "import numpy\n"): (TEXTS, 'python("text.md", "import numpy")'),
     ("docs/forecasting.md", "import mlflow\n"): (

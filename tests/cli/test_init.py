@@ -1,5 +1,6 @@
 """`cellwright init`: data is looked at, and a spec is written that is valid."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from PIL import Image
 
 from cellwright.spec import load_spec
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def photos(folder: Path, *, sizes=((16, 16),), mode="RGB", classes=("blue", "red shoes")) -> Path:
@@ -68,7 +71,7 @@ def test_a_table_of_images_is_recognised(cellwright, tmp_path: Path):
 
 
 def test_lines_of_json_are_texts(cellwright):
-    spec, text = written(cellwright, Path(__file__).parents[2] / "examples" / "mail.jsonl")
+    spec, text = written(cellwright, EXAMPLES / "mail.jsonl")
     assert (spec.data.text, spec.data.target, spec.data.predict) == ("text", "team", "class")
     assert (spec.name, spec.space.kind) == ("mail", "tokens")
     assert "# 300 texts; the target is team, a class" in text
@@ -93,6 +96,24 @@ def test_series_are_recognised_with_their_test_set(cellwright, tmp_path: Path):
     assert (spec.data.source, spec.data.predict) == ("series", "class")
     assert (spec.data.path.name, spec.data.test_path.name) == ("Gun_TRAIN.ts", "Gun_TEST.ts")
     assert spec.name == "gun" and "# 12 series of 1 × 5 values; target is one of 2 classes" in text
+
+
+def test_clips_are_recognised_by_folder_with_their_sets_and_by_table(cellwright, tmp_path: Path):
+    for part in ("train", "val", "test"):
+        shutil.copytree(EXAMPLES / "alarms", tmp_path / "x" / part)
+    spec, text = written(cellwright, tmp_path / "x")
+    assert (spec.data.source, spec.strategy.kind) == ("audio", "race")
+    places = [spec.data.path, spec.data.validation_path, spec.data.test_path]
+    assert places == [tmp_path / "x" / part for part in ("train", "val", "test")]
+    assert "# 48 clips of 3 classes, 16 of each; clips last 0.30 to 0.50 s at 4000 Hz" in text
+    rows = [
+        f"{file.parent.name}/{file.name};a;{file.parent.name}" for file in (tmp_path / "x/val").rglob("*.wav")
+    ]
+    (tmp_path / "x/val/t.csv").write_text("\n".join(["clip;who;class", *rows]))
+    Path("new.yaml").unlink()
+    listed, _ = written(cellwright, tmp_path / "x/val/t.csv")
+    assert (listed.data.source, listed.data.path) == ("audio", tmp_path / "x/val")
+    assert (listed.data.file, listed.data.target, listed.data.delimiter) == ("clip", "class", ";")
 
 
 def test_names_of_classes_stay_in_their_comment(cellwright, tmp_path: Path):

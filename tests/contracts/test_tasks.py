@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from scipy.io import wavfile
 
 from cellwright.data.prepared import PreparedData
 from cellwright.errors import DataError
@@ -39,11 +40,13 @@ KINDS = [
     "text-numbers",
     "text-labels",
     "table-labels",
+    "audio",
+    "audio-table",
 ]
 
 FORECASTS = ("forecast", "forecast-several")
 """What has no test set of its own; of a file, the last window is predicted from."""
-SAME_TASK = ("npz", "idx", "csv", "parquet")
+SAME_TASK = ("npz", "idx", "csv", "parquet", "audio-table")
 """Sources with the same task, and the same type of inputs, as another one."""
 
 
@@ -123,6 +126,22 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
             (folder / "a.csv").write_text("\n".join(["x,y,large,odd,low", *rows]))
             keys = {"target": ["large", "odd", "low"], "predict": "labels"}
             return {"source": "table", "path": folder / "a.csv", **keys}
+        case "audio":
+            for index, label in enumerate(labels):
+                tone = np.sin(np.arange(700 + index) * (0.2 + 0.3 * label)) + rng.normal(size=700 + index) / 9
+                (folder / f"class{label}").mkdir(exist_ok=True)
+                wavfile.write(folder / f"class{label}" / f"{index}.wav", 2000, np.int16(9000 * tone))
+            return {"source": "audio", "path": folder, "group_pattern": "^."}
+        case "audio-table":
+            section = small("audio", folder)
+            rows = [f"class{label}/{index}.wav,{label},s{index // 4}" for index, label in enumerate(labels)]
+            (folder / "clips.csv").write_text("\n".join(["file,label,speaker", *rows]))
+            return section | {
+                "table": folder / "clips.csv",
+                "group_by": "speaker",
+                "group_pattern": None,
+                "seconds": 0.3,
+            }
         case "table":
             return {"source": "table", "path": EXAMPLES / "deliveries.csv", "target": "late"}
         case "table-numbers":
@@ -143,7 +162,9 @@ def prepared(section: DataSection, folder: Path) -> PreparedData:
     return PreparedData.open(folder)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("digits", "spectra", *FORECASTS)])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in ("digits", "spectra", "audio-table", *FORECASTS)]
+)
 def test_the_training_set_is_refused_as_the_test_set(kind: str, tmp_path: Path):
     """Also a copy of it, for any source that can have a test set of its own."""
     (tmp_path / "data").mkdir()
@@ -184,7 +205,7 @@ def as_bytes(inputs: Sequence[torch.Tensor]) -> tuple[bytes, ...]:
 CLASSES = ("class1", "class2", "class10")
 
 
-@pytest.mark.parametrize("kind", ["npz", "images", "csv", "table", "series", "text"])
+@pytest.mark.parametrize("kind", ["npz", "images", "csv", "table", "series", "text", "audio"])
 def test_classes_have_their_natural_order(kind: str, tmp_path: Path):
     """Wherever names come from: 2 before 10."""
     rng = np.random.default_rng(0)
@@ -196,6 +217,10 @@ def test_classes_have_their_natural_order(kind: str, tmp_path: Path):
             x = pixels if kind == "npz" else pixels[:, :2].astype(np.float32)
             np.savez(path := tmp_path / "a.npz", x=x, y=np.array(names))
             section |= {"images_key": "x", "labels_key": "y"} if kind == "npz" else {}
+        case "audio":
+            for index, name in enumerate(names):
+                (path / name).mkdir(parents=True, exist_ok=True)
+                wavfile.write(path / name / f"{index}.wav", 2000, np.int16(pixels[index].repeat(9)))
         case "images" | "csv":
             for index, name in enumerate(names):
                 (path / name).mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """What is kept of data: features of every kind of input, and no example."""
 
+import pytest
 import torch
 
 from cellwright.data.split import Split
@@ -39,6 +40,15 @@ def test_texts_have_lengths_and_shares_of_bytes():
     found = of(texts)
     assert found["i0 length"].tolist() == [1, 3]
     assert found["i0 byte 98"].tolist() == [torch.tensor(1 / 3).item(), 1]
+
+
+def test_clips_of_sound_have_levels_and_changes_of_sign():
+    clips = torch.zeros(2, 8, dtype=torch.int16)
+    clips[1, :4] = torch.tensor([30000, -30000, 30000, -30000])
+    found = of(clips)
+    assert found["i0 level"].square().tolist() == [0, pytest.approx(30000**2 / 2)]
+    assert found["i0 part 1 level"].tolist() == [0, 30000] and found["i0 part 2 level"].tolist() == [0, 0]
+    assert found["i0 changes of sign"].tolist() == [0, torch.tensor(4 / 7).item()]
 
 
 def test_of_many_examples_the_same_ones_are_drawn():

@@ -23,7 +23,7 @@ from cellwright.errors import CellwrightError
 from cellwright.serving.batching import MOST_ROWS
 from cellwright.serving.model import Array, ServedModel
 from cellwright.serving.protocols import write_json
-from cellwright.serving.recording import Recorder
+from cellwright.serving.recording import Recorder, statistics
 from cellwright.serving.server import VERSION, Limits, Registered, Server
 from tests.manifests.objects import MANIFESTS, from_files, of_kind
 from tests.serving.toys import CLASSES, classifier, pricer
@@ -441,3 +441,8 @@ def test_an_address_in_use_is_named():
         port = taken.getsockname()[1]
         with pytest.raises(CellwrightError, match=f"cannot listen at 127.0.0.1:{port}: "):
             listen("127.0.0.1", port)
+
+
+def test_clips_of_sound_are_counted_by_their_levels():
+    levels = statistics(np.int16([[300, -300], [0, 0]]))["levels"]
+    assert (levels["mean"], levels["deciles"][0], levels["deciles"][-1]) == (150, 0, 300)

@@ -24,7 +24,8 @@ def summarise(split: Split, names: Iterable[str], *, rows: bool = False) -> dict
     """Return the values (N,) of each feature of the inputs, and of the targets.
 
     Columns are features of their own. Of maps and series (C, …) these are mean and standard deviation of each channel
-    and the means of parts, and of bytes, such as those of texts, their number and how often each occurs.
+    and the means of parts, of bytes, such as those of texts, their number and how often each occurs, and of samples of
+    sound how loud clips and their parts are, and how often the sign changes.
 
     Args:
         split: of which examples are drawn; the same ones at each call.
@@ -54,6 +55,8 @@ def _features(name: str, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         yield from _of_maps(name, x.float())
     elif x.ndim == 2 and x.dtype == torch.uint8:
         yield from _of_bytes(name, x)
+    elif x.ndim == 2 and x.dtype == torch.int16:
+        yield from _of_samples(name, x)
     else:
         yield from _columns(name, x)
 
@@ -84,3 +87,11 @@ def _of_bytes(name: str, x_BL: Tensor) -> Iterator[tuple[str, Tensor]]:
     for byte in torch.unique(x_BL).tolist():
         if byte:
             yield f"{name} byte {byte}", (x_BL == byte).sum(dim=1) / used.clamp(min=1)
+
+
+def _of_samples(name: str, x_BL: Tensor) -> Iterator[tuple[str, Tensor]]:
+    power_BL = x_BL.float().square()
+    yield f"{name} level", power_BL.mean(dim=1).sqrt()
+    for part, power in enumerate(adaptive_avg_pool1d(power_BL, PARTS).unbind(dim=1)):
+        yield f"{name} part {part} level", power.sqrt()
+    yield f"{name} changes of sign", ((x_BL[:, 1:] < 0) != (x_BL[:, :-1] < 0)).float().mean(dim=1)

@@ -111,7 +111,8 @@ def statistics(array: Array) -> dict[str, Any]:
 
     Of a column of numbers: how many are missing, mean, standard deviation and deciles, from the least to the most. Of
     an array for each example: the same of the mean of each channel, or of each feature where there is one axis. Of a
-    column of texts: how often each of the most frequent is there. Of bytes of texts: the same of their lengths.
+    column of texts: how often each of the most frequent is there. Of bytes of texts: the same of their lengths. Of
+    samples of sound: the same of how loud they are, the square root of their mean square.
     """
     if array.dtype == object:
         counts = Counter(array.tolist())
@@ -119,6 +120,8 @@ def statistics(array: Array) -> dict[str, Any]:
         return {"texts": common, "other": len(array) - sum(common.values()), "different": len(counts)}
     if array.dtype == np.uint8 and array.ndim == 2:
         return {"lengths": _numbers((array != 0).sum(axis=1))}
+    if array.dtype == np.int16 and array.ndim == 2:
+        return {"levels": _numbers(np.sqrt(np.square(array, dtype=np.float32).mean(axis=1)))}
     if array.ndim == 1:
         return _numbers(array)
     features = array.reshape(*array.shape[:2], -1).mean(axis=2, dtype=np.float64)

@@ -11,6 +11,7 @@ from cellwright.spec.task import TaskFamily, TaskSection
 SOURCES = Family(
     DataSection,
     {
+        "audio": "cellwright.tasks.audio.sources.audio:AudioSection",
         "digits": "cellwright.tasks.images.sources.digits:DigitsSection",
         "npz": "cellwright.tasks.images.sources.npz:NpzSection",
         "idx": "cellwright.tasks.images.sources.idx:IdxSection",
@@ -37,6 +38,7 @@ TASKS = TaskFamily(
         "text-classification": "cellwright.tasks.text.section:TextClassesSection",
         "text-regression": "cellwright.tasks.text.section:TextNumbersSection",
         "text-labels": "cellwright.tasks.text.section:TextLabelsSection",
+        "audio": "cellwright.tasks.audio.section:AudioAugment",
     },
     sources=SOURCES,
 )

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from cellwright.data.examples import Examples, Source, format_shape
 from cellwright.data.joined import Joined, joined
 from cellwright.errors import DataError
+from cellwright.results import Result
 from cellwright.spec.data import StoredData
 from cellwright.tasks.classified_data import ClassifiedData
-from cellwright.tasks.images.files import ImageFiles
+from cellwright.tasks.facts import CLASS_NAMES, FILES
 from cellwright.tasks.labels import Labels, number_classes
 
 Layout = Literal["NHWC", "NCHW", "HWCN", "CHWN"]
@@ -106,14 +107,14 @@ def classified(
     test: Examples | None = None,
     validation: Examples | None = None,
     *,
-    files: ImageFiles | None = None,
+    files: Result | None = None,
 ) -> Source:
     """Return the examples, and the user's own test and validation sets, with the facts for the task.
 
     Raises:
         DataError: the sets have different forms, or there is a validation set but no test set.
     """
-    facts = {"class_names": class_names, "files": files}
+    facts = {CLASS_NAMES: class_names, FILES: files}
     if validation is None:
         return Source(examples=examples, test=test, facts=facts)
     if test is None:

@@ -21,14 +21,13 @@ from cellwright.results import ModelInfo
 from cellwright.tasks.base import Resize
 from cellwright.tasks.classification import Classification
 from cellwright.tasks.example_files import ARRAYS, array_examples, fitted_examples, listed_files
+from cellwright.tasks.facts import FILES
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.files import ImageFiles
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.sources.idx import is_idx, read_idx
 
 IMAGES = "images"
-FILES = "files"
-"""Name of the fact about the conversion of image files."""
 CONSTANT = 1e-7
 """Relative standard deviation below which a float32 channel is constant except for rounding errors."""
 ALMOST_BLACK = 32

@@ -13,12 +13,9 @@ from cellwright.data.opening import require_file
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.location import Location
+from cellwright.tasks.broken_files import refuse
 from cellwright.tasks.folder_names import escaped, natural_order, normal
-from cellwright.tasks.images.sources.folder import (
-    ImageFilesReader,
-    ImageFilesSection,
-    refuse,
-)
+from cellwright.tasks.images.sources.folder import ImageFilesReader, ImageFilesSection
 from cellwright.tasks.labels import USUAL_LABELS
 
 

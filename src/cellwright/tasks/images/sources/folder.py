@@ -14,9 +14,10 @@ from pydantic import Field, model_validator
 from cellwright.data import Examples, Reader, Source
 from cellwright.data.opening import require_folder
 from cellwright.data.reading import Scratch, SpecSuggestion
-from cellwright.errors import BrokenFilesError, DataError
+from cellwright.errors import DataError
 from cellwright.spec.data import StoredData
 from cellwright.spec.location import Location
+from cellwright.tasks.broken_files import NAMED_PROBLEMS, FilesData, refuse, without_broken
 from cellwright.tasks.classified_data import ClassifiedData
 from cellwright.tasks.folder_names import (
     escaped,
@@ -32,7 +33,6 @@ from cellwright.tasks.images.arrays import as_images, classified, labelled
 from cellwright.tasks.images.decoding import EncodedImage, decode_all
 from cellwright.tasks.images.files import FORMATS, ImageFiles
 
-NAMED_PROBLEMS = 5
 LOOKED_AT = 300
 """Number of images whose headers are read for a suggestion."""
 LARGEST_AS_IT_IS, USUAL_SIDE = 96, 64
@@ -45,7 +45,7 @@ OTHER_SETS: tuple[SetKey, ...] = ("validation_path", "test_path")
 Side = Annotated[int, Field(ge=8, le=1024)]
 
 
-class ImageFilesSection(StoredData, ClassifiedData):
+class ImageFilesSection(StoredData, ClassifiedData, FilesData):
     """Common keys of sources with image files."""
 
     LOCATIONS: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
@@ -60,11 +60,6 @@ class ImageFilesSection(StoredData, ClassifiedData):
     """Height and width to resize every image to; required if sizes differ."""
     channels: Literal["grey", "rgb"] = "rgb"
     """Whether images are read with one channel or three."""
-    on_broken: Literal["refuse", "skip"] = "refuse"
-    """What to do with unreadable image files: refuse the data, or skip the files. `broken.txt` in prepare's folder
-    lists them."""
-    max_broken: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Maximum fraction of unreadable files that may be skipped."""
 
     @model_validator(mode="after")
     def _validation_comes_with_a_test_set(self) -> Self:
@@ -145,7 +140,7 @@ class EncodedImagesReader(Reader):
             needed["channels"] = "grey"
         counts = {name: len(members) for name, members in own.classes.items()}
         count = sum(counts.values())
-        remark = f"{count} images of {len(counts)} classes, {_balance(counts)}; {_sizes(sizes)}"
+        remark = f"{count} images of {len(counts)} classes, {balance(counts)}; {_sizes(sizes)}"
         return SpecSuggestion(
             keys={**keys, **needed},
             remarks=(*remarks, remark),
@@ -183,14 +178,7 @@ class FolderReader(ImageFilesReader):
         """Inspect the folders of classes or splits, and the sizes of some images."""
         if not path.is_dir():
             return None
-        parts = {part_of_split(child.name): child for child in _visible(path) if child.is_dir()}
-        keys: dict[str, Any] = {"path": path}
-        if "train" in parts and len(parts) > 1:
-            keys = {"path": parts["train"]}
-            if test := parts.get("test", parts.get("validation")):
-                keys["test_path"] = test
-            if "test" in parts and "validation" in parts:
-                keys["validation_path"] = parts["validation"]
+        keys = set_folders(path)
         return cls(FolderSection(source="images", path=keys["path"])).suggestion(keys)
 
     def classes(self, location: Path, log: Callable[[str], None]) -> tuple[Path, dict[str, list[Path]]]:
@@ -209,6 +197,19 @@ class FolderReader(ImageFilesReader):
         """Check that there is one subfolder per class."""
         super().check(key, path)
         class_folders(path)
+
+
+def set_folders(path: Path) -> dict[str, Path]:
+    """Return the folders of the training, validation and test sets by their keys; the path if it is not split."""
+    parts = {part_of_split(child.name): child for child in _visible(path) if child.is_dir()}
+    keys = {"path": path}
+    if "train" in parts and len(parts) > 1:
+        keys = {"path": parts["train"]}
+        if test := parts.get("test", parts.get("validation")):
+            keys["test_path"] = test
+        if "test" in parts and "validation" in parts:
+            keys["validation_path"] = parts["validation"]
+    return keys
 
 
 def _seen(encoded: EncodedImages) -> tuple[list[tuple[int, int]], set[str]]:
@@ -239,7 +240,8 @@ def _common_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return tuple(max(8, 8 * round(side * scale / 8)) for side in (height, width))  # type: ignore[return-value]
 
 
-def _balance(counts: Mapping[str, int]) -> str:
+def balance(counts: Mapping[str, int]) -> str:
+    """Say how many examples classes have."""
     least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     if counts[least] == counts[most]:
         return f"{counts[least]} of each"
@@ -358,35 +360,10 @@ def _decode_set(
         f"{folder}: {len(decoded.unlike)} of {len(files)} images have another size: set data.resize",
         [f"{names[i]}: is {h}×{w}, others are {height}×{width}" for i, (_, h, w) in decoded.unlike.items()],
     )
-    skipped = tuple(f"{escaped(folder)}/{names[index]}: {reason}" for index, reason in broken.items())
-    what = f"{folder}: {len(broken)} of {len(files)} images cannot be used"
-    named = [f"{names[index]}: {reason}" for index, reason in broken.items()]
-    share = len(broken) / len(files)
-    if broken and section.on_broken == "refuse":
-        refuse(what, named, BrokenFilesError, skipped, "; data.on_broken: skip leaves them out")
-    if share > section.max_broken:
-        bound = f"; more than data.max_broken, {section.max_broken:g}, a share of {share:.2g}"
-        refuse(what, named, BrokenFilesError, skipped, bound)
-    kept = np.ones(len(files), bool)
-    kept[list(broken)] = False
+    kept, skipped = without_broken(folder, "images", names, broken, section)
     as_images(decoded.pixels[:1], "NCHW", encoded.origin)  # refuses images that are too small
     usable = tuple(itertools.compress(names, kept))
     return labelled(encoded.origin, decoded.pixels, labels[kept], usable), skipped
-
-
-def refuse(
-    what: str,
-    problems: Sequence[str],
-    error: Callable[..., DataError] = DataError,
-    details: tuple[str, ...] | None = None,
-    remedy: str = "",
-) -> None:
-    """Raise an error with the first problems and the number of the others, if there are any."""
-    if problems:
-        more = len(problems) - NAMED_PROBLEMS
-        named = [*problems[:NAMED_PROBLEMS]] + ([f"and {more} more"] if more > 0 else [])
-        message = f"{what}: {'; '.join(named)}{remedy}"
-        raise error(message) if details is None else error(message, details)
 
 
 def _differences(wanted: set[str], got: set[str]) -> str:

@@ -18,9 +18,10 @@ from cellwright.errors import DataError
 from cellwright.results import ModelInfo
 from cellwright.spec.data import StoredData
 from cellwright.spec.location import Location
+from cellwright.tasks.class_folders import classified_files
 from cellwright.tasks.classified_data import are_classes, class_indices
 from cellwright.tasks.facts import CLASS_NAMES, LABEL_NAMES, LOG
-from cellwright.tasks.folder_names import is_junk, natural_order, normal, require_class_folders
+from cellwright.tasks.folder_names import natural_order, normal
 from cellwright.tasks.label_sets import (
     Columns,
     LabelledData,
@@ -142,7 +143,7 @@ class TextReader(Reader):
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the texts of all classes."""
-        return (file for _, file in _classified(folder, lambda fact: None))
+        return (file for _, file in classified_files(folder, (".txt",), lambda fact: None))
 
     def check(self, key: str, path: Path) -> None:
         """Require a file of a known kind, or a folder per class."""
@@ -167,7 +168,7 @@ class TextReader(Reader):
         section = self.section
         if path.is_dir():
             self._require_classes()
-            rows = [(read_file(file), name) for name, file in _classified(path, log)]
+            rows = [(read_file(file), name) for name, file in classified_files(path, (".txt",), log)]
             return pd.DataFrame(rows, columns=[section.text, *target_columns(section.target)])
         table = _read(path, section.delimiter)
         targets = target_columns(section.target)
@@ -310,29 +311,6 @@ def _texts(values: Any, path: Path) -> Any:
                 f"{path}: {values.name!r} must be valid Unicode in row {number}: {error}"
             ) from error
     return texts
-
-
-def _classified(folder: Path, log: Callable[[str], None]) -> list[tuple[str, Path]]:
-    """Return the .txt files of a folder per class, each with its class."""
-    try:
-        folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_junk(path.name)]
-        require_class_folders(folder, folders)
-        files = [
-            (normal(path.name), file)
-            for path in folders
-            for file in sorted(path.rglob("*"))
-            if file.is_file() and not any(map(is_junk, file.relative_to(path).parts))
-        ]
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    found = [(name, file) for name, file in files if file.suffix.lower() == ".txt"]
-    if len(found) < len(files):
-        log(f"{folder}: passed over {len(files) - len(found)} files, which by their names are not .txt")
-    if empty := {normal(path.name) for path in folders} - {name for name, _ in found}:
-        raise DataError(f"{folder}: every class must have .txt files, and {min(empty)!r} has none")
-    if not found:
-        raise DataError(f"{folder}: must hold a folder per class with .txt files, but holds none")
-    return found
 
 
 def _label(target: Any, origin: str) -> str:
