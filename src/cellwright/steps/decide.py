@@ -7,8 +7,9 @@ import json
 import math
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -59,6 +60,7 @@ from cellwright.training.networks import use_device
 from cellwright.training.precision import channels_last
 from cellwright.training.retraining import predict
 
+T = TypeVar("T")
 MOST_SCORED = 2000
 """Validation examples that the champion is scored on."""
 
@@ -137,15 +139,11 @@ def _changes(
     prepared: PreparedData, lifecycle: Lifecycle, known: PastVersion, progress: Progress
 ) -> tuple[tuple[FeatureChange, ...] | None, FeatureChange | None]:
     """Return how features and targets differ from those of a version's data; None where it has no summary of them."""
-    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
-        try:
-            lifecycle.download(known.version, [SUMMARY], Path(folder))
-            tensors, has_rows = load_tensors(Path(folder) / SUMMARY)
-        except MlflowUnavailable:
-            raise
-        except CellwrightError as error:
-            progress.log(f"decide: drift is not measured: {error}")
-            return None, None
+    without = "decide: drift is not measured"
+    summary = _registered(SUMMARY, load_tensors, lifecycle, known.version, progress, without)
+    if summary is None:
+        return None, None
+    tensors, has_rows = summary
     if not has_rows:
         progress.log(
             "decide: features are compared one by one; with register.data_summary: rows, also together"
@@ -199,15 +197,10 @@ def _dropped(
 def _seen(prepared: PreparedData, lifecycle: Lifecycle, champion: Champion, progress: Progress) -> int | None:
     """Return how many test examples the champion was trained on; None where its version has no list."""
     why = "decide: in a race the champion starts without its weights"
-    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
-        try:
-            lifecycle.download(champion.version, [TRAINED_ON], Path(folder))
-            tensors, _ = load_tensors(Path(folder) / TRAINED_ON)
-        except MlflowUnavailable:
-            raise
-        except CellwrightError as error:
-            progress.log(f"{why}: {error}")
-            return None
+    trained_on = _registered(TRAINED_ON, load_tensors, lifecycle, champion.version, progress, why)
+    if trained_on is None:
+        return None
+    tensors, _ = trained_on
     new = example_hashes(prepared.test)
     if seen := int(torch.isin(new, tensors["examples"]).sum()):
         progress.log(
@@ -246,15 +239,13 @@ def _served(
     Raises:
         CellwrightError: what is recorded cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
-        try:
-            lifecycle.download(champion.version, [EvaluationResult.FILE], Path(folder))
-            confusion = EvaluationResult.load(Path(folder) / EvaluationResult.FILE).confusion
-        except MlflowUnavailable:
-            raise
-        except CellwrightError as error:
-            progress.log(f"decide: predictions in use are not compared: {error}")
-            return None
+    without = "decide: predictions in use are not compared"
+    evaluation = _registered(
+        EvaluationResult.FILE, EvaluationResult.load, lifecycle, champion.version, progress, without
+    )
+    if evaluation is None:
+        return None
+    confusion = evaluation.confusion
     counts = _recorded(served.read_from, f"{lifecycle.name}/{champion.version}")
     if confusion is None or not counts:
         what = "it predicts no classes" if confusion is None else f"{served.read_from} has none of it"
@@ -262,6 +253,26 @@ def _served(
         return None
     now = [counts[name] for name in confusion.names]
     return compare_counts("predictions", np.array([np.sum(confusion.counts, axis=0), now]))
+
+
+def _registered(
+    file: str,
+    read: Callable[[Path], T],
+    lifecycle: Lifecycle,
+    version: int,
+    progress: Progress,
+    without: str,
+) -> T | None:
+    """Return what is read from a file of a version; None where that has none, and then logs what goes without it."""
+    with tempfile.TemporaryDirectory(prefix="cellwright-") as folder:
+        try:
+            lifecycle.download(version, [file], Path(folder))
+            return read(Path(folder) / file)
+        except MlflowUnavailable:
+            raise
+        except CellwrightError as error:
+            progress.log(f"{without}: {error}")
+            return None
 
 
 def _recorded(source: str | Path, version: str) -> Counter[str]:
