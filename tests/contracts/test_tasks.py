@@ -182,9 +182,7 @@ def test_the_training_set_is_refused_as_the_test_set(kind: str, tmp_path: Path):
         prepared(SOURCES.validate({**section, **copies}), tmp_path / "prepared")
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if kind not in ("digits", "parquet", "spectra", *FORECASTS)]
-)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("digits", "spectra", *FORECASTS)])
 def test_files_to_predict_are_read_as_in_training(kind: str, tmp_path: Path):
     (tmp_path / "data").mkdir()
     section = SOURCES.validate(small(kind, tmp_path / "data"))
@@ -205,7 +203,7 @@ def as_bytes(inputs: Sequence[torch.Tensor]) -> tuple[bytes, ...]:
 CLASSES = ("class1", "class2", "class10")
 
 
-@pytest.mark.parametrize("kind", ["npz", "images", "csv", "table", "series", "text", "audio"])
+@pytest.mark.parametrize("kind", ["npz", "images", "csv", "parquet", "table", "series", "text", "audio"])
 def test_classes_have_their_natural_order(kind: str, tmp_path: Path):
     """Wherever names come from: 2 before 10."""
     rng = np.random.default_rng(0)
@@ -229,6 +227,9 @@ def test_classes_have_their_natural_order(kind: str, tmp_path: Path):
             if kind == "csv":
                 path = path / "labels.csv"
                 path.write_text("\n".join(["file,label", *rows]))
+        case "parquet":
+            images = [encoded(one) for one in pixels]
+            pq.write_table(pa.table({"image": images, "label": names}), path := tmp_path / "a.parquet")
         case _:
             rows = [f"{index} words,{index * 7 % 11},{name}" for index, name in enumerate(names)]
             path = tmp_path / "a.csv"

@@ -13,7 +13,9 @@ from PIL import Image
 from cellwright.data.prepared import PreparedData
 from cellwright.data.reading import suggest_data
 from cellwright.errors import DataError
+from cellwright.genotype import Genotype
 from cellwright.spec import SOURCES
+from cellwright.tasks.base import read_task
 from cellwright.tasks.images.sources.parquet import ParquetSection
 from cellwright.tasks.preparing import prepare
 
@@ -155,3 +157,17 @@ def test_a_cut_file_is_named(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty: must have a .parquet file, and has none"):
         prepared(section(tmp_path / "empty"), tmp_path / "data")
+
+
+def test_files_to_predict_need_no_labels_and_one_column_of_images(tmp_path: Path):
+    data, _ = prepared(section(write(tmp_path / "all.parquet")), tmp_path / "data")
+    task = read_task(data.manifest.task)
+    info = task.model_info(data.manifest.inputs, Genotype(space="none", cells={}))
+    file = write(tmp_path / "new.parquet", image=[png(1), b"cut"] * 8)
+    pq.write_table(pq.read_table(file).drop(["label"]), file)
+    (name, (pixels,)), (other, problem), *_ = task.examples_in(file, info)
+    assert (name, other) == (f"{file}[0]", f"{file}[1]")
+    assert pixels.shape == (1, *task.map_shape) and problem.startswith("is not a readable PNG")
+    write(file, thumbnail=[png(1)] * 16)
+    with pytest.raises(DataError, match="to predict from, got image, thumbnail"):
+        list(task.examples_in(file, info))

@@ -26,6 +26,7 @@ from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.files import ImageFiles
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.sources.idx import is_idx, read_idx
+from cellwright.tasks.images.sources.parquet import encoded_images
 
 IMAGES = "images"
 CONSTANT = 1e-7
@@ -77,7 +78,7 @@ class ImageClassification(Classification):
         return super().model_info(inputs, genotype).model_copy(update={"from_file": from_file})
 
     def examples_in(self, file: Path, info: ModelInfo) -> Iterator[tuple[str, Inputs | str]]:
-        """Yield a single image, those of an array or an IDX file, or those that the first column of a .csv lists."""
+        """Yield a single image, those of an array, IDX or parquet file, or those that a .csv's first column lists."""
         match file.suffix.lower():
             case suffix if suffix in ARRAYS:
                 yield from array_examples(file, info.inputs)
@@ -87,6 +88,13 @@ class ImageClassification(Classification):
                         yield str(listed), self._decoded(listed, info)
                     except DataError as error:
                         yield str(listed), str(error).removeprefix(f"{listed}: ")
+            case ".parquet":
+                for index, content in enumerate(encoded_images(file)):
+                    name = f"{file}[{index}]"
+                    try:
+                        yield name, self._fitted(name, content, info)
+                    except DataError as error:
+                        yield name, str(error).removeprefix(f"{name}: ")
             case _ if is_idx(file):
                 yield from fitted_examples(file, {"": read_idx(file)}, info.inputs)
             case _:
@@ -94,19 +102,24 @@ class ImageClassification(Classification):
 
     def _decoded(self, file: Path, info: ModelInfo) -> Inputs:
         try:
-            how = ImageFiles.of(info)
-        except DataError as error:
-            raise DataError(f"{file}: must be {' or '.join(ARRAYS)}: {error}") from error
-        try:
-            pixels = how.decode(file.read_bytes())
+            content = file.read_bytes()
         except OSError as error:
             raise DataError(f"{file}: {error.strerror}") from error
+        return self._fitted(str(file), content, info)
+
+    def _fitted(self, name: str, content: bytes, info: ModelInfo) -> Inputs:
+        try:
+            how = ImageFiles.of(info)
         except DataError as error:
-            raise DataError(f"{file}: {error}") from error
+            raise DataError(f"{name}: must be {' or '.join(ARRAYS)}: {error}") from error
+        try:
+            pixels = how.decode(content)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
         if pixels.shape != self.map_shape:
             (_, height, width), (_, *sides) = pixels.shape, self.map_shape
             raise DataError(
-                f"{file}: must be {'×'.join(map(str, sides))}, as in training, got {height}×{width}"
+                f"{name}: must be {'×'.join(map(str, sides))}, as in training, got {height}×{width}"
             )
         return (torch.from_numpy(np.array(pixels, order="C"))[None],)
 

@@ -94,6 +94,23 @@ class ParquetReader(EncodedImagesReader):
         return _read(own, files, self.section) if files or key == "path" else None
 
 
+def encoded_images(file: Path) -> Iterator[bytes]:
+    """Yield the images of a file to predict from, still encoded; labels are not needed.
+
+    Raises:
+        DataError: the file cannot be read, or has not one column that can be of images.
+    """
+    columns = [field.name for field in _schema(file) if _is_image(field)]
+    if len(columns) != 1:
+        raise DataError(
+            f"{file}: must have one column of encoded images (bytes, or a struct with bytes) to predict from, got "
+            + (escaped(", ".join(columns)) or "none")
+        )
+    images = _images(file, columns)[columns[0]]
+    for row in range(len(images)):
+        yield _content(images, row).getvalue()
+
+
 def _files(path: Path) -> list[Path]:
     """Return the file, or the parquet files of a folder and its subfolders."""
     if not path.is_dir():
@@ -139,20 +156,25 @@ def _read(location: Path, files: Sequence[Path], section: ParquetSection) -> Enc
 
 def _table(file: Path, section: ParquetSection) -> tuple["pa.Table", Sequence[str] | None]:
     """Return the column of images' bytes and that of labels, and the classes' names if the file has them."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
     image_column, label_column = _columns(file, section)
-    require_memory(str(file), file.stat().st_size)
-    with open_data(file) as opened, _explained(file):
-        table = pq.read_table(opened, columns=[image_column, label_column]).select(
-            [image_column, label_column]
-        )
-        if not _is_bytes(table.schema.field(image_column).type):
-            table = table.set_column(0, image_column, pc.struct_field(table[image_column], "bytes"))
+    table = _images(file, [image_column, label_column])
+    with _explained(file):
         features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
         feature = features.get("info", {}).get("features", {}).get(label_column, {})
     return table, feature.get("names")
+
+
+def _images(file: Path, columns: list[str]) -> "pa.Table":
+    """Return some columns, of which the first one has the bytes of images."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    require_memory(str(file), file.stat().st_size)
+    with open_data(file) as opened, _explained(file):
+        table = pq.read_table(opened, columns=columns).select(columns)
+        if not _is_bytes(table.schema.field(columns[0]).type):
+            table = table.set_column(0, columns[0], pc.struct_field(table[columns[0]], "bytes"))
+    return table
 
 
 def _content(contents: "pa.ChunkedArray", row: int) -> BytesIO:
