@@ -14,11 +14,13 @@ cellwright
 Copyright the cellwright authors
 
 cellwright is licensed under the Apache License 2.0 (LICENSE). Its container images also hold the packages
-below, each under its own licence. Three kinds have conditions of their own:
+below, each under its own licence. Four kinds have conditions of their own:
 
 - Names that begin with nvidia- are proprietary libraries of NVIDIA. Whoever distributes the
   image distributes them, and must keep to NVIDIA's licences: the CUDA Toolkit End User License Agreement and, for
   cuDNN, the cuDNN Software License Agreement. They are in the image `cellwright` alone.
+- soundfile holds libsndfile as a shared library, which is under the GNU LGPL, version 2.1 or later, as are parts of it.
+  It is in the images `cellwright` and `serving`.
 - psycopg2-binary is under the GNU LGPL, version 3 or later, with its exceptions. It is in the image `mlflow` alone.
 - certifi, and parts of others, are under the Mozilla Public License 2.0.
 

@@ -29,8 +29,8 @@ def init(
         typer.Argument(
             metavar="DATA",
             show_default=False,
-            help="A folder with a folder of images per class (or of WAV files), an .npz archive, a table (.csv, .tsv, "
-            ".parquet; of image or WAV files and labels, too), texts (.jsonl), or time series (.ts).",
+            help="A folder with a folder of images per class (or of audio clips), an .npz archive, a table (.csv, "
+            ".tsv, .parquet; of image or audio files and labels, too), texts (.jsonl), or time series (.ts).",
         ),
     ],
     output: Annotated[
@@ -100,7 +100,7 @@ def write_spec(data: Path, target: Path) -> None:
     found = suggest_data(data, {kind: SOURCES.section_type(kind) for kind in SOURCES.kinds})
     if found is None:
         raise CellwrightError(
-            f"{data}: must be a folder with a folder of images per class (or of WAV files), an .npz archive, a table "
+            f"{data}: must be a folder with a folder of images per class (or of audio clips), an .npz archive, a table "
             "(.csv, .tsv, .parquet), texts (.jsonl) or time series (.ts); docs/data.md says how other data are given"
         )
     source, suggestion = found

@@ -2,9 +2,11 @@
 
 import struct
 from collections.abc import Mapping
+from io import BytesIO
 
 import numpy as np
 import pytest
+import soundfile
 
 from cellwright.errors import DataError
 from cellwright.tasks.audio.files import AudioFiles
@@ -40,6 +42,37 @@ def test_clips_are_cut_or_followed_by_silence():
     np.testing.assert_array_equal(AudioFiles(rate=8000, samples=2).decode(wav(SAMPLES)), SAMPLES[:2])
 
 
+def flac(samples: np.ndarray, rate: int = 8000, subtype: str = "PCM_16") -> bytes:
+    soundfile.write(file := BytesIO(), samples, rate, format="FLAC", subtype=subtype)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_flac_holds_the_same(subtype: str):
+    np.testing.assert_array_equal(HOW.decode(flac(SAMPLES, subtype=subtype)), SAMPLES)
+    both = np.stack((sine(440, 16000), sine(440, 16000) // 2), axis=1)
+    how = AudioFiles(rate=8000, samples=4000)
+    np.testing.assert_array_equal(how.decode(flac(both, 16000)), how.decode(wav(both, 16000)))
+
+
+@pytest.mark.parametrize("end", [4, 20, 60, 900])
+def test_cut_off_flac_is_refused_in_a_line(end: int):
+    with pytest.raises(DataError, match="^is not a whole FLAC file: [^\n]+$"):
+        AudioFiles(rate=8000, samples=4000).decode(flac(sine(440))[:end])
+
+
+def test_any_damage_of_flac_is_refused_or_passed_over():
+    how, whole = AudioFiles(rate=8000, samples=400), flac(sine(440, seconds=0.05))
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[4 + int(rng.integers(min(60, len(whole) - 4)))] = int(rng.integers(256))
+        try:
+            assert how.decode(bytes(damaged)).shape == (400,)
+        except DataError as error:
+            assert "\n" not in str(error)
+
+
 @pytest.mark.parametrize("size", [0x7FFF_FFFF, 0xFFFF_FFFF])
 def test_what_was_streamed_ends_with_its_file(size: int):
     content = SAMPLES.astype("<i2").tobytes()
@@ -67,8 +100,8 @@ def test_channels_are_averaged():
 
 DATA = chunk(b"data", SAMPLES.astype("<i2").tobytes())
 BAD: Mapping[str, tuple[bytes, str]] = {
-    "nothing": (b"", "is not a WAV file"),
-    "another format": (b"OggS" + bytes(60), "is not a WAV file"),
+    "nothing": (b"", "is not a WAV or FLAC file"),
+    "another format": (b"OggS" + bytes(60), "is not a WAV or FLAC file"),
     "a web page": (b"<!DOCTYPE html><html>", "is a web page, not the data"),
     "another RIFF": (b"RIFF\0\0\0\0AVI LIST", "is not a WAV file: WAVE must follow RIFF"),
     "no samples": (riff(chunk(b"fmt ", form())), "it has no chunk of samples"),

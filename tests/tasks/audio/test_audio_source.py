@@ -185,7 +185,9 @@ def test_bad_folders_are_refused_in_a_line(tmp_path: Path):
     with pytest.raises(DataError, match="data.group_pattern must find a group in every name, got 's0/0'"):
         read(folder, group_pattern="x")
     (folder / "empty").mkdir()
-    with pytest.raises(DataError, match=r"every class must have .wav, .wave files, and 'empty' has none"):
+    with pytest.raises(
+        DataError, match=r"every class must have .wav, .wave, .flac files, and 'empty' has none"
+    ):
         read(folder)
     for part in ("train", "test"):
         clips(tmp_path / "b" / part)

@@ -14,7 +14,7 @@ from cellwright.errors import DataError
 from cellwright.results import ModelInfo, Result
 from cellwright.tasks.audio.wav import read_header
 
-SUFFIXES = (".wav", ".wave")
+SUFFIXES = (".wav", ".wave", ".flac")
 RATES = (1000, 384_000)
 """The lowest and the highest sample rate of a file."""
 MOST_CHANNELS = 64
@@ -107,8 +107,10 @@ def open_clip(file: BinaryIO) -> Clip:
     if start == b"RIFF":
         wav = read_header(file)
         clip = Clip(wav.rate, wav.channels, wav.frames, lambda frames: wav.read(file, frames))
+    elif start == b"fLaC":
+        clip = _open_flac(file)
     else:
-        raise DataError(something_else(start + file.read(60)) or "is not a WAV file")
+        raise DataError(something_else(start + file.read(60)) or "is not a WAV or FLAC file")
     low, high = RATES
     if not low <= clip.rate <= high:
         raise DataError(f"must have {low} to {high} samples a second, got {clip.rate}")
@@ -117,6 +119,24 @@ def open_clip(file: BinaryIO) -> Clip:
     if not clip.frames:
         raise DataError("must have samples, and has none")
     return clip
+
+
+def _open_flac(file: BinaryIO) -> Clip:
+    import soundfile
+
+    def read(frames: int) -> Samples:
+        try:
+            samples: Samples = sound.read(min(frames, sound.frames), dtype="int16", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise DataError(f"is not a whole FLAC file: {error.error_string}") from error
+        return samples
+
+    file.seek(0)
+    try:
+        sound = soundfile.SoundFile(file)
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"is not a whole FLAC file: {error.error_string}") from error
+    return Clip(sound.samplerate, sound.channels, sound.frames, read)
 
 
 def _resampled(samples: NDArray[Any], before: int, after: int) -> NDArray[np.float64]:

@@ -49,7 +49,7 @@ SetKey = Literal["path", "validation_path", "test_path"]
 
 
 class AudioSection(StoredData, ClassifiedData, FilesData):
-    """Audio clips, WAV files: a folder per class, or a folder and a table of file names and labels."""
+    """Audio clips, WAV or FLAC files: a folder per class, or a folder and a table of file names and labels."""
 
     LOCATIONS: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path", "table")
     FOLDERS: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
@@ -165,7 +165,9 @@ class AudioReader(Reader):
         some = clips.files[:: max(1, len(clips.files) // LOOKED_AT)]
         headers, broken = _headers(some)
         if not headers:
-            raise DataError(f"{clips.folder}: holds no readable WAV file: {next(iter(broken.values()))}")
+            raise DataError(
+                f"{clips.folder}: holds no readable WAV or FLAC file: {next(iter(broken.values()))}"
+            )
         files = reader._conversion(headers)
         counts = {name: clips.labels.count(name) for name in natural_order(set(clips.labels))}
         return SpecSuggestion(
