@@ -125,6 +125,16 @@ def fine_foods(folder: Path) -> dict[str, Any]:
     return {"source": "text", "text": "review", "target": "score", **paths}
 
 
+def movies(folder: Path) -> dict[str, Any]:
+    """Return the data section of titles of films, with a column for each of seven genres; each film has one."""
+    path: Path = of_r("ggplot2movies/movies")(folder)["path"]
+    frame = pd.read_csv(path)
+    genres = list(frame.columns[-7:])
+    with atomic_path(path) as temporary:
+        frame.loc[frame[genres].any(axis=1), ["title", *genres]].to_csv(temporary, index=False)
+    return {"source": "text", "path": path, "text": "title", "target": genres, "predict": "labels"}
+
+
 DATA: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "adult": adult,
     "diamonds": of_r("ggplot2/diamonds", target="price", predict="number", log=True),
@@ -141,6 +151,7 @@ DATA: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     ),
     "r8": r8,
     "fine-foods": fine_foods,
+    "movies": movies,
 }
 SETTINGS: Mapping[str, Mapping[str, Any]] = {}
 """What of a spec is not as its task has it by default."""

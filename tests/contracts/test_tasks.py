@@ -28,6 +28,8 @@ KINDS = [
     "idx",
     "images",
     "csv",
+    "csv-numbers",
+    "csv-labels",
     "parquet",
     "spectra",
     "table",
@@ -85,6 +87,17 @@ def small(kind: str, folder: Path) -> dict[str, Any]:
                 (folder / f"class{label}").mkdir(exist_ok=True)
                 Image.fromarray(pixels).save(folder / f"class{label}" / f"{index}.png")
             return {"source": "images", "path": folder, "channels": "grey"}
+        case "csv-numbers" | "csv-labels":
+            values = [i % 10 / 2 for i in range(60)]
+            if kind == "csv-labels":
+                values = ["|".join(["odd"] * (i % 2) + ["third"] * (i % 3 == 0)) for i in range(60)]
+            (folder / "labels.csv").write_text(
+                "\n".join(["file,y", *(f"{i}.png,{value}" for i, value in enumerate(values))])
+            )
+            for index, pixels in enumerate(images):
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+            predict = kind.removeprefix("csv-").replace("numbers", "number")
+            return {"source": "csv", "path": folder / "labels.csv", "channels": "grey", "predict": predict}
         case "csv":
             rows = [f"{index}.png,class{label}" for index, label in enumerate(labels)]
             (folder / "labels.csv").write_text("\n".join(["file,label", *rows]))
@@ -176,7 +189,7 @@ def test_the_training_set_is_refused_as_the_test_set(kind: str, tmp_path: Path):
         place = section[key.removeprefix("test_")]
         copies[key] = tmp_path / f"{key}{place.suffix}"
         shutil.copytree(place, copies[key]) if place.is_dir() else shutil.copyfile(place, copies[key])
-    if kind == "csv":
+    if kind.startswith("csv"):
         section["folder"] = tmp_path / "data"
     with pytest.raises(DataError, match="the test set must not be the training set"):
         prepared(SOURCES.validate({**section, **copies}), tmp_path / "prepared")

@@ -29,6 +29,8 @@ TASKS = TaskFamily(
     TaskSection,
     {
         "images": "cellwright.tasks.images.section:ImagesSection",
+        "images-regression": "cellwright.tasks.images.section:ImageNumbersSection",
+        "images-labels": "cellwright.tasks.images.section:ImageLabelsSection",
         "table-classification": "cellwright.tasks.tables.section:TableClassesSection",
         "table-regression": "cellwright.tasks.tables.section:TableNumbersSection",
         "table-labels": "cellwright.tasks.tables.section:TableLabelsSection",

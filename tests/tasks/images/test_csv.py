@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from cellwright.data import Source
 from cellwright.data.prepared import PreparedData
 from cellwright.data.reading import build_reader, source_digest, suggest_data
 from cellwright.errors import DataError
@@ -172,3 +174,47 @@ def test_a_spec_is_written_for_a_table_of_images_alone(tmp_path: Path, photos: P
     assert (kind, suggestion.num_examples, suggestion.shape) == ("csv", NUM, (3, 8, 9))
     table.write_text("width,height\n1,2\n")
     assert suggest_data(table, sections)[0] == "table"
+
+
+def images(folder: Path, values: list[str], name: str = "labels.csv") -> Path:
+    """Write a table of as many images, each with a value, beside them."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(exist_ok=True)
+    for index, pixels in enumerate(rng.integers(0, 256, (len(values), 9, 8), dtype=np.uint8)):
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    (folder / name).write_text("\n".join(["file,y", *(f"{i}.png,{value}" for i, value in enumerate(values))]))
+    return folder / name
+
+
+def read(path: Path, predict: str, **keys: object) -> Source:
+    section = SOURCES.validate({"source": "csv", "path": path, "predict": predict, **keys})
+    return build_reader(section).read(lambda fact: None)
+
+
+def test_each_image_has_its_number_or_labels(tmp_path: Path):
+    numbers = [str(i % 4 / 2) for i in range(12)]
+    found = read(images(tmp_path / "a", numbers), "number")
+    of_files = dict(zip(found.examples.files, found.examples.targets.tolist(), strict=True))
+    assert of_files == {f"{i}.png": float(number) for i, number in enumerate(numbers)}
+    labels = [("", "cat", "dog", "cat|dog")[i % 4] for i in range(12)]
+    found = read(images(tmp_path / "b", labels), "labels")
+    assert found.facts["label_names"] == ("cat", "dog")
+    of_files = dict(zip(found.examples.files, found.examples.targets.tolist(), strict=True))
+    assert of_files == {f"{i}.png": [i % 2, i % 4 // 2] for i in range(12)}
+
+
+@pytest.mark.parametrize("value", ["old", "nan", "1e39", ""])
+def test_what_is_no_number_is_refused_with_its_line(value: str, tmp_path: Path):
+    path = images(tmp_path, ["1", value, "2.5"])
+    with pytest.raises(DataError, match=r"1 of 3 rows cannot be used: line 3"):
+        read(path, "number")
+
+
+def test_the_test_set_of_images_may_have_other_numbers_and_no_other_labels(tmp_path: Path):
+    own, other = images(tmp_path / "a", ["1", "2", "3"]), images(tmp_path / "b", ["4", "5"])
+    source = read(own, "number", test_path=other)
+    assert source.test is not None and source.test.targets.tolist() == [4, 5]
+    own = images(tmp_path / "c", ["cat|dog", "cat", "dog", "", "cat", "dog"])
+    other = images(tmp_path / "d", ["dog|bird"])
+    with pytest.raises(DataError, match="labels must be among cat, dog, got 'bird'"):
+        read(own, "labels", test_path=other)

@@ -114,7 +114,16 @@ def classified(
     Raises:
         DataError: the sets have different forms, or there is a validation set but no test set.
     """
-    facts = {CLASS_NAMES: class_names, FILES: files}
+    return source_of({CLASS_NAMES: class_names, FILES: files}, examples, test, validation)
+
+
+def source_of(
+    facts: Mapping[str, Any],
+    examples: Examples,
+    test: Examples | None = None,
+    validation: Examples | None = None,
+) -> Source:
+    """Return the examples, and the user's own test and validation sets, as `classified` does for any targets."""
     if validation is None:
         return Source(examples=examples, test=test, facts=facts)
     if test is None:

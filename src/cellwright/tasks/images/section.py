@@ -1,20 +1,19 @@
 """The `augment` section of images."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cellwright.spec.task import CLASSIFICATION, TaskSection
+from cellwright.spec.task import CLASSIFICATION, LABELS, REGRESSION, TaskSection
+
+UNSMOOTHED: Mapping[str, Any] = {"retrain": {"label_smoothing": 0.0}}
 
 
-class ImagesSection(TaskSection):
+class ImageAugment(TaskSection):
     """Random augmentation of training images that keeps their labels valid; no mirroring by default."""
 
-    implementation = "cellwright.tasks.images.task:ImageClassification"
     decoder = "cellwright.tasks.images.files:decoder"
-    objective = "accuracy"
-    metrics = CLASSIFICATION
     many_epochs: ClassVar[Mapping[str, float]] = {
         "retrain.mixup": 0.2,
         "augment.erase": 0.3,
@@ -34,8 +33,6 @@ class ImagesSection(TaskSection):
         "convnext",
     )
 
-    task: Literal["images"] = "images"
-    """The task of these keys, which is determined by `data`."""
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.125
     """Maximum shift, as a fraction of the image's side."""
     rotate: Annotated[float, Field(ge=0, le=45)] = 10.0
@@ -46,3 +43,38 @@ class ImagesSection(TaskSection):
     """Mirroring; do not use it if mirrored images have another meaning, as with digits."""
     erase: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Side of a square to erase, as a fraction of the image's side."""
+
+
+class ImagesSection(ImageAugment):
+    """Random augmentation of training images that keeps their labels valid; no mirroring by default."""
+
+    implementation = "cellwright.tasks.images.task:ImageClassification"
+    objective = "accuracy"
+    metrics = CLASSIFICATION
+
+    task: Literal["images"] = "images"
+    """The task of these keys, which is determined by `data`."""
+
+
+class ImageNumbersSection(ImageAugment):
+    """Images of which a number is predicted."""
+
+    implementation = "cellwright.tasks.images.task:ImageRegression"
+    objective = "r2"
+    metrics = REGRESSION
+    defaults = UNSMOOTHED
+
+    task: Literal["images-regression"] = "images-regression"
+    """The task of these keys, which is determined by `data`."""
+
+
+class ImageLabelsSection(ImageAugment):
+    """Images of which labels are predicted."""
+
+    implementation = "cellwright.tasks.images.task:ImageMultiLabel"
+    objective = "average_precision"
+    metrics = LABELS
+    defaults = UNSMOOTHED
+
+    task: Literal["images-labels"] = "images-labels"
+    """The task of these keys, which is determined by `data`."""

@@ -1,6 +1,7 @@
-"""Image classification."""
+"""Images: what networks know of their pixels, and what is predicted."""
 
 import io
+from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from pathlib import Path
@@ -18,7 +19,7 @@ from cellwright.data.splitting import Part
 from cellwright.errors import DataError
 from cellwright.genotype import Genotype
 from cellwright.results import ModelInfo
-from cellwright.tasks.base import Resize
+from cellwright.tasks.base import Resize, Task
 from cellwright.tasks.classification import Classification
 from cellwright.tasks.example_files import ARRAYS, array_examples, fitted_examples, listed_files
 from cellwright.tasks.facts import FILES
@@ -27,6 +28,8 @@ from cellwright.tasks.images.files import ImageFiles
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.sources.idx import is_idx, read_idx
 from cellwright.tasks.images.sources.parquet import encoded_images
+from cellwright.tasks.multi_label import MultiLabel
+from cellwright.tasks.regression import Regression
 
 IMAGES = "images"
 CONSTANT = 1e-7
@@ -35,10 +38,9 @@ ALMOST_BLACK = 32
 """Bytes of an image are below this if nobody would see anything in it, as in scikit-learn's digits, of 0 to 16."""
 
 
-class ImageClassification(Classification):
+class Image(Task, ABC):
     """Raw images (B, C, H, W), uint8 or float32, which the adapter standardises."""
 
-    kind: str = IMAGES
     input_names: tuple[str, ...] = (IMAGES,)
     mean: tuple[float, ...]
     """Mean of each channel of the raw pixels in the training split."""
@@ -65,7 +67,7 @@ class ImageClassification(Classification):
 
     @property
     def summary(self) -> str:
-        """Return the number of classes and the shape of images as text."""
+        """Return what is predicted and the shape of images as text."""
         return f"{self.target_summary}, images of {'×'.join(map(str, self.map_shape))}"
 
     def input_meaning(self, name: str) -> str:
@@ -169,6 +171,24 @@ class ImageClassification(Classification):
             file, "PNG"
         )
         return file.getvalue()
+
+
+class ImageClassification(Image, Classification):
+    """Images of which a class is predicted."""
+
+    kind: str = IMAGES
+
+
+class ImageRegression(Image, Regression):
+    """Images of which a number is predicted."""
+
+    kind: str = "images-regression"
+
+
+class ImageMultiLabel(Image, MultiLabel):
+    """Images of which labels are predicted."""
+
+    kind: str = "images-labels"
 
 
 class Standardise(nn.Module):

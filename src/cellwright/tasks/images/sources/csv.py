@@ -3,24 +3,29 @@
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from os.path import isfile  # unlike pathlib's, for texts of any length
 from pathlib import Path, PureWindowsPath
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from cellwright.data import Examples
 from cellwright.data.opening import require_file
 from cellwright.data.reading import SpecSuggestion
 from cellwright.errors import DataError
 from cellwright.spec.location import Location
 from cellwright.tasks.broken_files import refuse
+from cellwright.tasks.facts import LABEL_NAMES, LOG
 from cellwright.tasks.folder_names import escaped, natural_order, normal
-from cellwright.tasks.images.sources.folder import ImageFilesReader, ImageFilesSection
+from cellwright.tasks.images.sources.folder import EncodedImages, ImageFilesReader, ImageFilesSection
+from cellwright.tasks.label_sets import LabelledData, as_label_sets, label_names, split_labels
 from cellwright.tasks.labels import USUAL_LABELS
 
 
-class CsvSection(ImageFilesSection):
-    """A table of image files and their labels: a csv or tsv file whose first line has the column names."""
+class CsvSection(ImageFilesSection, LabelledData):
+    """A table of image files and a class, a number or labels for each: csv or tsv, first a line of column names."""
 
     LOCATIONS = (*ImageFilesSection.LOCATIONS, "folder")
     FOLDERS = ("folder",)
@@ -37,7 +42,8 @@ class CsvSection(ImageFilesSection):
     file_column: str | None = None
     """The column with file names; by default, the first one with a name."""
     label_column: str | None = None
-    """The column with labels; by default, the only other one, or the one with a usual name, such as `label`."""
+    """The column with classes, numbers or labels; by default, the only other one, or the one with a usual name, such
+    as `label`."""
     suffix: str = ""
     """Suffix to append to file names, such as `.jpg`."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -79,13 +85,16 @@ class CsvReader(ImageFilesReader):
         if self.section.folder is None and folder != location.parent:
             log(f"{location}: files are in {folder} (data.folder)")
         files: dict[str, list[Path]] = {}
+        predict = self.section.predict
         listed: set[str] = set()
         problems: list[str] = []
         absent: list[str] = []
         for line, (file, label) in rows:
             name = os.path.normpath(os.path.relpath(file, folder) if os.path.isabs(file) else file)
-            if not file or not label:
+            if not file or not (label or predict == "labels"):
                 problems.append(f"line {line} has no {'label' if file else 'file'}")
+            elif predict == "number" and not _is_number(label):
+                problems.append(f"line {line}: {escaped(label)} is no finite number such as 1.5")
             elif name.split(os.sep)[0] == os.pardir:
                 problems.append(f"line {line}: {escaped(file)} is not below {folder}")
             elif name in listed:
@@ -103,6 +112,28 @@ class CsvReader(ImageFilesReader):
             + ("; a table whose rows are the examples is data.source: table" if is_other else ""),
         )
         return folder, {label: files[label] for label in natural_order(files)}
+
+    def check_targets(self, own: EncodedImages, other: EncodedImages) -> None:
+        """Raise DataError where the classes of another set are not those of the training set."""
+        if self.section.predict == "class":
+            super().check_targets(own, other)
+
+    def with_targets(self, examples: Examples, encoded: EncodedImages, facts: dict[str, Any]) -> Examples:
+        """Return the examples with classes, or with the numbers or labels that the texts of classes stand for."""
+        section, texts = self.section, list(encoded.classes)
+        match section.predict:
+            case "class":
+                return super().with_targets(examples, encoded, facts)
+            case "number":
+                facts[LOG] = section.log
+                return replace(examples, targets=np.array(texts, np.float32)[examples.targets])
+            case "labels":
+                sets = [split_labels(text, section.separator, encoded.origin) for text in texts]
+                of_examples = [sets[index] for index in examples.targets.tolist()]
+                if LABEL_NAMES not in facts:
+                    facts[LABEL_NAMES] = label_names(of_examples, section.separator, encoded.origin)
+                targets = as_label_sets(of_examples, facts[LABEL_NAMES], encoded.origin)
+                return replace(examples, targets=targets)
 
     def files(self, folder: Path) -> Iterable[Path]:
         """Return the files of a folder that the tables list; all files if a table is remote."""
@@ -131,6 +162,14 @@ class CsvReader(ImageFilesReader):
         super().check(key, path)
         if key != "folder" and not isinstance(self.section.folder, str):
             self.classes(path, lambda fact: None)
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text is a number that is finite in float32."""
+    try:
+        return abs(float(text)) <= float(np.finfo(np.float32).max)
+    except ValueError:
+        return False
 
 
 def _folder_of(table: Path, first: str, section: CsvSection) -> Path:

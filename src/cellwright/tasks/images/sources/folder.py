@@ -19,6 +19,7 @@ from cellwright.spec.data import StoredData
 from cellwright.spec.location import Location
 from cellwright.tasks.broken_files import NAMED_PROBLEMS, FilesData, refuse, without_broken
 from cellwright.tasks.classified_data import ClassifiedData
+from cellwright.tasks.facts import CLASS_NAMES, FILES
 from cellwright.tasks.folder_names import (
     escaped,
     is_junk,
@@ -29,7 +30,7 @@ from cellwright.tasks.folder_names import (
     require_class_folders,
     require_classes,
 )
-from cellwright.tasks.images.arrays import as_images, classified, labelled
+from cellwright.tasks.images.arrays import as_images, labelled, source_of
 from cellwright.tasks.images.decoding import EncodedImage, decode_all
 from cellwright.tasks.images.files import FORMATS, ImageFiles
 
@@ -111,20 +112,36 @@ class EncodedImagesReader(Reader):
         own = self.images("path", log)
         assert own is not None
         examples, skipped = _decode_set(own, self.section, self.scratch, log)
-        others: dict[SetKey, Examples] = {}
+        facts: dict[str, Any] = {FILES: self.section.image_files}
+        sets: dict[SetKey, Examples] = {"path": self.with_targets(examples, own, facts)}
         for key in OTHER_SETS:
             if (other := self.images(key, log)) is None:
                 continue
-            if other.classes.keys() != own.classes.keys():
-                raise DataError(
-                    f"{other.origin}: the classes must be those of {own.origin}, but "
-                    + _differences(set(own.classes), set(other.classes))
-                )
-            others[key], more = _decode_set(other, self.section, self.scratch, log)
+            self.check_targets(own, other)
+            examples, more = _decode_set(other, self.section, self.scratch, log)
+            sets[key] = self.with_targets(examples, other, facts)
             skipped += more
-        test, validation = others.get("test_path"), others.get("validation_path")
-        source = classified(tuple(own.classes), examples, test, validation, files=self.section.image_files)
+        source = source_of(facts, sets["path"], sets.get("test_path"), sets.get("validation_path"))
         return replace(source, skipped=skipped)
+
+    def check_targets(self, own: EncodedImages, other: EncodedImages) -> None:
+        """Raise DataError unless another set has the classes of the training set."""
+        if other.classes.keys() != own.classes.keys():
+            raise DataError(
+                f"{other.origin}: the classes must be those of {own.origin}, but "
+                + _differences(set(own.classes), set(other.classes))
+            )
+
+    def with_targets(self, examples: Examples, encoded: EncodedImages, facts: dict[str, Any]) -> Examples:
+        """Return the examples of a set with their targets, and add what the task must know to the facts.
+
+        Args:
+            examples: with the indices of classes as targets.
+            encoded: the set.
+            facts: those of the sets before, the training set first.
+        """
+        facts.setdefault(CLASS_NAMES, tuple(encoded.classes))
+        return examples
 
     def suggestion(self, keys: Mapping[str, Any]) -> SpecSuggestion:
         """Inspect some images of all classes; return the keys, with those that the images require."""
