@@ -1,10 +1,11 @@
 """A race with its defaults beside fixed hand-designed networks, on six data sets and in two budgets.
 
 A cell is a data set, a budget, a seed and a contender: the race, or a hand-designed network that has all of the
-budget, the same recipe and number format, and is as wide as a race would make it. One of them is a ResNet of the
-usual size. Budgets are CPU seconds of one thread. Plans are measured first, once for all seeds,
-and stored beside the results; all else follows from them and the seed, however busy the machine is. A finished cell is
-a line of the results; a command that was killed resumes.
+budget, the recipe of the spec and the same number format, and is as wide as a race would make it. One of them is a
+ResNet of the usual size. The race may change the recipe; so the first network is trained with that recipe too.
+Budgets are CPU seconds of one thread. Plans are measured first, once for all seeds, and stored beside the results; all
+else follows from them and the seed, however busy the machine is. A finished cell is a line of the results; a command
+that was killed resumes.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from cellwright.estimators.base import Setting
 from cellwright.files import write_text
 from cellwright.progress import Silent
 from cellwright.results import Result
-from cellwright.search.pricing import Pricing, clock_of
+from cellwright.search.pricing import Prices, Pricing, clock_of
 from cellwright.search.racing import (
     NARROWER,
     STARTED,
@@ -41,7 +42,7 @@ from cellwright.search.racing import (
 )
 from cellwright.search.trial import setting_of
 from cellwright.spaces import build_space
-from cellwright.spec import Precision, SearchSpec
+from cellwright.spec import SearchSpec
 from cellwright.steps.running import run_until
 from cellwright.training.networks import load_network, use_device
 from cellwright.training.retraining import predict
@@ -51,6 +52,7 @@ SEEDS = (0, 1, 2)
 RACE, RESNET = "race", "ResNet-14, 16 channels"
 KINDS = 4
 """Kinds of hand-designed networks, the best known first."""
+RACES_RECIPE = ", the race's recipe"
 WORSE = 0.3
 """Points of accuracy by which a race may be worse than a hand-designed network."""
 WORKSPACE = Path("runs/six-sets")
@@ -109,23 +111,36 @@ def plan_of(name: str, spec: SearchSpec, plans: Path) -> Fixed:
         data=name,
         seconds=seconds,
         plan=plan,
-        networks=tuple(_fixed_networks(spec, setting, plan.prices.precision)),
+        networks=tuple(_fixed_networks(spec, setting, plan.prices)),
     )
     append_outcome(plans, fixed)
     return fixed
 
 
-def _fixed_networks(spec: SearchSpec, setting: Setting, precision: Precision) -> Iterator[PlannedNetwork]:
-    """Yield the ResNet as it is, and a network of each of the best kinds as wide as a race would make it."""
+def _fixed_networks(spec: SearchSpec, setting: Setting, raced: Prices) -> Iterator[PlannedNetwork]:
+    """Yield the ResNet as it is, and a network of each of the best kinds as wide as a race would make it.
+
+    Each has all of the budget, at the price that it had for the race, if it was measured.
+    """
     space, side = build_space(spec.space), min(setting.task.map_shape[1:])
     resnet = space.hand_designed(side, 1.0)["resnet"]
     designs, narrower = (dict(islice(space.hand_designed(side, f).items(), KINDS)) for f in (1.0, NARROWER))
-    pricing = Pricing(setting, math.inf, clock_of(setting.device), precision)
+    pricing = Pricing(setting, math.inf, clock_of(setting.device), raced.precision)
     for genotype in (resnet, *designs.values(), *narrower.values()):
         pricing.measure(genotype)
     prices = pricing.prices()
+    prices = prices.model_copy(update={"seconds": {**prices.seconds, **raced.seconds}})
     for networks in ({STARTED: resnet}, designs):
-        yield from size_networks(spec, setting, networks, prices, lambda _: True, Silent())
+        for network in size_networks(spec, setting, networks, prices, lambda _: True, Silent()):
+            steps = int(budget_seconds(spec) / network.step_seconds)
+            yield network.model_copy(update={"steps": steps})
+
+
+def contenders_of(fixed: Fixed) -> list[str]:
+    """Return the names of the race and of the hand-designed networks."""
+    kinds = [_kind(network) for network in fixed.networks]
+    changed = [kinds[1] + RACES_RECIPE] if fixed.networks[1].values else []
+    return [RACE, *kinds, *changed]
 
 
 def run_cell(spec: SearchSpec, fixed: Fixed, seed: int, contender: str) -> Outcome:
@@ -137,10 +152,12 @@ def run_cell(spec: SearchSpec, fixed: Fixed, seed: int, contender: str) -> Outco
         name, sentence = raced.race.leaderboard[0].name, raced.race.sentence
         outputs = predict(load_network(folder), data.test)
     else:
-        network = next(n for n in fixed.networks if _kind(n) == contender)
+        kind = contender.removesuffix(RACES_RECIPE)
+        network = next(n for n in fixed.networks if _kind(n) == kind)
+        values = {} if kind == contender else network.values
         data = PreparedData.open(run_until("prepare", spec, WORKSPACE, Silent())["prepare"])
         precision = fixed.plan.prices.precision
-        outputs = train_alone(contender, spec.tuned(network.values), data, network, precision)
+        outputs = train_alone(contender, spec.tuned(values), data, network, precision)
         name, steps, sentence = network.name, network.steps, ""
     right = outputs.argmax(dim=1) == data.test.targets
     return Outcome(
@@ -164,7 +181,6 @@ def _kind(network: PlannedNetwork) -> str:
 def report(outcomes: Sequence[Outcome]) -> str:
     """Return the page."""
     contenders = list(dict.fromkeys(o.contender for o in outcomes))
-    total = len(SETS) * len(BUDGETS) * len(SEEDS) * (2 + KINDS)
     rows = [["data", "seconds", *contenders]]
     rows.append(["---", "--:", *("--:" for _ in contenders)])
     for data, seconds in itertools.product(SETS, BUDGETS):
@@ -202,10 +218,11 @@ def report(outcomes: Sequence[Outcome]) -> str:
             )
     return (
         "# A race beside fixed hand-designed networks, on six data sets\n\n"
-        f"{len(outcomes)} of {total} cells are done. All have the defaults of the spec, the same CPU seconds of one\n"
-        "thread, recipe and number format. Hand-designed networks have all of the time, and the width that a race\n"
-        f"would give them; {RESNET}, is as it is. Test accuracy in per cent, mean ± standard deviation over seeds,\n"
-        "the number of seeds in brackets.\n\n"
+        f"{len(outcomes)} cells are done. All have the defaults of the spec, the same CPU seconds of one thread and\n"
+        "the same number format. Hand-designed networks have all of the time, and the width that a race would give\n"
+        f"them; {RESNET}, is as it is. A race may change the recipe, so the first network is\n"
+        "shown with the recipe that it has in the race too, where that is another. Test accuracy in per cent, mean ±\n"
+        "standard deviation over seeds, the number of seeds in brackets.\n\n"
         f"{markdown(rows)}\nThe race less the other, in points, cell by cell:\n\n{markdown(against)}\n"
         "`python -m benchmarks.six_sets` makes this page, and resumes with the cells that are missing.\n"
     )
@@ -223,6 +240,7 @@ def main() -> None:
     parser.add_argument(
         "--plans", action="store_true", help="only measure prices, for which the machine must be idle"
     )
+    parser.add_argument("--contenders", nargs="+", metavar="NAME", help="only these, such as race")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -233,7 +251,9 @@ def main() -> None:
         source = SETS[name][0](given)
         spec = spec_of(name, source, seconds, seed)
         fixed = plan_of(name, spec_of(name, source, seconds, SEEDS[0]), plans)
-        for contender in () if given.plans else (RACE, *map(_kind, fixed.networks)):
+        for contender in () if given.plans else contenders_of(fixed):
+            if given.contenders and contender not in given.contenders:
+                continue
             if (name, seconds, seed, contender) not in {
                 o.cell for o in load_outcomes(given.results, Outcome)
             }:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import torch
 from onnxruntime import InferenceSession
 
 from cellwright.data.prepared import PreparedData
+from cellwright.data.split import Split
 from cellwright.data.trained_on import example_hashes
 from cellwright.nn.cost import count_params
 from cellwright.progress import Silent
@@ -224,7 +225,8 @@ def test_a_plan_keeps_constraints_and_the_budget(raced: Raced, tmp_path: Path) -
         (100, {}, {}, ImagesSection.many_epochs),
         (100, {}, {"mixup": 0.4}, {"augment.erase": 0.3, "retrain.weight_decay": 0.2}),
         (100, {"recipe": "given"}, {}, {}),
-        (10, {}, {}, {}),
+        (10, {}, {}, ImagesSection.few_epochs),
+        (10, {"recipe": "given"}, {}, {}),
     ],
 )
 def test_networks_that_see_each_example_often_are_trained_as_is_best_then(
@@ -235,6 +237,7 @@ def test_networks_that_see_each_example_often_are_trained_as_is_best_then(
     values: dict[str, float],
 ) -> None:
     update = {
+        "augment": {},
         "strategy": {"kind": "race", **strategy},
         "retrain": {"batch_size": 32, **retrain},
         "budget": {"minutes": 10},
@@ -247,6 +250,31 @@ def test_networks_that_see_each_example_often_are_trained_as_is_best_then(
     (network, *_) = size_networks(spec, setting, designs, prices, lambda genotype: True, Silent())
     assert network.epochs == pytest.approx(epochs)
     assert network.values == network.candidate.values == values
+
+
+@pytest.mark.parametrize(
+    ("strategy", "augment", "flip"),
+    [
+        ({}, {}, "horizontal"),
+        ({}, {"flip": "vertical"}, "vertical"),
+        ({"recipe": "given"}, {}, "none"),
+    ],
+)
+def test_images_that_are_recognised_in_a_mirror_are_mirrored_in_training(
+    raced: Raced, strategy: dict[str, str], augment: dict[str, str], flip: str
+) -> None:
+    update = {"strategy": {"kind": "race", **strategy}, "augment": augment, "budget": {"minutes": 10}}
+    spec = SearchSpec.model_validate({**SPEC.model_dump(by_alias=True), **update})
+    setting = setting_of(spec, PreparedData.open(raced.data), torch.device("cpu"))
+    train, validation = (
+        Split((split.inputs[0] + split.inputs[0].flip(3),), split.targets)
+        for split in (setting.train, setting.validation)
+    )
+    designs = build_space(spec.space).hand_designed(8, 1.0)
+    prices = Prices(precision="float32", seconds={}, constant=1.0, parts=(0.0, 0.0, 0.0))
+    setting = replace(setting, train=train, validation=validation)
+    (network, *_) = size_networks(spec, setting, designs, prices, lambda genotype: True, Silent())
+    assert spec.tuned(network.values).augment.flip == flip
 
 
 def from_weights(raced: Raced, monkeypatch: pytest.MonkeyPatch) -> tuple[SearchSpec, PlannedNetwork]:

@@ -53,7 +53,8 @@ USUAL_EPOCHS, USUAL_STEPS = 12, 2000
 """Training at which networks as they were designed are of the right size, by the larger of the two. With more time,
 width and epochs both grow."""
 MANY_EPOCHS = 25
-"""From which on a network is trained with the task's values for that; docs/benchmarks/recipes.md has their worth."""
+"""From which on a network is trained with the task's values for many epochs, and below with those for few;
+docs/benchmarks/recipes.md has their worth."""
 FEWEST_STEPS = 100
 """After which averaged weights, and their norms' statistics, are worth a score."""
 MOST_ON_LOSERS = 0.1
@@ -372,6 +373,7 @@ def size_networks(
     per_epoch = (len(setting.train) + len(setting.validation)) // batch_size
     checks = FORWARD * min(NUM_SELECTION, len(setting.validation)) / batch_size
     seconds = available(spec)
+    suited = setting.task.suited(setting.train, setting.validation)
     for name, design in designs.items():
         price = partial(price_of, prices=prices, like=design, setting=setting)
         widths = (
@@ -390,7 +392,7 @@ def size_networks(
         yield PlannedNetwork(
             name=sized_name(name, factor),
             genotype=possible[factor],
-            values=_recipe(spec, seconds / step / per_epoch),
+            values=_recipe(spec, suited, seconds / step / per_epoch),
             step_seconds=step,
             check_seconds=checks * step,
             steps=max(1, int(seconds / step)),
@@ -398,12 +400,14 @@ def size_networks(
         )
 
 
-def _recipe(spec: SearchSpec, epochs: float) -> dict[str, Any]:
-    """Return the task's values for a training of many epochs, where the spec has those of hyperparameters' defaults."""
+def _recipe(spec: SearchSpec, suited: Mapping[str, Any], epochs: float) -> dict[str, Any]:
+    """Return values that suit the data and the number of epochs, where the spec has hyperparameters' defaults."""
     assert isinstance(spec.strategy, RaceSection)
-    if spec.strategy.recipe == "given" or epochs < MANY_EPOCHS:
+    if spec.strategy.recipe == "given":
         return {}
-    return {key: value for key, value in spec.augment.many_epochs.items() if spec.has_default(key)}
+    augment = spec.augment
+    values = {**suited, **(augment.many_epochs if epochs >= MANY_EPOCHS else augment.few_epochs)}
+    return {key: value for key, value in values.items() if spec.has_default(key)}
 
 
 def _unseen(spec: SearchSpec, setting: Setting, progress: Progress) -> tuple[int, ...] | None:
@@ -489,7 +493,7 @@ def _announce(plan: Plan, race: Race) -> Iterator[str]:
         "new start; steps cost what was measured before"
     )
     for network in plan.networks:
-        values = "".join(f", {key} {value:g}" for key, value in network.values.items())
+        values = "".join(f", {key} {value}" for key, value in network.values.items())
         yield (
             f"race: {network.name}: {1e3 * network.step_seconds:.3g} ms a step, {network.epochs:.3g} epochs if it gets "
             f"the whole budget{values}"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cellwright import __version__
 from cellwright.data import Source, SplitName
 from cellwright.data.manifest import ArrayForm
-from cellwright.data.split import Inputs
+from cellwright.data.split import Inputs, Split
 from cellwright.data.splitting import Part, Strata
 from cellwright.errors import DataError
 from cellwright.genotype import Genotype
@@ -111,6 +111,10 @@ class Task(Result, ABC):
     def encode(self, source: Source, part: Part) -> Part:
         """Return the part in its stored form, if that differs from the source's."""
         return part
+
+    def suited(self, train: Split, validation: Split) -> Mapping[str, Any]:
+        """Return values of hyperparameters, such as `augment.flip`, that follow from the examples."""
+        return {}
 
     @property
     def objective(self) -> str:

@@ -9,6 +9,8 @@ from cellwright.spec.task import CLASSIFICATION, LABELS, REGRESSION, TaskSection
 
 UNSMOOTHED: Mapping[str, Any] = {"retrain": {"label_smoothing": 0.0}}
 
+Flip = Literal["none", "horizontal", "vertical", "both"]
+
 
 class ImageAugment(TaskSection):
     """Random augmentation of training images that keeps their labels valid; no mirroring by default."""
@@ -19,6 +21,7 @@ class ImageAugment(TaskSection):
         "augment.erase": 0.3,
         "retrain.weight_decay": 0.2,
     }
+    few_epochs: ClassVar[Mapping[str, float]] = {"augment.rotate": 0.0, "augment.scale": 0.0}
     hand_designed = (
         "resnet",
         "conv-pool-conv-24",
@@ -39,8 +42,9 @@ class ImageAugment(TaskSection):
     """Maximum rotation in degrees."""
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """Maximum relative change of size."""
-    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
-    """Mirroring; do not use it if mirrored images have another meaning, as with digits."""
+    flip: Flip = "none"
+    """Mirroring; do not use it if mirrored images have another meaning, as with digits. A race mirrors images where a
+    simple classifier recognises mirrored ones as well."""
     erase: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Side of a square to erase, as a fraction of the image's side."""
 

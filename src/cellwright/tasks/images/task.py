@@ -5,7 +5,7 @@ from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from cellwright.data import Source
 from cellwright.data.manifest import ArrayForm
-from cellwright.data.split import Inputs
+from cellwright.data.split import Inputs, Split
 from cellwright.data.splitting import Part
 from cellwright.errors import DataError
 from cellwright.genotype import Genotype
@@ -25,6 +25,7 @@ from cellwright.tasks.example_files import ARRAYS, array_examples, fitted_exampl
 from cellwright.tasks.facts import FILES
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.files import ImageFiles
+from cellwright.tasks.images.mirroring import MOST, suitable_flip
 from cellwright.tasks.images.section import ImagesSection
 from cellwright.tasks.images.sources.idx import is_idx, read_idx
 from cellwright.tasks.images.sources.parquet import encoded_images
@@ -64,6 +65,14 @@ class Image(Task, ABC):
             files=source.facts.get(FILES),
             **cls.of_targets(source, train),
         )
+
+    def suited(self, train: Split, validation: Split) -> Mapping[str, Any]:
+        """Return how images may be mirrored without losing their class."""
+        compared = [split.sample(MOST // 2, seed=0).to("cpu") for split in (train, validation)]
+        images = torch.cat([split.inputs[0] for split in compared])
+        labels = torch.cat([split.targets for split in compared])
+        flip = suitable_flip(images, labels, self.num_outputs)
+        return {} if flip == "none" else {"augment.flip": flip}
 
     @property
     def summary(self) -> str:
