@@ -225,8 +225,7 @@ def test_a_plan_keeps_constraints_and_the_budget(raced: Raced, tmp_path: Path) -
         (100, {}, {}, ImagesSection.many_epochs),
         (100, {}, {"mixup": 0.4}, {"augment.erase": 0.3, "retrain.weight_decay": 0.2}),
         (100, {"recipe": "given"}, {}, {}),
-        (10, {}, {}, ImagesSection.few_epochs),
-        (10, {"recipe": "given"}, {}, {}),
+        (10, {}, {}, {}),
     ],
 )
 def test_networks_that_see_each_example_often_are_trained_as_is_best_then(

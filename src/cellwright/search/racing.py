@@ -53,8 +53,7 @@ USUAL_EPOCHS, USUAL_STEPS = 12, 2000
 """Training at which networks as they were designed are of the right size, by the larger of the two. With more time,
 width and epochs both grow."""
 MANY_EPOCHS = 25
-"""From which on a network is trained with the task's values for many epochs, and below with those for few;
-docs/benchmarks/recipes.md has their worth."""
+"""From which on a network is trained with the task's values for that; docs/benchmarks/recipes.md has their worth."""
 FEWEST_STEPS = 100
 """After which averaged weights, and their norms' statistics, are worth a score."""
 MOST_ON_LOSERS = 0.1
@@ -405,8 +404,7 @@ def _recipe(spec: SearchSpec, suited: Mapping[str, Any], epochs: float) -> dict[
     assert isinstance(spec.strategy, RaceSection)
     if spec.strategy.recipe == "given":
         return {}
-    augment = spec.augment
-    values = {**suited, **(augment.many_epochs if epochs >= MANY_EPOCHS else augment.few_epochs)}
+    values = {**suited, **(spec.augment.many_epochs if epochs >= MANY_EPOCHS else {})}
     return {key: value for key, value in values.items() if spec.has_default(key)}
 
 

@@ -47,8 +47,6 @@ class TaskSection(Section):
     """Defaults for other sections that the spec omits, and for single keys of `retrain`."""
     many_epochs: ClassVar[Mapping[str, float]] = {}
     """Values of keys of `retrain` and `augment` that do better than their defaults where each example is seen often."""
-    few_epochs: ClassVar[Mapping[str, float]] = {}
-    """Values that do better where each example is seen seldom."""
     IMPLIED = ("task",)
 
     task: str

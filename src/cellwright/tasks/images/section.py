@@ -21,7 +21,6 @@ class ImageAugment(TaskSection):
         "augment.erase": 0.3,
         "retrain.weight_decay": 0.2,
     }
-    few_epochs: ClassVar[Mapping[str, float]] = {"augment.rotate": 0.0, "augment.scale": 0.0}
     hand_designed = (
         "resnet",
         "conv-pool-conv-24",
@@ -38,9 +37,9 @@ class ImageAugment(TaskSection):
 
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.125
     """Maximum shift, as a fraction of the image's side."""
-    rotate: Annotated[float, Field(ge=0, le=45)] = 10.0
-    """Maximum rotation in degrees."""
-    scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    rotate: Annotated[float, Field(ge=0, le=45)] = 0.0
+    """Maximum rotation in degrees: about 10 suits handwriting."""
+    scale: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Maximum relative change of size."""
     flip: Flip = "none"
     """Mirroring; do not use it if mirrored images have another meaning, as with digits. A race mirrors images where a
