@@ -68,7 +68,7 @@ class Image(Task, ABC):
 
     def suited(self, train: Split, validation: Split) -> Mapping[str, Any]:
         """Return how images may be mirrored without losing their class."""
-        compared = [split.sample(MOST // 2, seed=0).to("cpu") for split in (train, validation)]
+        compared = [split.sample(MOST // 2, seed=0)[:].to("cpu") for split in (train, validation)]
         images = torch.cat([split.inputs[0] for split in compared])
         labels = torch.cat([split.targets for split in compared])
         flip = suitable_flip(images, labels, self.num_outputs)
