@@ -66,14 +66,6 @@ class Image(Task, ABC):
             **cls.of_targets(source, train),
         )
 
-    def suited(self, train: Split, validation: Split) -> Mapping[str, Any]:
-        """Return how images may be mirrored without losing their class."""
-        compared = [split.sample(MOST // 2, seed=0)[:].to("cpu") for split in (train, validation)]
-        images = torch.cat([split.inputs[0] for split in compared])
-        labels = torch.cat([split.targets for split in compared])
-        flip = suitable_flip(images, labels, self.num_outputs)
-        return {} if flip == "none" else {"augment.flip": flip}
-
     @property
     def summary(self) -> str:
         """Return what is predicted and the shape of images as text."""
@@ -186,6 +178,14 @@ class ImageClassification(Image, Classification):
     """Images of which a class is predicted."""
 
     kind: str = IMAGES
+
+    def suited(self, train: Split, validation: Split) -> Mapping[str, Any]:
+        """Return how images may be mirrored without losing their class."""
+        compared = [split.sample(MOST // 2, seed=0).to("cpu")[:] for split in (train, validation)]
+        images = torch.cat([split.inputs[0] for split in compared])
+        labels = torch.cat([split.targets for split in compared])
+        flip = suitable_flip(images, labels, self.num_outputs)
+        return {} if flip == "none" else {"augment.flip": flip}
 
 
 class ImageRegression(Image, Regression):
