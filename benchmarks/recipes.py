@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -30,7 +31,7 @@ from cellwright.steps.running import run_until
 from cellwright.tasks.images.section import ImagesSection
 
 BASE = "as it is"
-RECIPES: dict[str, dict[str, float]] = {
+RECIPES: dict[str, dict[str, Any]] = {
     BASE: {},
     "mixup 0.2, erase 0.3, weight decay 0.2": dict(ImagesSection.many_epochs),
     "mixup 0.2, erase 0.3": {"retrain.mixup": 0.2, "augment.erase": 0.3},
@@ -40,6 +41,8 @@ RECIPES: dict[str, dict[str, float]] = {
     "weight decay 0.2": {"retrain.weight_decay": 0.2},
     "half the learning rate": {"retrain.learning_rate": 2e-3},
     "twice the learning rate": {"retrain.learning_rate": 8e-3},
+    "not mirrored": {"augment.flip": "none"},
+    "rotated by 10 degrees, scaled by 0.1": {"augment.rotate": 10, "augment.scale": 0.1},
 }
 """Values of keys of the spec, by name."""
 SMALL = ("Fashion-MNIST, 2,000 images", "CIFAR-10, 2,000 images", "digits")

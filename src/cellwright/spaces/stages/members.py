@@ -155,8 +155,8 @@ SMALL: dict[str, Design] = {
 
 RACED = (
     "conv-pool-conv-32",
-    "shallow-resnet",
     "resnet-9",
+    "shallow-resnet",
     "resnet",
     "efficientnet-v2",
     "mobilenet-v2",
