@@ -19,14 +19,15 @@ def asked(monkeypatch):
     def leave_results(spec, workspace, progress):
         calls.append((spec, workspace))
         assert isinstance(progress, PlainProgress)
-        folders = {name: workspace / f"{name}-0123" for name in ("search", "evaluate", "register")}
+        folders = {name: workspace / f"{name}-0123" for name in ("prepare", "search", "evaluate", "register")}
         SEARCH.save(folders["search"] / "search.json")
         EVALUATION.save(folders["evaluate"] / "evaluation.json")
         REGISTRATION.save(folders["register"] / "registered.json")
         return folders
 
     def leave_search(step, spec, workspace, progress):
-        return {step: leave_results(spec, workspace, progress)[step]}
+        folders = leave_results(spec, workspace, progress)
+        return {name: folders[name] for name in ("prepare", step)}
 
     monkeypatch.setattr(cellwright_pipelines, "run_locally", leave_results)
     monkeypatch.setattr(running, "run_until", leave_search)
