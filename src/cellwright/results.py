@@ -224,6 +224,13 @@ class StepRecord(FolderRecord):
     """The settings that the result depends on: parts of the spec, and the files outside that it names."""
     version: str
     seconds: float
+    gpus: int = 0
+    """Number of GPUs that the step, and its trials, could use at a time."""
+
+    @property
+    def hours(self) -> float:
+        """Return the hours that the step took, those of each GPU if it had several."""
+        return self.seconds * max(1, self.gpus) / 3600
 
 
 History = TypeAdapter(tuple[EpochRecord, ...])

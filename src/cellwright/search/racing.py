@@ -602,7 +602,7 @@ def _sentence(
     if not others:
         return (
             f"nothing was compared with {winner.name}, which has the whole budget: {network.steps:,} steps, or "
-            f"{network.epochs:.3g} epochs, are too few for a race"
+            f"{network.epochs:.3g} epochs, are too few to share"
         )
     if winner is not base:
         known = now.posteriors.get(base.name)

@@ -126,8 +126,8 @@ class Policy(Section):
     """How many days new data is compared with that of a version that did not become the champion; later with that of
     the champion again, so that what the version was made for is tried again."""
     hours_per_month: float | None = Field(default=None, gt=0)
-    """Hours of runs of the MLflow experiment in a calendar month, in UTC; null for no limit. What work will cost is
-    taken from the runs before."""
+    """Hours of runs of the MLflow experiment in a calendar month, in UTC; null for no limit. Of a step with several
+    GPUs, its trials' included, those of each count. What work will cost is taken from the runs before."""
     weights: Literal["scratch", "champion"] = "scratch"
     """What retraining starts from. The champion may have been trained on some of the new test examples, so with its
     weights a new version may look better than it is."""

@@ -376,6 +376,13 @@ class SearchSpec(Section):
         """Return the resources of a step as a task of a pipeline."""
         return self.pipeline.resources.get(step, self.resources)
 
+    def gpus_of(self, step: str) -> int:
+        """Return the number of GPUs that a step and its trials elsewhere may use at a time."""
+        own = self.step_resources(step)
+        if step != "search" or not self.is_sampled or not self.runner.is_remote:
+            return own.gpus
+        return own.gpus + self.runner.parallel * self.runner.trial_resources(own).gpus
+
     @property
     def final_space(self) -> SpaceSection:
         """Return the space at the size of the final network."""

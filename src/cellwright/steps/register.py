@@ -251,8 +251,8 @@ def _record(spec: SearchSpec, inputs: Inputs, folder: Path) -> RunRecord:
         metrics={
             **record.metrics,
             **_metrics(EvaluationResult.load(inputs["evaluate"] / EvaluationResult.FILE)),
-            HOURS: sum(StepRecord.load(inputs[name] / StepRecord.FILE).seconds for name in inputs) / 3600,
-            SEARCH_HOURS: StepRecord.load(inputs["search"] / StepRecord.FILE).seconds / 3600,
+            HOURS: sum(StepRecord.load(inputs[name] / StepRecord.FILE).hours for name in inputs),
+            SEARCH_HOURS: StepRecord.load(inputs["search"] / StepRecord.FILE).hours,
         },
         artifacts={
             SPEC: folder / SPEC,

@@ -83,6 +83,7 @@ def run_step(
                 settings=settings,
                 version=cellwright.__version__,
                 seconds=time.monotonic() - began,
+                gpus=spec.gpus_of(step.name),
             ).save(folder / StepRecord.FILE)
         progress.update(Update("step", step.name, "done", {"seconds": time.monotonic() - began}))
     parallel.barrier()

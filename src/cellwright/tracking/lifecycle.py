@@ -125,8 +125,8 @@ def version_facts(uri: str, address: str) -> VersionFacts:
 def hours_of_month(uri: str, experiment: str) -> float:
     """Return the hours of an experiment's runs since the month began, in UTC.
 
-    These are the hours of a finished run's steps. Of a run that failed or goes on it is the time from its start to its
-    end, or until now.
+    These are the hours of a finished run's steps, those of each GPU. Of a run that failed or goes on it is the time
+    from its start to its end, or until now.
     """
 
     def count() -> float:
