@@ -328,13 +328,16 @@ def make_plan(spec: SearchSpec, data: Path, folder: Path, progress: Progress) ->
         raise CellwrightError("constraints must be kept by a hand-designed network at some width; none does")
     if planned[0].epochs < section.fewest_epochs:
         planned = planned[:1]
-    while (share := _first_share(section, planned, available(spec))) is None:
-        planned.pop()
+    networks, share = planned[:1], _first_share(section, planned[:1], available(spec))
+    for network in planned[1:]:
+        if (more := _first_share(section, [*networks, network], available(spec))) is not None:
+            networks, share = [*networks, network], more
+    assert share is not None
     return Plan(
         seconds=available(spec),
         prices=pricing.prices(),
         first_share=share,
-        networks=tuple(planned),
+        networks=tuple(networks),
         rows=_unseen(spec, setting, progress) if planned[0].name == STARTED else None,
     )
 
