@@ -59,7 +59,7 @@ torch.save((torch.from_numpy(logits), torch.from_numpy(found)), "logits.pt")
     torch.testing.assert_close(of_page, predictor.outputs(inputs)[0], atol=1e-4, rtol=0)
 
 
-def test_files_of_any_rate_are_predicted_and_served_alike(done: Mapping[str, Path], tmp_path: Path):
+def test_files_of_any_rate_are_predicted_and_served_in_the_same_way(done: Mapping[str, Path], tmp_path: Path):
     rate, samples = wavfile.read(FILES[0])
     wavfile.write(tmp_path / "a.wav", rate, samples)
     wavfile.write(tmp_path / "b.wav", 2 * rate, np.stack([samples.repeat(2)] * 2, axis=1))

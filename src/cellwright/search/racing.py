@@ -375,7 +375,8 @@ def size_networks(
     per_epoch = (len(setting.train) + len(setting.validation)) // batch_size
     checks = FORWARD * min(NUM_SELECTION, len(setting.validation)) / batch_size
     seconds = available(spec)
-    suited = setting.task.suited(setting.train, setting.validation)
+    adapts = isinstance(spec.strategy, RaceSection) and spec.strategy.recipe == "auto"
+    suited = setting.task.suited(setting.train, setting.validation) if adapts else {}
     for name, design in designs.items():
         price = partial(price_of, prices=prices, like=design, setting=setting)
         widths = (

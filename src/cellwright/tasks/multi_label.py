@@ -22,7 +22,7 @@ from cellwright.tasks.facts import LABEL_NAMES, LABEL_SEPARATOR
 from cellwright.tasks.folder_names import equal_ignoring_case
 from cellwright.tasks.label_sets import LabelledData
 
-SMALLEST_STRATUM = 4
+MIN_STRATUM_SIZE = 4
 """Fewer examples cannot be divided among the splits."""
 RESAMPLES = (200, 1000)
 """The fewest and the most bootstrap samples for intervals."""
@@ -104,7 +104,7 @@ class MultiLabel(Task, ABC):
         rarest = np.where(targets, counts, len(targets) + 1).argmin(axis=1)
         rarest[~targets.any(axis=1)] = len(counts)
         sizes = np.bincount(rarest)
-        return np.where(sizes[rarest] < SMALLEST_STRATUM, sizes.argmax(), rarest)
+        return np.where(sizes[rarest] < MIN_STRATUM_SIZE, sizes.argmax(), rarest)
 
     @classmethod
     def check_splits(cls, source: Source, parts: Mapping[SplitName, Part]) -> None:

@@ -1,5 +1,7 @@
 """Finds out whether mirrored images still show their class, so that training may mirror them."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -36,7 +38,7 @@ def suitable_flip(x_NCHW: Tensor, labels_N: Tensor, num_classes: int) -> Flip:
         height, width = (max(1, round(scale * side)) for side in x_NCHW.shape[2:])
         x_NCHW = functional.interpolate(x_NCHW, (height, width), mode="area")
     views = {"as is": x_NCHW, "horizontal": x_NCHW.flip(3), "vertical": x_NCHW.flip(2)}
-    right = {name: _recognised(x_NCHW, view, labels_N, num_classes) for name, view in views.items()}
+    right = dict(zip(views, _recognised(list(views.values()), labels_N, num_classes), strict=True))
     guessing = labels_N.bincount().max().item() / len(labels_N)
     possible = [
         name for name in ("horizontal", "vertical") if _is_kept(right[name], right["as is"], guessing)
@@ -57,19 +59,26 @@ def _is_kept(mirrored: Tensor, as_is: Tensor, guessing: float) -> bool:
     return bool(margin.mean() > SURE * margin.std() / len(margin) ** 0.5)
 
 
-def _recognised(fitted_NCHW: Tensor, tested_NCHW: Tensor, labels_N: Tensor, num_classes: int) -> Tensor:
-    """Return for each tested image whether a classifier is right that was fitted to the other folds' images."""
-    scale = fitted_NCHW.std().clamp(min=1e-6)
-    fitted, tested = (fitted_NCHW / scale).flatten(1), (tested_NCHW / scale).flatten(1)
+def _recognised(views: Sequence[Tensor], labels_N: Tensor, num_classes: int) -> Tensor:
+    """Return (views, N), whether a classifier is right that was fitted to the other folds' images of the first view.
+
+    Args:
+        views: the images (N, C, H, W), first as they are and then as they are tested otherwise.
+        labels_N: classes.
+        num_classes: number of classes.
+    """
+    scale = views[0].std().clamp(min=1e-6)
+    pixels = [(view / scale).flatten(1) for view in views]
     targets = functional.one_hot(labels_N, num_classes).float()
-    fold = torch.arange(len(fitted)) % FOLDS
-    right = torch.zeros(len(fitted))
+    fold = torch.arange(len(labels_N)) % FOLDS
+    right = torch.zeros(len(views), len(labels_N))
     for number in range(FOLDS):
         others = fold != number
-        mean, shares = fitted[others].mean(dim=0), targets[others].mean(dim=0)
-        inputs = fitted[others] - mean
+        mean, shares = pixels[0][others].mean(dim=0), targets[others].mean(dim=0)
+        inputs = pixels[0][others] - mean
         covariance = inputs.T @ inputs + RIDGE * len(inputs) * torch.eye(inputs.shape[1])
         weights = torch.linalg.solve(covariance, inputs.T @ (targets[others] - shares))
-        guesses = ((tested[~others] - mean) @ weights + shares).argmax(dim=1)
-        right[~others] = (guesses == labels_N[~others]).float()
+        for view, found in zip(pixels, right, strict=True):
+            guesses = ((view[~others] - mean) @ weights + shares).argmax(dim=1)
+            found[~others] = (guesses == labels_N[~others]).float()
     return right
