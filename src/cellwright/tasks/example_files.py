@@ -2,7 +2,7 @@
 
 import csv
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,21 @@ def _chosen(file: Path, arrays: Mapping[str, Array], info: InputInfo, num_inputs
     )
 
 
-def listed_files(file: Path) -> Iterator[Path]:
+def listed_examples(file: Path, decode: Callable[[Path], Inputs]) -> Iterator[tuple[str, Inputs | str]]:
+    """Yield the examples in the files that a .csv file lists; for one that cannot be decoded, the reason.
+
+    Args:
+        file: as for `_listed_files`, which raises.
+        decode: returns the example in a file; raises DataError with the file's name.
+    """
+    for listed in _listed_files(file):
+        try:
+            yield str(listed), decode(listed)
+        except DataError as error:
+            yield str(listed), str(error).removeprefix(f"{listed}: ")
+
+
+def _listed_files(file: Path) -> Iterator[Path]:
     """Yield the files in the first column of a .csv file; their paths are absolute, or relative to its folder.
 
     The first line is skipped if it names no file and the second one does, since it then names the columns.

@@ -24,7 +24,7 @@ from cellwright.tasks.audio.mel import LogMel
 from cellwright.tasks.audio.section import AudioAugment
 from cellwright.tasks.audio.sources.audio import SAMPLES
 from cellwright.tasks.classification import Classification
-from cellwright.tasks.example_files import ARRAYS, array_examples, listed_files
+from cellwright.tasks.example_files import ARRAYS, array_examples, listed_examples
 from cellwright.tasks.facts import FILES
 
 CONSTANT = 1e-6
@@ -83,11 +83,7 @@ class AudioClassification(Classification):
             case suffix if suffix in ARRAYS:
                 yield from array_examples(file, info.inputs)
             case ".csv":
-                for listed in listed_files(file):
-                    try:
-                        yield str(listed), self._decoded(listed)
-                    except DataError as error:
-                        yield str(listed), str(error).removeprefix(f"{listed}: ")
+                yield from listed_examples(file, self._decoded)
             case _:
                 yield str(file), self._decoded(file)
 

@@ -21,7 +21,7 @@ from cellwright.genotype import Genotype
 from cellwright.results import ModelInfo
 from cellwright.tasks.base import Resize, Task
 from cellwright.tasks.classification import Classification
-from cellwright.tasks.example_files import ARRAYS, array_examples, fitted_examples, listed_files
+from cellwright.tasks.example_files import ARRAYS, array_examples, fitted_examples, listed_examples
 from cellwright.tasks.facts import FILES
 from cellwright.tasks.images.augmentation import augment_images
 from cellwright.tasks.images.files import ImageFiles
@@ -86,11 +86,7 @@ class Image(Task, ABC):
             case suffix if suffix in ARRAYS:
                 yield from array_examples(file, info.inputs)
             case ".csv":
-                for listed in listed_files(file):
-                    try:
-                        yield str(listed), self._decoded(listed, info)
-                    except DataError as error:
-                        yield str(listed), str(error).removeprefix(f"{listed}: ")
+                yield from listed_examples(file, lambda listed: self._decoded(listed, info))
             case ".parquet":
                 for index, content in enumerate(encoded_images(file)):
                     name = f"{file}[{index}]"
